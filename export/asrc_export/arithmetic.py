@@ -1,0 +1,89 @@
+"""The integer contract in Python: one function per operation, all on NumPy int64 arrays.
+
+docs/arithmetic.md is the statement, this is the definition that the NumPy engine, the Lava process
+models and the tests' oracle share. Other engines are held to it bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONTRACT_VERSION = 1
+
+STATE_MAX = 2**23 - 1
+"""Largest magnitude of a membrane or readout accumulator: 24 bits signed."""
+DECAY_ONE = 4096
+LINE_BITS = 32
+SYNAPTIC_DELAY_MAX = 62
+REGISTER_MAX = 2**31 - 1
+"""Bound that every sum before saturation provably obeys in a valid network."""
+
+Mapping = Literal["delay-line", "synaptic-delay"]
+Reset = Literal["soft", "hard"]
+Ints = NDArray[np.int64]
+
+MAX_SPAN: dict[Mapping, int] = {"delay-line": LINE_BITS, "synaptic-delay": SYNAPTIC_DELAY_MAX + 1}
+
+
+def shift(a: Ints, exponent: int) -> Ints:
+    """A 2^e, rounded down: left shift for e >= 0, arithmetic right shift for e < 0."""
+    return a << exponent if exponent >= 0 else a >> -exponent
+
+
+def decay(v: Ints, d: int) -> Ints:
+    """sign(v) floor(|v| (4096 - d) / 4096): the chip's 12-bit decay, which rounds toward zero."""
+    return np.sign(v) * ((np.abs(v) * (DECAY_ONE - d)) >> 12)
+
+
+def saturate(u: Ints) -> tuple[Ints, int]:
+    """U clipped to 24 bits, and how many entries that changed."""
+    held = np.clip(u, -STATE_MAX, STATE_MAX)
+    return held, int(np.count_nonzero(held != u))
+
+
+class Fired(NamedTuple):
+    """Outcome of one step: membrane before reset, spikes, membrane after reset, saturations counted."""
+
+    u: Ints
+    s: Ints
+    v: Ints
+    saturations: int
+
+
+def fire(
+    v: Ints,
+    a_ff: Ints,
+    a_rec: Ints,
+    *,
+    bias: Ints,
+    decay_constant: int,
+    activation_shift: int,
+    threshold: int,
+    reset: Reset,
+) -> Fired:
+    """One step of a layer's neurons from the shifted sums of its two connections.
+
+    u = saturate(decay(v, d) + ((a_ff + a_rec) << h) + b);  s = u >= theta;
+    v' = u - theta s (soft) or u (1 - s) (hard). Arrays broadcast; neurons come last.
+    """
+    u, saturations = saturate(decay(v, decay_constant) + ((a_ff + a_rec) << activation_shift) + bias)
+    s = (u >= threshold).astype(np.int64)
+    return Fired(u, s, u - threshold * s if reset == "soft" else u * (1 - s), saturations)
+
+
+def push(line: NDArray[np.uint32], s: Ints) -> NDArray[np.uint32]:
+    """The delay line after a step: (line << 1 | s) mod 2^32."""
+    return (line << np.uint32(1)) | s.astype(np.uint32)
+
+
+def tap(line: NDArray[np.uint32], span: int) -> Ints:
+    """Bit span - 1 of the line left by step t - 1, which is s[t - span]."""
+    return ((line >> np.uint32(span - 1)) & np.uint32(1)).astype(np.int64)
+
+
+def accumulate(y: Ints, a: Ints, bias: Ints) -> tuple[Ints, int]:
+    """One step of the readout: saturate(y + a + b), and the saturations counted."""
+    return saturate(y + a + bias)

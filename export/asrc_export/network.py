@@ -1,0 +1,252 @@
+"""The integer network: frozen data, and the checks that make it valid under docs/arithmetic.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from asrc_export.arithmetic import DECAY_ONE, MAX_SPAN, REGISTER_MAX, STATE_MAX, Ints, Mapping, Reset, shift
+from asrc_export.grid import WeightGrid
+from asrc_export.ranges import Range, membrane_bounds, product_bounds, shifted, spread
+from asrc_train.errors import InvalidNetwork, SpanTooLong
+
+MAX_EXPONENT = 16
+MAX_ACTIVATION_SHIFT = 16
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """What the first layer takes: (channels,) integers in [minimum, maximum]; their real value is x * scale."""
+
+    channels: int
+    minimum: int
+    maximum: int
+    scale: float
+
+
+@dataclass(frozen=True, eq=False)
+class SkipLayer:
+    """One skip-recurrent layer of N neurons with I inputs.
+
+    u[t] = saturate(decay(v[t-1], d) + ((shift(W x[t], e_ff) + shift(U s[t-span], e_rec)) << h) + b);
+    s[t] = u[t] >= theta; v[t] = u[t] - theta s[t] (soft reset) or u[t] (1 - s[t]) (hard reset).
+
+    ``scale`` is the number of integer units in one unit of the float membrane (information, not arithmetic).
+    """
+
+    name: str
+    feedforward: Ints  # W, (N, I), on the grid of weight_bits
+    feedforward_exponent: int
+    recurrent: Ints  # U, (N, N), likewise
+    recurrent_exponent: int
+    bias: Ints  # b, (N,)
+    decay: int  # d, in 1/4096
+    threshold: int
+    span: int
+    reset: Reset
+    activation_shift: int
+    weight_bits: int
+    scale: float
+
+    @property
+    def neurons(self) -> int:
+        """N."""
+        return int(self.feedforward.shape[0])
+
+    @property
+    def inputs(self) -> int:
+        """I, the fan-in of the feed-forward connection."""
+        return int(self.feedforward.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """The accumulator over time: y[t] = saturate(y[t-1] + shift(W_o s[t], e_o) + b_o)."""
+
+    name: str
+    weight: Ints  # W_o, (C, N)
+    exponent: int
+    bias: Ints  # b_o, (C,)
+    weight_bits: int
+    scale: float
+
+    @property
+    def classes(self) -> int:
+        """C."""
+        return int(self.weight.shape[0])
+
+    @property
+    def inputs(self) -> int:
+        """N of the last layer."""
+        return int(self.weight.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerNetwork:
+    """A whole network in the integers of the contract; ``validated`` says how one comes to be trusted.
+
+    ``steps`` is the sample length T that it was exported for: engines take other lengths, the readout's
+    bound is proven for this one. ``permutation``, if any, is the order in which a sample's steps are fed.
+    ``provenance`` is JSON-like information (data set, seed, versions, hashes) that no arithmetic depends on.
+    """
+
+    input: InputFormat
+    layers: tuple[SkipLayer, ...]
+    readout: Readout
+    mapping: Mapping
+    target: str
+    steps: int
+    permutation: Ints | None = None
+    provenance: MappingOf[str, Any] = field(default_factory=dict)
+
+    @property
+    def synapses(self) -> int:
+        """Stored weights of all connections."""
+        return sum(layer.feedforward.size + layer.recurrent.size for layer in self.layers) + self.readout.weight.size
+
+
+@dataclass(frozen=True)
+class LayerRanges:
+    """Worst-case ranges in one layer, or in the readout (which has no recurrent part)."""
+
+    name: str
+    feedforward: Range  # a_ff, after the exponent
+    recurrent: Range | None
+    state: Range  # u, or y after T steps, before saturation
+
+
+def worst_case(network: IntegerNetwork) -> list[LayerRanges]:
+    """Range of every accumulator over all inputs in the stated range: layers first, readout last."""
+    return [ranges for _, _, ranges in _registers(network)]
+
+
+def validate(network: IntegerNetwork) -> IntegerNetwork:
+    """Return the network if it obeys the contract.
+
+    Raises InvalidNetwork (shapes, formats, exponents, 32-bit bound) or SpanTooLong, naming the layer.
+    """
+    if not network.layers:
+        raise InvalidNetwork("layers", "there are none")
+    if network.mapping not in MAX_SPAN:
+        raise InvalidNetwork("mapping", f"'{network.mapping}' is neither of {', '.join(MAX_SPAN)}")
+    _within("steps", "T", network.steps, 1, 2**31 - 1)
+    entry = network.input
+    for end, value in (("minimum", entry.minimum), ("maximum", entry.maximum)):
+        _within("input", end, value, -STATE_MAX, STATE_MAX)
+    if entry.minimum > entry.maximum:
+        raise InvalidNetwork("input", f"minimum {entry.minimum} exceeds maximum {entry.maximum}")
+    fan_in, source = entry.channels, "the input's channels"
+    for layer in network.layers:
+        _check_layer(layer, fan_in, source, network.mapping)
+        fan_in, source = layer.neurons, f"the neurons of '{layer.name}'"
+    _check_readout(network.readout, fan_in, source)
+    if network.permutation is not None:
+        order = network.permutation
+        if order.shape != (network.steps,) or not np.array_equal(np.sort(order), np.arange(network.steps)):
+            raise InvalidNetwork("permutation", f"it is not an order of the {network.steps} steps")
+    for name, bounds, _ in _registers(network):
+        for quantity, bound in bounds.items():
+            if bound.magnitude > REGISTER_MAX:
+                raise InvalidNetwork(name, f"{quantity} could reach {bound.magnitude}, beyond 32 bits signed")
+    return network
+
+
+def _registers(network: IntegerNetwork) -> Iterator[tuple[str, dict[str, Range], LayerRanges]]:
+    """Per layer and readout: its name, the range of every sum that an engine keeps, and the summary."""
+    low, high = network.input.minimum, network.input.maximum
+    for layer in network.layers:
+        product = product_bounds(layer.feedforward, low, high)
+        fed_back = product_bounds(layer.recurrent, 0, 1)
+        a_ff = shifted(product, layer.feedforward_exponent)
+        a_rec = shifted(fed_back, layer.recurrent_exponent)
+        both = (shift(a_ff[0] + a_rec[0], layer.activation_shift), shift(a_ff[1] + a_rec[1], layer.activation_shift))
+        u = membrane_bounds(
+            both[0] + layer.bias,
+            both[1] + layer.bias,
+            decay_constant=layer.decay,
+            threshold=layer.threshold,
+            reset=layer.reset,
+        )
+        kept = {
+            "W x": spread(product),
+            "U s": spread(fed_back),
+            "a_ff": spread(a_ff),
+            "a_rec": spread(a_rec),
+            "(a_ff + a_rec) << h": spread(both),
+            "u": spread(u),
+        }
+        yield layer.name, kept, LayerRanges(layer.name, spread(a_ff), spread(a_rec), spread(u))
+        low, high = 0, 1
+    readout = network.readout
+    product = product_bounds(readout.weight, low, high)
+    a = shifted(product, readout.exponent)
+    each = (a[0] + readout.bias, a[1] + readout.bias)
+    # After T steps; and one step on top of a saturated accumulator is what an engine may have to hold.
+    summed = spread((np.minimum(each[0], 0) * network.steps, np.maximum(each[1], 0) * network.steps))
+    one_more = Range(-STATE_MAX + min(0, int(each[0].min())), STATE_MAX + max(0, int(each[1].max())))
+    kept = {"W_o s": spread(product), "shift(W_o s, e_o)": spread(a), "y": one_more}
+    yield readout.name, kept, LayerRanges(readout.name, spread(a), None, summed)
+
+
+def _check_layer(layer: SkipLayer, fan_in: int, source: str, mapping: Mapping) -> None:
+    at = f"layer '{layer.name}'"
+    _check_weights(at, "feedforward", layer.feedforward, (layer.neurons, fan_in), source, layer.weight_bits)
+    _check_weights(
+        at, "recurrent", layer.recurrent, (layer.neurons, layer.neurons), "the layer's neurons", layer.weight_bits
+    )
+    _check_bias(at, layer.bias, layer.neurons)
+    _within(at, "feedforward exponent", layer.feedforward_exponent, -MAX_EXPONENT, MAX_EXPONENT)
+    _within(at, "recurrent exponent", layer.recurrent_exponent, -MAX_EXPONENT, MAX_EXPONENT)
+    _within(at, "activation shift", layer.activation_shift, 0, MAX_ACTIVATION_SHIFT)
+    _within(at, "decay", layer.decay, 0, DECAY_ONE)
+    _within(at, "threshold", layer.threshold, 1, STATE_MAX)
+    if layer.reset not in ("soft", "hard"):
+        raise InvalidNetwork(at, f"reset '{layer.reset}' is neither soft nor hard")
+    if layer.span < 1:
+        raise InvalidNetwork(at, f"span {layer.span} is below 1")
+    check_span(layer.name, layer.span, mapping)
+
+
+def check_span(layer: str, span: int, mapping: Mapping) -> None:
+    """Raise SpanTooLong if the mapping cannot reach back ``span`` steps."""
+    if span > MAX_SPAN[mapping]:
+        way_out = (
+            f"use --mapping synaptic-delay (up to {MAX_SPAN['synaptic-delay']})"
+            if mapping == "delay-line" and span <= MAX_SPAN["synaptic-delay"]
+            else f"train with --kernel-length {MAX_SPAN[mapping]} or less"
+        )
+        raise SpanTooLong(layer, span, MAX_SPAN[mapping], mapping, way_out)
+
+
+def _check_readout(readout: Readout, fan_in: int, source: str) -> None:
+    at = f"readout '{readout.name}'"
+    _check_weights(at, "weight", readout.weight, (readout.classes, fan_in), source, readout.weight_bits)
+    _check_bias(at, readout.bias, readout.classes)
+    _within(at, "exponent", readout.exponent, -MAX_EXPONENT, MAX_EXPONENT)
+
+
+def _check_weights(at: str, name: str, weights: Ints, shape: tuple[int, int], source: str, bits: int) -> None:
+    if weights.ndim != 2 or 0 in weights.shape:
+        raise InvalidNetwork(at, f"{name} weights have shape {weights.shape}, not two dimensions of at least 1")
+    if weights.shape != shape:
+        raise InvalidNetwork(at, f"{name} weights have shape {weights.shape}, which does not fit {source} ({shape})")
+    _within(at, "weight bits", bits, 2, 8)
+    off = WeightGrid(bits).count_off(weights)
+    if off:
+        raise InvalidNetwork(at, f"{off} {name} weight(s) are not on the {bits}-bit grid")
+
+
+def _check_bias(at: str, bias: Ints, neurons: int) -> None:
+    if bias.shape != (neurons,):
+        raise InvalidNetwork(at, f"bias has shape {bias.shape}, expected ({neurons},)")
+    if int(np.abs(bias).max()) > STATE_MAX:
+        raise InvalidNetwork(at, f"a bias exceeds {STATE_MAX}")
+
+
+def _within(at: str, name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise InvalidNetwork(at, f"{name} {value} is outside {low} to {high}")

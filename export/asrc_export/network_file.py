@@ -1,0 +1,218 @@
+"""The integer network as one `.safetensors` file: the tensors are the integers, the rest is JSON in its metadata.
+
+    layers.<i>.feedforward  int16 (N, I)      layers.<i>.recurrent  int16 (N, N)      layers.<i>.bias  int32 (N,)
+    readout.weight          int16 (C, N)      readout.bias          int32 (C,)        permutation      int64 (T,), optional
+
+Anyone can read it with the safetensors package alone; the manifest is the metadata's key `asrc`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from asrc_export.arithmetic import CONTRACT_VERSION, STATE_MAX, Mapping, Reset
+from asrc_export.network import InputFormat, IntegerNetwork, Readout, SkipLayer, validate
+from asrc_train.atomic import replacing
+from asrc_train.errors import UnreadableFile
+
+FORMAT = "asrc-integer-network"
+MAX_MANIFEST_BYTES = 64 * 2**20
+MAX_FILE_BYTES = 4 * 2**30
+"""A generous multiple of the largest network a chip holds; a larger file is not one of ours."""
+
+_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Input(_Strict):
+    channels: Annotated[int, Field(ge=1, le=2**20)]
+    minimum: Annotated[int, Field(ge=-STATE_MAX, le=STATE_MAX)]
+    maximum: Annotated[int, Field(ge=-STATE_MAX, le=STATE_MAX)]
+    scale: _Scale
+
+
+class _Layer(_Strict):
+    name: _Name
+    feedforward_exponent: int
+    recurrent_exponent: int
+    decay: int
+    threshold: int
+    span: int
+    reset: Reset
+    activation_shift: int
+    weight_bits: int
+    scale: _Scale
+
+
+class _Readout(_Strict):
+    name: _Name
+    exponent: int
+    weight_bits: int
+    scale: _Scale
+
+
+class _Manifest(_Strict):
+    """The JSON beside the tensors."""
+
+    format: Literal["asrc-integer-network"] = FORMAT  # type: ignore[assignment]
+    contract: int
+    target: _Name
+    mapping: Mapping
+    steps: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    input: _Input
+    layers: Annotated[list[_Layer], Field(min_length=1, max_length=10_000)]
+    readout: _Readout
+    provenance: dict[str, Any]
+
+
+def save(network: IntegerNetwork, path: str | Path) -> None:
+    """Write the network; the file at ``path`` is replaced only once the new one is whole.
+
+    The same network gives the same bytes. Raises InvalidNetwork, SpanTooLong, UnwritableOutput.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(to_bytes(network))
+
+
+def to_bytes(network: IntegerNetwork) -> bytes:
+    """The file's content. Raises InvalidNetwork or SpanTooLong."""
+    from safetensors.numpy import save as serialise
+
+    validate(network)
+    tensors: dict[str, NDArray[np.generic]] = {}
+    for i, layer in enumerate(network.layers):
+        tensors[f"layers.{i}.feedforward"] = layer.feedforward.astype(np.int16)
+        tensors[f"layers.{i}.recurrent"] = layer.recurrent.astype(np.int16)
+        tensors[f"layers.{i}.bias"] = layer.bias.astype(np.int32)
+    tensors["readout.weight"] = network.readout.weight.astype(np.int16)
+    tensors["readout.bias"] = network.readout.bias.astype(np.int32)
+    if network.permutation is not None:
+        tensors["permutation"] = network.permutation.astype(np.int64)
+    contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    return bytes(serialise(contiguous, metadata={"asrc": manifest(network)}))
+
+
+def manifest(network: IntegerNetwork) -> str:
+    """The network's manifest as JSON: all but the tensors."""
+    return _Manifest(
+        contract=CONTRACT_VERSION,
+        target=network.target,
+        mapping=network.mapping,
+        steps=network.steps,
+        input=_Input(**_fields(network.input, _Input)),
+        layers=[_Layer(**_fields(layer, _Layer)) for layer in network.layers],
+        readout=_Readout(**_fields(network.readout, _Readout)),
+        provenance=dict(network.provenance),
+    ).model_dump_json()
+
+
+def load(path: str | Path) -> IntegerNetwork:
+    """Read and validate a network.
+
+    Nothing in the file is trusted: sizes are checked before anything is allocated, then the manifest, then every
+    rule of the contract. Raises UnreadableFile, InvalidNetwork, SpanTooLong.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as deserialise
+
+    content = _read(Path(path))
+    try:
+        header = _header(content)
+        read = _Manifest.model_validate_json(header["__metadata__"]["asrc"])
+        tensors = deserialise(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(str(part) for part in first["loc"]) or "manifest"
+        _refuse(path, f"its manifest is invalid at '{at}' ({first['msg']})")
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+        _refuse(path, f"it is not an integer network ({_short(error)})")
+    if read.contract != CONTRACT_VERSION:
+        _refuse(path, f"it obeys version {read.contract} of the contract and this package knows {CONTRACT_VERSION}")
+
+    def take(name: str, dtype: type[np.signedinteger[Any]]) -> NDArray[np.int64]:
+        if name not in tensors:
+            _refuse(path, f"tensor '{name}' is missing")
+        tensor = tensors.pop(name)
+        if tensor.dtype != dtype:
+            _refuse(path, f"tensor '{name}' is {tensor.dtype}, expected {np.dtype(dtype)}")
+        return tensor.astype(np.int64)
+
+    layers = tuple(
+        SkipLayer(
+            feedforward=take(f"layers.{i}.feedforward", np.int16),
+            recurrent=take(f"layers.{i}.recurrent", np.int16),
+            bias=take(f"layers.{i}.bias", np.int32),
+            **layer.model_dump(),
+        )
+        for i, layer in enumerate(read.layers)
+    )
+    readout = Readout(
+        weight=take("readout.weight", np.int16), bias=take("readout.bias", np.int32), **read.readout.model_dump()
+    )
+    permutation = take("permutation", np.int64) if "permutation" in tensors else None
+    if tensors:
+        _refuse(path, f"tensor '{sorted(tensors)[0]}' does not belong")
+    return validate(
+        IntegerNetwork(
+            input=InputFormat(**read.input.model_dump()),
+            layers=layers,
+            readout=readout,
+            mapping=read.mapping,
+            target=read.target,
+            steps=read.steps,
+            permutation=permutation,
+            provenance=read.provenance,
+        )
+    )
+
+
+def fingerprint(network: IntegerNetwork) -> str:
+    """SHA-256 of the network's file content, in hexadecimal."""
+    return hashlib.sha256(to_bytes(network)).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            _refuse(path, f"it has {size} bytes, more than any network of ours")
+        return path.read_bytes()
+    except OSError as error:
+        _refuse(path, error.strerror or str(error))
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    """The JSON header, whose stated length is checked against the file before it is parsed."""
+    if len(content) < 8:
+        raise ValueError("it is empty" if not content else "it is truncated")
+    (length,) = struct.unpack("<Q", content[:8])
+    if length > min(MAX_MANIFEST_BYTES, len(content) - 8):
+        raise ValueError("its header is longer than the file")
+    header = json.loads(content[8 : 8 + length])
+    if not isinstance(header, dict):
+        raise ValueError("its header is not an object")
+    return header
+
+
+def _refuse(path: str | Path, why: str) -> NoReturn:
+    raise UnreadableFile(path, "integer network", why, "write it again with asrc-export")
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
+def _fields(source: object, model: type[BaseModel]) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in model.model_fields}

@@ -1,0 +1,51 @@
+"""What all commands share: help with examples, one-sentence errors, exit statuses.
+
+0 is success, 1 a named error told in a sentence, 2 wrong usage (argparse), 130 an interrupt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from asrc_train import __version__
+from asrc_train.errors import AsrcError
+
+
+def parser(command: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """An argument parser whose ``--help`` ends with examples."""
+    made = argparse.ArgumentParser(
+        prog=command,
+        description=description,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--version", action="version", version=f"{command} {__version__}")
+    return made
+
+
+def run(command: str, body: Callable[[], None]) -> int:
+    """Run ``body`` and turn its outcome into an exit status."""
+    try:
+        body()
+        sys.stdout.flush()
+    except AsrcError as error:
+        print(f"{command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted; finished outputs are whole.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `| head` closed the pipe: nobody reads on, and that is fine
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def positive(text: str) -> int:
+    """Argparse type: an integer of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value

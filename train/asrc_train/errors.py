@@ -1,0 +1,115 @@
+"""Every error a user can meet, each formatting its own sentence: what, where, and a way out.
+
+The commands print the sentence and leave with status 1; nothing here ever shows a traceback.
+Assertions elsewhere are for us, these are for users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class AsrcError(Exception):
+    """Root of all named errors; ``str(error)`` is one sentence for the user."""
+
+
+class UnreadableFile(AsrcError):
+    """A file that is missing, empty, truncated, corrupt or of another kind."""
+
+    def __init__(self, path: str | Path, kind: str, why: str, way_out: str) -> None:
+        super().__init__(f"cannot read {kind} '{path}': {why}; {way_out}.")
+
+
+class UnwritableOutput(AsrcError):
+    """An output whose folder is missing, full or read-only."""
+
+    def __init__(self, path: str | Path, why: str) -> None:
+        super().__init__(f"cannot write '{path}': {why}; choose another path, any file already there is untouched.")
+
+
+class UnknownName(AsrcError):
+    """A name that is not registered; the sentence lists those that are."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} '{name}'; known: {', '.join(sorted(known))}.")
+
+
+class InvalidSetting(AsrcError):
+    """A setting, recipe key or argument whose value makes no sense."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where}: {why}.")
+
+
+class InvalidData(AsrcError):
+    """Samples whose shape, type or values do not fit what they are fed to."""
+
+    def __init__(self, what: str, why: str, way_out: str) -> None:
+        super().__init__(f"{what}: {why}; {way_out}.")
+
+
+class NonFiniteWeights(AsrcError):
+    """NaN or infinity where a number is needed."""
+
+    def __init__(self, tensor: str, count: int) -> None:
+        super().__init__(
+            f"tensor '{tensor}' holds {count} NaN or infinite value(s), which no integer stands for; "
+            "train again with a lower learning rate, or export an earlier checkpoint."
+        )
+
+
+class TrainingDiverged(AsrcError):
+    """The loss stopped being a number."""
+
+    def __init__(self, epoch: int, tensor: str, kept: Path | None) -> None:
+        rest = f"the last good checkpoint is kept in '{kept}'" if kept else "no epoch was finished before"
+        super().__init__(
+            f"training diverged in epoch {epoch}: '{tensor}' is no longer finite; {rest}; lower --learning-rate."
+        )
+
+
+class SpanTooLong(AsrcError):
+    """A skip span beyond what the mapping can remember. Never truncated."""
+
+    def __init__(self, layer: str, span: int, limit: int, mapping: str, way_out: str) -> None:
+        super().__init__(
+            f"layer '{layer}' has span {span}, but the {mapping} mapping reaches back at most {limit} steps; {way_out}."
+        )
+
+
+class InvalidNetwork(AsrcError):
+    """An integer network that breaks the arithmetic contract (docs/arithmetic.md)."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"integer network invalid at {where}: {why} (docs/arithmetic.md).")
+
+
+class RulesBroken(AsrcError):
+    """Hardware limits exceeded; all of them at once."""
+
+    def __init__(self, target: str, violations: Iterable[str]) -> None:
+        listed = list(violations)
+        count = f"{len(listed)} limit{'s' if len(listed) != 1 else ''}"
+        super().__init__(f"the network breaks {count} of target '{target}':\n  " + "\n  ".join(listed))
+
+
+class BackendMissing(AsrcError):
+    """A backend whose package is not installed."""
+
+    def __init__(self, backend: str, why: str, install: str) -> None:
+        super().__init__(f"backend '{backend}' is not available: {why}; {install}.")
+
+
+class BackendFailed(AsrcError):
+    """A backend that started and died, or ran past its deadline."""
+
+    def __init__(self, backend: str, why: str, way_out: str) -> None:
+        super().__init__(f"backend '{backend}' failed: {why}; {way_out}.")
+
+
+class ParityBroken(AsrcError):
+    """Two backends that should give the same integers and do not."""
+
+    def __init__(self, first: str, second: str, where: str) -> None:
+        super().__init__(f"'{first}' and '{second}' part ways at {where}; please report it, with the network file.")
