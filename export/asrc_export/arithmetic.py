@@ -35,7 +35,8 @@ def shift(a: Ints, exponent: int) -> Ints:
 
 def decay(v: Ints, d: int) -> Ints:
     """sign(v) floor(|v| (4096 - d) / 4096): the chip's 12-bit decay, which rounds toward zero."""
-    return np.sign(v) * ((np.abs(v) * (DECAY_ONE - d)) >> 12)
+    kept: Ints = np.sign(v) * ((np.abs(v) * (DECAY_ONE - d)) >> 12)
+    return kept
 
 
 def saturate(u: Ints) -> tuple[Ints, int]:

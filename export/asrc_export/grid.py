@@ -39,7 +39,7 @@ class WeightGrid:
         """The closest grid value to each real number; ties go to the even multiple. Values beyond the ends
         must not occur (half a step of rounding aside): the caller chooses the scale so that they fit.
         """
-        rounded = (np.rint(values / self.step) * self.step).astype(np.int64)
+        rounded: Ints = (np.rint(values / self.step) * self.step).astype(np.int64)
         assert rounded.size == 0 or (self.low <= rounded.min() and rounded.max() <= self.high), "scale too large"
         return rounded
 
@@ -50,7 +50,7 @@ class WeightGrid:
 
 @dataclass(frozen=True)
 class MantissaExponentGrid:
-    """m * 2^e with a signed or unsigned mantissa of ``mantissa_bits`` bits and an exponent from 0 to ``max_exponent``."""
+    """m 2^e: a mantissa of ``mantissa_bits`` bits, signed or not, and an exponent between the two given."""
 
     mantissa_bits: int
     signed: bool
@@ -73,7 +73,9 @@ class MantissaExponentGrid:
         size = np.maximum(np.abs(values), 1)
         exponent = np.ceil(np.log2(size / (self.max_mantissa + 0.5))).clip(self.min_exponent, self.max_exponent)
         step = np.exp2(exponent)
-        return (np.rint(values / step).clip(-self.max_mantissa, self.max_mantissa) * step).astype(np.int64)
+        mantissa = np.rint(values / step).clip(-self.max_mantissa, self.max_mantissa)
+        value: Ints = (mantissa * step).astype(np.int64)
+        return value
 
     def holds(self, value: int) -> bool:
         """Whether the integer is representable."""

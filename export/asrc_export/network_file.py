@@ -1,7 +1,7 @@
 """The integer network as one `.safetensors` file: the tensors are the integers, the rest is JSON in its metadata.
 
     layers.<i>.feedforward  int16 (N, I)      layers.<i>.recurrent  int16 (N, N)      layers.<i>.bias  int32 (N,)
-    readout.weight          int16 (C, N)      readout.bias          int32 (C,)        permutation      int64 (T,), optional
+    readout.weight          int16 (C, N)      readout.bias          int32 (C,)        permutation  int64 (T,), optional
 
 Anyone can read it with the safetensors package alone; the manifest is the metadata's key `asrc`.
 """

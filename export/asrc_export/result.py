@@ -63,7 +63,8 @@ class Result:
     @property
     def predictions(self) -> Ints:
         """(B,) class of the greatest logit, the lowest index among equals."""
-        return self.logits.argmax(axis=1)
+        best: Ints = self.logits.argmax(axis=1)
+        return best
 
     @property
     def spikes_per_layer(self) -> list[int]:
@@ -101,17 +102,12 @@ def checked_input(network: IntegerNetwork, x: NDArray[np.generic]) -> NDArray[np
         raise InvalidData(fed, f"their type is {x.dtype}", "feed integers; real values are integers times the scale")
     if x.ndim != 3 or 0 in x.shape:
         raise InvalidData(fed, f"their shape is {x.shape}", "feed (samples, steps, channels), each at least 1")
-    if x.shape[2] != network.input.channels:
-        raise InvalidData(
-            fed,
-            f"they have {x.shape[2]} channels and the network takes {network.input.channels}",
-            "choose the data set it was trained on",
-        )
+    entry = network.input
+    if x.shape[2] != entry.channels:
+        why = f"they have {x.shape[2]} channels and the network takes {entry.channels}"
+        raise InvalidData(fed, why, "choose the data set it was trained on")
     low, high = int(x.min()), int(x.max())
-    if low < network.input.minimum or high > network.input.maximum:
-        raise InvalidData(
-            fed,
-            f"their values span {low} to {high}, the network's range is {network.input.minimum} to {network.input.maximum}",
-            "feed values in the range it was exported for",
-        )
+    if low < entry.minimum or high > entry.maximum:
+        why = f"their values span {low} to {high}, the network's range is {entry.minimum} to {entry.maximum}"
+        raise InvalidData(fed, why, "feed values in the range it was exported for")
     return np.ascontiguousarray(x, dtype=np.int32)

@@ -49,7 +49,7 @@ def skip_recurrence(
     current = functional.linear(x, weight, bias)
     mixture = taps if isinstance(taps, Tensor) else None
     span = 0 if isinstance(taps, Tensor) else taps
-    spikes: Tensor = _SkipRecurrence.apply(current, recurrent, mixture, span, dynamics)  # type: ignore[no-untyped-call]
+    spikes: Tensor = _SkipRecurrence.apply(current, recurrent, mixture, span, dynamics)
     return spikes
 
 

@@ -107,7 +107,7 @@ def _exact(x: NDArray[np.generic], weights: NDArray[np.float64]) -> Ints:
 class _History:
     """Spike memory of one layer: 32-bit delay lines, or the synapses' own delays beyond what those hold."""
 
-    def __init__(self, layer: SkipLayer, shape: tuple[int, int]) -> None:
+    def __init__(self, layer: SkipLayer, shape: tuple[int, ...]) -> None:
         self._span = layer.span
         self._line = np.zeros(shape, np.uint32)
         self._synapses = [np.zeros(shape, np.int64)] * (layer.span if layer.span > 32 else 0)
