@@ -1,0 +1,157 @@
+"""asrc-train: from a data set to a checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asrc_train import command_line
+
+if TYPE_CHECKING:
+    from asrc_train.config import Config
+    from asrc_train.fit import BatchDone, Epoch, Observer
+
+EXAMPLES = """\
+  asrc-train --data digits --connection asrc --out model.pt
+  asrc-train --data mnist5k --permute --connection src --span 12 --epochs 100 --out src12.pt
+  asrc-train --recipe my.toml --seed 3 --out model.pt
+  asrc-train --data digits --out model.pt --resume        go on after an interruption
+"""
+
+# Command-line option -> the recipe's section and key that it overrides.
+OVERRIDES = {
+    "permute": ("data", "permute"),
+    "permutation_seed": ("data", "permutation_seed"),
+    "connection": ("network", "connection"),
+    "hidden": ("network", "hidden"),
+    "kernel_length": ("network", "kernel_length"),
+    "span": ("network", "span"),
+    "decay": ("network", "decay"),
+    "threshold": ("network", "threshold"),
+    "reset": ("network", "reset"),
+    "epochs": ("training", "epochs"),
+    "batch_size": ("training", "batch_size"),
+    "learning_rate": ("training", "learning_rate"),
+    "weight_decay": ("training", "weight_decay"),
+    "seed": ("training", "seed"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    options = _parser().parse_args(argv)
+    return command_line.run("asrc-train", lambda: _train(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.parser(
+        "asrc-train",
+        "Train a skip-recurrent spiking network and write the checkpoint of its best epoch. Settings come from a "
+        "recipe (by default the one named after the data set); options override it.",
+        EXAMPLES,
+    )
+    add = parser.add_argument
+    add("--data", metavar="NAME", help="data set: digits, mnist5k")
+    add("--recipe", metavar="NAME_OR_TOML", help="recipe by name, or a path ending in .toml")
+    add("--out", metavar="MODEL.pt", default="model.pt", help="checkpoint to write (default: model.pt)")
+    add("--connection", choices=["vanilla", "src", "asrc"], help="recurrent connection")
+    add("--hidden", metavar="N", nargs="+", type=command_line.positive, help="neurons of each layer")
+    add("--kernel-length", metavar="K", type=command_line.positive, help="longest span that asrc may choose")
+    add("--span", metavar="LAMBDA", type=command_line.positive, help="span of src")
+    add("--decay", metavar="ALPHA", type=float, help="decay factor of the membrane, 0 to 1")
+    add("--threshold", metavar="THETA", type=float, help="firing threshold")
+    add("--reset", choices=["soft", "hard"], help="reset by subtraction, or to zero")
+    add("--permute", action="store_true", default=None, help="feed the steps in one fixed random order")
+    add("--permutation-seed", metavar="SEED", type=int, help="which order")
+    add("--epochs", metavar="N", type=command_line.positive)
+    add("--batch-size", metavar="B", type=command_line.positive)
+    add("--learning-rate", metavar="RATE", type=float)
+    add("--weight-decay", metavar="RATE", type=float)
+    add("--seed", metavar="SEED", type=int, help="same seed, device and threads: same bits")
+    add("--resume", action="store_true", help="go on with the unfinished training kept beside --out")
+    add("--device", default="auto", help="auto (default), cpu or cuda")
+    add("--tensorboard", metavar="FOLDER", type=Path, help="write TensorBoard logs there")
+    return parser
+
+
+def _train(options: argparse.Namespace) -> None:
+    config = configuration(options)
+    device = _device(options.device)
+
+    from asrc_train import fit, progress
+
+    observers: list[Observer] = []
+    if options.tensorboard:
+        from asrc_train import tensorboard
+
+        observers.append(tensorboard.writer(options.tensorboard))
+    with progress.bar(f"training {config.network.connection} on {config.data.name}", config.training.epochs) as update:
+        observers.append(_bar_observer(update, config))
+        trained = fit.fit(config, options.out, resume=options.resume, device=device, observers=tuple(observers))
+    spans = "/".join(str(span) for span in trained.spans)
+    print(
+        f"best epoch {trained.provenance['best_epoch']} of {config.training.epochs}: "
+        f"validation {trained.scores['validation']:.1%}, test {trained.scores['test']:.1%} "
+        f"(mixture {trained.scores['test_mixture']:.1%}), spans {spans}"
+    )
+    print(options.out)
+
+
+def configuration(options: argparse.Namespace) -> Config:
+    """The recipe with the options on top. Raises UnknownName, InvalidSetting."""
+    from asrc_train import config, data, recipe
+    from asrc_train.errors import InvalidSetting, UnknownName
+
+    if options.data is None and options.recipe is None:
+        raise InvalidSetting("--data", f"name a data set ({', '.join(data.names())}) or a --recipe")
+    if options.data is not None and options.data not in data.names():
+        raise UnknownName("data set", options.data, data.names())
+    overrides: dict[str, dict[str, Any]] = {}
+    for option, (section, key) in OVERRIDES.items():
+        value = getattr(options, option)
+        if value is not None:
+            overrides.setdefault(section, {})[key] = value
+    if options.data is not None:
+        overrides.setdefault("data", {})["name"] = options.data
+    return config.from_recipe(recipe.find(options.recipe or options.data), overrides)
+
+
+def _device(name: str) -> str:
+    from asrc_train.errors import InvalidSetting
+
+    if name == "cpu":
+        return name
+    import torch
+
+    available = torch.cuda.is_available()
+    if name == "auto":
+        return "cuda" if available else "cpu"
+    if name == "cuda" and available:
+        return name
+    raise InvalidSetting("--device", f"'{name}' is not available here; use auto or cpu")
+
+
+def _bar_observer(update: Any, config: Config) -> Observer:
+    from asrc_train.fit import BatchDone
+
+    shown = ""
+
+    def observe(event: Epoch | BatchDone) -> None:
+        nonlocal shown
+        if isinstance(event, BatchDone):
+            update(event.epoch - 1 + event.batch / event.batches, shown)
+            return
+        shown = (
+            f"loss {event.loss:.4f}  train {event.training_accuracy:.1%}  validation {event.validation_accuracy:.1%}  "
+            f"tau {event.temperature:.3f}  spans {'/'.join(map(str, event.spans))}"
+        )
+        update(event.epoch, shown)
+
+    return observe
+
+
+if __name__ == "__main__":
+    sys.exit(main())

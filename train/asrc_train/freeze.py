@@ -1,0 +1,88 @@
+"""Freezing: a trained network with its skip kernels replaced by spans, as plain float64 arrays.
+
+Everything downstream sees only this: a frozen ASRC layer is an SRC layer, a vanilla one an SRC layer of span 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_train import checkpoint
+from asrc_train.checkpoint import Checkpoint
+from asrc_train.recurrence import Reset
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenLayer:
+    """W (N, I), U (N, N), b (N,), decay factor alpha, threshold theta, reset, span; equations in `recurrence`."""
+
+    name: str
+    weight: Floats
+    recurrent: Floats
+    bias: Floats
+    decay: float
+    threshold: float
+    reset: Reset
+    span: int
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenNetwork:
+    """The float network that an integer network stands for. It is fed integers x in [0, maximum] times ``scale``."""
+
+    layers: tuple[FrozenLayer, ...]
+    readout_weight: Floats  # (C, N)
+    readout_bias: Floats  # (C,)
+    channels: int
+    steps: int
+    scale: float
+    maximum: int
+    permutation: NDArray[np.int64] | None
+    provenance: dict[str, Any]
+
+
+def freeze(trained: Checkpoint) -> FrozenNetwork:
+    """Replace each layer's skip logits by the hard-max span 1 + argmax w."""
+    tensors = {name: tensor.double().numpy() for name, tensor in trained.tensors.items()}
+    network = trained.config.network
+    layers = tuple(
+        FrozenLayer(
+            name=f"layer{i}",
+            weight=tensors[f"layers.{i}.feedforward.weight"],
+            recurrent=tensors[f"layers.{i}.recurrent.weight"],
+            bias=tensors[f"layers.{i}.feedforward.bias"],
+            decay=network.decay,
+            threshold=network.threshold,
+            reset=network.reset,
+            span=span,
+        )
+        for i, span in enumerate(trained.spans)
+    )
+    return FrozenNetwork(
+        layers=layers,
+        readout_weight=tensors["readout.weight"],
+        readout_bias=tensors["readout.bias"],
+        channels=trained.channels,
+        steps=trained.steps,
+        scale=trained.scale,
+        maximum=trained.maximum,
+        permutation=trained.permutation,
+        provenance={"data": trained.config.data.name, "seed": trained.config.training.seed, **trained.provenance},
+    )
+
+
+def freeze_file(path: str | Path) -> FrozenNetwork:
+    """Load a checkpoint and freeze it, with the file's hash among the provenance.
+
+    Raises UnreadableFile, NonFiniteWeights.
+    """
+    frozen = freeze(checkpoint.load(path))
+    frozen.provenance["checkpoint_sha256"] = checkpoint.fingerprint(path)
+    return frozen
