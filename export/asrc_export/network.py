@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,12 +115,24 @@ class LayerRanges:
     name: str
     feedforward: Range  # a_ff, after the exponent
     recurrent: Range | None
-    state: Range  # u, or y after T steps, before saturation
+    state: Range  # u before saturation; of the readout, y after T steps if it did not saturate
+    registers: MappingOf[str, Range]
+    """The other sums that an engine keeps, whatever the order in which it adds."""
+
+    def widest(self) -> tuple[str, int]:
+        """The register with the largest magnitude, and that magnitude."""
+        kept = {"a_ff": self.feedforward, **self.registers}
+        if self.recurrent is not None:
+            kept |= {"a_rec": self.recurrent, "u": self.state}
+        name = max(kept, key=lambda each: kept[each].magnitude)
+        return name, kept[name].magnitude
 
 
 def worst_case(network: IntegerNetwork) -> list[LayerRanges]:
     """Range of every accumulator over all inputs in the stated range: layers first, readout last."""
-    return [ranges for _, _, ranges in _registers(network)]
+    graded, binary = (network.input.minimum, network.input.maximum), (0, 1)
+    layers = [layer_ranges(layer, *(binary if i else graded)) for i, layer in enumerate(network.layers)]
+    return [*layers, readout_ranges(network.readout, binary, network.steps)]
 
 
 def validate(network: IntegerNetwork) -> IntegerNetwork:
@@ -148,48 +159,44 @@ def validate(network: IntegerNetwork) -> IntegerNetwork:
         order = network.permutation
         if order.shape != (network.steps,) or not np.array_equal(np.sort(order), np.arange(network.steps)):
             raise InvalidNetwork("permutation", f"it is not an order of the {network.steps} steps")
-    for name, bounds, _ in _registers(network):
-        for quantity, bound in bounds.items():
-            if bound.magnitude > REGISTER_MAX:
-                raise InvalidNetwork(name, f"{quantity} could reach {bound.magnitude}, beyond 32 bits signed")
+    for ranges in worst_case(network):
+        quantity, reach = ranges.widest()
+        if reach > REGISTER_MAX:
+            raise InvalidNetwork(ranges.name, f"{quantity} could reach {reach}, beyond 32 bits signed")
     return network
 
 
-def _registers(network: IntegerNetwork) -> Iterator[tuple[str, dict[str, Range], LayerRanges]]:
-    """Per layer and readout: its name, the range of every sum that an engine keeps, and the summary."""
-    low, high = network.input.minimum, network.input.maximum
-    for layer in network.layers:
-        product = product_bounds(layer.feedforward, low, high)
-        fed_back = product_bounds(layer.recurrent, 0, 1)
-        a_ff = shifted(product, layer.feedforward_exponent)
-        a_rec = shifted(fed_back, layer.recurrent_exponent)
-        both = (shift(a_ff[0] + a_rec[0], layer.activation_shift), shift(a_ff[1] + a_rec[1], layer.activation_shift))
-        u = membrane_bounds(
-            both[0] + layer.bias,
-            both[1] + layer.bias,
-            decay_constant=layer.decay,
-            threshold=layer.threshold,
-            reset=layer.reset,
-        )
-        kept = {
-            "W x": spread(product),
-            "U s": spread(fed_back),
-            "a_ff": spread(a_ff),
-            "a_rec": spread(a_rec),
-            "(a_ff + a_rec) << h": spread(both),
-            "u": spread(u),
-        }
-        yield layer.name, kept, LayerRanges(layer.name, spread(a_ff), spread(a_rec), spread(u))
-        low, high = 0, 1
-    readout = network.readout
-    product = product_bounds(readout.weight, low, high)
+def layer_ranges(layer: SkipLayer, low: int, high: int) -> LayerRanges:
+    """Worst-case ranges of one layer whose inputs lie in [low, high]."""
+    product = product_bounds(layer.feedforward, low, high)
+    fed_back = product_bounds(layer.recurrent, 0, 1)
+    a_ff = shifted(product, layer.feedforward_exponent)
+    a_rec = shifted(fed_back, layer.recurrent_exponent)
+    both = (shift(a_ff[0] + a_rec[0], layer.activation_shift), shift(a_ff[1] + a_rec[1], layer.activation_shift))
+    u = membrane_bounds(
+        both[0] + layer.bias,
+        both[1] + layer.bias,
+        decay_constant=layer.decay,
+        threshold=layer.threshold,
+        reset=layer.reset,
+    )
+    registers = {
+        "W x": spread(product),
+        "U s": spread(fed_back),
+        "decay(v) + ((a_ff + a_rec) << h) + b": spread((both[0] - 2 * STATE_MAX, both[1] + 2 * STATE_MAX)),
+    }
+    return LayerRanges(layer.name, spread(a_ff), spread(a_rec), spread(u), registers)
+
+
+def readout_ranges(readout: Readout, inputs: tuple[int, int], steps: int) -> LayerRanges:
+    """Worst-case ranges of the readout after ``steps`` steps of inputs in the range."""
+    product = product_bounds(readout.weight, *inputs)
     a = shifted(product, readout.exponent)
     each = (a[0] + readout.bias, a[1] + readout.bias)
-    # After T steps; and one step on top of a saturated accumulator is what an engine may have to hold.
-    summed = spread((np.minimum(each[0], 0) * network.steps, np.maximum(each[1], 0) * network.steps))
-    one_more = Range(-STATE_MAX + min(0, int(each[0].min())), STATE_MAX + max(0, int(each[1].max())))
-    kept = {"W_o s": spread(product), "shift(W_o s, e_o)": spread(a), "y": one_more}
-    yield readout.name, kept, LayerRanges(readout.name, spread(a), None, summed)
+    y = spread((np.minimum(each[0], 0) * steps, np.maximum(each[1], 0) * steps))
+    # An engine may have to hold one step on top of a saturated accumulator, whatever the sample's length.
+    held = Range(-STATE_MAX + min(0, int(each[0].min())), STATE_MAX + max(0, int(each[1].max())))
+    return LayerRanges(readout.name, spread(a), None, y, {"W_o s": spread(product), "y + shift(W_o s, e_o) + b": held})
 
 
 def _check_layer(layer: SkipLayer, fan_in: int, source: str, mapping: Mapping) -> None:
