@@ -115,7 +115,7 @@ def _quantize_layer(
     best: tuple[float, float, SkipLayer] | None = None
     for scale in _scales(layer, into, grid, formats):
         made = _at_scale(layer, into, scale, grid, formats)
-        if made is None or not layer_ranges(made, *inputs).state.fits_state:
+        if made is None or not _cannot_overflow(made, inputs, formats):
             continue
         error = _expected_error(layer, made, into, power)
         if best is None or (error, -scale) < (best[0], -best[1]):
@@ -127,6 +127,18 @@ def _quantize_layer(
             "saturate; train with more weight decay or a gradient clip",
         )
     return best[2]
+
+
+def _cannot_overflow(made: SkipLayer, inputs: tuple[int, int], formats: Formats) -> bool:
+    """Whether no input can saturate a membrane, nor wrap the synaptic accumulator where its width is known."""
+    ranges = layer_ranges(made, *inputs)
+    if not ranges.state.fits_state:
+        return False
+    if formats.accumulator_bits is None:
+        return True
+    assert ranges.recurrent is not None
+    reach = (ranges.feedforward.magnitude + ranges.recurrent.magnitude) << made.activation_shift
+    return bool(reach < 2 ** (formats.accumulator_bits.count - 1))
 
 
 def _scales(layer: FrozenLayer, into: float, grid: WeightGrid, formats: Formats) -> Iterator[float]:

@@ -42,8 +42,12 @@ OVERRIDES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    options = _parser().parse_args(argv)
-    return command_line.run("asrc-train", lambda: _train(options))
+    return command_line.run("asrc-train", lambda: train(argv))
+
+
+def train(argv: Sequence[str] | None = None) -> None:
+    """Train as the command line says. Raises the named errors of `fit`."""
+    _train(_parser().parse_args(argv))
 
 
 def _parser() -> argparse.ArgumentParser:

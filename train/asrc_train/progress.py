@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def bar(title: str, total: int) -> Iterator[Callable[[int, str], None]]:
+def bar(title: str, total: int) -> Iterator[Callable[[float, str], None]]:
     """A bar on standard error; call it with how much is done and a note to show beside it."""
     console = Console(stderr=True)
     columns = (
@@ -24,7 +24,7 @@ def bar(title: str, total: int) -> Iterator[Callable[[int, str], None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=total, note="")
 
-        def update(done: int, note: str = "") -> None:
+        def update(done: float, note: str = "") -> None:
             progress.update(task, completed=done, note=note)
 
         yield update

@@ -1,0 +1,175 @@
+"""asrc-export: from a checkpoint to the integer network of a target."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from asrc_train import command_line
+
+if TYPE_CHECKING:
+    from asrc_export.export import Exported
+
+EXAMPLES = """\
+  asrc-export model.pt --target loihi2
+  asrc-export model.pt --target loihi2 --bits 6 --mapping synaptic-delay -o small.safetensors
+  asrc-export model.pt --target my_chip.toml --rounding-log
+  asrc-export model.pt --target loihi2 --onnx model.onnx
+  asrc-export --show-target loihi1
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.show_target is None and options.model is None:
+        parser.error("name a checkpoint, or a target with --show-target")
+    body = _show_target if options.show_target is not None else _export
+    return command_line.run("asrc-export", lambda: body(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.parser(
+        "asrc-export",
+        "Freeze a trained network to its skip spans, quantize it to integers that obey the target, and write it "
+        "as one .safetensors file.",
+        EXAMPLES,
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL.pt", nargs="?", help="checkpoint written by asrc-train")
+    add("--target", metavar="NAME_OR_TOML", default="loihi2", help="loihi1, loihi2 or a target file (default: loihi2)")
+    add("-o", "--out", metavar="FILE", help="integer network to write (default: MODEL.<target>.safetensors)")
+    add("--bits", metavar="N", type=int, default=8, help="weight bits, 2 to 8 (default: 8)")
+    add(
+        "--mapping",
+        choices=["delay-line", "synaptic-delay"],
+        default="delay-line",
+        help="where past spikes are kept: 32 bits a neuron (spans to 32), or in the synapses (spans to 63)",
+    )
+    add("--calibrate", metavar="DATA", help="data set on which ranges are observed (default: the one trained on)")
+    add("--rounding-log", action="store_true", help="print float value, integer and effective value of each parameter")
+    add("--onnx", metavar="FILE.onnx", help="write the integer network as an ONNX model, too")
+    add("--show-target", metavar="NAME_OR_TOML", help="print a target's numbers with their sources, and stop")
+    return parser
+
+
+def _export(options: argparse.Namespace) -> None:
+    from asrc_export.export import export
+
+    exported = export(
+        options.model,
+        options.target,
+        options.out,
+        bits=options.bits,
+        mapping=options.mapping,
+        calibrate_on=options.calibrate,
+    )
+    print_layers(exported)
+    if options.rounding_log:
+        _print_rounding(exported)
+    for finding in exported.findings:
+        print(f"note: {finding}")
+    print(exported.path)
+    if options.onnx:
+        from asrc_export import onnx_file
+
+        onnx_file.save(exported.network, options.onnx)
+        print(options.onnx)
+
+
+def print_layers(exported: Exported) -> None:
+    """Print the table of the layers: shapes, formats, and how far each accumulator is from saturating."""
+    import math
+
+    from tabulate import tabulate
+
+    from asrc_export.arithmetic import STATE_MAX
+    from asrc_export.network import worst_case
+
+    network, observed = exported.network, exported.observed
+    ranges = worst_case(network)
+
+    def headroom(reach: int) -> str:
+        return f"{math.log2(STATE_MAX / max(reach, 1)):.1f}"
+
+    def saturation(i: int) -> str:
+        return "impossible" if ranges[i].state.fits_state else f"possible ({observed[i].saturations} seen)"
+
+    rows: list[tuple[object, ...]] = [
+        (
+            layer.name,
+            f"{layer.inputs} x {layer.neurons}",
+            layer.span,
+            layer.weight_bits,
+            f"{layer.feedforward_exponent} / {layer.recurrent_exponent}",
+            layer.threshold,
+            layer.decay,
+            headroom(ranges[i].state.magnitude),
+            headroom(observed[i].state.magnitude),
+            saturation(i),
+        )
+        for i, layer in enumerate(network.layers)
+    ]
+    out = network.readout
+    last = len(rows)
+    rows.append(
+        (
+            out.name,
+            f"{out.inputs} x {out.classes}",
+            "",
+            out.weight_bits,
+            str(out.exponent),
+            "",
+            "",
+            headroom(ranges[last].state.magnitude),
+            headroom(observed[last].state.magnitude),
+            saturation(last),
+        )
+    )
+    headers = (
+        "layer",
+        "shape",
+        "span",
+        "bits",
+        "exponents",
+        "threshold",
+        "decay",
+        "headroom, bits",
+        "observed, bits",
+        "saturation",
+    )
+    print(f"{network.target}, {network.mapping}, {network.steps} steps, {network.synapses:,} synapses")
+    print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", *("right",) * 8, "left")))
+
+
+def _print_rounding(exported: Exported) -> None:
+    from tabulate import tabulate
+
+    rows = [
+        (r.layer, r.parameter, f"{r.value:.6g}", r.integer, f"{r.effective:.6g}", f"{r.error:.2e}")
+        for r in exported.rounding
+    ]
+    print("rounding, worst case of each parameter:")
+    print(tabulate(rows, ("layer", "parameter", "float", "integer", "effective", "error"), disable_numparse=True))
+
+
+def _show_target(options: argparse.Namespace) -> None:
+    from tabulate import tabulate
+
+    from asrc_export import target
+
+    chip = target.load(options.show_target)
+    rows = [(name, f"{each.value:g}", each.unit, each.certainty, each.source) for name, each in target.quantities(chip)]
+    widths = ", ".join(map(str, chip.formats.weight_bits))
+    rows.insert(0, ("formats.weight_bits", widths, "bits", "printed", chip.formats.weight_bits_source))
+    print(f"{chip.title} ({chip.name})")
+    print(tabulate(rows, ("quantity", "value", "unit", "certainty", "source"), disable_numparse=True))
+    if chip.energy is None:
+        print("No published energy per event: counts are reported, joules are not.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

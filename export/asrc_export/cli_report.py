@@ -1,0 +1,75 @@
+"""asrc-report: the deployed network beside the float model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from asrc_train import command_line
+
+EXAMPLES = """\
+  asrc-report model.loihi2.safetensors --float model.pt
+  asrc-report model.loihi2.safetensors --float model.pt -o report.json -o report.md
+  asrc-report model.loihi2.safetensors --float model.pt --limit 100 --engine numpy
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    options = _parser().parse_args(argv)
+    return command_line.run("asrc-report", lambda: _report(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.parser(
+        "asrc-report",
+        "Run an integer network and the float model it came from on the same test samples; report accuracy, "
+        "agreement, events, storage and modelled energy.",
+        EXAMPLES,
+    )
+    add = parser.add_argument
+    add("network", metavar="NETWORK.safetensors", help="integer network written by asrc-export")
+    add("--float", dest="model", metavar="MODEL.pt", required=True, help="the checkpoint it was exported from")
+    add("--data", metavar="NAME", help="data set (default: the one trained on)")
+    add("--limit", metavar="N", type=command_line.positive, help="only the first N test samples")
+    add("--engine", choices=["native", "numpy", "onnx"], default="native", help="all give the same bits")
+    add(
+        "-o",
+        "--out",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="write the report, format by suffix (.json, .md, .txt); repeatable. Without it, text on the terminal",
+    )
+    return parser
+
+
+def _report(options: argparse.Namespace) -> None:
+    from asrc_export import report, report_text
+    from asrc_export.engines import select
+    from asrc_train.atomic import require_writable
+
+    for path in options.out:
+        report_text.writer_for(path)
+        require_writable(path)
+    chosen = select.engine(options.engine)
+    content = report.build(
+        options.network,
+        options.model,
+        engine=chosen.run,
+        engine_name=chosen.name,
+        data_name=options.data,
+        limit=options.limit,
+    )
+    if not options.out:
+        print(report_text.text(content), end="")
+        return
+    print(report_text.summary(content))
+    for path in options.out:
+        report_text.write(content, path)
+        print(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

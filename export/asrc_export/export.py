@@ -1,0 +1,55 @@
+"""From a checkpoint on disk to an integer network on disk: freeze, quantize, check, observe, write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from asrc_export import calibrate, network_file, quantize, target
+from asrc_export.arithmetic import Mapping
+from asrc_export.calibrate import Observed
+from asrc_export.network import IntegerNetwork
+from asrc_export.quantize import Rounded
+from asrc_export.rules import Finding
+from asrc_train import data, freeze
+from asrc_train.atomic import require_writable
+from asrc_train.data.dataset import permuted
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """What an export wrote, and all there is to say about it."""
+
+    path: Path
+    network: IntegerNetwork
+    rounding: list[Rounded]
+    observed: list[Observed]
+    findings: list[Finding]
+
+
+def export(
+    model: str | Path,
+    target_name: str,
+    out: str | Path | None = None,
+    *,
+    bits: int = 8,
+    mapping: Mapping = "delay-line",
+    calibrate_on: str | None = None,
+) -> Exported:
+    """Quantize a checkpoint for a target and write the integer network (by default beside the checkpoint).
+
+    Ranges are observed on training samples of ``calibrate_on``, by default the data set trained on. Raises
+    UnreadableFile, NonFiniteWeights, UnknownName, SpanTooLong, InvalidSetting, InvalidData, RulesBroken,
+    UnwritableOutput; an earlier file at ``out`` is left whole.
+    """
+    chip = target.load(target_name)
+    path = Path(out or f"{Path(model).with_suffix('')}.{chip.name}.safetensors")
+    require_writable(path)
+    frozen = freeze.freeze_file(model)
+    made = quantize.quantize(frozen, chip, bits=bits, mapping=mapping)
+    samples = data.load(calibrate_on or frozen.provenance["data"]).train_x
+    observed = calibrate.observe(made.network, permuted(samples[: calibrate.SAMPLES], frozen.permutation))
+    reached = {each.name: [each.state.low, each.state.high] for each in observed}
+    network = replace(made.network, provenance={**made.network.provenance, "observed": reached})
+    network_file.save(network, path)
+    return Exported(path, network, made.rounding, observed, made.findings)

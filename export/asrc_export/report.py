@@ -1,0 +1,191 @@
+"""The report: the deployed network beside the float model it came from, as plain data.
+
+Every number about the deployed network comes from running that network; `report_text` turns the data into pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asrc_export import energy, network_file, rules, storage
+from asrc_export import target as targets
+from asrc_export.network import IntegerNetwork, worst_case
+from asrc_export.result import Result
+from asrc_train import __version__, checkpoint, data
+from asrc_train.data.dataset import permuted
+from asrc_train.errors import InvalidData, InvalidSetting
+from asrc_train.evaluate import evaluate
+
+Engine = Callable[..., Result]
+FORMAT = "asrc-report"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """Another backend that ran the same network on the same samples: how many, and how many differed at all."""
+
+    backend: str
+    samples: int
+    differing: int
+    seconds: float
+
+
+def build(
+    network_path: str | Path,
+    float_path: str | Path,
+    *,
+    engine: Engine,
+    engine_name: str,
+    data_name: str | None = None,
+    limit: int | None = None,
+    confirmations: Sequence[Confirmation] = (),
+) -> dict[str, Any]:
+    """Run both networks on the test split and put side by side what they answer and what they cost.
+
+    Raises UnreadableFile, InvalidSetting (the two files do not belong together), InvalidData, UnknownName.
+    """
+    network = network_file.load(network_path)
+    trained = checkpoint.load(float_path)
+    _require_kinship(network, network_path, float_path)
+    name = data_name or trained.config.data.name
+    dataset = data.load(name)
+    if dataset.channels != network.input.channels:
+        why = f"it has {dataset.channels} channels and the network takes {network.input.channels}"
+        raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on with --data")
+    x, y = permuted(dataset.test_x, network.permutation)[:limit], dataset.test_y[:limit]
+    result = engine(network, x)
+    model = trained.network()
+    hard = evaluate(model, x, dataset.scale)
+    mixture = evaluate(model, x, dataset.scale, temperature=trained.temperature)
+    chip = targets.load(network.target)
+    agreement = float((hard.predictions == result.predictions).mean())
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "samples": len(y),
+        "steps": int(x.shape[1]),
+        "accuracy": {
+            "float_mixture": mixture.accuracy(y),
+            "float": hard.accuracy(y),
+            "deployed": float((result.predictions == y).mean()),
+        },
+        "agreement": agreement,
+        "disagreeing_samples": np.flatnonzero(hard.predictions != result.predictions).tolist(),
+        "layers": _layers(network, result, hard.spikes_per_layer, len(y)),
+        "readout": _readout(network, result),
+        "storage_bits": _storage(network, chip),
+        "energy": _energy(network, result, len(y), int(x.shape[1])),
+        "findings": [asdict(finding) for finding in rules.check(network, chip)],
+        "rounding": list(network.provenance.get("rounding", [])),
+        "confirmations": [asdict(confirmation) for confirmation in confirmations],
+        "provenance": {
+            "data": name,
+            "target": network.target,
+            "mapping": network.mapping,
+            "engine": engine_name,
+            "network_sha256": network_file.fingerprint(network),
+            "float_sha256": checkpoint.fingerprint(float_path),
+            "seed": trained.config.training.seed,
+            "asrc": __version__,
+            **{key: trained.provenance[key] for key in ("torch", "python") if key in trained.provenance},
+        },
+    }
+
+
+def _require_kinship(network: IntegerNetwork, network_path: str | Path, float_path: str | Path) -> None:
+    born_of = network.provenance.get("checkpoint_sha256")
+    if born_of is not None and born_of != checkpoint.fingerprint(float_path):
+        raise InvalidSetting(
+            "--float", f"'{float_path}' is not the checkpoint that '{network_path}' was exported from (hashes differ)"
+        )
+
+
+def _layers(network: IntegerNetwork, result: Result, float_spikes: Sequence[int], samples: int) -> list[dict[str, Any]]:
+    rows = []
+    for layer, count, ranges, float_count in zip(
+        network.layers, result.counts, worst_case(network), float_spikes, strict=False
+    ):
+        rows.append(
+            {
+                "name": layer.name,
+                "neurons": layer.neurons,
+                "inputs": layer.inputs,
+                "span": layer.span,
+                "weight_bits": layer.weight_bits,
+                "spikes": count.spikes,
+                "spikes_float": float_count,
+                "spike_rate": count.spikes / count.neuron_updates,
+                "synaptic_operations": count.feedforward_operations + count.recurrent_operations,
+                "feedforward_operations": count.feedforward_operations,
+                "recurrent_operations": count.recurrent_operations,
+                "neuron_updates": count.neuron_updates,
+                "saturations": count.saturations,
+                "worst_case_membrane": ranges.state.magnitude,
+                "can_saturate": not ranges.state.fits_state,
+            }
+        )
+    return rows
+
+
+def _readout(network: IntegerNetwork, result: Result) -> dict[str, Any]:
+    count, ranges = result.counts[-1], worst_case(network)[-1]
+    return {
+        "name": network.readout.name,
+        "classes": network.readout.classes,
+        "synaptic_operations": count.feedforward_operations,
+        "saturations": count.saturations,
+        "worst_case_accumulator": ranges.state.magnitude,
+        "can_saturate": not ranges.state.fits_state,
+    }
+
+
+def _storage(network: IntegerNetwork, chip: targets.Target) -> dict[str, Any]:
+    on_chip, in_float = storage.deployed(network, chip), storage.float32(network)
+    names = [*(layer.name for layer in network.layers), network.readout.name]
+    zero = storage.Storage(0, 0, 0, 0)
+    neurons = sum(layer.neurons for layer in network.layers)
+    by_mapping = {
+        "delay_line": sum(storage.history_bits(layer, "delay-line") for layer in network.layers),
+        "synaptic_delay": sum(storage.history_bits(layer, "synaptic-delay") for layer in network.layers),
+    }
+    return {
+        "deployed": _with_total(sum(on_chip, zero)),
+        "float": _with_total(sum(in_float, zero)),
+        "layers": [
+            {"name": name, "deployed": _with_total(mine), "float": _with_total(theirs)}
+            for name, mine, theirs in zip(names, on_chip, in_float, strict=True)
+        ],
+        "spike_history": by_mapping,
+        "spike_history_bits_per_neuron": {key: bits / neurons for key, bits in by_mapping.items()},
+        "synaptic_memory_on_target": storage.synaptic_memory(network, chip),
+    }
+
+
+def _with_total(each: storage.Storage) -> dict[str, int]:
+    return {**asdict(each), "total": each.total}
+
+
+def _energy(network: IntegerNetwork, result: Result, samples: int, steps: int) -> dict[str, Any]:
+    """Estimates for one sample. The deployed network's own target comes first if it has prices; Loihi 1 in any case."""
+    chips = dict.fromkeys([network.target, "loihi1"])
+    priced = [energy.on_chip(network, result.counts, samples, targets.load(chip)) for chip in chips]
+    constants = targets.load_baseline("cmos45nm")
+    estimates = [
+        *(estimate for estimate in priced if estimate is not None),
+        energy.float_spiking(network, result.counts, samples, constants),
+        energy.float_dense(network, steps, constants),
+    ]
+    unpriced = [chip for chip, estimate in zip(chips, priced, strict=True) if estimate is None]
+    return {
+        "basis": energy.BASIS,
+        "unit": "nJ per sample",
+        "estimates": [asdict(estimate) for estimate in estimates],
+        "targets_without_published_prices": unpriced,
+        "graded_operations_per_sample": result.counts[0].feedforward_operations / samples,
+    }

@@ -1,0 +1,161 @@
+"""asrc-sim: run an integer network on a data set, on any backend, with the same bits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from asrc_train import command_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asrc_export.network import IntegerNetwork
+    from asrc_export.result import Result
+
+BACKENDS = ("native", "numpy", "onnx", "lava")
+
+EXAMPLES = """\
+  asrc-sim model.loihi2.safetensors
+  asrc-sim model.loihi2.safetensors --backend lava --limit 20
+  asrc-sim model.loihi2.safetensors --backend lava --graph single --limit 5 --compare numpy
+  asrc-sim model.loihi2.safetensors --backend numpy --trace out.npz --limit 4
+  asrc-sim model.loihi2.safetensors --json
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    options = _parser().parse_args(argv)
+    return command_line.run("asrc-sim", lambda: _simulate(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.parser(
+        "asrc-sim",
+        "Run an integer network on a data set and print accuracy and spikes. All backends give the same integers.",
+        EXAMPLES,
+    )
+    add = parser.add_argument
+    add("network", metavar="NETWORK.safetensors", help="integer network written by asrc-export")
+    add("--backend", choices=BACKENDS, default="native", help="default: native")
+    add("--graph", choices=["batched", "single"], default="batched", help="lava: many samples at once, or one by one")
+    add("--data", metavar="NAME", help="data set (default: the one trained on)")
+    add("--split", choices=["train", "test"], default="test", help="default: test")
+    add("--limit", metavar="N", type=command_line.positive, help="only the first N samples")
+    add("--trace", metavar="FILE.npz", help="write every spike and membrane of every layer")
+    add(
+        "--compare", metavar="BACKEND", choices=BACKENDS, help="run this backend too; name the first difference, if any"
+    )
+    add("--deadline", metavar="SECONDS", type=command_line.positive, help="lava: give up after that long")
+    add("--json", action="store_true", help="print one JSON object instead of text")
+    return parser
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    import json
+    import time
+
+    from asrc_export import network_file, parity
+    from asrc_train.atomic import require_writable
+
+    if options.trace:
+        require_writable(options.trace)
+    network = network_file.load(options.network)
+    x, y = samples(network, options.data, options.split, options.limit)
+    tracing = bool(options.trace or options.compare)
+    started = time.perf_counter()
+    backend, result = _run(options.backend, network, x, tracing, options)
+    seconds = time.perf_counter() - started
+    if options.compare:
+        other, second = _run(options.compare, network, x, True, options)
+        parity.require_equal(network, result, second, (backend, other))
+    if options.trace:
+        _write_trace(network, result, options.trace)
+    outcome: dict[str, Any] = {
+        "backend": backend,
+        "samples": len(y),
+        "seconds": seconds,
+        "accuracy": float((result.predictions == y).mean()),
+        "predictions": result.predictions.tolist(),
+        "logits": result.logits.tolist(),
+        "spikes_per_layer": result.spikes_per_layer,
+        "saturations_per_layer": [count.saturations for count in result.counts],
+        "synaptic_operations_per_layer": [c.feedforward_operations + c.recurrent_operations for c in result.counts],
+    }
+    if options.json:
+        print(json.dumps(outcome))
+        return
+    spikes = "/".join(f"{count / len(y):.1f}" for count in result.spikes_per_layer)
+    rate = len(y) / seconds
+    print(f"{backend}: {len(y)} samples in {seconds:.2f} s ({rate:,.1f} samples/s, start-up included)")
+    print(f"accuracy {outcome['accuracy']:.2%}, spikes per sample {spikes}")
+    saturated = sum(outcome["saturations_per_layer"])
+    if saturated:
+        print(f"warning: {saturated} accumulator steps saturated at 24 bits")
+    if options.compare:
+        print(f"equal to {other}, bit for bit: logits, counts, every spike, every membrane")
+    if options.trace:
+        print(options.trace)
+
+
+def samples(
+    network: IntegerNetwork, name: str | None, split: str, limit: int | None
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Samples in the network's order of steps, and their labels. Raises UnknownName, InvalidData, InvalidSetting."""
+    from asrc_train import data
+    from asrc_train.data.dataset import permuted
+    from asrc_train.errors import InvalidData, InvalidSetting
+
+    name = name or network.provenance.get("data")
+    if not isinstance(name, str):
+        raise InvalidSetting("--data", "the network does not say what it was trained on, name a data set")
+    dataset = data.load(name)
+    mine, theirs = (dataset.steps, dataset.channels), (network.steps, network.input.channels)
+    if mine != theirs:
+        why = f"its samples are {mine[0]} steps of {mine[1]}, the network's {theirs[0]} of {theirs[1]}"
+        raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on with --data")
+    x, y = (dataset.test_x, dataset.test_y) if split == "test" else (dataset.train_x, dataset.train_y)
+    return permuted(x, network.permutation)[:limit], y[:limit]
+
+
+def _run(
+    backend: str, network: IntegerNetwork, x: NDArray[np.uint8], trace: bool, options: argparse.Namespace
+) -> tuple[str, Result]:
+    if backend != "lava":
+        from asrc_export.engines import select
+
+        engine = select.engine(backend)
+        return engine.name, engine.run(network, x, trace=trace)
+    from asrc_lava import run
+    from asrc_train import progress
+
+    # Lava's first step starts processes, so the bar counts steps of Lava, not samples.
+    with progress.bar("Lava", 1) as update:
+
+        def report(done: int, total: int) -> None:
+            update(done / total, f"{done:,} of {total:,} Lava steps")
+
+        result = run.run(network, x, trace=trace, graph=options.graph, deadline_s=options.deadline, progress=report)
+    return "lava", result
+
+
+def _write_trace(network: IntegerNetwork, result: Result, path: str) -> None:
+    import numpy as np
+
+    from asrc_train.atomic import replacing
+
+    assert result.trace is not None
+    arrays: dict[str, Any] = {"logits": result.logits, f"{network.readout.name}.accumulator": result.trace.readout}
+    for layer, trace in zip(network.layers, result.trace.layers, strict=True):
+        arrays[f"{layer.name}.spikes"] = trace.spikes
+        arrays[f"{layer.name}.membrane"] = trace.membrane
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
