@@ -1,0 +1,80 @@
+"""Which kernel runs: the fastest that covers the case, or the one that was asked for."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib import import_module
+from typing import Protocol, cast
+
+from torch import Tensor
+
+from asrc_train.errors import BackendMissing, UnknownName
+from asrc_train.kernels.layer import SkipLayer
+
+NAMES = ("native", "bptt", "autograd")
+"""Fastest first."""
+
+_log = logging.getLogger("asrc_train.kernels")
+_told: set[str] = set()
+_asked: ContextVar[str | None] = ContextVar("kernel", default=None)
+
+
+class Kernel(Protocol):
+    """What each kernel's module offers."""
+
+    def why_not(self, x: Tensor, layers: Sequence[SkipLayer]) -> str | None:
+        """Why this kernel cannot run ``layers`` on ``x`` here, or None."""
+
+    def spikes(self, x: Tensor, layer: SkipLayer) -> Tensor:
+        """Spikes (T, B, N) of one layer."""
+
+    def counts(self, x: Tensor, layers: Sequence[SkipLayer]) -> Tensor:
+        """Spikes of the last layer summed over time, (B, N)."""
+
+
+@contextmanager
+def using(name: str) -> Iterator[None]:
+    """Run everything inside with kernel ``name``; takes precedence over ``ASRC_KERNEL``. Raises UnknownName."""
+    token = _asked.set(_known(name))
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+def choose(x: Tensor, layers: Sequence[SkipLayer], name: str | None = None) -> Kernel:
+    """The kernel ``name``, else that of `using`, else that of ``ASRC_KERNEL``, else the fastest that covers the case.
+
+    Raises UnknownName, and BackendMissing when a kernel asked for cannot run here. When nobody asked and a faster
+    kernel is passed over, the log says so, once for each reason.
+    """
+    asked = name or _asked.get() or os.environ.get("ASRC_KERNEL")
+    if asked:
+        kernel = _load(_known(asked))
+        reason = kernel.why_not(x, layers)
+        if reason:
+            raise BackendMissing(asked, reason, "leave the choice open, or ask for 'bptt'")
+        return kernel
+    for candidate in NAMES[:-1]:
+        kernel = _load(candidate)
+        reason = kernel.why_not(x, layers)
+        if reason is None:
+            return kernel
+        if reason not in _told:
+            _told.add(reason)
+            _log.warning("kernel '%s' is passed over: %s.", candidate, reason)
+    return _load(NAMES[-1])
+
+
+def _known(name: str) -> str:
+    if name not in NAMES:
+        raise UnknownName("kernel", name, NAMES)
+    return name
+
+
+def _load(name: str) -> Kernel:
+    return cast(Kernel, import_module(f"asrc_train.kernels.{name}"))

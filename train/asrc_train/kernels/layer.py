@@ -1,0 +1,146 @@
+"""What one skip-recurrent layer is to a kernel, and the checks that every kernel relies on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from asrc_train.errors import InvalidData, InvalidSetting
+
+Reset = Literal["soft", "hard"]
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """The neuron's constants: decay factor alpha, threshold theta, kind of reset.
+
+    ``decay`` and ``threshold`` are numbers, or tensors of no dimension; those that require a gradient get one.
+    ``detach_reset`` keeps the gradient from flowing through the reset's spike (the paper lets it flow).
+    """
+
+    decay: float | Tensor = 0.5
+    threshold: float | Tensor = 1.0
+    reset: Reset = "soft"
+    detach_reset: bool = False
+
+
+class SkipLayer(NamedTuple):
+    """One layer: W (N, I), b (N,) or None, U (N, N), a span or mixture weights (K,), the neurons' constants.
+
+    Without W the layer's input is its feed-forward current, (T, B, N). ``gain`` (B, N) multiplies that current at
+    every step: the paper's dropout is a gain of 0 or 1 / (1 - p) that stays the same over a sample. No gradient
+    reaches it.
+    """
+
+    weight: Tensor | None
+    bias: Tensor | None
+    recurrent: Tensor
+    taps: Tensor | int
+    dynamics: Dynamics = Dynamics()
+    gain: Tensor | None = None
+
+    @property
+    def neurons(self) -> int:
+        """N."""
+        return len(self.recurrent)
+
+    @property
+    def mixture(self) -> Tensor | None:
+        """Mixture weights p (K,), or None for a single span."""
+        return self.taps if isinstance(self.taps, Tensor) else None
+
+    @property
+    def span(self) -> int:
+        """The single span, or 0 for a mixture."""
+        return 0 if isinstance(self.taps, Tensor) else self.taps
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """The layer's tensors by name, absent ones left out."""
+        named = {
+            "weight": self.weight,
+            "bias": self.bias,
+            "recurrent": self.recurrent,
+            "taps": self.taps,
+            "decay": self.dynamics.decay,
+            "threshold": self.dynamics.threshold,
+            "gain": self.gain,
+        }
+        yield from ((name, value) for name, value in named.items() if isinstance(value, Tensor))
+
+
+def require_valid(x: Tensor, layers: Sequence[SkipLayer]) -> None:
+    """Raise InvalidData or InvalidSetting, naming layer and tensor, unless every kernel could run ``layers`` on ``x``.
+
+    A span beyond T is allowed: no spike ever arrives, which is what the equations say. The values of ``x`` are
+    looked at by the kernels, which read them anyway.
+    """
+    if not layers:
+        raise InvalidSetting("layers", "there must be at least one")
+    if x.dim() != 3 or not x.is_floating_point():
+        shape = " x ".join(map(str, x.shape))
+        raise InvalidData("input x", f"it is {x.dtype}, {shape or 'a single number'}", "give floats (T, B, channels)")
+    if 0 in x.shape:
+        raise InvalidData("input x", f"its shape {tuple(x.shape)} holds nothing", "give at least one step and sample")
+    fan_in = x.shape[2]
+    for index, layer in enumerate(layers):
+        _require_layer(f"layer {index}", layer, x, fan_in)
+        fan_in = layer.neurons
+
+
+def require_finite(name: str, tensor: Tensor) -> None:
+    """Raise InvalidData if ``tensor`` holds NaN or infinity."""
+    if math.isfinite(float(tensor.detach().sum())):
+        return  # the sum of anything and NaN or infinity is NaN or infinite
+    bad = int(tensor.numel() - tensor.isfinite().sum())
+    if bad:  # the sum may also have left the number range all by itself
+        raise InvalidData(name, f"it holds {bad} NaN or infinite value(s)", "check the data and the layer before")
+
+
+def _require_layer(where: str, layer: SkipLayer, x: Tensor, fan_in: int) -> None:
+    if layer.recurrent.dim() != 2 or layer.recurrent.shape[0] != layer.recurrent.shape[1] or not layer.neurons:
+        raise InvalidSetting(f"{where}, recurrent", f"it is {tuple(layer.recurrent.shape)}, not square")
+    if layer.weight is None and layer.bias is not None:
+        raise InvalidSetting(f"{where}, bias", "a layer fed with its current takes no bias")
+    if layer.weight is None and fan_in != layer.neurons:
+        raise InvalidSetting(f"{where}, recurrent", f"{layer.neurons} neurons, but the current has {fan_in}")
+    shapes = {"weight": (layer.neurons, fan_in), "bias": (layer.neurons,), "gain": (x.shape[1], layer.neurons)}
+    shapes |= {"decay": (), "threshold": ()}
+    for name, tensor in layer.tensors():
+        at = f"{where}, {name}"
+        if name in shapes and tuple(tensor.shape) != shapes[name]:
+            raise InvalidSetting(at, f"its shape is {tuple(tensor.shape)} where {shapes[name]} fits")
+        if tensor.dtype != x.dtype or tensor.device != x.device:
+            raise InvalidSetting(at, f"it is {tensor.dtype} on {tensor.device}, x is {x.dtype} on {x.device}")
+        bad = 0 if math.isfinite(float(tensor.detach().sum())) else int(tensor.numel() - tensor.isfinite().sum())
+        if bad:
+            raise InvalidSetting(at, f"it holds {bad} NaN or infinite value(s)")
+    _require_taps(f"{where}, taps", layer.taps)
+    _require_dynamics(where, layer.dynamics)
+
+
+def _require_taps(where: str, taps: Tensor | int) -> None:
+    if isinstance(taps, Tensor):
+        if taps.dim() != 1 or not len(taps):
+            raise InvalidSetting(where, f"mixture weights of shape {tuple(taps.shape)}; K weights, K >= 1, are needed")
+    elif isinstance(taps, bool) or not isinstance(taps, int) or taps < 1:
+        raise InvalidSetting(where, f"span {taps!r} is not a whole number of steps, at least 1")
+
+
+def _require_dynamics(where: str, dynamics: Dynamics) -> None:
+    for name in ("decay", "threshold"):
+        value = getattr(dynamics, name)
+        if not isinstance(value, Tensor) and not math.isfinite(value):
+            raise InvalidSetting(f"{where}, {name}", f"{value} is not a finite number")
+    if dynamics.reset not in ("soft", "hard"):
+        raise InvalidSetting(f"{where}, reset", f"'{dynamics.reset}' is neither 'soft' nor 'hard'")
+
+
+def current(x: Tensor, layer: SkipLayer) -> Tensor:
+    """The feed-forward current gain * (W x + b), (T, B, N)."""
+    given = x if layer.weight is None else torch.nn.functional.linear(x, layer.weight, layer.bias)
+    return given if layer.gain is None else given * layer.gain.detach()
