@@ -136,11 +136,11 @@ class _Run:
             if training.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(weights, training.gradient_clip)
             self.optimizer.step()
+            self._require_finite(kept)
             total_loss += loss.item() * len(batch)
             correct += (logits.argmax(1) == self.train_y[batch]).sum().item()
             for observe in observers:
                 observe(BatchDone(epoch + 1, i + 1, len(batches)))
-        self._require_finite(kept)
         done = Epoch(
             epoch=epoch + 1,
             loss=total_loss / len(order),

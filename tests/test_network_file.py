@@ -1,0 +1,189 @@
+"""The integer network's file: whole round trips, and strangers' files refused in one sentence."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from strategies import cases
+
+from asrc_export import network_file
+from asrc_export.engines import numpy as engine
+from asrc_export.network import IntegerNetwork, validate
+from asrc_export.parity import first_difference
+from asrc_export.random_network import random_network
+from asrc_train.errors import AsrcError, InvalidNetwork, SpanTooLong, UnreadableFile, UnwritableOutput
+
+
+@pytest.fixture
+def network() -> IntegerNetwork:
+    return random_network(5, widths=(6, 4), spans=(3, 32), steps=9)
+
+
+@pytest.fixture
+def path(tmp_path: Path, network: IntegerNetwork) -> Path:
+    network_file.save(network, tmp_path / "net.safetensors")
+    return tmp_path / "net.safetensors"
+
+
+def rewritten(path: Path, change: Any) -> None:
+    """Apply ``change(manifest, tensors)`` to a network file without any of the writer's checks."""
+    from safetensors.numpy import load, save
+
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    manifest = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["asrc"])
+    tensors = load(content)
+    change(manifest, tensors)
+    path.write_bytes(save(tensors, metadata={"asrc": json.dumps(manifest)}))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cases(max_width=12, max_steps=8))
+def test_what_is_read_computes_what_was_written(tmp_path: Path, case: tuple[IntegerNetwork, NDArray[np.int32]]) -> None:
+    network, x = case
+    network_file.save(network, tmp_path / "net.safetensors")
+    again = network_file.load(tmp_path / "net.safetensors")
+    assert first_difference(network, engine.run(network, x, trace=True), engine.run(again, x, trace=True)) is None
+    assert network_file.to_bytes(again) == network_file.to_bytes(network)
+
+
+def test_anyone_can_read_the_file_with_safetensors_alone(path: Path, network: IntegerNetwork) -> None:
+    from safetensors import safe_open
+
+    with safe_open(path, "numpy") as file:
+        manifest = json.loads(file.metadata()["asrc"])
+        np.testing.assert_array_equal(file.get_tensor("layers.0.feedforward"), network.layers[0].feedforward)
+    assert manifest["layers"][1]["span"] == 32
+    assert manifest["input"]["maximum"] == 255
+
+
+def test_the_permutation_survives(tmp_path: Path, network: IntegerNetwork) -> None:
+    shuffled = replace(network, permutation=np.arange(9)[::-1].copy())
+    network_file.save(shuffled, tmp_path / "p.safetensors")
+    read = network_file.load(tmp_path / "p.safetensors").permutation
+    assert read is not None
+    assert read.tolist() == list(range(9))[::-1]
+
+
+@pytest.mark.parametrize("kept", [0, 3, 8, 20, 200, -1])
+def test_a_truncated_file_is_refused(path: Path, kept: int) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:kept] if kept >= 0 else content[:-1])
+    with pytest.raises(UnreadableFile, match=r"net\.safetensors.*asrc-export"):
+        network_file.load(path)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_are_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "any.safetensors"
+    file.write_bytes(content)
+    with pytest.raises(UnreadableFile):
+        network_file.load(file)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_flipped_byte_never_gets_past_as_a_traceback(path: Path, data: st.DataObject) -> None:
+    """Any byte of the file changed: a valid network (a weight moved on its grid), or a named error."""
+    content = bytearray(path.read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at] ^= data.draw(st.integers(1, 255))
+    other = path.with_name("flipped.safetensors")
+    other.write_bytes(content)
+    try:
+        validate(network_file.load(other))
+    except AsrcError as error:
+        assert "\n" not in str(error)
+
+
+def test_a_header_longer_than_the_file_is_refused_before_allocation(path: Path) -> None:
+    path.write_bytes(struct.pack("<Q", 2**62) + b"{}")
+    with pytest.raises(UnreadableFile, match="header is longer than the file"):
+        network_file.load(path)
+
+
+def test_a_pickle_is_refused(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"layers": []}))
+    with pytest.raises(UnreadableFile, match=r"not an integer network|header"):
+        network_file.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match=r"absent\.safetensors.*No such file"):
+        network_file.load(tmp_path / "absent.safetensors")
+
+
+CHANGES: list[tuple[Any, str]] = [
+    (lambda m, t: m.update(contract=99), "version 99 of the contract"),
+    (lambda m, t: m.update(format="other"), "manifest is invalid at 'format'"),
+    (lambda m, t: m.update(surprise=1), "manifest is invalid at 'surprise'"),
+    (lambda m, t: m.pop("input"), "manifest is invalid at 'input'"),
+    (lambda m, t: m["input"].update(scale=float("nan")), "manifest is invalid"),
+    (lambda m, t: m["input"].update(channels=-1), r"manifest is invalid at 'input\.channels'"),
+    (lambda m, t: m["input"].update(minimum=9, maximum=3), "minimum 9 exceeds maximum 3"),
+    (lambda m, t: m.update(steps=0), "manifest is invalid at 'steps'"),
+    (lambda m, t: m["layers"][0].update(span=0), "span 0 is below 1"),
+    (lambda m, t: m["layers"][0].update(span="3"), r"manifest is invalid at 'layers\.0\.span'"),
+    (lambda m, t: m["layers"][0].update(threshold=0), "threshold 0 is outside"),
+    (lambda m, t: m["layers"][0].update(feedforward_exponent=17), "feedforward exponent 17 is outside"),
+    (lambda m, t: m["layers"][0].update(recurrent_exponent=-17), "recurrent exponent -17 is outside"),
+    (lambda m, t: m["layers"][0].update(activation_shift=99), "activation shift 99 is outside"),
+    (lambda m, t: m["layers"][0].update(decay=5000), "decay 5000 is outside"),
+    (lambda m, t: m["layers"][0].update(weight_bits=9), "weight bits 9 is outside"),
+    (lambda m, t: m["layers"][0].update(weight_bits=3), "not on the 3-bit grid"),
+    (lambda m, t: m["layers"].pop(), "tensor 'layers.1.bias' does not belong|does not fit"),
+    (lambda m, t: t.pop("readout.bias"), "tensor 'readout.bias' is missing"),
+    (lambda m, t: t.update({"layers.0.bias": t["layers.0.bias"].astype(np.float32)}), "is float32, expected int32"),
+    (lambda m, t: t.update({"layers.0.bias": t["layers.0.bias"][:2].copy()}), r"bias has shape \(2,\)"),
+    (lambda m, t: t.update({"extra": np.zeros(1, np.int8)}), "tensor 'extra' does not belong"),
+    (lambda m, t: t.update({"layers.0.feedforward": t["layers.0.feedforward"] + 1}), "not on the 8-bit grid"),
+    (lambda m, t: t.update({"layers.1.feedforward": t["layers.1.feedforward"][:, :5].copy()}), "does not fit"),
+    (lambda m, t: t.update({"permutation": np.zeros(9, np.int64)}), "not an order of the 9 steps"),
+    (
+        lambda m, t: (m["layers"][0].update(activation_shift=16, feedforward_exponent=16), None),
+        "could reach .* beyond 32 bits",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), CHANGES, ids=[says for _, says in CHANGES])
+def test_a_tampered_network_is_refused_and_the_sentence_says_where(path: Path, change: Any, says: str) -> None:
+    rewritten(path, change)
+    with pytest.raises((UnreadableFile, InvalidNetwork), match=says):
+        network_file.load(path)
+
+
+def test_a_span_beyond_the_delay_line_is_refused_by_layer_and_limit(path: Path) -> None:
+    rewritten(path, lambda m, t: m["layers"][1].update(span=33))
+    with pytest.raises(SpanTooLong, match=r"'layer1' has span 33.*at most 32.*synaptic-delay"):
+        network_file.load(path)
+    rewritten(path, lambda m, t: (m.update(mapping="synaptic-delay"), m["layers"][1].update(span=64)))
+    with pytest.raises(SpanTooLong, match=r"'layer1' has span 64.*at most 63"):
+        network_file.load(path)
+
+
+def test_an_invalid_network_is_not_written_and_the_earlier_file_stays(path: Path, network: IntegerNetwork) -> None:
+    before = path.read_bytes()
+    layers = (replace(network.layers[0], threshold=-5), *network.layers[1:])
+    with pytest.raises(InvalidNetwork):
+        network_file.save(replace(network, layers=layers), path)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_an_output_that_cannot_be_written_is_named(tmp_path: Path, network: IntegerNetwork) -> None:
+    with pytest.raises(UnwritableOutput, match="absent"):
+        network_file.save(network, tmp_path / "absent" / "net.safetensors")
+    with pytest.raises(UnwritableOutput, match="it is a folder"):
+        network_file.save(network, tmp_path)
