@@ -1,0 +1,235 @@
+"""The native engine: the contract in C++, event-driven over packed spikes, on all cores.
+
+Sources lie beside this file; docs/engine.md tells how they work. `build.py` compiles them, `binding.py` loads them.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+import os
+import weakref
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_export.engines.native import binding
+from asrc_export.network import IntegerNetwork, validate, worst_case
+from asrc_export.result import LayerCounts, LayerTrace, Result, Trace, checked_input
+from asrc_export.stream import StreamStep
+from asrc_train.errors import BackendMissing, InvalidSetting, UnknownName
+
+_Element = TypeVar("_Element", c.c_uint8, c.c_int16, c.c_int32, c.c_int64)
+
+KNOWN_INSTRUCTION_SETS = ("avx512", "avx2", "neon", "baseline")
+"""Best first. A library has those of its architecture, a machine some of them."""
+
+
+def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False) -> Result:
+    """Run (B, T, channels) integer samples; (B, C) logits, counts and, if asked, the trace.
+
+    Raises InvalidData when the samples do not fit the network's input, BackendMissing when the engine is not built,
+    InvalidNetwork or SpanTooLong for a network that breaks the contract.
+    """
+    return NativeEngine(network).run(x, trace=trace)
+
+
+def unavailable() -> str | None:
+    """Why the engine cannot be used here, as a sentence; None if it can."""
+    try:
+        binding.library()
+    except BackendMissing as error:
+        return str(error)
+    return None
+
+
+def instruction_sets() -> tuple[str, ...]:
+    """Those that this machine has and the library was compiled for, best first. Raises BackendMissing."""
+    return tuple(binding.library().asrc_instruction_sets().decode().split())
+
+
+def chosen_instruction_set() -> str:
+    """The one that $ASRC_ISA names, or else the best.
+
+    Raises UnknownName for a name there is not, InvalidSetting for one that this machine lacks, BackendMissing.
+    """
+    have = instruction_sets()
+    name = os.environ.get("ASRC_ISA", "") or have[0]
+    if name not in KNOWN_INSTRUCTION_SETS:
+        raise UnknownName("instruction set in ASRC_ISA", name, KNOWN_INSTRUCTION_SETS)
+    if name not in have:
+        raise InvalidSetting("ASRC_ISA", f"this machine has no {name}; it has {', '.join(have)}")
+    return name
+
+
+class NativeEngine:
+    """A network packed for one instruction set; any number of threads may use it at once.
+
+    Raises what `run` and `chosen_instruction_set` do, at construction.
+    """
+
+    def __init__(self, network: IntegerNetwork) -> None:
+        self.network = validate(network)
+        self.instruction_set = chosen_instruction_set()
+        self._library = binding.library()
+        handle = c.c_void_p()
+        described = _Described(network)
+        status = self._library.asrc_engine_new(described.network, self.instruction_set.encode(), handle)
+        _check(status, "the network")
+        self._handle = handle
+        self._free = weakref.finalize(self, self._library.asrc_engine_free, handle)
+
+    def run(self, x: NDArray[np.generic], *, trace: bool = False, threads: int | None = None) -> Result:
+        """Run (B, T, channels) integer samples, on all usable cores unless told otherwise.
+
+        Returns (B, C) int64 logits, the counts of every layer and, if asked, the trace. The GIL is released.
+        Raises InvalidData when the samples do not fit the network's input, InvalidSetting for no threads.
+        """
+        samples = checked_input(self.network, x)
+        threads = _usable_cores() if threads is None else threads
+        if not 1 <= threads <= 2**15:
+            raise InvalidSetting("threads", f"{threads} is not within 1 to {2**15}")
+        batch, steps, _ = samples.shape
+        logits = np.zeros((batch, self.network.readout.classes), np.int64)
+        counts = (binding.Counts * (len(self.network.layers) + 1))()
+        traced = _TraceArrays(self.network, steps, batch) if trace else None
+        status = self._library.asrc_engine_run(
+            self._handle,
+            _pointer(samples, c.c_int32),
+            batch,
+            steps,
+            threads,
+            _pointer(logits, c.c_int64),
+            counts,
+            traced.target if traced else None,
+        )
+        _check(status, "the samples")
+        return Result(logits, _layer_counts(self.network, counts, batch * steps), traced.trace if traced else None)
+
+    def stream(self) -> NativeStream:
+        """One sample fed frame by frame, from its first step on."""
+        return NativeStream(self)
+
+
+class NativeStream:
+    """One sample fed as it comes, its state kept; serves one thread at a time, in constant memory."""
+
+    def __init__(self, engine: NativeEngine) -> None:
+        self._engine = engine  # kept alive: the stream uses its weights
+        self._library = binding.library()
+        handle = c.c_void_p()
+        _check(self._library.asrc_stream_new(engine._handle, handle), "a stream")
+        self._handle = handle
+        self._free = weakref.finalize(self, self._library.asrc_stream_free, handle)
+        self._counts = (binding.Counts * (len(engine.network.layers) + 1))()
+        self._steps = 0
+
+    def step(self, frame: NDArray[np.generic]) -> StreamStep:
+        """Feed one (channels,) integer frame; the logits so far and the spikes of this step.
+
+        Raises InvalidData for a frame that does not fit the network's input.
+        """
+        network = self._engine.network
+        fed = checked_input(network, frame[np.newaxis, np.newaxis])
+        logits = np.zeros(network.readout.classes, np.int64)
+        spikes = tuple(np.zeros(layer.neurons, np.uint8) for layer in network.layers)
+        targets = _pointers(spikes, c.c_uint8)
+        self._library.asrc_stream_feed(
+            self._handle, _pointer(fed, c.c_int32), 1, _pointer(logits, c.c_int64), self._counts, targets
+        )
+        self._steps += 1
+        return StreamStep(logits, spikes)
+
+    def reset(self) -> None:
+        """Begin the next sample: membranes, spike histories, readout and counts return to zero."""
+        self._library.asrc_stream_reset(self._handle)
+        self._counts = type(self._counts)()
+        self._steps = 0
+
+    @property
+    def counts(self) -> tuple[LayerCounts, ...]:
+        """Events since the sample's first step, for each layer and then the readout."""
+        return _layer_counts(self._engine.network, self._counts, self._steps)
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check(status: int, what: str) -> None:
+    if status == binding.OUT_OF_MEMORY:
+        raise MemoryError(f"the native engine found no memory for {what}")
+    assert status == binding.OK, status
+
+
+class _Described:
+    """The network as abi.h wants it, and the arrays it points to for as long as this lives."""
+
+    def __init__(self, network: IntegerNetwork) -> None:
+        self._kept: list[NDArray[np.generic]] = []
+        layers = (binding.Layer * len(network.layers))()
+        for to, layer, ranges in zip(layers, network.layers, worst_case(network), strict=False):
+            to.neurons, to.inputs = layer.neurons, layer.inputs
+            to.feedforward = self._keep(layer.feedforward, np.int16, c.c_int16)
+            to.recurrent = self._keep(layer.recurrent, np.int16, c.c_int16)
+            to.bias = self._keep(layer.bias, np.int32, c.c_int32)
+            to.feedforward_exponent, to.recurrent_exponent = layer.feedforward_exponent, layer.recurrent_exponent
+            to.decay, to.threshold, to.span = layer.decay, layer.threshold, layer.span
+            to.activation_shift = layer.activation_shift
+            to.soft_reset = layer.reset == "soft"
+            to.may_saturate = not ranges.state.fits_state
+        entry, end = network.input, network.readout
+        readout = binding.Readout(
+            end.classes,
+            end.inputs,
+            self._keep(end.weight, np.int16, c.c_int16),
+            self._keep(end.bias, np.int32, c.c_int32),
+            end.exponent,
+        )
+        self.network = binding.Network(entry.channels, entry.minimum, entry.maximum, len(layers), layers, readout)
+
+    def _keep(
+        self, values: NDArray[np.generic], dtype: type[np.generic], element: type[_Element]
+    ) -> c._Pointer[_Element]:
+        kept = np.ascontiguousarray(values, dtype)
+        self._kept.append(kept)
+        return _pointer(kept, element)
+
+
+class _TraceArrays:
+    """Arrays for a whole trace, and the pointers to them."""
+
+    def __init__(self, network: IntegerNetwork, steps: int, batch: int) -> None:
+        layers = tuple(
+            LayerTrace(
+                np.zeros((steps, batch, layer.neurons), np.uint8), np.zeros((steps, batch, layer.neurons), np.int32)
+            )
+            for layer in network.layers
+        )
+        self.trace = Trace(layers, np.zeros((steps, batch, network.readout.classes), np.int32))
+        self._spikes = _pointers([layer.spikes for layer in layers], c.c_uint8)
+        self._membranes = _pointers([layer.membrane for layer in layers], c.c_int32)
+        self.target = binding.TraceTarget(self._spikes, self._membranes, _pointer(self.trace.readout, c.c_int32))
+
+
+def _pointer(values: NDArray[np.generic], element: type[_Element]) -> c._Pointer[_Element]:
+    return values.ctypes.data_as(c.POINTER(element))
+
+
+def _pointers(arrays: Sequence[NDArray[np.generic]], element: type[_Element]) -> c.Array[c._Pointer[_Element]]:
+    return (c.POINTER(element) * len(arrays))(*(_pointer(values, element) for values in arrays))
+
+
+def _layer_counts(network: IntegerNetwork, counts: c.Array[binding.Counts], steps: int) -> tuple[LayerCounts, ...]:
+    sizes = [*(layer.neurons for layer in network.layers), network.readout.classes]
+    return tuple(
+        LayerCounts(
+            spikes=count.spikes,
+            feedforward_operations=count.inputs * size,
+            recurrent_operations=count.delivered * size,
+            neuron_updates=steps * size,
+            saturations=count.saturations,
+        )
+        for count, size in zip(counts, sizes, strict=True)
+    )

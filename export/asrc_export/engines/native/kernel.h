@@ -1,0 +1,170 @@
+// What the kernels work on, and the table of functions that each instruction set provides.
+//
+// Only plain data and declarations: every kernel file is compiled for another instruction set, and an inline function
+// with a body that two of them share could be linked in its AVX-512 form for all.
+#ifndef ASRC_KERNEL_H
+#define ASRC_KERNEL_H
+
+#include <cstddef>
+#include <cstdint>
+
+namespace asrc {
+
+constexpr int64_t kWordBits = 64;
+constexpr int32_t kStateMax = (1 << 23) - 1;
+
+// Spike rows are padded to whole 64-bit words, and neurons with them, so that a tile owns its words. The neurons that
+// pad have no weights and no bias, so they never fire.
+struct Tile {
+    int64_t first;  // its first neuron
+    int64_t lanes;  // how many, a multiple of kWordBits
+};
+
+// The weights that add into one accumulator, one row for each presynaptic neuron, in int8: a weight of the contract
+// is even and within [-256, 254], so dividing it by a power of two and raising the exponent by as much loses nothing.
+//
+// cells holds, tile after tile, row after row, the tile's lanes. Within a vector of V bytes, 32-bit lane i takes the
+// neurons i, i + V/2, i + V/4, i + 3V/4 in its bytes 0 to 3; bytes 0 and 2 are stored with 128 added. See add_rows.
+struct Rows {
+    int64_t count;
+    const uint8_t* cells;
+    const int32_t* total;  // (lanes) sum of all rows
+    int64_t exact;         // any selection of this many rows sums within 16 bits: the proof is in prepare.cpp
+    int32_t right;         // the sum counts (sum >> right) << left
+    int32_t left;
+};
+
+// First-layer weights for graded input. cells holds, for each vector of V lanes, entry after entry, V int32: one
+// weight, or (paired) the weights of channels 2e and 2e + 1 in the low and the high half.
+struct Graded {
+    bool paired;  // inputs fit 16 bits, so two of them are multiplied and added by one instruction
+    int64_t entries;
+    const int32_t* cells;
+    int32_t right;  // as for Rows
+    int32_t left;
+};
+
+enum class DecayKind {
+    kShift,        // 4096 - d = 4096 / 2^shift, 1 <= shift <= 8
+    kProduct,      // |v| factor >> shift, where the product fits 32 bits
+    kLongProduct,  // the same in two halves of |v|; shift is 12
+};
+
+struct Decay {
+    DecayKind kind;
+    int32_t factor;
+    int32_t shift;
+};
+
+// A layer, ready to run. Its input comes as spikes or graded. Spikes of the input and of the past share one
+// accumulator (`merged`: row I + n is the recurrent row of neuron n) where their exponents allow it.
+struct Layer {
+    int64_t inputs;
+    int64_t neurons;
+    int64_t lanes;        // neurons padded to whole words
+    int64_t words;        // of a row of its spikes
+    int64_t input_words;  // of a row of its input's spikes
+    bool graded;
+    bool merged;
+    Rows feedforward;  // unused if graded; both connections if merged
+    Rows recurrent;    // unused if merged
+    Graded graded_feedforward;
+    const int32_t* bias;  // (lanes)
+    Decay decay;
+    int32_t threshold;
+    int32_t span;
+    bool soft_reset;
+    bool may_saturate;
+    const Tile* tiles;
+    int64_t tile_count;
+    int64_t block;  // steps that run at once, at most span: what they recall is known before they start
+};
+
+struct Readout {
+    int64_t inputs;
+    int64_t input_words;
+    int64_t classes;
+    int64_t lanes;
+    Rows rows;
+    const int32_t* bias;   // (lanes)
+    const int32_t* dense;  // (classes, input lanes) weights in units of 2^left, to sum a chunk of steps at once; or null
+    const Tile* tiles;
+    int64_t tile_count;
+};
+
+// Rows to add: those of the neurons that spiked or, if they are fewer, of those that did not (`silent`).
+struct Events {
+    const uint32_t* row;
+    int64_t count;
+    bool silent;
+};
+
+// Graded inputs that are not zero: entry and value (two packed 16-bit values if paired).
+struct Products {
+    const uint32_t* entry;
+    const int32_t* value;
+    int64_t count;
+};
+
+// A row of packed spikes; the bits beyond `count` in its last word are 0.
+struct Spikes {
+    const uint64_t* words;
+    int64_t count;
+};
+
+// One sample's share of a tile, for a block of steps.
+struct Block {
+    int64_t steps;
+    const Events* feedforward;  // (steps) each; null where the layer has none
+    const Events* recurrent;
+    const Products* products;
+    int32_t* membrane;   // (lanes of the layer)
+    uint64_t* spikes;    // out: (steps, words of the layer)
+    int32_t* fired;      // (lanes) spikes counted for each neuron, or null
+    int32_t* trace;      // out: membrane before reset, or null
+    int64_t trace_step;  // distance between steps in it
+    int64_t saturations;  // out: added to
+};
+
+struct ReadoutBlock {
+    int64_t steps;
+    const Events* events;  // (steps)
+    int32_t* accumulator;  // (lanes)
+    int32_t* trace;        // out: accumulator after each step, or null
+    int64_t trace_step;
+    int64_t saturations;  // out: added to
+};
+
+struct Kernels {
+    const char* isa;
+    int64_t vector_bytes;
+    int64_t max_tile;  // most lanes of a tile; fewer are a power of two, at least kWordBits
+
+    // Turn one step's spikes, those of `a` and after them those of `b`, into events. They are written from `room` on,
+    // which has kSpareRoom places more than a and b have bits; returns the first place after them.
+    uint32_t* (*list_events)(Spikes a, Spikes b, uint32_t* room, Events& events);
+    // Write the entries of one step that are not zero at entry[] and value[], each with room for all, and return their
+    // number.
+    int64_t (*list_products)(const Graded& graded, const int32_t* x, int64_t channels, uint32_t* entry, int32_t* value);
+    // Pack one step's binary inputs.
+    void (*pack)(const int32_t* x, int64_t channels, uint64_t* words);
+    void (*run_tile)(const Layer& layer, const Tile& tile, Block& block);
+    void (*run_readout)(const Readout& readout, const Tile& tile, ReadoutBlock& block);
+    // The same for `steps` steps at once, at most kMaxChunk, from the spikes counted for each input, if it can be
+    // proven from them that no step saturates; otherwise return false. `after` takes what `before` becomes.
+    bool (*sum_readout)(const Readout& readout, const int32_t* fired, int64_t steps, const int32_t* before,
+                        int32_t* after);
+    int64_t (*count_ones)(const uint64_t* words, int64_t n);
+};
+
+constexpr int64_t kSpareRoom = 64;
+constexpr int64_t kMaxChunk = 256;  // steps
+
+const Kernels* kernels_baseline();
+const Kernels* kernels_avx2();
+const Kernels* kernels_avx512();
+const Kernels* kernels_neon();
+
+}  // namespace asrc
+
+#endif
