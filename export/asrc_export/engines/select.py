@@ -1,10 +1,9 @@
-"""Engines by name; the native one hands over to NumPy where it was not built."""
+"""Engines by name, imported only when asked for."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Protocol
 
 import numpy as np
@@ -15,10 +14,11 @@ from asrc_export.result import Result
 from asrc_train.errors import UnknownName
 
 NAMES = ("native", "numpy", "onnx")
+DEFAULT = "native"
 
 
 class Run(Protocol):
-    """Runs (B, T, channels) integer samples through a network."""
+    """Runs (B, T, channels) integer samples through a network; every engine gives the same bits."""
 
     def __call__(self, network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False) -> Result:
         """Raises InvalidData when the samples do not fit the network's input."""
@@ -26,22 +26,30 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Engine:
-    """What runs a network; all engines give the same bits."""
+    """An engine under the name by which results speak of it."""
 
     name: str
     run: Run
 
 
-def engine(name: str = "native") -> Engine:
-    """The engine of that name. Raises UnknownName; the ONNX engine raises BackendMissing without its packages.
+def engine(name: str = DEFAULT) -> Engine:
+    """The engine of that name. Where the native one is missing, one line on stderr says so and NumPy takes over.
 
-    Without a native library (no compiler when the package was installed) NumPy takes over, and a line says so.
+    Raises UnknownName, listing those there are; the ONNX engine raises BackendMissing without its packages.
     """
     if name not in NAMES:
         raise UnknownName("engine", name, NAMES)
-    if name == "native" and not native_or_told():
-        name = "numpy"
-    return Engine(name, import_module(f"asrc_export.engines.{name}").run)
+    if name == "onnx":
+        from asrc_export.engines import onnx
+
+        return Engine(name, onnx.run)
+    if name == "native" and native_or_told():
+        from asrc_export.engines import native
+
+        return Engine(name, native.run)
+    from asrc_export.engines import numpy
+
+    return Engine("numpy", numpy.run)
 
 
 def native_or_told() -> bool:
