@@ -8,12 +8,12 @@ from pathlib import Path
 from asrc_export import calibrate, network_file, quantize, target
 from asrc_export.arithmetic import Mapping
 from asrc_export.calibrate import Observed
+from asrc_export.feed import dataset_for
 from asrc_export.network import IntegerNetwork
 from asrc_export.quantize import Rounded
 from asrc_export.rules import Finding
-from asrc_train import data, freeze
+from asrc_train import freeze
 from asrc_train.atomic import require_writable
-from asrc_train.data.dataset import permuted
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +47,7 @@ def export(
     require_writable(path)
     frozen = freeze.freeze_file(model)
     made = quantize.quantize(frozen, chip, bits=bits, mapping=mapping)
-    samples = data.load(calibrate_on or frozen.provenance["data"]).train_x
-    observed = calibrate.observe(made.network, permuted(samples[: calibrate.SAMPLES], frozen.permutation))
+    observed = calibrate.observe(made.network, dataset_for(made.network, calibrate_on).train_x)
     reached = {each.name: [each.state.low, each.state.high] for each in observed}
     network = replace(made.network, provenance={**made.network.provenance, "observed": reached})
     network_file.save(network, path)

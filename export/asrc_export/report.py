@@ -5,6 +5,7 @@ Every number about the deployed network comes from running that network; `report
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,11 +15,11 @@ import numpy as np
 
 from asrc_export import energy, network_file, rules, storage
 from asrc_export import target as targets
+from asrc_export.feed import dataset_for
 from asrc_export.network import IntegerNetwork, worst_case
 from asrc_export.result import Result
-from asrc_train import __version__, checkpoint, data
-from asrc_train.data.dataset import permuted
-from asrc_train.errors import InvalidData, InvalidSetting
+from asrc_train import __version__, checkpoint
+from asrc_train.errors import InvalidSetting
 from asrc_train.evaluate import evaluate
 
 Engine = Callable[..., Result]
@@ -53,19 +54,15 @@ def build(
     network = network_file.load(network_path)
     trained = checkpoint.load(float_path)
     _require_kinship(network, network_path, float_path)
-    name = data_name or trained.config.data.name
-    dataset = data.load(name)
-    if dataset.channels != network.input.channels:
-        why = f"it has {dataset.channels} channels and the network takes {network.input.channels}"
-        raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on with --data")
-    x, y = permuted(dataset.test_x, network.permutation)[:limit], dataset.test_y[:limit]
+    dataset = dataset_for(network, data_name)
+    x, y = dataset.test_x[:limit], dataset.test_y[:limit]
     result = engine(network, x)
     model = trained.network()
     hard = evaluate(model, x, dataset.scale)
     mixture = evaluate(model, x, dataset.scale, temperature=trained.temperature)
     chip = targets.load(network.target)
     agreement = float((hard.predictions == result.predictions).mean())
-    return {
+    content = {
         "format": FORMAT,
         "version": VERSION,
         "samples": len(y),
@@ -85,7 +82,7 @@ def build(
         "rounding": list(network.provenance.get("rounding", [])),
         "confirmations": [asdict(confirmation) for confirmation in confirmations],
         "provenance": {
-            "data": name,
+            "data": dataset.name,
             "target": network.target,
             "mapping": network.mapping,
             "engine": engine_name,
@@ -96,6 +93,10 @@ def build(
             **{key: trained.provenance[key] for key in ("torch", "python") if key in trained.provenance},
         },
     }
+
+    # The report is what its JSON says: no tuple here that would be a list there.
+    plain: dict[str, Any] = json.loads(json.dumps(content))
+    return plain
 
 
 def _require_kinship(network: IntegerNetwork, network_path: str | Path, float_path: str | Path) -> None:

@@ -82,12 +82,13 @@ def _confirm(network: IntegerNetwork) -> list[Confirmation]:
     import time
 
     from asrc_export.engines import numpy as reference
+    from asrc_export.feed import dataset_for
     from asrc_export.parity import require_equal
     from asrc_export.report import Confirmation
-    from asrc_lava import cli_sim, run
+    from asrc_lava import run
     from asrc_train import progress
 
-    x, _ = cli_sim.samples(network, None, "test", None)
+    x = dataset_for(network).test_x
     done = []
     for graph, some in (("single", x[:SINGLE_GRAPH_SAMPLES]), ("batched", x)):
         started = time.perf_counter()

@@ -60,12 +60,15 @@ def _simulate(options: argparse.Namespace) -> None:
     import time
 
     from asrc_export import network_file, parity
+    from asrc_export.feed import dataset_for
     from asrc_train.atomic import require_writable
 
     if options.trace:
         require_writable(options.trace)
     network = network_file.load(options.network)
-    x, y = samples(network, options.data, options.split, options.limit)
+    dataset = dataset_for(network, options.data)
+    x, y = (dataset.test_x, dataset.test_y) if options.split == "test" else (dataset.train_x, dataset.train_y)
+    x, y = x[: options.limit], y[: options.limit]
     tracing = bool(options.trace or options.compare)
     started = time.perf_counter()
     backend, result = _run(options.backend, network, x, tracing, options)
@@ -100,26 +103,6 @@ def _simulate(options: argparse.Namespace) -> None:
         print(f"equal to {other}, bit for bit: logits, counts, every spike, every membrane")
     if options.trace:
         print(options.trace)
-
-
-def samples(
-    network: IntegerNetwork, name: str | None, split: str, limit: int | None
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Samples in the network's order of steps, and their labels. Raises UnknownName, InvalidData, InvalidSetting."""
-    from asrc_train import data
-    from asrc_train.data.dataset import permuted
-    from asrc_train.errors import InvalidData, InvalidSetting
-
-    name = name or network.provenance.get("data")
-    if not isinstance(name, str):
-        raise InvalidSetting("--data", "the network does not say what it was trained on, name a data set")
-    dataset = data.load(name)
-    mine, theirs = (dataset.steps, dataset.channels), (network.steps, network.input.channels)
-    if mine != theirs:
-        why = f"its samples are {mine[0]} steps of {mine[1]}, the network's {theirs[0]} of {theirs[1]}"
-        raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on with --data")
-    x, y = (dataset.test_x, dataset.test_y) if split == "test" else (dataset.train_x, dataset.train_y)
-    return permuted(x, network.permutation)[:limit], y[:limit]
 
 
 def _run(

@@ -1,0 +1,33 @@
+"""A data set's samples in the form and order in which a network takes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from asrc_export.network import IntegerNetwork
+from asrc_train import data
+from asrc_train.data.dataset import Dataset, permuted
+from asrc_train.errors import InvalidData, InvalidSetting
+
+
+def dataset_for(network: IntegerNetwork, name: str | None = None) -> Dataset:
+    """The data set of that name (by default the one trained on), its steps in the network's order.
+
+    Raises UnknownName, InvalidSetting if the network does not say what it was trained on, InvalidData if the
+    samples' steps, channels or range are not the network's.
+    """
+    name = name or network.provenance.get("data")
+    if not isinstance(name, str):
+        raise InvalidSetting("--data", "the network does not say what it was trained on, name a data set")
+    dataset = data.load(name)
+    mine = f"{dataset.steps} steps of {dataset.channels} values from 0 to {dataset.maximum}"
+    entry = network.input
+    theirs = f"{network.steps} steps of {entry.channels} values from {entry.minimum} to {entry.maximum}"
+    if mine != theirs:
+        why = f"its samples are {mine}, the network's are {theirs}"
+        raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on")
+    return replace(
+        dataset,
+        train_x=permuted(dataset.train_x, network.permutation),
+        test_x=permuted(dataset.test_x, network.permutation),
+    )
