@@ -62,7 +62,7 @@ def build(
     mixture = evaluate(model, x, dataset.scale, temperature=trained.temperature)
     chip = targets.load(network.target)
     agreement = float((hard.predictions == result.predictions).mean())
-    content = {
+    content: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "samples": len(y),
