@@ -226,6 +226,7 @@ def test_the_checker_accepts_and_every_tensor_is_an_integer(
         types |= {constant.name: constant.data_type for constant in graph.initializer}
         used = {name for node in graph.node for name in (*node.input, *node.output)}
         assert used <= types.keys()
+        assert {constant.name for constant in graph.initializer} <= used  # runtimes warn of a constant nobody needs
         assert set(types.values()) <= integer
         assert {node.domain for node in graph.node} == {""}
 

@@ -114,9 +114,10 @@ def _decayed(g: Nodes, network: IntegerNetwork) -> str:
     kept = _per_column(network, [DECAY_ONE - layer.decay for layer in network.layers], DECAY_ONE)
     common = gcd(*kept.tolist())
     numerator, denominator = kept // common, DECAY_ONE // common
-    k, D = g.integers(numerator), g.integers(denominator)
+    k = g.integers(numerator)
     if denominator == 1:
         return g("Mul", "last_registers", k)
+    D = g.integers(denominator)
     if numerator.max() * STATE_MAX <= REGISTER_MAX:
         return g("Div", g("Mul", "last_registers", k), D)
     high = g("Div", "last_registers", D)
