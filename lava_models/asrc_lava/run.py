@@ -1,0 +1,189 @@
+"""Run an integer network on Lava, at arm's length.
+
+Lava forks a process for every process of a graph, sets the interpreter's start method on import, waits for ever
+for an actor that died, and stops in destructors. All of that happens in a worker process of its own, which also
+keeps the forks away from the caller's threads. What comes back is a result or one sentence, in finite time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_export.network import IntegerNetwork, validate
+from asrc_export.result import Result, checked_input
+from asrc_lava import exchange, plan, sdk
+from asrc_lava.ending import ending
+from asrc_lava.exchange import Job
+from asrc_train.errors import BackendFailed, UnknownName
+
+Progress = Callable[[int, int], object]
+"""Called with the Lava steps done and their total."""
+
+WORKER = (sys.executable, "-m", "asrc_lava.worker")
+LOG = "worker.log"
+TICK_S = 0.1
+GRACE_S = 5.0
+"""How long a worker may take to end its children and itself before it is killed."""
+START_S = 60.0
+STEP_S = 0.05
+PRODUCT_S = 2e-8
+"""Deadline: START_S + steps (STEP_S + PRODUCT_S products); on one busy core, ten times what Lava was seen to take."""
+
+WAY_OUT = "--backend numpy gives the same integers without Lava"
+
+
+def run(
+    network: IntegerNetwork,
+    x: NDArray[np.generic],
+    *,
+    trace: bool = False,
+    graph: plan.Graph = "batched",
+    deadline_s: float | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Run (B, T, channels) integer samples on Lava; the result equals the NumPy engine's in every integer.
+
+    ``graph``: "single" is the graph that maps to a chip, ports of shape (N,), Lava's own Dense, one sample after the
+    other; "batched" carries many samples side by side, a hundred times faster. ``deadline_s`` defaults to a generous
+    multiple of the work. Raises InvalidNetwork, SpanTooLong, InvalidData, BackendMissing, BackendFailed.
+    """
+    (result,) = run_each([(network, x)], trace=trace, graph=graph, deadline_s=deadline_s, progress=progress)
+    return result
+
+
+def run_each(
+    jobs: Sequence[tuple[IntegerNetwork, NDArray[np.generic]]],
+    *,
+    trace: bool = False,
+    graph: plan.Graph = "batched",
+    deadline_s: float | None = None,
+    progress: Progress | None = None,
+    board: str | None = None,
+) -> list[Result]:
+    """`run` for several networks, each with its samples, in turn: Lava is started up only once.
+
+    ``board`` asks for a Loihi 2 board instead of Lava's simulation; nobody has had one to try it on yet.
+    """
+    if graph not in plan.GRAPHS:
+        raise UnknownName("Lava graph", graph, plan.GRAPHS)
+    checked = [(validate(network), checked_input(network, x)) for network, x in jobs]
+    sdk.require_lava()
+    if board is not None:
+        sdk.require_board(board)
+    limit = _deadline(checked, graph) if deadline_s is None else deadline_s
+    with tempfile.TemporaryDirectory(prefix="asrc-lava-") as name:
+        folder = Path(name)
+        exchange.write_jobs(folder, checked, graph, trace, board)
+        _work(folder, limit, progress)
+        return [exchange.read_result(folder, i) for i in range(len(checked))]
+
+
+def _deadline(jobs: Sequence[Job], graph: plan.Graph) -> float:
+    seconds = START_S
+    for network, samples in jobs:
+        for part in plan.parts(network, samples.shape, graph):
+            # Lava's DelayDense multiplies by a matrix for every delay up to the longest.
+            delays = max(layer.span for layer in network.layers) if part.lanes is None else 1
+            seconds += part.lava_steps * (STEP_S + PRODUCT_S * network.synapses * (part.lanes or delays))
+    return seconds
+
+
+def _work(folder: Path, limit_s: float, progress: Progress | None) -> None:
+    """Have a worker do the folder's jobs. Raises BackendFailed."""
+    end = time.monotonic() + limit_s
+    with _worker(folder) as (worker, pipe):
+        for message in _messages(worker, pipe):
+            if "failure" in message:
+                raise BackendFailed("lava", message["failure"], WAY_OUT)
+            if time.monotonic() > end:
+                raise BackendFailed("lava", f"it was not done after {limit_s:g} s", f"allow more, or {WAY_OUT}")
+            if progress is not None and "done" in message:
+                progress(message["done"], message["total"])
+        if worker.returncode != 0:
+            raise BackendFailed("lava", f"its worker {ending(worker.returncode)}{_last_words(folder)}", WAY_OUT)
+
+
+@contextmanager
+def _worker(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A worker and the pipe that it tells of itself on. However the body ends, no process is left after it."""
+    reader, writer = os.pipe()
+    try:
+        with (folder / LOG).open("wb") as log:
+            worker = subprocess.Popen(  # noqa: S603  # our own module, no shell
+                [*WORKER, str(folder), str(writer)],
+                cwd=folder,  # `-m` puts it first on the import path, and a user's folder may hold a lava.py
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(writer,),
+            )
+    except OSError as error:
+        os.close(reader)
+        raise BackendFailed("lava", f"no process could be started ({error.strerror})", WAY_OUT) from error
+    finally:
+        os.close(writer)
+    try:
+        yield worker, reader
+    finally:
+        _end(worker)
+        os.close(reader)
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment and import path; one thread for each of Lava's processes; warnings left to the log."""
+    path = os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path if entry)
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    return {**inherited, **threads, "PYTHONPATH": path}
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    """End a worker and its children if they have not ended yet: asked first, so that it can clean up, then killed."""
+    try:
+        if worker.poll() is None:
+            worker.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                worker.wait(GRACE_S)
+    finally:
+        if worker.returncode != 0:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.kill()
+            worker.wait()
+
+
+def _messages(worker: subprocess.Popen[bytes], pipe: int) -> Iterator[dict[str, Any]]:
+    """What the worker tells until it has ended, and an empty message whenever it has told nothing for a while."""
+    rest = b""
+    while True:
+        ended = worker.poll() is not None  # asked before reading: what it wrote last is in the pipe by then
+        ready, _, _ = select.select([pipe], [], [], 0.0 if ended else TICK_S)
+        chunk = os.read(pipe, 2**16) if ready else b""
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (json.loads(line) for line in lines)
+        if ended and not chunk:
+            return
+        if ready and not chunk:
+            time.sleep(TICK_S)  # the pipe is closed: it is about to end
+        yield {}
+
+
+def _last_words(folder: Path) -> str:
+    lines = (folder / LOG).read_text(errors="replace").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    return f", saying '{said[-1][:200]}'" if said else ""

@@ -1,0 +1,116 @@
+"""The process that Lava runs in: `python -m asrc_lava.worker FOLDER FD`, started by `run`.
+
+It runs the jobs in the folder, leaves their results there, and writes to the pipe FD, a JSON object a line:
+{"done": steps, "total": steps} as it goes on, {"failure": why} if it cannot. It ends with all of its children.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import NoReturn
+
+from asrc_export.result import joined
+from asrc_lava import exchange, plan
+
+REPORT_INTERVAL_S = 0.1
+
+
+def main() -> None:
+    """Run the jobs; the exit status is 0 if all results are there."""
+    folder, pipe = Path(sys.argv[1]), int(sys.argv[2])
+    # The tracker removes shared memory that nobody else did; started first, it stays out of the group that `run` kills.
+    resource_tracker.ensure_running()
+    os.setpgid(0, 0)
+    worker = _Worker(pipe)
+    signal.signal(signal.SIGTERM, worker.terminated)
+    try:
+        worker.work(folder)
+    except Exception as error:
+        traceback.print_exc()
+        worker.leave(f"{type(error).__name__}: {error}")
+    worker.leave(None)
+
+
+class _Worker:
+    """Its work, its progress, its end."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+        self._pid = os.getpid()
+        self._leaving = threading.Lock()
+        self._done = self._total = 0
+        self._told = 0.0
+
+    def work(self, folder: Path) -> None:
+        """Run the folder's jobs in turn."""
+        from asrc_lava.simulate import simulate
+
+        order, jobs = exchange.read_jobs(folder)
+        plans = [plan.parts(network, samples.shape, order.graph) for network, samples in jobs]
+        self._total = sum(part.lava_steps for parts in plans for part in parts)
+        for i, ((network, samples), parts) in enumerate(zip(jobs, plans, strict=True)):
+            results = [
+                simulate(
+                    network,
+                    samples[part.start : part.stop],
+                    part.lanes,
+                    trace=order.trace,
+                    board=order.board,
+                    on_step=self._step,
+                    on_death=self.leave,
+                )
+                for part in parts
+            ]
+            exchange.write_result(folder, i, joined(results))
+
+    def leave(self, failure: str | None) -> NoReturn:
+        """End this process and all of its children, having told why if it failed; from any thread.
+
+        Not by returning from `main`: the destructors of a failed run would wait for its dead.
+        """
+        if not self._leaving.acquire(blocking=False):
+            threading.Event().wait()  # until the thread that came first has ended this process
+        if failure is not None:
+            self._tell({"failure": failure})
+        while children := multiprocessing.active_children():
+            for child in children:
+                child.kill()
+            for child in children:
+                child.join()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # With the last child gone, the tracker unlinks what shared memory is left.
+        resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
+        os._exit(0 if failure is None else 1)
+
+    def terminated(self, *_: object) -> None:
+        """Handle SIGTERM; Lava's actors, which are forks of this process, inherit the handler."""
+        if os.getpid() != self._pid:
+            os._exit(1)
+        if not self._leaving.locked():
+            self.leave("it was told to end")
+
+    def _step(self) -> None:
+        self._done += 1
+        now = time.monotonic()
+        if now - self._told >= REPORT_INTERVAL_S or self._done == self._total:
+            self._told = now
+            self._tell({"done": self._done, "total": self._total})
+
+    def _tell(self, message: dict[str, object]) -> None:
+        with suppress(BrokenPipeError):  # nobody listens any more, which the watch notices by itself
+            os.write(self._pipe, json.dumps(message).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()
