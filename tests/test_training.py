@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from asrc_train import data
+from asrc_train import checkpoint, data
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import Config, validated
 from asrc_train.errors import InvalidSetting, TrainingDiverged, UnknownName, UnreadableFile, UnwritableOutput
@@ -183,3 +185,16 @@ def test_bundled_data_is_whole_stratified_and_always_split_alike(name: str, held
     seen = {sample.tobytes() for sample in first.train_x}
     duplicates = sum(sample.tobytes() in seen for sample in first.test_x)
     assert duplicates <= 1  # the bundles themselves may hold a digit twice; the splits share none otherwise
+
+
+def test_two_processes_train_as_one_does_on_the_joint_batch(tmp_path: Path) -> None:
+    """Real processes, real torchrun and gloo; losses equal to rounding."""
+    command = [Path(sys.executable).parent / "asrc-train", "--data", "digits", "--hidden", "8", "--epochs", "1"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    subprocess.run([*command, "--out", tmp_path / "one.pt"], check=True, capture_output=True)
+    joint = subprocess.run([*torchrun, *command, "--out", tmp_path / "two.pt"], capture_output=True, text=True)
+    assert joint.returncode == 0, joint.stderr
+    one, two = (checkpoint.load(tmp_path / name) for name in ("one.pt", "two.pt"))
+    assert two.history[0]["loss"] == pytest.approx(one.history[0]["loss"], rel=1e-4)
+    for name, tensor in one.tensors.items():
+        torch.testing.assert_close(two.tensors[name], tensor, rtol=0.01, atol=0.001)

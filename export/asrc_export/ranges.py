@@ -28,9 +28,12 @@ class Range:
 
 
 def product_bounds(weights: Ints, low: int, high: int) -> tuple[Ints, Ints]:
-    """Per row, the least and the greatest W x over all x in [low, high]^I."""
+    """Per row, the least and the greatest that W x, or any part of that sum, can be over all x in [low, high]^I.
+
+    A term left out counts as 0, so the range is widened to hold it: engines add in their own order.
+    """
     wide = weights.astype(np.int64)
-    ends = np.stack([wide * low, wide * high])
+    ends = np.stack([wide * min(low, 0), wide * max(high, 0)])
     return ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1)
 
 

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from asrc_train import __version__, checkpoint, data
+from asrc_train import __version__, checkpoint, data, distributed
 from asrc_train.atomic import replacing, require_writable
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import Config
 from asrc_train.data.dataset import Dataset, permutation, permuted, validation_split
+from asrc_train.distributed import World
 from asrc_train.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_train.evaluate import Evaluation, evaluate, fed
 from asrc_train.model import SkipRecurrentNetwork
@@ -64,23 +65,28 @@ def fit(
     The best epoch has the highest accuracy on the validation part of the training split, with hard-max spans, the
     latest of equals. The test split is read once, at the end. After each epoch the whole state is kept beside
     ``out`` (`resume_path`), from which ``resume`` goes on to the same result, bit for bit. Same seed, same device,
-    same number of threads: same bits.
+    same number of threads: same bits. Under torchrun, each process takes its share of every batch.
 
     Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
     """
     require_writable(out)
     dataset = data.load(config.data.name)
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
-    run = _Run(config, dataset, order, torch.device(device))
     state = resume_path(out)
-    if resume:
-        run.restore(state)
-    while run.epochs_done < config.training.epochs:
-        run.train_epoch(observers, kept=state)
-        run.store(state)
-    trained = run.finish()
-    checkpoint.save(trained, out)
-    state.unlink(missing_ok=True)
+    with distributed.joined(device) as (world, own_device):
+        run = _Run(config, dataset, order, torch.device(own_device), world)
+        if resume:
+            run.restore(state)
+            world.wait()  # nobody writes a new state while others still read the old
+        while run.epochs_done < config.training.epochs:
+            run.train_epoch(observers if world.writes else (), kept=state)
+            if world.writes:
+                run.store(state)
+        trained = run.finish()
+        if world.writes:
+            checkpoint.save(trained, out)
+            state.unlink(missing_ok=True)
+        world.wait()
     return trained
 
 
@@ -93,9 +99,14 @@ class _Run:
     """One training under way: the network, its optimizer, and the best epoch so far."""
 
     def __init__(
-        self, config: Config, dataset: Dataset, order: np.ndarray[Any, np.dtype[np.int64]] | None, device: torch.device
+        self,
+        config: Config,
+        dataset: Dataset,
+        order: np.ndarray[Any, np.dtype[np.int64]] | None,
+        device: torch.device,
+        world: World,
     ) -> None:
-        self.config, self.dataset, self.order, self.device = config, dataset, order, device
+        self.config, self.dataset, self.order, self.device, self.world = config, dataset, order, device, world
         torch.manual_seed(config.training.seed)
         self.network = SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network).to(device)
         self.optimizer = make_optimizer(self.network, config)
@@ -127,18 +138,16 @@ class _Run:
             rate = learning_rate_at(self.config, epoch + i / len(batches))
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
-            logits = self.network(fed(self.train_x[batch], self.dataset.scale), temperature)
-            loss = nn.functional.cross_entropy(logits, self.train_y[batch])
-            if not math.isfinite(loss.item()):
-                raise TrainingDiverged(epoch + 1, "loss", kept if self.history else None)
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss, right = self._joint_gradient(batch, temperature).tolist()
+            if not math.isfinite(loss):
+                raise TrainingDiverged(epoch + 1, "loss", kept if self.history else None)
             if training.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(weights, training.gradient_clip)
             self.optimizer.step()
             self._require_finite(kept)
-            total_loss += loss.item() * len(batch)
-            correct += (logits.argmax(1) == self.train_y[batch]).sum().item()
+            total_loss += loss * len(batch)
+            correct += right
             for observe in observers:
                 observe(BatchDone(epoch + 1, i + 1, len(batches)))
         done = Epoch(
@@ -157,6 +166,17 @@ class _Run:
             self.best_tensors = {name: t.detach().cpu().clone() for name, t in self.network.state_dict().items()}
         for observe in observers:
             observe(done)
+
+    def _joint_gradient(self, batch: Tensor, temperature: float) -> Tensor:
+        """Back-propagate the batch's mean loss, each process its share; the loss and how many were right."""
+        mine = self.world.share(batch)
+        figures = torch.zeros(2, device=self.device)
+        if len(mine):
+            logits = self.network(fed(self.train_x[mine], self.dataset.scale), temperature)
+            loss = nn.functional.cross_entropy(logits, self.train_y[mine], reduction="sum") / len(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            figures = torch.stack([loss.detach(), (logits.argmax(1) == self.train_y[mine]).sum()])
+        return self.world.sum_gradients(self.network.parameters(), figures)
 
     def finish(self) -> Checkpoint:
         """The best epoch as a checkpoint, with its accuracies: here, once, the test split is read."""
