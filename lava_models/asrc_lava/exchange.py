@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
@@ -13,40 +12,49 @@ from numpy.typing import NDArray
 from asrc_export import network_file
 from asrc_export.network import IntegerNetwork
 from asrc_export.result import LayerCounts, LayerTrace, Result, Trace
-from asrc_lava.plan import Graph
+from asrc_lava.plan import Part
 
-Job = tuple[IntegerNetwork, NDArray[np.int32]]
-"""A network and (B, T, channels) samples that it can take."""
+
+@dataclass(frozen=True)
+class Job:
+    """A network, (B, T, channels) samples that it can take, and the Lava runs to do them in."""
+
+    network: IntegerNetwork
+    samples: NDArray[np.int32]
+    parts: list[Part]
 
 
 @dataclass(frozen=True)
 class Order:
-    """How to run the jobs of a folder."""
+    """Jobs and what they have in common."""
 
-    jobs: int
-    graph: Graph
+    jobs: list[Job]
     trace: bool
     board: str | None
 
 
-def write_jobs(folder: Path, jobs: Sequence[Job], graph: Graph, trace: bool, board: str | None) -> None:
-    """Lay out jobs for a worker."""
-    for i, (network, samples) in enumerate(jobs):
-        network_file.save(network, folder / f"{i}.network.safetensors")
-        np.save(folder / f"{i}.samples.npy", samples, allow_pickle=False)
-    (folder / "order.json").write_text(json.dumps(asdict(Order(len(jobs), graph, trace, board))))
+def write_order(folder: Path, order: Order) -> None:
+    """Lay out an order for a worker."""
+    for i, job in enumerate(order.jobs):
+        network_file.save(job.network, folder / f"{i}.network.safetensors")
+        np.save(folder / f"{i}.samples.npy", job.samples, allow_pickle=False)
+    parts = [[asdict(part) for part in job.parts] for job in order.jobs]
+    content = {"parts": parts, "trace": order.trace, "board": order.board}
+    (folder / "order.json").write_text(json.dumps(content))
 
 
-def read_jobs(folder: Path) -> tuple[Order, list[Job]]:
-    """The jobs laid out in a folder."""
-    order = Order(**json.loads((folder / "order.json").read_text()))
-    return order, [
-        (
+def read_order(folder: Path) -> Order:
+    """The order laid out in a folder."""
+    content = json.loads((folder / "order.json").read_text())
+    jobs = [
+        Job(
             network_file.load(folder / f"{i}.network.safetensors"),
             np.load(folder / f"{i}.samples.npy", allow_pickle=False),
+            [Part(**part) for part in parts],
         )
-        for i in range(order.jobs)
+        for i, parts in enumerate(content["parts"])
     ]
+    return Order(jobs, content["trace"], content["board"])
 
 
 def write_result(folder: Path, job: int, result: Result) -> None:

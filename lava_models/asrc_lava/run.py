@@ -27,7 +27,7 @@ from asrc_export.network import IntegerNetwork, validate
 from asrc_export.result import Result, checked_input
 from asrc_lava import exchange, plan, sdk
 from asrc_lava.ending import ending
-from asrc_lava.exchange import Job
+from asrc_lava.exchange import Job, Order
 from asrc_train.errors import BackendFailed, UnknownName
 
 Progress = Callable[[int, int], object]
@@ -41,7 +41,8 @@ GRACE_S = 5.0
 START_S = 60.0
 STEP_S = 0.05
 PRODUCT_S = 2e-8
-"""Deadline: START_S + steps (STEP_S + PRODUCT_S products); on one busy core, ten times what Lava was seen to take."""
+"""Deadline: START_S + Lava steps * (STEP_S + PRODUCT_S * products), several times what Lava takes on a busy machine.
+It is for what hangs; what dies is noticed at once."""
 
 WAY_OUT = "--backend numpy gives the same integers without Lava"
 
@@ -80,25 +81,34 @@ def run_each(
     """
     if graph not in plan.GRAPHS:
         raise UnknownName("Lava graph", graph, plan.GRAPHS)
-    checked = [(validate(network), checked_input(network, x)) for network, x in jobs]
+    prepared = [_job(validate(network), checked_input(network, x), graph) for network, x in jobs]
     sdk.require_lava()
     if board is not None:
         sdk.require_board(board)
-    limit = _deadline(checked, graph) if deadline_s is None else deadline_s
+    limit = _deadline(prepared) if deadline_s is None else deadline_s
     with tempfile.TemporaryDirectory(prefix="asrc-lava-") as name:
         folder = Path(name)
-        exchange.write_jobs(folder, checked, graph, trace, board)
+        try:
+            exchange.write_order(folder, Order(prepared, trace, board))
+        except OSError as error:
+            why = f"the samples cannot be handed over in '{folder}' ({error.strerror})"
+            raise BackendFailed("lava", why, "set TMPDIR to a folder with space") from error
         _work(folder, limit, progress)
-        return [exchange.read_result(folder, i) for i in range(len(checked))]
+        return [exchange.read_result(folder, i) for i in range(len(prepared))]
 
 
-def _deadline(jobs: Sequence[Job], graph: plan.Graph) -> float:
+def _job(network: IntegerNetwork, samples: NDArray[np.int32], graph: plan.Graph) -> Job:
+    return Job(network, samples, plan.parts(network, samples.shape, graph))
+
+
+def _deadline(jobs: Sequence[Job]) -> float:
     seconds = START_S
-    for network, samples in jobs:
-        for part in plan.parts(network, samples.shape, graph):
-            # Lava's DelayDense multiplies by a matrix for every delay up to the longest.
-            delays = max(layer.span for layer in network.layers) if part.lanes is None else 1
-            seconds += part.lava_steps * (STEP_S + PRODUCT_S * network.synapses * (part.lanes or delays))
+    for job in jobs:
+        longest = max(layer.span for layer in job.network.layers)
+        for part in job.parts:
+            # One sample at a time, Lava's DelayDense multiplies by a matrix for every delay up to the longest.
+            products = job.network.synapses * (part.lanes or longest)
+            seconds += part.lava_steps * (STEP_S + PRODUCT_S * products)
     return seconds
 
 

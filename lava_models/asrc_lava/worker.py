@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from asrc_export.result import joined
-from asrc_lava import exchange, plan
+from asrc_lava import exchange
 
 REPORT_INTERVAL_S = 0.1
 
@@ -55,21 +55,20 @@ class _Worker:
         """Run the folder's jobs in turn."""
         from asrc_lava.simulate import simulate
 
-        order, jobs = exchange.read_jobs(folder)
-        plans = [plan.parts(network, samples.shape, order.graph) for network, samples in jobs]
-        self._total = sum(part.lava_steps for parts in plans for part in parts)
-        for i, ((network, samples), parts) in enumerate(zip(jobs, plans, strict=True)):
+        order = exchange.read_order(folder)
+        self._total = sum(part.lava_steps for job in order.jobs for part in job.parts)
+        for i, job in enumerate(order.jobs):
             results = [
                 simulate(
-                    network,
-                    samples[part.start : part.stop],
+                    job.network,
+                    job.samples[part.start : part.stop],
                     part.lanes,
                     trace=order.trace,
                     board=order.board,
                     on_step=self._step,
                     on_death=self.leave,
                 )
-                for part in parts
+                for part in job.parts
             ]
             exchange.write_result(folder, i, joined(results))
 
@@ -81,7 +80,8 @@ class _Worker:
         if not self._leaving.acquire(blocking=False):
             threading.Event().wait()  # until the thread that came first has ended this process
         if failure is not None:
-            self._tell({"failure": failure})
+            with suppress(BrokenPipeError):
+                self._tell({"failure": failure})
         while children := multiprocessing.active_children():
             for child in children:
                 child.kill()
@@ -105,11 +105,13 @@ class _Worker:
         now = time.monotonic()
         if now - self._told >= REPORT_INTERVAL_S or self._done == self._total:
             self._told = now
-            self._tell({"done": self._done, "total": self._total})
+            try:
+                self._tell({"done": self._done, "total": self._total})
+            except BrokenPipeError:
+                self.leave("nobody waits for the result any more")
 
     def _tell(self, message: dict[str, object]) -> None:
-        with suppress(BrokenPipeError):  # nobody listens any more, which the watch notices by itself
-            os.write(self._pipe, json.dumps(message).encode() + b"\n")
+        os.write(self._pipe, json.dumps(message).encode() + b"\n")
 
 
 if __name__ == "__main__":

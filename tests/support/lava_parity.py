@@ -1,0 +1,46 @@
+"""Lava held to the NumPy engine, in simulation (tests/) and on a board (hw_tests/) alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
+from numpy.typing import NDArray
+from strategies import cases
+
+from asrc_export.engines import numpy as reference
+from asrc_export.network import IntegerNetwork
+from asrc_export.parity import first_difference
+from asrc_lava import run
+from asrc_lava.plan import Graph
+
+Case = tuple[IntegerNetwork, NDArray[np.int32]]
+
+
+def drawn(count: int, **limits: Any) -> list[Case]:
+    """So many random networks with inputs, to be run together: starting Lava up for each would take seconds."""
+    found: list[Case] = []
+
+    @settings(
+        max_examples=count,
+        phases=[Phase.generate],
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases(**limits))
+    def collect(case: Case) -> None:
+        found.append(case)
+
+    collect()
+    assert len(found) >= count
+    return found
+
+
+def assert_equal_to_reference(jobs: list[Case], graph: Graph, board: str | None = None) -> None:
+    """Every logit, count, spike, membrane and readout accumulator of every network."""
+    on_lava = run.run_each(jobs, trace=True, graph=graph, board=board)
+    for (network, x), result in zip(jobs, on_lava, strict=True):
+        difference = first_difference(network, result, reference.run(network, x, trace=True))
+        assert difference is None, f"{difference}, of {network}"

@@ -1,0 +1,97 @@
+"""Lava computes the contract's integers: both graphs, both mappings, every spike and every membrane."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from lava_parity import assert_equal_to_reference, drawn
+
+from asrc_export.random_network import random_network
+from asrc_lava import plan, run, sdk
+from asrc_train.errors import InvalidData, InvalidNetwork, UnknownName
+
+pytestmark = [pytest.mark.lava, pytest.mark.skipif(sdk.why_no_lava() is not None, reason=str(sdk.why_no_lava()))]
+
+GRAPHS = pytest.mark.parametrize("graph", plan.GRAPHS)
+
+
+def inputs(network, batch, seed=0):
+    rng = np.random.default_rng(seed)
+    shape = (batch, network.steps, network.input.channels)
+    return rng.integers(network.input.minimum, network.input.maximum + 1, shape)
+
+
+@GRAPHS
+def test_delay_lines(graph: plan.Graph) -> None:
+    assert_equal_to_reference(drawn(25, max_width=20, max_steps=36), graph)
+
+
+@GRAPHS
+def test_synaptic_delays(graph: plan.Graph) -> None:
+    assert_equal_to_reference(drawn(25, max_width=8, max_steps=70, max_span=63), graph)
+
+
+@GRAPHS
+def test_samples_shorter_than_the_pipeline_and_than_the_spans(
+    graph: plan.Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "MAX_LANES", 2)  # so that batches, too, take several rounds with a reset in between
+    networks = [
+        random_network(0, widths=(5, 4, 6), spans=spans, steps=steps, mapping=mapping)
+        for steps, spans, mapping in (
+            (1, (1, 1, 1), "delay-line"),
+            (2, (1, 2, 32), "delay-line"),
+            (3, (3, 1, 63), "synaptic-delay"),
+            (9, (9, 8, 2), "synaptic-delay"),
+        )
+    ]
+    assert_equal_to_reference([(network, inputs(network, 6)) for network in networks], graph)
+
+
+@GRAPHS
+def test_a_batch_in_several_runs_and_uneven_rounds(graph: plan.Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = random_network(1, channels=3, widths=(7,), spans=(4,), steps=6)
+    monkeypatch.setattr(plan, "MAX_LANES", 3)
+    monkeypatch.setattr(plan, "SOURCE_CELLS", 6 * 6 * 3)  # six samples a run
+    x = inputs(network, 17)
+    assert len(plan.parts(network, x.shape, graph)) > 2
+    assert_equal_to_reference([(network, x)], graph)
+
+
+@GRAPHS
+def test_a_sample_does_not_depend_on_the_one_before(graph: plan.Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "MAX_LANES", 1)
+    network = random_network(2, widths=(8, 8), spans=(3, 5), steps=12)
+    x = inputs(network, 2)
+    after_another, alone = run.run_each([(network, x), (network, x[1:])], trace=True, graph=graph)
+    assert np.array_equal(after_another.logits[1:], alone.logits)
+    assert after_another.trace is not None
+    assert alone.trace is not None
+    for both, one in zip(after_another.trace.layers, alone.trace.layers, strict=True):
+        assert one.spikes.any()
+        assert np.array_equal(both.membrane[:, 1:], one.membrane)
+
+
+def test_progress_counts_up_to_all_lava_steps_and_without_a_trace_none_comes_back() -> None:
+    network = random_network(3, widths=(4, 4), spans=(1, 2), steps=10)
+    told: list[tuple[int, int]] = []
+    result = run.run(
+        network, inputs(network, 3), graph="single", progress=lambda done, total: told.append((done, total))
+    )
+    assert result.trace is None
+    assert result.logits.shape == (3, 10)
+    assert told == sorted(told)
+    assert told[-1] == (3 * 10 + 3, 3 * 10 + 3)
+
+
+def test_what_lava_would_truncate_without_a_word_is_refused() -> None:
+    from dataclasses import replace
+
+    network = random_network(4, widths=(4,), spans=(1,), steps=3)
+    layer = replace(network.layers[0], recurrent=network.layers[0].recurrent + 1)  # odd: mixed signs leave even ones
+    with pytest.raises(InvalidNetwork, match="grid"):
+        run.run(replace(network, layers=(layer,)), inputs(network, 1))
+    with pytest.raises(InvalidData, match="range"):
+        run.run(network, inputs(network, 1) + 256)
+    with pytest.raises(UnknownName, match="batched, single"):
+        run.run(network, inputs(network, 1), graph="triple")  # type: ignore[arg-type]
