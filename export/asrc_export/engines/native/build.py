@@ -24,6 +24,7 @@ SOURCES = Path(__file__).resolve().parent
 LIBRARY = SOURCES / ("libasrc_engine.dylib" if sys.platform == "darwin" else "libasrc_engine.so")
 
 _FLAGS = ("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-pthread", "-Wall", "-Wextra")
+_KERNEL_FLAGS = ("-fno-tree-slp-vectorize",)  # vectors are written out; found ones turn eight stores into ten shuffles
 _AVX2 = ("-mavx2", "-mbmi", "-mbmi2", "-mpopcnt")
 _AVX512 = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
 _KERNELS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -71,7 +72,7 @@ def build(library: Path = LIBRARY, extra: Sequence[str] = (), machine: str = "")
         raise CannotBuild("there is no C++ compiler (c++, g++ or clang++, or the one that CXX names)")
     machine = machine or platform.machine().lower()
     kernels = _KERNELS.get(_SAME_MACHINE.get(machine, machine), {"kernel_baseline.cpp": ()})
-    files = {**kernels, **dict.fromkeys(_COMMON, ())}
+    files = {name: (*_KERNEL_FLAGS, *flags) for name, flags in kernels.items()} | dict.fromkeys(_COMMON, ())
     with tempfile.TemporaryDirectory(dir=library.parent, prefix=".building-") as folder:
         objects = {name: str(Path(folder, f"{name}.o")) for name in files}
 

@@ -77,7 +77,7 @@ struct Lists {
     AlignedArray<uint32_t> rows;
     AlignedArray<int32_t> values;
     AlignedArray<uint64_t> packed;  // the first layer's binary input, one chunk
-    AlignedArray<int32_t> fired;    // of the last layer, one chunk
+    AlignedArray<int32_t> fired;    // spikes of each neuron of the last layer in one chunk
     AlignedArray<int32_t> summed;   // of the readout
     std::vector<Events> feedforward, recurrent;
     std::vector<Products> products;
@@ -86,7 +86,7 @@ struct Lists {
         int64_t places = 0, steps = 1;
         for (const Layer& layer : net.layers) {
             steps = std::max(steps, layer.block);
-            places = std::max(places, layer.block * (layer.inputs + layer.neurons + 2 * kSpareRoom));
+            places = std::max(places, layer.block * (layer.inputs + layer.neurons) + 2 * kSpareRoom);
         }
         const Layer& first = net.layers.front();
         places = std::max(places, net.readout.inputs + kSpareRoom);
@@ -161,8 +161,6 @@ private:
             const Layer& layer = net_.layers[l];
             for (int64_t g = 0; g < group; ++g) make_room(layer, samples_[g].layers[l], steps);
             if (l == 0 && !layer.graded) pack_inputs(group, steps);
-            if (l + 1 == net_.layers.size())
-                for (int64_t g = 0; g < group; ++g) lists_[g].fired.clear();
             for (int64_t at = 0; at < steps; at += layer.block)
                 run_block(l, group, at, std::min(layer.block, steps - at));
             for (int64_t g = 0; g < group; ++g) finish_layer(l, g, steps);
@@ -191,11 +189,12 @@ private:
         }
     }
 
-    // The packed spikes that layer l takes in at step `at` of the chunk; for l past the end, the readout's.
-    const uint64_t* input_row(size_t l, int64_t g, int64_t at) const {
-        if (l == 0) return lists_[g].packed.data() + at * net_.layers[0].input_words;
+    // The packed spikes that layer l takes in from step `at` of the chunk on; for l past the end, the readout's.
+    SpikeRows input_rows(size_t l, int64_t g, int64_t at) const {
+        const int64_t row_words = l < net_.layers.size() ? net_.layers[l].input_words : net_.readout.input_words;
+        if (l == 0) return {lists_[g].packed.data() + at * row_words, row_words, net_.channels};
         const LayerState& before = samples_[g].layers[l - 1];
-        return before.rows.data() + (before.now + at) * net_.layers[l - 1].words;
+        return {before.rows.data() + (before.now + at) * row_words, row_words, net_.layers[l - 1].neurons};
     }
 
     void run_block(size_t l, int64_t group, int64_t at, int64_t steps) {
@@ -213,7 +212,6 @@ private:
                 block.products = layer.graded ? lists.products.data() : nullptr;
                 block.membrane = state.membrane.data();
                 block.spikes = state.rows.data() + (state.now + at) * layer.words;
-                block.fired = l + 1 == net_.layers.size() && net_.readout.dense ? lists.fired.data() : nullptr;
                 block.trace_step = traced_[g].samples * layer.neurons;
                 block.trace = membranes ? membranes + at * block.trace_step : nullptr;
                 net_.kernels->run_tile(layer, layer.tiles[tile], block);
@@ -228,27 +226,20 @@ private:
         const LayerState& state = samples_[g].layers[l];
         Lists& lists = lists_[g];
         uint32_t* room = lists.rows.data();
-        int32_t* values = lists.values.data();
-        for (int64_t t = 0; t < steps; ++t) {
-            const uint64_t* past = state.rows.data() + (state.now + at + t - layer.span) * layer.words;
-            const Spikes recalled{past, layer.neurons};
-                if (layer.graded) {
-                const int32_t* x = x_[g] + (at + t) * layer.inputs;
-                samples_[g].counts[l].inputs += layer.inputs - std::count(x, x + layer.inputs, 0);
-                const int64_t n = kernels.list_products(layer.graded_feedforward, x, layer.inputs, room, values);
-                lists.products[t] = {room, values, n};
-                room += n;
-                values += n;
-                room = kernels.list_events(recalled, {}, room, lists.recurrent[t]);
-                continue;
-            }
-            const Spikes taken{input_row(l, g, at + t), layer.inputs};
-            if (layer.merged) {
-                room = kernels.list_events(taken, recalled, room, lists.feedforward[t]);
-            } else {
-                room = kernels.list_events(taken, {}, room, lists.feedforward[t]);
-                room = kernels.list_events(recalled, {}, room, lists.recurrent[t]);
-            }
+        const SpikeRows none{};
+        const SpikeRows recalled{state.rows.data() + (state.now + at - layer.span) * layer.words, layer.words,
+                                 layer.neurons};
+        if (layer.merged) {
+            kernels.list_events(layer.feedforward, input_rows(l, g, at), recalled, steps, room, lists.feedforward.data());
+            return;
+        }
+        room = kernels.list_events(layer.recurrent, recalled, none, steps, room, lists.recurrent.data());
+        if (layer.graded) {
+            samples_[g].counts[l].inputs +=
+                kernels.list_products(layer.graded_feedforward, x_[g] + at * layer.inputs, layer.inputs, steps, room,
+                                      lists.values.data(), lists.products.data());
+        } else {
+            kernels.list_events(layer.feedforward, input_rows(l, g, at), none, steps, room, lists.feedforward.data());
         }
     }
 
@@ -272,14 +263,14 @@ private:
         Lists& lists = lists_[g];
         int32_t* trace = traced_[g].readout;
         if (readout.dense && !trace && steps >= kShortChunk &&
-            net_.kernels->sum_readout(readout, lists.fired.data(), steps, sample.accumulator.data(),
-                                      lists.summed.data())) {
+            net_.kernels->sum_readout(readout, input_rows(depth, g, 0), steps, lists.fired.data(),
+                                      sample.accumulator.data(), lists.summed.data())) {
             std::copy_n(lists.summed.data(), readout.classes, sample.accumulator.data());
             return;
         }
         for (int64_t t = 0; t < steps; ++t) {
-            net_.kernels->list_events({input_row(depth, g, t), readout.inputs}, {}, lists.rows.data(),
-                                      lists.feedforward[0]);
+            net_.kernels->list_events(readout.rows, input_rows(depth, g, t), {}, 1, lists.rows.data(),
+                                      lists.feedforward.data());
             for (int64_t tile = 0; tile < readout.tile_count; ++tile) {
                 ReadoutBlock block{};
                 block.steps = 1;

@@ -16,17 +16,20 @@ constexpr int32_t kStateMax = (1 << 23) - 1;
 // Spike rows are padded to whole 64-bit words, and neurons with them, so that a tile owns its words. The neurons that
 // pad have no weights and no bias, so they never fire.
 struct Tile {
+    int64_t index;
     int64_t first;  // its first neuron
-    int64_t lanes;  // how many, a multiple of kWordBits
+    int64_t lanes;  // how many, a power of two, at least kWordBits
 };
 
 // The weights that add into one accumulator, one row for each presynaptic neuron, in int8: a weight of the contract
 // is even and within [-256, 254], so dividing it by a power of two and raising the exponent by as much loses nothing.
 //
-// cells holds, tile after tile, row after row, the tile's lanes. Within a vector of V bytes, 32-bit lane i takes the
+// cells holds, tile after tile, row after row, the tile's lanes; all rows are as long as those of the first tile, the
+// widest, so that one list of places serves all tiles. Within a vector of V bytes, 32-bit lane i takes the
 // neurons i, i + V/2, i + V/4, i + 3V/4 in its bytes 0 to 3; bytes 0 and 2 are stored with 128 added. See add_rows.
 struct Rows {
     int64_t count;
+    int64_t row_bytes;
     const uint8_t* cells;
     const int32_t* total;  // (lanes) sum of all rows
     int64_t exact;         // any selection of this many rows sums within 16 bits: the proof is in prepare.cpp
@@ -94,7 +97,7 @@ struct Readout {
 
 // Rows to add: those of the neurons that spiked or, if they are fewer, of those that did not (`silent`).
 struct Events {
-    const uint32_t* row;
+    const uint32_t* place;  // of each row, in bytes from the tile's first
     int64_t count;
     bool silent;
 };
@@ -106,9 +109,10 @@ struct Products {
     int64_t count;
 };
 
-// A row of packed spikes; the bits beyond `count` in its last word are 0.
-struct Spikes {
+// Rows of packed spikes, one for each step; the bits beyond `count` in a row's last word are 0.
+struct SpikeRows {
     const uint64_t* words;
+    int64_t row_words;
     int64_t count;
 };
 
@@ -120,7 +124,6 @@ struct Block {
     const Products* products;
     int32_t* membrane;   // (lanes of the layer)
     uint64_t* spikes;    // out: (steps, words of the layer)
-    int32_t* fired;      // (lanes) spikes counted for each neuron, or null
     int32_t* trace;      // out: membrane before reset, or null
     int64_t trace_step;  // distance between steps in it
     int64_t saturations;  // out: added to
@@ -140,19 +143,22 @@ struct Kernels {
     int64_t vector_bytes;
     int64_t max_tile;  // most lanes of a tile; fewer are a power of two, at least kWordBits
 
-    // Turn one step's spikes, those of `a` and after them those of `b`, into events. They are written from `room` on,
-    // which has kSpareRoom places more than a and b have bits; returns the first place after them.
-    uint32_t* (*list_events)(Spikes a, Spikes b, uint32_t* room, Events& events);
-    // Write the entries of one step that are not zero at entry[] and value[], each with room for all, and return their
-    // number.
-    int64_t (*list_products)(const Graded& graded, const int32_t* x, int64_t channels, uint32_t* entry, int32_t* value);
+    // Turn each step's spikes, those of `a` and after them those of `b`, into events. The lists stand one behind the
+    // other from `room` on, which is for steps * (a.count + b.count) + kSpareRoom of them; returns where they end.
+    uint32_t* (*list_events)(const Rows& rows, SpikeRows a, SpikeRows b, int64_t steps, uint32_t* room,
+                             Events* events);
+    // The same for graded inputs x (steps, channels): entries at entry[], values at value[], each with room for all of
+    // them. Returns how many inputs are not zero.
+    int64_t (*list_products)(const Graded& graded, const int32_t* x, int64_t channels, int64_t steps, uint32_t* entry,
+                             int32_t* value, Products* products);
     // Pack one step's binary inputs.
     void (*pack)(const int32_t* x, int64_t channels, uint64_t* words);
     void (*run_tile)(const Layer& layer, const Tile& tile, Block& block);
     void (*run_readout)(const Readout& readout, const Tile& tile, ReadoutBlock& block);
-    // The same for `steps` steps at once, at most kMaxChunk, from the spikes counted for each input, if it can be
-    // proven from them that no step saturates; otherwise return false. `after` takes what `before` becomes.
-    bool (*sum_readout)(const Readout& readout, const int32_t* fired, int64_t steps, const int32_t* before,
+    // The same for all of `steps` steps at once, at most kMaxChunk, from their spikes, if it can be proven from the
+    // number of spikes of each neuron that no step saturates; otherwise return false. `after` takes what `before`
+    // becomes; `fired` is room for a count for each bit of a row.
+    bool (*sum_readout)(const Readout& readout, SpikeRows spikes, int64_t steps, int32_t* fired, const int32_t* before,
                         int32_t* after);
     int64_t (*count_ones)(const uint64_t* words, int64_t n);
 };

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__AVX512BW__) || defined(__AVX2__) || defined(__SSE2__)
 #include <immintrin.h>
@@ -16,6 +17,9 @@
 #endif
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bytes of a 16-bit lane are told apart by their order");
+
+// For what must keep its vectors in registers.
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 namespace {
 
@@ -44,11 +48,25 @@ inline I32 load_unaligned(const int32_t* at) {
     return value;
 }
 
+// Hides a value's origin from the compiler. It would load the value again for each use, and it would shift by one
+// count for all lanes where the counts are equal, both of which take one instruction more.
+template <typename V>
+ALWAYS_INLINE V in_register(V value) {
+#if defined(__AVX512BW__)
+    asm("" : "+v"(value));
+#elif defined(__SSE2__)
+    asm("" : "+x"(value));
+#elif defined(__ARM_NEON)
+    asm("" : "+w"(value));
+#endif
+    return value;
+}
+
 // Shifts by a count that is the same in all lanes and known before the loop, 0 to 31. A vector of counts is one
 // instruction where there is one for it.
 #if defined(__AVX2__)
 typedef I32 Count;
-inline Count count(int32_t n) { return splat(n); }
+inline Count count(int32_t n) { return in_register(splat(n)); }
 #else
 typedef int32_t Count;
 inline Count count(int32_t n) { return n; }
@@ -63,12 +81,14 @@ typedef __mmask16 Mask;
 inline Mask at_least(I32 a, I32 b) { return _mm512_cmpge_epi32_mask((__m512i)a, (__m512i)b); }
 inline Mask differ(I32 a, I32 b) { return _mm512_cmpneq_epi32_mask((__m512i)a, (__m512i)b); }
 inline uint64_t bits(Mask m) { return m; }
-inline I32 where(Mask m, I32 v) { return (I32)_mm512_maskz_mov_epi32(m, (__m512i)v); }
+inline I32 subtract_where(I32 a, Mask m, I32 b) {
+    return (I32)_mm512_mask_sub_epi32((__m512i)a, m, (__m512i)a, (__m512i)b);
+}
 #else
 typedef I32 Mask;
 inline Mask at_least(I32 a, I32 b) { return (Mask)(a >= b); }
 inline Mask differ(I32 a, I32 b) { return (Mask)(a != b); }
-inline I32 where(Mask m, I32 v) { return m & v; }
+inline I32 subtract_where(I32 a, Mask m, I32 b) { return a - (m & b); }
 inline uint64_t bits(Mask m) {
 #if defined(__AVX2__)
     return static_cast<uint32_t>(_mm256_movemask_ps((__m256)m));
@@ -82,7 +102,32 @@ inline uint64_t bits(Mask m) {
 }
 #endif
 
-// Both as pairs of 16-bit integers: the sum of the two products, for each lane.
+// Writes masks as the bits of words, mask k at bit k * kLanes.
+struct SpikeBits {
+#if defined(__AVX2__)
+    // Whole bytes: stored one by one, which costs less than joining them.
+    inline void put(uint64_t* words, int k, Mask m) {
+        const auto part = static_cast<std::conditional_t<kLanes == 16, uint16_t, uint8_t>>(bits(m));
+        std::memcpy(reinterpret_cast<char*>(words) + k * sizeof part, &part, sizeof part);
+    }
+#else
+    uint64_t word = 0;
+    inline void put(uint64_t* words, int k, Mask m) {
+        word |= bits(m) << (k * kLanes % 64);
+        if ((k + 1) * kLanes % 64 == 0) {
+            words[k * kLanes / 64] = word;
+            word = 0;
+        }
+    }
+#endif
+};
+
+// Both as pairs of 16-bit integers: the sum of the two products, for each lane. One instruction or several.
+#if defined(__SSE2__)
+constexpr bool kMultipliesPairs = true;
+#else
+constexpr bool kMultipliesPairs = false;
+#endif
 inline I32 multiply_add_pairs(I32 a, I32 b) {
 #if defined(__AVX512BW__)
     return (I32)_mm512_madd_epi16((__m512i)a, (__m512i)b);
@@ -107,6 +152,15 @@ inline int64_t popcount(uint64_t word) {
     word = (word & 0x3333333333333333u) + ((word >> 2) & 0x3333333333333333u);
     word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
     return static_cast<int64_t>((word * 0x0101010101010101u) >> 56);
+#endif
+}
+
+// The position of the lowest bit, and anything for 0: without a branch, which a compiler would make of `word ? ...`.
+inline uint32_t lowest_bit(uint64_t word) {
+#if defined(__BMI__)
+    return static_cast<uint32_t>(_tzcnt_u64(word));
+#else
+    return static_cast<uint32_t>(__builtin_ctzll(word | uint64_t{1} << 63));
 #endif
 }
 

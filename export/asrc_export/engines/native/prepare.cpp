@@ -42,19 +42,14 @@ int32_t left_of(int32_t exponent, int32_t activation_shift) {
     return std::min(std::max(exponent, 0) + activation_shift, 31);
 }
 
-int64_t tile_lanes(int64_t lanes, int64_t rows, int64_t max_tile) {
+std::vector<Tile> tiles_of(int64_t lanes, int64_t rows, int64_t max_tile) {
     int64_t most = max_tile;
     while (most > 2 * kWordBits && rows * most > kCacheBytes) most /= 2;
-    while (most > lanes) most /= 2;
-    return most;
-}
-
-std::vector<Tile> tiles_of(int64_t lanes, int64_t rows, int64_t max_tile) {
     std::vector<Tile> tiles;
     for (int64_t first = 0; first < lanes;) {
-        const int64_t n = tile_lanes(lanes - first, rows, max_tile);
-        tiles.push_back({first, n});
-        first += n;
+        while (most > lanes - first) most /= 2;
+        tiles.push_back({static_cast<int64_t>(tiles.size()), first, most});
+        first += most;
     }
     return tiles;
 }
@@ -84,13 +79,15 @@ public:
               int64_t lanes) {
         int64_t count = 0;
         for (const Folded& connection : connections) count += connection.inputs;
-        AlignedArray<uint8_t>& cells = owner_.cells.emplace_back(count * lanes);
+        const int64_t row_bytes = tiles.front().lanes;
+        AlignedArray<uint8_t>& cells =
+            owner_.cells.emplace_back(static_cast<int64_t>(tiles.size()) * count * row_bytes);
         AlignedArray<int32_t>& total = owner_.words.emplace_back(lanes);
         std::vector<int64_t> low(lanes), high(lanes);
         for (const Tile& tile : tiles) {
-            uint8_t* row = cells.data() + count * tile.first;
+            uint8_t* row = cells.data() + tile.index * count * row_bytes;
             for (size_t c = 0; c < connections.size(); ++c) {
-                for (int64_t input = 0; input < connections[c].inputs; ++input, row += tile.lanes) {
+                for (int64_t input = 0; input < connections[c].inputs; ++input, row += row_bytes) {
                     for (int64_t lane = 0; lane < tile.lanes; ++lane) {
                         const int64_t neuron = tile.first + lane;
                         const int32_t weight =
@@ -109,7 +106,7 @@ public:
         // Proof: a selection of rows sums to between the sum of the negative weights and that of the positive.
         const bool fits = *std::min_element(low.begin(), low.end()) >= INT16_MIN &&
                           *std::max_element(high.begin(), high.end()) <= INT16_MAX;
-        return {count, cells.data(), total.data(), fits ? std::max(count, kAnyRowsExact) : kAnyRowsExact, 0, 0};
+        return {count, row_bytes, cells.data(), total.data(), fits ? std::max(count, kAnyRowsExact) : kAnyRowsExact, 0, 0};
     }
 
     Graded graded(const Folded& connection, bool paired, int64_t lanes) {

@@ -1,0 +1,115 @@
+// From packed spikes and graded inputs to lists of what there is to add.
+#ifndef ASRC_EVENTS_H
+#define ASRC_EVENTS_H
+
+#include "kernel.h"
+#include "lanes.h"
+
+namespace {
+
+using namespace asrc;
+
+// base + stride i for each bit i of a word; writes up to kSpareRoom places past the last.
+inline uint32_t* list_word(uint64_t word, uint32_t base, uint32_t stride, uint32_t* room) {
+#if defined(__AVX512BW__)
+    const U32 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    U32 place = lane * stride + base;
+    for (int part = 0; part < 4; ++part, place += 16 * stride) {
+        const Mask mask = static_cast<Mask>(word >> (16 * part));
+        const U32 chosen = (U32)_mm512_maskz_compress_epi32(mask, (__m512i)place);
+        std::memcpy(room, &chosen, sizeof chosen);
+        room += __builtin_popcount(mask);
+    }
+    return room;
+#else
+    // Eight whatever their number: at the rates of spiking networks that leaves few branches to mispredict.
+    const int64_t n = popcount(word);
+    for (int64_t written = 0;; written += 8) {
+        for (int64_t i = written; i < written + 8; ++i) {
+            room[i] = base + stride * lowest_bit(word);
+            word &= word - 1;
+        }
+        if (n <= written + 8) return room + n;
+    }
+#endif
+}
+
+int64_t count_ones(const uint64_t* words, int64_t n) {
+    int64_t count = 0;
+    for (int64_t w = 0; w < n; ++w) count += popcount(words[w]);
+    return count;
+}
+
+template <bool kSilent>
+inline uint32_t* list_row(const uint64_t* words, int64_t count, uint32_t base, uint32_t stride, uint32_t* room) {
+    for (int64_t at = 0; at < count; at += kWordBits, base += kWordBits * stride) {
+        uint64_t word = words[at / kWordBits];
+        if constexpr (kSilent) {
+            word = ~word;
+            if (count - at < kWordBits) word &= (uint64_t{1} << (count - at)) - 1;
+        }
+        room = list_word(word, base, stride, room);
+    }
+    return room;
+}
+
+uint32_t* list_events(const Rows& rows, SpikeRows a, SpikeRows b, int64_t steps, uint32_t* room, Events* events) {
+    const uint32_t stride = static_cast<uint32_t>(rows.row_bytes);
+    const uint32_t second = static_cast<uint32_t>(a.count) * stride;
+    for (int64_t t = 0; t < steps; ++t, a.words += a.row_words, b.words += b.row_words) {
+        uint32_t* end = list_row<false>(a.words, a.count, 0, stride, room);
+        end = list_row<false>(b.words, b.count, second, stride, end);
+        const bool silent = 2 * (end - room) > a.count + b.count;
+        if (silent) {
+            end = list_row<true>(a.words, a.count, 0, stride, room);
+            end = list_row<true>(b.words, b.count, second, stride, end);
+        }
+        events[t] = Events{room, end - room, silent};
+        room = end;
+    }
+    return room;
+}
+
+int64_t list_products(const Graded& graded, const int32_t* x, int64_t channels, int64_t steps, uint32_t* entry,
+                      int32_t* value, Products* products) {
+    int64_t inputs = 0;
+    for (int64_t t = 0; t < steps; ++t, x += channels) {
+        int64_t n = 0;
+        if (graded.paired) {
+            for (int64_t c = 0; c < channels; c += 2) {
+                const int32_t second = c + 1 < channels ? x[c + 1] : 0;
+                const uint32_t both = static_cast<uint16_t>(x[c]) | static_cast<uint32_t>(second) << 16;
+                entry[n] = static_cast<uint32_t>(c / 2);
+                value[n] = static_cast<int32_t>(both);
+                n += both != 0;
+                inputs += (x[c] != 0) + (second != 0);
+            }
+        } else {
+            for (int64_t c = 0; c < channels; ++c) {
+                entry[n] = static_cast<uint32_t>(c);
+                value[n] = x[c];
+                n += x[c] != 0;
+            }
+            inputs += n;
+        }
+        products[t] = Products{entry, value, n};
+        entry += n;
+        value += n;
+    }
+    return inputs;
+}
+
+void pack(const int32_t* x, int64_t channels, uint64_t* words) {
+    for (int64_t at = 0; at < channels; at += kWordBits) {
+        uint64_t word = 0;
+        const int64_t n = channels - at < kWordBits ? channels - at : kWordBits;
+        int64_t i = 0;
+        for (; i + kLanes <= n; i += kLanes) word |= bits(differ(load_unaligned(x + at + i), I32{})) << i;
+        for (; i < n; ++i) word |= static_cast<uint64_t>(x[at + i] != 0) << i;
+        words[at / kWordBits] = word;
+    }
+}
+
+}  // namespace
+
+#endif
