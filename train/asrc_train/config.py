@@ -43,6 +43,8 @@ class NetworkConfig(_Section):
     threshold: _Positive = 1.0
     reset: Literal["soft", "hard"] = "soft"
     detach_reset: bool = False
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of a layer's neurons whose feed-forward current is silenced for a whole sample while training."""
 
 
 class TrainingConfig(_Section):

@@ -51,8 +51,8 @@ def evaluate(
     """Run the network over samples (n, T, channels): hard-max spans, or the mixture at a temperature."""
     logits, totals = [], [0] * len(network.layers)
     for start in range(0, len(x), BATCH):
-        spikes = network.spikes(fed(x[start : start + BATCH], scale, device), temperature)
-        logits.append(network.decide(spikes[-1]).cpu())
+        answers, spikes = network.traced(fed(x[start : start + BATCH], scale, device), temperature)
+        logits.append(answers.cpu())
         # Summed in double precision: single counts whole numbers only up to 2^24.
         totals = [total + int(s.sum(dtype=torch.float64)) for total, s in zip(totals, spikes, strict=True)]
     return Evaluation(torch.cat(logits).numpy(), totals)

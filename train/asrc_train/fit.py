@@ -128,8 +128,10 @@ class _Run:
         training = self.config.training
         epoch = self.epochs_done
         temperature = temperature_in(self.config, epoch)
+        self.network.train()
         # Seeded by the epoch, so that a resumed run draws what an uninterrupted one would have.
         draw = torch.Generator().manual_seed((training.seed << 20) + epoch)
+        torch.manual_seed((training.seed << 20) + epoch + (self.world.rank << 52))  # dropout
         order = torch.randperm(len(self.train_y), generator=draw)
         batches = order.to(self.device).split(training.batch_size)  # type: ignore[no-untyped-call]
         total_loss = correct = 0.0
@@ -246,6 +248,7 @@ class _Run:
             raise UnreadableFile(path, kind, "its parts do not fit together", way_out) from error
 
     def _evaluate(self, x: Any, temperature: float | None = None) -> Evaluation:
+        self.network.eval()
         return evaluate(self.network, x, self.dataset.scale, temperature=temperature, device=self.device)
 
     def _require_finite(self, kept: Path) -> None:

@@ -6,33 +6,47 @@ from torch import Tensor, nn
 
 from asrc_train.config import NetworkConfig
 from asrc_train.connection import AdaptiveSpan, FixedSpan
-from asrc_train.recurrence import Dynamics, skip_recurrence
+from asrc_train.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
 
 
 class SkipRecurrentLayer(nn.Module):
     """LIF neurons with a feed-forward and a skip-recurrent connection; the equations stand in `recurrence`.
 
-    W and b start as PyTorch's Linear does, U orthogonal.
+    W and b start as PyTorch's Linear does, U orthogonal. Dropout multiplies a neuron's feed-forward current by 0 or
+    1 / (1 - p), the same over all steps of a sample.
     """
 
-    def __init__(self, inputs: int, neurons: int, connection: AdaptiveSpan | FixedSpan, dynamics: Dynamics) -> None:
+    def __init__(
+        self, inputs: int, neurons: int, connection: AdaptiveSpan | FixedSpan, dynamics: Dynamics, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.feedforward = nn.Linear(inputs, neurons)
         self.recurrent = nn.Linear(neurons, neurons, bias=False)
         nn.init.orthogonal_(self.recurrent.weight)
         self.connection = connection
         self.dynamics = dynamics
+        self.dropout = dropout
 
     def forward(self, x: Tensor, temperature: float | None = None) -> Tensor:
         """Spikes (T, B, N) for input (T, B, I); hard-max span unless a temperature is given."""
+        feedforward, gain = self.feedforward, self._gain(x.shape[1])
+        taps = self.connection.taps(temperature)
         return skip_recurrence(
-            x,
-            self.feedforward.weight,
-            self.feedforward.bias,
-            self.recurrent.weight,
-            self.connection.taps(temperature),
-            self.dynamics,
+            x, feedforward.weight, feedforward.bias, self.recurrent.weight, taps, self.dynamics, gain
         )
+
+    def prepared(self, batch: int, temperature: float | None) -> SkipLayer:
+        """What `forward` would run, for running several layers at once."""
+        feedforward, taps = self.feedforward, self.connection.taps(temperature)
+        return SkipLayer(
+            feedforward.weight, feedforward.bias, self.recurrent.weight, taps, self.dynamics, self._gain(batch)
+        )
+
+    def _gain(self, batch: int) -> Tensor | None:
+        if not self.training or self.dropout == 0:
+            return None
+        weight = self.feedforward.weight
+        return nn.functional.dropout(weight.new_ones(batch, len(weight)), self.dropout)
 
 
 class SkipRecurrentNetwork(nn.Module):
@@ -43,27 +57,30 @@ class SkipRecurrentNetwork(nn.Module):
         dynamics = Dynamics(config.decay, config.threshold, config.reset, config.detach_reset)
         fan_ins = (channels, *config.hidden[:-1])
         self.layers = nn.ModuleList(
-            SkipRecurrentLayer(inputs, neurons, connection(config), dynamics)
+            SkipRecurrentLayer(inputs, neurons, connection(config), dynamics, config.dropout)
             for inputs, neurons in zip(fan_ins, config.hidden, strict=True)
         )
         self.readout = nn.Linear(config.hidden[-1], classes)
 
-    def spikes(self, x: Tensor, temperature: float | None = None) -> list[Tensor]:
-        """Spikes of every layer, (T, B, N) each, for real input (T, B, channels)."""
-        outputs = []
-        for layer in self.layers:
+    def forward(self, x: Tensor, temperature: float | None = None) -> Tensor:
+        """Logits (B, classes) for real input (T, B, channels).
+
+        Softmax mixture at a temperature, hard-max spans without one.
+        """
+        layers = [layer.prepared(x.shape[1], temperature) for layer in self._skip_layers()]
+        return self._decide(spike_counts(x, layers), len(x))
+
+    def traced(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[Tensor]]:
+        """The same logits, and the spikes of every layer, (T, B, N) each."""
+        steps, outputs = len(x), []
+        for layer in self._skip_layers():
             x = layer(x, temperature)
             outputs.append(x)
-        return outputs
+        return self._decide(x.sum(0), steps), outputs
 
-    def forward(self, x: Tensor, temperature: float | None = None) -> Tensor:
-        """Logits (B, classes); softmax mixture at a temperature, hard-max spans without one."""
-        return self.decide(self.spikes(x, temperature)[-1])
-
-    def decide(self, spikes: Tensor) -> Tensor:
-        """Logits (B, classes) from the last layer's spikes. The sum over time moves inside the linear map."""
-        logits: Tensor = nn.functional.linear(spikes.sum(0), self.readout.weight) + len(spikes) * self.readout.bias
-        return logits
+    def _decide(self, counts: Tensor, steps: int) -> Tensor:
+        """The readout summed over time: the sum moves inside the linear map."""
+        return nn.functional.linear(counts, self.readout.weight) + steps * self.readout.bias
 
     @property
     def spans(self) -> list[int]:
@@ -75,7 +92,10 @@ class SkipRecurrentNetwork(nn.Module):
         return [each.logits for each in self._connections() if isinstance(each, AdaptiveSpan)]
 
     def _connections(self) -> list[AdaptiveSpan | FixedSpan]:
-        return [layer.connection for layer in self.layers if isinstance(layer, SkipRecurrentLayer)]
+        return [layer.connection for layer in self._skip_layers()]
+
+    def _skip_layers(self) -> list[SkipRecurrentLayer]:
+        return [layer for layer in self.layers if isinstance(layer, SkipRecurrentLayer)]
 
 
 def connection(config: NetworkConfig) -> AdaptiveSpan | FixedSpan:
