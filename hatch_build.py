@@ -6,12 +6,13 @@ A build without one still succeeds; it prints one line, and the NumPy and PyTorc
 from __future__ import annotations
 
 import runpy
+import sys
 import sysconfig
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-NATIVE = ("export/asrc_export/engines/native/build.py",)
+NATIVE = ("export/asrc_export/engines/native/build.py", "train/asrc_train/kernels/native/build.py")
 """Files with ``build() -> Path of the library`` and the exception ``CannotBuild``, standard library only."""
 
 
@@ -22,6 +23,7 @@ class NativeLibraries(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before the wheel is filled."""
+        sys.path.insert(0, f"{self.root}/train")  # asrc_train.native_build, before it is installed
         for name in NATIVE:
             native = runpy.run_path(f"{self.root}/{name}")
             try:

@@ -88,6 +88,8 @@ def require_valid(x: Tensor, layers: Sequence[SkipLayer]) -> None:
         raise InvalidData("input x", f"its shape {tuple(x.shape)} holds nothing", "give at least one step and sample")
     fan_in = x.shape[2]
     for index, layer in enumerate(layers):
+        if index and layer.weight is None:
+            raise InvalidSetting(f"layer {index}, weight", "only the first layer may be fed with its current")
         _require_layer(f"layer {index}", layer, x, fan_in)
         fan_in = layer.neurons
 

@@ -1,0 +1,6 @@
+#include "backward.h"
+
+const asrc::InstructionSet* asrc::avx2() {
+    static constexpr InstructionSet set = instruction_set("avx2");
+    return &set;
+}

@@ -1,0 +1,6 @@
+#include "backward.h"
+
+const asrc::InstructionSet* asrc::avx512() {
+    static constexpr InstructionSet set = instruction_set("avx512");
+    return &set;
+}

@@ -1,0 +1,6 @@
+#include "backward.h"
+
+const asrc::InstructionSet* asrc::neon() {
+    static constexpr InstructionSet set = instruction_set("neon");
+    return &set;
+}

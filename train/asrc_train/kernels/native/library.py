@@ -1,0 +1,100 @@
+"""The compiled kernels: finding the library, and its plain C interface as ctypes sees it (abi.h, field by field)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import cache
+
+from asrc_train.errors import BackendMissing, InvalidSetting
+from asrc_train.kernels.native.build import LIBRARY
+
+NO_MEMORY = 1
+
+
+class CLayer(ctypes.Structure):
+    """`asrc_layer`."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("inputs", "neurons", "lags", "span", "hard_reset", "detach_reset")),
+        ("decay", ctypes.c_double),
+        ("threshold", ctypes.c_double),
+        *((name, ctypes.c_void_p) for name in ("weight", "bias", "recurrent", "mixture", "gain", "spikes")),
+        *((f"grad_{name}", ctypes.c_void_p) for name in ("weight", "bias", "recurrent", "mixture", "dynamics")),
+    )
+
+
+class CCall(ctypes.Structure):
+    """`asrc_call`."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("element_bytes", "isa", "threads", "steps", "batch", "layer_count")),
+        ("layers", ctypes.POINTER(CLayer)),
+        ("feed", ctypes.c_int64),
+        ("input", ctypes.c_void_p),
+        ("input_step", ctypes.c_int64),
+        ("input_sample", ctypes.c_int64),
+        ("spike_value", ctypes.c_double),
+        ("spikes", ctypes.c_void_p),
+        ("counts", ctypes.c_void_p),
+        ("above", ctypes.c_void_p),
+        ("above_step", ctypes.c_int64),
+        ("above_sample", ctypes.c_int64),
+        ("grad_input", ctypes.c_void_p),
+    )
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The library, or None if there is none, or one built from other sources than these."""
+    try:
+        loaded = ctypes.CDLL(str(LIBRARY.path))
+        loaded.asrc_source_hash.restype = ctypes.c_char_p
+        stamp: bytes = loaded.asrc_source_hash()
+    except (OSError, AttributeError):
+        return None
+    if stamp.decode() != LIBRARY.source_hash():
+        return None
+    for name in ("asrc_forward", "asrc_backward"):
+        getattr(loaded, name).restype = ctypes.c_int64
+        getattr(loaded, name).argtypes = (ctypes.POINTER(CCall),)
+    loaded.asrc_pack.restype = ctypes.c_double
+    loaded.asrc_pack.argtypes = (ctypes.POINTER(CCall), ctypes.c_void_p)
+    loaded.asrc_isa_name.restype = ctypes.c_char_p
+    loaded.asrc_isa_name.argtypes = (ctypes.c_int64,)
+    return loaded
+
+
+@cache
+def instruction_sets() -> tuple[str, ...]:
+    """Names of the instruction sets that the library has kernels for and this machine runs, best first."""
+    loaded = library()
+    names: list[str] = []
+    while loaded is not None and (name := loaded.asrc_isa_name(len(names))) is not None:
+        names.append(name.decode())
+    return tuple(names)
+
+
+def instruction_set() -> int:
+    """Index of the instruction set that ``ASRC_ISA`` asks for, else of the best. Raises InvalidSetting."""
+    asked = os.environ.get("ASRC_ISA") or instruction_sets()[0]
+    if asked not in instruction_sets():
+        raise InvalidSetting("ASRC_ISA", f"'{asked}' does not run here; {', '.join(instruction_sets())} do")
+    return instruction_sets().index(asked)
+
+
+def run(function: str, call: CCall) -> None:
+    """Run `asrc_<function>`. Raises BackendMissing if there is no memory for it."""
+    loaded = library()
+    assert loaded is not None, "why_not comes first"
+    status = getattr(loaded, f"asrc_{function}")(call)
+    if status == NO_MEMORY:
+        raise BackendMissing("native", "out of memory", "use fewer threads, smaller batches or shorter sequences")
+    assert status == 0, f"status {status}"
+
+
+def pack(call: CCall, words: int) -> float:
+    """Run `asrc_pack` into the memory at ``words``."""
+    loaded = library()
+    assert loaded is not None, "why_not comes first"
+    return float(loaded.asrc_pack(call, words))
