@@ -70,27 +70,39 @@ uint32_t* list_events(const Rows& rows, SpikeRows a, SpikeRows b, int64_t steps,
     return room;
 }
 
+// Which of x[0 .. n) are not zero, for n up to 64.
+inline uint64_t nonzero(const int32_t* x, int64_t n) {
+    uint64_t word = 0;
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) word |= bits(differ(load_unaligned(x + i), I32{})) << i;
+    for (; i < n; ++i) word |= static_cast<uint64_t>(x[i] != 0) << i;
+    return word;
+}
+
+// Two inputs as the halves of one value.
+inline int32_t paired(int32_t low, int32_t high) {
+    return static_cast<int32_t>(static_cast<uint16_t>(low) | static_cast<uint32_t>(high) << 16);
+}
+
 int64_t list_products(const Graded& graded, const int32_t* x, int64_t channels, int64_t steps, uint32_t* entry,
                       int32_t* value, Products* products) {
     int64_t inputs = 0;
     for (int64_t t = 0; t < steps; ++t, x += channels) {
         int64_t n = 0;
-        if (graded.paired) {
-            for (int64_t c = 0; c < channels; c += 2) {
-                const int32_t second = c + 1 < channels ? x[c + 1] : 0;
-                const uint32_t both = static_cast<uint16_t>(x[c]) | static_cast<uint32_t>(second) << 16;
-                entry[n] = static_cast<uint32_t>(c / 2);
-                value[n] = static_cast<int32_t>(both);
-                n += both != 0;
-                inputs += (x[c] != 0) + (second != 0);
+        for (int64_t at = 0; at < channels; at += kWordBits) {
+            uint64_t word = nonzero(x + at, channels - at < kWordBits ? channels - at : kWordBits);
+            inputs += popcount(word);
+            if (graded.paired) word = (word | word >> 1) & 0x5555555555555555u;
+            for (; word; word &= word - 1, ++n) {
+                const int64_t c = at + lowest_bit(word);
+                if (graded.paired) {
+                    entry[n] = static_cast<uint32_t>(c / 2);
+                    value[n] = paired(x[c], c + 1 < channels ? x[c + 1] : 0);
+                } else {
+                    entry[n] = static_cast<uint32_t>(c);
+                    value[n] = x[c];
+                }
             }
-        } else {
-            for (int64_t c = 0; c < channels; ++c) {
-                entry[n] = static_cast<uint32_t>(c);
-                value[n] = x[c];
-                n += x[c] != 0;
-            }
-            inputs += n;
         }
         products[t] = Products{entry, value, n};
         entry += n;
@@ -100,14 +112,8 @@ int64_t list_products(const Graded& graded, const int32_t* x, int64_t channels, 
 }
 
 void pack(const int32_t* x, int64_t channels, uint64_t* words) {
-    for (int64_t at = 0; at < channels; at += kWordBits) {
-        uint64_t word = 0;
-        const int64_t n = channels - at < kWordBits ? channels - at : kWordBits;
-        int64_t i = 0;
-        for (; i + kLanes <= n; i += kLanes) word |= bits(differ(load_unaligned(x + at + i), I32{})) << i;
-        for (; i < n; ++i) word |= static_cast<uint64_t>(x[at + i] != 0) << i;
-        words[at / kWordBits] = word;
-    }
+    for (int64_t at = 0; at < channels; at += kWordBits)
+        words[at / kWordBits] = nonzero(x + at, channels - at < kWordBits ? channels - at : kWordBits);
 }
 
 }  // namespace

@@ -87,20 +87,8 @@ public:
         for (const Tile& tile : tiles) {
             uint8_t* row = cells.data() + tile.index * count * row_bytes;
             for (size_t c = 0; c < connections.size(); ++c) {
-                for (int64_t input = 0; input < connections[c].inputs; ++input, row += row_bytes) {
-                    for (int64_t lane = 0; lane < tile.lanes; ++lane) {
-                        const int64_t neuron = tile.first + lane;
-                        const int32_t weight =
-                            neuron < connections[c].neurons ? connections[c].at(neuron, input) * (1 << scaled[c]) : 0;
-                        const int64_t byte = byte_of(lane % vector_bytes_, vector_bytes_);
-                        const bool even = byte % 2 == 0;
-                        row[lane / vector_bytes_ * vector_bytes_ + byte] =
-                            static_cast<uint8_t>(even ? weight + 128 : weight);
-                        total[neuron] += weight;
-                        low[neuron] += std::min(weight, 0);
-                        high[neuron] += std::max(weight, 0);
-                    }
-                }
+                pack(connections[c], scaled[c], tile, row, row_bytes, total.data(), low.data(), high.data());
+                row += connections[c].inputs * row_bytes;
             }
         }
         // Proof: a selection of rows sums to between the sum of the negative weights and that of the positive.
@@ -129,6 +117,29 @@ public:
             }
         }
         return {paired, entries, cells.data(), 0, 0};
+    }
+
+    // The rows of one connection within one tile; adds to each neuron's sums. Lanes beyond the neurons are rows of 0,
+    // in the form that even bytes have. A few inputs at a time, or reading by columns would miss the cache each time.
+    void pack(const Folded& connection, int32_t scaled, const Tile& tile, uint8_t* rows, int64_t row_bytes,
+              int32_t* total, int64_t* low, int64_t* high) const {
+        constexpr int64_t kInputs = 64;
+        for (int64_t begin = 0; begin < connection.inputs; begin += kInputs) {
+            const int64_t end = std::min(begin + kInputs, connection.inputs);
+            for (int64_t lane = 0; lane < tile.lanes; ++lane) {
+                const int64_t neuron = tile.first + lane, byte = byte_of(lane % vector_bytes_, vector_bytes_);
+                const int32_t offset = byte % 2 == 0 ? 128 : 0;
+                uint8_t* cell = rows + begin * row_bytes + lane / vector_bytes_ * vector_bytes_ + byte;
+                for (int64_t input = begin; input < end; ++input, cell += row_bytes) {
+                    const int32_t weight =
+                        neuron < connection.neurons ? connection.at(neuron, input) * (1 << scaled) : 0;
+                    *cell = static_cast<uint8_t>(weight + offset);
+                    total[neuron] += weight;
+                    low[neuron] += std::min(weight, 0);
+                    high[neuron] += std::max(weight, 0);
+                }
+            }
+        }
     }
 
     // Null where a step rounds, or where the sum over a chunk is not proven to fit 32 bits.
