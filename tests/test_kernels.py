@@ -100,10 +100,14 @@ def cases(draw: st.DrawFn, depth: int | None = None, dtype: torch.dtype = torch.
 
 
 def assert_close(got: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float) -> None:
-    """Norm of the difference, relative to the norm of what is expected."""
+    """Norm of the difference, relative to the norm of what is expected.
+
+    Where a lone neuron sits at the surrogate's edge, the gradient is as small as the rounding of u is large: a norm
+    below a hundredth of what such cases have counts as a hundredth.
+    """
     for name, gradient in expected.items():
-        distance = float((got[name] - gradient).norm())
-        assert distance <= tolerance * float(gradient.norm()), f"{name}: off by {distance} of {gradient.norm()}"
+        distance, norm = float((got[name] - gradient).norm()), float(gradient.norm())
+        assert distance <= tolerance * max(norm, 0.01), f"{name}: off by {distance} of {norm}"
 
 
 @pytest.mark.parametrize("kernel", FAST)
