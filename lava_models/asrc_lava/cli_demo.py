@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING
 from asrc_train import command_line
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from asrc_export.network import IntegerNetwork
     from asrc_export.report import Confirmation
+    from asrc_lava.plan import Graph
 
 EXAMPLES = """\
   asrc-demo
@@ -90,7 +94,8 @@ def _confirm(network: IntegerNetwork) -> list[Confirmation]:
 
     x = dataset_for(network).test_x
     done = []
-    for graph, some in (("single", x[:SINGLE_GRAPH_SAMPLES]), ("batched", x)):
+    runs: list[tuple[Graph, NDArray[np.uint8]]] = [("single", x[:SINGLE_GRAPH_SAMPLES]), ("batched", x)]
+    for graph, some in runs:
         started = time.perf_counter()
         with progress.bar(f"Lava, {graph} graph", 1) as update:
             on_lava = run.run(network, some, trace=True, graph=graph, progress=lambda d, t: update(d / t, ""))
