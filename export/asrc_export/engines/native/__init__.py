@@ -18,12 +18,14 @@ from asrc_export.engines.native import binding
 from asrc_export.network import IntegerNetwork, validate, worst_case
 from asrc_export.result import LayerCounts, LayerTrace, Result, Trace, checked_input
 from asrc_export.stream import StreamStep
-from asrc_train.errors import BackendMissing, InvalidSetting, UnknownName
+from asrc_train.errors import BackendFailed, BackendMissing, InvalidSetting, UnknownName
 
 _Element = TypeVar("_Element", c.c_uint8, c.c_int16, c.c_int32, c.c_int64)
 
 KNOWN_INSTRUCTION_SETS = ("avx512", "avx2", "neon", "baseline")
 """Best first. A library has those of its architecture, a machine some of them."""
+MAX_FAN_IN = 2**24 - 1
+"""Inputs and neurons of one layer together: places of their weights, 256 bytes apart at most, take 32 bits."""
 
 
 def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False) -> Result:
@@ -66,11 +68,15 @@ def chosen_instruction_set() -> str:
 class NativeEngine:
     """A network packed for one instruction set; any number of threads may use it at once.
 
-    Raises what `run` and `chosen_instruction_set` do, at construction.
+    Raises what `run` and `chosen_instruction_set` do, at construction, and BackendFailed for more than MAX_FAN_IN.
     """
 
     def __init__(self, network: IntegerNetwork) -> None:
         self.network = validate(network)
+        for layer in network.layers:
+            if layer.inputs + layer.neurons > MAX_FAN_IN:
+                why = f"layer '{layer.name}' has {layer.inputs + layer.neurons} inputs and neurons"
+                raise BackendFailed("native", why, f"it takes up to {MAX_FAN_IN}, the numpy engine takes more")
         self.instruction_set = chosen_instruction_set()
         self._library = binding.library()
         handle = c.c_void_p()
