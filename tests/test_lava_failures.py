@@ -50,8 +50,9 @@ class Started:
 
     @property
     def actors(self) -> list[int]:
-        """Lava's processes: forks of the worker, hence of the same command."""
-        return [p for p, command in self.commands.items() if p != self.worker and "resource_tracker" not in command]
+        """Lava's processes: forks of the worker, hence of the same command; the first one owns the shared memory."""
+        forks = [p for p, command in self.commands.items() if p != self.worker and "resource_tracker" not in command]
+        return sorted(forks)[1:]
 
     def require_nothing_left(self) -> None:
         """No process, not even as a zombie, and no shared memory; the kernel may take a moment to see them off."""
@@ -99,7 +100,7 @@ class TestOnLava:
             "from asrc_lava import models, worker\n"
             "step = models.PySkipNeurons.run_spk\n"
             "def run_spk(self):\n"
-            "    if self._layer.name == 'layer1' and self.time_step == 50: raise ArithmeticError('the sky fell')\n"
+            "    if self._layer.name == 'layer1' and self.time_step == 50: raise ArithmeticError('the\\nsky fell')\n"
             "    step(self)\n"
             "models.PySkipNeurons.run_spk = run_spk\n"
             "worker.main()\n"

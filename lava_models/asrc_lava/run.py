@@ -36,6 +36,7 @@ Progress = Callable[[int, int], object]
 WORKER = (sys.executable, "-m", "asrc_lava.worker")
 LOG = "worker.log"
 TICK_S = 0.1
+MAX_SENTENCE = 400
 GRACE_S = 5.0
 """How long a worker may take to end its children and itself before it is killed."""
 START_S = 60.0
@@ -118,13 +119,17 @@ def _work(folder: Path, limit_s: float, progress: Progress | None) -> None:
     with _worker(folder) as (worker, pipe):
         for message in _messages(worker, pipe):
             if "failure" in message:
-                raise BackendFailed("lava", message["failure"], WAY_OUT)
+                raise BackendFailed("lava", _line(message["failure"]), WAY_OUT)
             if time.monotonic() > end:
                 raise BackendFailed("lava", f"it was not done after {limit_s:g} s", f"allow more, or {WAY_OUT}")
             if progress is not None and "done" in message:
                 progress(message["done"], message["total"])
         if worker.returncode != 0:
             raise BackendFailed("lava", f"its worker {ending(worker.returncode)}{_last_words(folder)}", WAY_OUT)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:MAX_SENTENCE]
 
 
 @contextmanager
@@ -155,11 +160,11 @@ def _worker(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 
 
 def _environment() -> dict[str, str]:
-    """The caller's environment and import path; one thread for each of Lava's processes; warnings left to the log."""
-    path = os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path if entry)
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
-    return {**inherited, **threads, "PYTHONPATH": path}
+    """The caller's environment, but one thread for each of Lava's processes, and Lava's warnings are no errors."""
+    changed = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    if path := os.environ.get("PYTHONPATH"):  # relative entries mean the caller's folder, not the worker's
+        changed["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
+    return {**os.environ, **changed, "PYTHONWARNINGS": ""}
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:
@@ -194,6 +199,5 @@ def _messages(worker: subprocess.Popen[bytes], pipe: int) -> Iterator[dict[str, 
 
 
 def _last_words(folder: Path) -> str:
-    lines = (folder / LOG).read_text(errors="replace").split("\n")
-    said = [line.strip() for line in lines if line.strip()]
-    return f", saying '{said[-1][:200]}'" if said else ""
+    said = (folder / LOG).read_text(errors="replace").strip()
+    return f", saying '{_line(said.splitlines()[-1])}'" if said else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,7 @@ from asrc_lava.watch import watching
 CHANNEL_SLOTS = 2
 """Messages that a channel between processes holds. Lava steps all processes together, so that more (its default is 64)
 buys no speed, and channels live in /dev/shm, which containers keep small."""
-STREAM_SLOTS = 8
+STREAM_SLOTS = 4
 
 
 def simulate(
@@ -42,6 +43,7 @@ def simulate(
 
     ``on_step`` is called after every Lava step; ``on_death``, which should not return, if an actor dies.
     """
+    gc.collect()  # an earlier graph's destructors run here rather than in the forks of this one
     graph = build.single(network, samples) if lanes is None else build.batched(network, samples, lanes)
     kept = graph.schedule.steps if trace else 1
     streams = [_Stream(graph.readout.y_out, graph.schedule, kept, np.int32)]
