@@ -34,6 +34,9 @@ def run(command: str, body: Callable[[], None]) -> int:
     except AsrcError as error:
         print(f"{command}: {error}", file=sys.stderr)
         return 1
+    except MemoryError as error:
+        print(f"{command}: not enough memory{f' ({error})' if str(error) else ''}; run fewer samples.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"{command}: interrupted; finished outputs are whole.", file=sys.stderr)
         return 130
