@@ -122,35 +122,42 @@ class NativeStream:
     """One sample fed as it comes, its state kept; serves one thread at a time, in constant memory."""
 
     def __init__(self, engine: NativeEngine) -> None:
+        network = engine.network
         self._engine = engine  # kept alive: the stream uses its weights
         self._library = binding.library()
         handle = c.c_void_p()
         _check(self._library.asrc_stream_new(engine._handle, handle), "a stream")
         self._handle = handle
         self._free = weakref.finalize(self, self._library.asrc_stream_free, handle)
-        self._counts = (binding.Counts * (len(engine.network.layers) + 1))()
+        # One set of arrays, described to ctypes once: that would take longer than a step.
+        self._frame = np.zeros(network.input.channels, np.int32)
+        self._logits = np.zeros(network.readout.classes, np.int64)
+        self._spikes = [np.zeros(layer.neurons, np.uint8) for layer in network.layers]
+        self._counts = (binding.Counts * (len(network.layers) + 1))()
         self._steps = 0
+        self._arguments = (
+            handle,
+            _pointer(self._frame, c.c_int32),
+            1,
+            _pointer(self._logits, c.c_int64),
+            self._counts,
+            _pointers(self._spikes, c.c_uint8),
+        )
 
     def step(self, frame: NDArray[np.generic]) -> StreamStep:
         """Feed one (channels,) integer frame; the logits so far and the spikes of this step.
 
         Raises InvalidData for a frame that does not fit the network's input.
         """
-        network = self._engine.network
-        fed = checked_input(network, frame[np.newaxis, np.newaxis])
-        logits = np.zeros(network.readout.classes, np.int64)
-        spikes = tuple(np.zeros(layer.neurons, np.uint8) for layer in network.layers)
-        targets = _pointers(spikes, c.c_uint8)
-        self._library.asrc_stream_feed(
-            self._handle, _pointer(fed, c.c_int32), 1, _pointer(logits, c.c_int64), self._counts, targets
-        )
+        self._frame[:] = checked_input(self._engine.network, frame[np.newaxis, np.newaxis])[0, 0]
+        self._library.asrc_stream_feed(*self._arguments)
         self._steps += 1
-        return StreamStep(logits, spikes)
+        return StreamStep(self._logits.copy(), tuple(spikes.copy() for spikes in self._spikes))
 
     def reset(self) -> None:
         """Begin the next sample: membranes, spike histories, readout and counts return to zero."""
         self._library.asrc_stream_reset(self._handle)
-        self._counts = type(self._counts)()
+        c.memset(self._counts, 0, c.sizeof(self._counts))
         self._steps = 0
 
     @property
