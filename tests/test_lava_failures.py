@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -126,6 +127,11 @@ class TestOnLava:
     def test_a_worker_that_cannot_start(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(run, "WORKER", (sys.executable, "-c", "raise SystemError('no such luck')"))
         with pytest.raises(BackendFailed, match="its worker ended with status 1, saying 'SystemError: no such luck'"):
+            run.run(NETWORK, SAMPLES)
+
+    def test_no_folder_to_hand_over_in(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+        with pytest.raises(BackendFailed, match=r"temporary folder.*set TMPDIR"):
             run.run(NETWORK, SAMPLES)
 
     def test_an_interrupt(self, started: Started) -> None:

@@ -35,7 +35,7 @@ MODELS = {
 
 
 @dataclass(frozen=True)
-class Graph:
+class Wiring:
     """A network as connected Lava processes, for one run over the samples that its source holds."""
 
     source: AbstractProcess
@@ -45,7 +45,7 @@ class Graph:
     schedule: Schedule
 
 
-def single(network: IntegerNetwork, samples: NDArray[np.int32]) -> Graph:
+def single(network: IntegerNetwork, samples: NDArray[np.int32]) -> Wiring:
     """The graph that maps to a chip: one sample after the other through ports of shape (N,) and Lava's own synapses.
 
     samples: (B, T, channels). Raises InvalidNetwork or SpanTooLong: Lava clips and truncates what its formats do not
@@ -56,7 +56,7 @@ def single(network: IntegerNetwork, samples: NDArray[np.int32]) -> Graph:
     return _wire(validate(network), source, Schedule(steps, rounds), (), _lava_dense)
 
 
-def batched(network: IntegerNetwork, samples: NDArray[np.int32], lanes: int) -> Graph:
+def batched(network: IntegerNetwork, samples: NDArray[np.int32], lanes: int) -> Wiring:
     """``lanes`` samples side by side through ports of shape (lanes, N); same integers, our own synapses.
 
     samples: (rounds * lanes, T, channels). Raises InvalidNetwork or SpanTooLong.
@@ -117,7 +117,7 @@ def _wire(
     schedule: Schedule,
     lanes: tuple[int, ...],
     synapses: Callable[[_Connection], AbstractProcess],
-) -> Graph:
+) -> Wiring:
     processes: list[AbstractProcess] = [source]
 
     def connect(out: OutPort, into: InPort, connection: _Connection) -> None:
@@ -149,4 +149,4 @@ def _wire(
     readout = Accumulator(readout=last, shape=shape, schedule=schedule, lag=len(layers) + 1, name=last.name)
     connect(out, readout.a_in, _Connection(f"{last.name} feedforward", last.weight, last.exponent, last.weight_bits))
     processes.append(readout)
-    return Graph(source, tuple(layers), readout, tuple(processes), schedule)
+    return Wiring(source, tuple(layers), readout, tuple(processes), schedule)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +87,12 @@ def run_each(
     if board is not None:
         sdk.require_board(board)
     limit = _deadline(prepared) if deadline_s is None else deadline_s
-    with tempfile.TemporaryDirectory(prefix="asrc-lava-") as name:
-        folder = Path(name)
+    with ExitStack() as stack:
         try:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="asrc-lava-")))
             exchange.write_order(folder, Order(prepared, trace, board))
         except OSError as error:
-            why = f"the samples cannot be handed over in '{folder}' ({error.strerror})"
+            why = f"the samples could not be handed over through a temporary folder ({error.strerror})"
             raise BackendFailed("lava", why, "set TMPDIR to a folder with space") from error
         _work(folder, limit, progress)
         return [exchange.read_result(folder, i) for i in range(len(prepared))]

@@ -77,7 +77,7 @@ def simulate(
     return Result(y[-1].astype(np.int64), _counts(network, samples, counted), Trace(layers, y) if trace else None)
 
 
-def _run_config(graph: build.Graph, board: str | None) -> Loihi2SimCfg | Loihi2HwCfg:
+def _run_config(graph: build.Wiring, board: str | None) -> Loihi2SimCfg | Loihi2HwCfg:
     if board is not None:
         return Loihi2HwCfg(select_tag="fixed_pt")
     # Models named outright: in search of them Lava would execute every module beside a process, for every process.
