@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from asrc_export.engines.native import build
 from asrc_export.network import IntegerNetwork, worst_case
 from asrc_export.result import LayerCounts, LayerTrace, Result, Trace
+from asrc_train import native_build
 
 SOURCE = Path(__file__).with_suffix(".cpp")
 
@@ -22,11 +23,10 @@ Case = tuple[IntegerNetwork, NDArray[np.int32]]
 def compile_driver(folder: Path, flags: Sequence[str] = (), machine: str = "") -> Path:
     """The driver and its library, built in ``folder`` with $CXX and further flags."""
     library = build.build(folder / "libasrc_engine.so", ("-O1", *flags), machine)
-    command = build.compiler()
-    assert command is not None
+    command = native_build.compiler()
     driver = folder / "native_driver"
     linked = (SOURCE, library, "-Wl,-rpath,$ORIGIN", "-pthread", "-o", driver)
-    subprocess.run([*command, "-std=c++17", "-O1", *flags, f"-I{build.SOURCES}", *linked], check=True)
+    subprocess.run([*command, "-std=c++17", "-O1", *flags, f"-I{build.LIBRARY.folder}", *linked], check=True)
     return driver
 
 

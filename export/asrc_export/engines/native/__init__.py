@@ -1,6 +1,7 @@
 """The native engine: the contract in C++, event-driven over packed spikes, on all cores.
 
-Sources lie beside this file; docs/engine.md tells how they work. `build.py` compiles them, `binding.py` loads them.
+Sources lie beside this file; docs/engine.md tells how they work. `build.py` says how they are
+compiled, `binding.py` loads the library.
 """
 
 from __future__ import annotations

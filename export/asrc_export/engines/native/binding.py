@@ -106,7 +106,7 @@ def library() -> c.CDLL:
 
     Raises BackendMissing if it was not built, does not load, or is older than the sources beside it.
     """
-    path = build.LIBRARY
+    path = build.LIBRARY.path
     if not path.exists():
         raise _missing("the package was installed without a C++ compiler")
     try:
@@ -116,8 +116,8 @@ def library() -> c.CDLL:
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as error:
         raise _missing(f"its library does not load ({error})") from error
-    if loaded.asrc_source_hash().decode() != build.source_hash():
-        raise _missing("its library is older than its sources")
+    if loaded.asrc_source_hash().decode() != build.LIBRARY.source_hash():
+        raise _missing("its library is not of these sources")
     return loaded
 
 
