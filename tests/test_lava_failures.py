@@ -142,7 +142,8 @@ class TestOnLava:
         with pytest.raises(KeyboardInterrupt):
             run.run(NETWORK, SAMPLES, graph="single", progress=interrupt)
 
-    def test_a_caller_that_dies(self, started: Started) -> None:
+    def test_a_caller_that_dies(self, started: Started, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
         code = (
             "import numpy as np, os\n"
             "from asrc_export.random_network import random_network\n"
@@ -158,7 +159,10 @@ class TestOnLava:
             assert caller.stdout is not None
             assert caller.stdout.readline() == "under way\n"
             started.look()
+            assert list(tmp_path.glob("asrc-lava-*"))
             caller.kill()
+        started.require_nothing_left()
+        assert not list(tmp_path.glob("asrc-lava-*"))
 
     def test_a_good_run_leaves_nothing_either(self, started: Started) -> None:
         run.run(NETWORK, SAMPLES[:1], graph="single", progress=lambda *_: started.look())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -31,10 +32,10 @@ def main() -> None:
     # The tracker removes shared memory that nobody else did; started first, it stays out of the group that `run` kills.
     resource_tracker.ensure_running()
     os.setpgid(0, 0)
-    worker = _Worker(pipe)
+    worker = _Worker(folder, pipe)
     signal.signal(signal.SIGTERM, worker.terminated)
     try:
-        worker.work(folder)
+        worker.work()
     except Exception as error:
         traceback.print_exc()
         worker.leave(f"{type(error).__name__}: {error}")
@@ -44,18 +45,19 @@ def main() -> None:
 class _Worker:
     """Its work, its progress, its end."""
 
-    def __init__(self, pipe: int) -> None:
+    def __init__(self, folder: Path, pipe: int) -> None:
+        self._folder = folder
         self._pipe = pipe
-        self._pid = os.getpid()
+        self._pid, self._caller = os.getpid(), os.getppid()
         self._leaving = threading.Lock()
         self._done = self._total = 0
         self._told = 0.0
 
-    def work(self, folder: Path) -> None:
+    def work(self) -> None:
         """Run the folder's jobs in turn."""
         from asrc_lava.simulate import simulate
 
-        order = exchange.read_order(folder)
+        order = exchange.read_order(self._folder)
         self._total = sum(part.lava_steps for job in order.jobs for part in job.parts)
         for i, job in enumerate(order.jobs):
             results = [
@@ -70,7 +72,7 @@ class _Worker:
                 )
                 for part in job.parts
             ]
-            exchange.write_result(folder, i, joined(results))
+            exchange.write_result(self._folder, i, joined(results))
 
     def leave(self, failure: str | None) -> NoReturn:
         """End this process and all of its children, having told why if it failed; from any thread.
@@ -87,6 +89,8 @@ class _Worker:
                 child.kill()
             for child in children:
                 child.join()
+        if os.getppid() != self._caller:  # it died, and so could not remove the folder
+            shutil.rmtree(self._folder, ignore_errors=True)
         sys.stdout.flush()
         sys.stderr.flush()
         # With the last child gone, the tracker unlinks what shared memory is left.
