@@ -13,14 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from functools import cache, partial
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ Samples = NDArray[np.int32]
 
 
 class Contestant(NamedTuple):
-    """One engine with as many samples as keep it busy for a while; ``overhead`` is run, and timed, for what to take off."""
+    """One engine and as many samples as keep it busy for a while; the time of ``overhead`` is taken off."""
 
     samples: int
     run: Callable[[], Ints]
@@ -70,10 +71,11 @@ def samples_for(network: IntegerNetwork, batch: int, steps: int) -> Samples:
     return np.random.default_rng(1).integers(entry.minimum, entry.maximum + 1, shape, dtype=np.int32)
 
 
+@cache
 def paper_network(rate: float) -> IntegerNetwork:
     """[64, 128, 128] with random weights."""
     network = random_network(0, widths=WIDTHS, spans=SPANS, steps=STEPS)
-    return spiking(network, samples_for(network, 4, 200), rate)
+    return spiking(network, samples_for(network, 2, STEPS), rate)
 
 
 def widened(narrow: IntegerNetwork, doublings: int) -> IntegerNetwork:
@@ -185,7 +187,7 @@ def lava(network: IntegerNetwork, x: Samples, quick: bool) -> dict[str, Contesta
         print(f"Lava left out: {error}")
         return {}
 
-    def contestant(graph: str, samples: int) -> Contestant:
+    def contestant(graph: Literal["single", "batched"], samples: int) -> Contestant:
         return Contestant(
             samples,
             lambda: lava_run.run(network, x[:samples], graph=graph).logits,
@@ -267,13 +269,13 @@ def latency(quick: bool) -> dict[str, float]:
     x = samples_for(network, 1, STEPS)
     stream = engine.stream()
     one = sorted(seconds(lambda: engine.run(x)) for _ in range(100 if quick else 1000))
-    steps = sorted(seconds(lambda frame=frame: stream.step(frame)) for _ in range(2 if quick else 10) for frame in x[0])
+    frames = [frame for _ in range(2 if quick else 10) for frame in x[0]]
+    steps = sorted(seconds(partial(stream.step, frame)) for frame in frames)
     times = in_turns({"native": lambda: engine.run(x), "numpy": lambda: reference.run(network, x)}, 3)
     print("\nlatency, from Python to Python")
     for name, taken in (("a sample", one), ("a step of a stream", steps)):
-        print(
-            f"  {name:20} median {statistics.median(taken) * 1e6:8.1f} µs   99 % {taken[len(taken) * 99 // 100] * 1e6:8.1f} µs"
-        )
+        median, tail = statistics.median(taken), taken[len(taken) * 99 // 100]
+        print(f"  {name:20} median {median * 1e6:8.1f} µs   99 % {tail * 1e6:8.1f} µs")
     print(f"  a sample, native is {times['numpy'] / times['native']:.0f} x NumPy")
     return {
         "latency: native over numpy, one sample": times["numpy"] / times["native"],
@@ -284,33 +286,41 @@ def latency(quick: bool) -> dict[str, float]:
 
 # --------------------------------------------------------------------------------------------------------- memory
 
-MEMORY = ("native", "native, ten times as many", "numpy")
+MEMORY = {"native": 256, "native, ten times as many": 2560, "numpy": 256}
+"""Samples of each."""
 
 
 def memory() -> dict[str, float]:
-    """Peak of a fresh process above what it had when samples and engine were there."""
-    print("\npeak memory beyond network and samples, 256 samples")
+    """Peak of a fresh process above what it had when network, samples and engine were there."""
+    print("\npeak memory beyond network and samples")
     peaks = {}
-    for name in MEMORY:
+    for name, samples in MEMORY.items():
         command = [sys.executable, __file__, "--memory-of", name]
         peaks[name] = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        print(f"  {name:28} {peaks[name] / 1024:10.1f} MiB")
-    return {f"memory: numpy over {name}": peaks["numpy"] / max(peaks[name], 1) for name in MEMORY[:2]}
+        print(f"  {name:28} {samples:5} samples {peaks[name] / 2**20:10.2f} MiB")
+    return {f"memory: numpy over {name}": peaks["numpy"] / max(peaks[name], 1) for name in list(MEMORY)[:2]}
 
 
 def measure_own_memory(name: str) -> int:
-    """The same within this process, in KiB."""
-    network = paper_network(RATE)
-    x = samples_for(network, 256, STEPS)
+    """The same within this process, in bytes. A first step of one sample brings in what is put off until then."""
+    network = random_network(0, widths=WIDTHS, spans=SPANS, steps=STEPS)
+    x = samples_for(network, MEMORY[name], STEPS)
     engine = NativeEngine(network)
-    (engine.run if name != "numpy" else lambda few: reference.run(network, few))(x[:1, :1])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for _ in range(10 if "ten" in name else 1):
-        if name == "numpy":
-            reference.run(network, x)
-        else:
-            engine.run(x)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+    def run(fed: Samples) -> None:
+        reference.run(network, fed) if name == "numpy" else engine.run(fed)
+
+    run(x[:1, :1])
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    run(x)
+    return resident("VmHWM") - before
+
+
+def resident(what: str) -> int:
+    """A line of /proc/self/status, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
 
 
 # ------------------------------------------------------------------------------------------------------- the rest
