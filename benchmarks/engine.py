@@ -102,9 +102,9 @@ def seconds(body: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def in_turns(bodies: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each; all take turns in each round, after one that warms up."""
-    for body in bodies.values():
+def in_turns(bodies: dict[str, Callable[[], object]], rounds: int, warm: bool = False) -> dict[str, float]:
+    """Median seconds of each; all take turns in each round, after one that warms up unless they are warm."""
+    for body in () if warm else bodies.values():
         body()
     taken = [{name: seconds(body) for name, body in bodies.items()} for _ in range(rounds)]
     return {name: statistics.median(each[name] for each in taken) for name in bodies}
@@ -152,7 +152,7 @@ def engines(quick: bool) -> dict[str, float]:
         assert np.array_equal(contestant.run(), expected[: contestant.samples]), f"'{name}' has other logits"
     bodies: dict[str, Callable[[], object]] = {name: each.run for name, each in contestants.items()}
     bodies |= {f"{name} overhead": each.overhead for name, each in contestants.items() if each.overhead}
-    times = in_turns(bodies, 1 if quick else 3)
+    times = in_turns(bodies, 1 if quick else 3, warm=True)
     speed = {}
     for name, contestant in contestants.items():
         speed[name] = contestant.samples / (times[name] - times.get(f"{name} overhead", 0.0))

@@ -42,8 +42,8 @@ class Simulator:
     """
 
     def __init__(self, network: IntegerNetwork) -> None:
-        self.network = validate(network)
         self._native = native.NativeEngine(network) if select.native_or_told() else None
+        self.network = self._native.network if self._native else validate(network)
 
     def run(self, x: NDArray[np.generic], *, trace: bool = False) -> Result:
         """Run a batch on all cores; the GIL is released meanwhile.
