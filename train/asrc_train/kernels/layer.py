@@ -47,7 +47,7 @@ class SkipLayer(NamedTuple):
     @property
     def neurons(self) -> int:
         """N."""
-        return len(self.recurrent)
+        return self.recurrent.shape[0]
 
     @property
     def mixture(self) -> Tensor | None:

@@ -19,9 +19,6 @@ from asrc_train.kernels.native.library import CCall, CLayer, instruction_set, li
 FEW_CHANNELS = 16
 """Up to so many inputs, numbers are multiplied with the weights one by one; beyond, a matrix product does it better."""
 
-MOST_WEIGHTS = 2**32
-"""Weights of a layer, padding included, that its 32-bit offsets reach."""
-
 _CHANNELS, _SPIKES, _CURRENT = range(3)
 
 
@@ -33,11 +30,6 @@ def why_not(x: Tensor, layers: Sequence[SkipLayer]) -> str | None:
         return f"the tensors are on {x.device.type}, and it runs on the CPU only"
     if x.dtype not in (torch.float32, torch.float64):
         return f"it computes in float32 and float64, not in {str(x.dtype).removeprefix('torch.')}"
-    fan_in = x.shape[2]
-    for layer in layers:
-        if (fan_in + layer.neurons) * (layer.neurons + 31) >= MOST_WEIGHTS:
-            return f"a layer of {layer.neurons} neurons is too large for it"
-        fan_in = layer.neurons
     return None
 
 

@@ -20,6 +20,9 @@ using namespace asrc;
 static_assert(kTile * kBlock == kWordBits, "a block of a tile is one call of add_outer");
 static_assert(kTile % kProductRows == 0, "a tile is a whole number of products");
 
+// Steps between the request of a row from memory and its use: sequences are longer than caches, and run backward.
+constexpr int64_t kAhead = 4;
+
 // What reaches back over one step inside a neuron.
 template <bool hard, bool detached, typename R>
 ASRC_INLINE Vector<R> carry(const Layer<R>& layer, Vector<R> u, Vector<R> slope) {
@@ -37,6 +40,8 @@ ASRC_INLINE void unstep(
     int64_t earlier) {
     constexpr int L = kLanes<R>;
     for (int64_t at = 0; at < layer.width; at += L) {
+        prefetch(u + at - kAhead * layer.width);
+        prefetch(above + at - kAhead * layer.width);
         const Vector<R> membrane = load(u + at);
         const Vector<R> slope = triangle(membrane - layer.threshold);
         const Vector<R> ds = load(above + at) + load(fed_back + at);
@@ -175,16 +180,23 @@ void feed_forward(const Layer<R>& layer, const Backward<R>& run, int64_t b, int6
     const int64_t count = run.steps - t < kWordBits ? run.steps - t : kWordBits;
     const Input<R>& input = run.input[b];
     R* rows = run.gradient + (b * run.steps + t) * width;
-    for (int64_t at = 0; at < width; at += L) {
-        const Vector<R> gain = run.gain[b] ? load(run.gain[b] + at) : splat(R{1});
-        Vector<R> sum = load(run.sums.bias + at);
-        for (int64_t r = 0; r < count; ++r) {
-            const Vector<R> row = gain * load(rows + r * width + at);
-            if (run.gain[b]) store(rows + r * width + at, row);
-            sum += row;
+    over_runs(width / L, [&](auto run_length, int64_t first) {
+        constexpr int P = decltype(run_length)::value;
+        Vector<R> sum[P];
+        R* const bias = run.sums.bias + first * L;
+        ASRC_UNROLL
+        for (int c = 0; c < P; ++c) sum[c] = load(bias + c * L);
+        R* row = rows + first * L;
+        for (int64_t r = 0; r < count; ++r, row += width) {
+            ASRC_UNROLL
+            for (int c = 0; c < P; ++c) {
+                if (run.gain[b]) store(row + c * L, load(row + c * L) * load(run.gain[b] + first * L + c * L));
+                sum[c] += load(row + c * L);
+            }
         }
-        store(run.sums.bias + at, sum);
-    }
+        ASRC_UNROLL
+        for (int c = 0; c < P; ++c) store(bias + c * L, sum[c]);
+    });
     if (input.spikes) {
         const uint64_t* spikes = input.spikes + t * layer.input_words;
         add_outer_over_time(run.sums.weights, layer.inputs, layer.input_words, width, rows, spikes, count);
@@ -237,7 +249,7 @@ void backward(const Layer<R>& layer, const Backward<R>& run, const Room<R>& room
 
 template <typename R>
 constexpr Kernels<R> kernels() {
-    return {kPanel<R>, forward<R>, backward<R>, pack<R>};
+    return {pack_matrix<R>, forward<R>, backward<R>, pack_spikes<R>};
 }
 
 constexpr InstructionSet instruction_set(const char* name) { return {name, kernels<float>(), kernels<double>()}; }

@@ -1,4 +1,4 @@
-// Spikes as events: lists of weight rows to add, and for gradients the rows that each input's spikes select.
+// Spikes as events: weight rows to add, and for gradients the rows that each input's spikes select.
 #ifndef ASRC_EVENTS_H
 #define ASRC_EVENTS_H
 
@@ -26,59 +26,15 @@ ASRC_INLINE void over_runs(int64_t vectors, F body) {
     }
 }
 
-// Appends first + n * width for each bit n of `word` to `list`, which has room for kWordBits entries more. As few branches
-// as can be hang on the data, for they would be mispredicted.
-#if defined(__AVX512F__)
-
-ASRC_INLINE uint32_t* list_word(uint64_t word, uint32_t first, uint32_t width, uint32_t* list) {
-    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    const __m512i scaled = _mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(width)));
-    __m512i offsets = _mm512_add_epi32(scaled, _mm512_set1_epi32(static_cast<int>(first)));
-    ASRC_UNROLL
-    for (int i = 0; i < 4; ++i) {
-        const uint64_t sixteen = word >> 16 * i & 0xffff;
-        _mm512_storeu_si512(list, _mm512_maskz_compress_epi32(static_cast<__mmask16>(sixteen), offsets));
-        list += __builtin_popcountll(sixteen);
-        offsets = _mm512_add_epi32(offsets, _mm512_set1_epi32(static_cast<int>(16 * width)));
-    }
-    return list;
-}
-
-#else
-
-ASRC_INLINE uint32_t lowest_bit(uint64_t word) { return word ? static_cast<uint32_t>(__builtin_ctzll(word)) : 64; }
-
-// Eight entries at a time are written, whatever their number; the next word overwrites what is too much.
-ASRC_INLINE uint32_t* list_word(uint64_t word, uint32_t first, uint32_t width, uint32_t* list) {
-    uint32_t* const end = list + __builtin_popcountll(word);
-    do {
-        ASRC_UNROLL
-        for (int i = 0; i < 8; ++i) {
-            list[i] = first + lowest_bit(word) * width;
-            word &= word - 1;
-        }
-        list += 8;
-    } while (list < end);
-    return end;
-}
-
-#endif
-
-// Appends (base + n) * width for each spike n of a row.
-ASRC_INLINE uint32_t* list_events(const uint64_t* words, int64_t count, int64_t base, int64_t width, uint32_t* list) {
-    for (int64_t w = 0; w < count; ++w) {
-        const auto first = static_cast<uint32_t>((base + w * kWordBits) * width);
-        list = list_word(words[w], first, static_cast<uint32_t>(width), list);
-    }
-    return list;
-}
-
+// sum += row n of `rows` for each spike n.
 template <typename R, int P>
-ASRC_INLINE void add_rows(Vector<R> (&sum)[P], const R* rows, const uint32_t* event, const uint32_t* end) {
-    for (; event != end; ++event) {
-        const R* row = base(rows + *event);
-        ASRC_UNROLL
-        for (int c = 0; c < P; ++c) sum[c] += load(row + c * kLanes<R>);
+ASRC_INLINE void add_rows(Vector<R> (&sum)[P], const R* rows, int64_t width, const uint64_t* spikes, int64_t words) {
+    for (int64_t w = 0; w < words; ++w, rows += kWordBits * width) {
+        for (uint64_t word = spikes[w]; word; word &= word - 1) {
+            const R* row = base(rows + __builtin_ctzll(word) * width);
+            ASRC_UNROLL
+            for (int c = 0; c < P; ++c) sum[c] += load(row + c * kLanes<R>);
+        }
     }
 }
 
@@ -110,14 +66,12 @@ template <typename R>
 void add_outer(
     R* sums, int64_t count, int64_t words, int64_t width, const R* rows, const uint64_t* const (&spikes)[kWordBits]) {
     alignas(64) uint64_t columns[kWordBits];
-    uint32_t list[2 * kWordBits];
     for (int64_t w = 0; w < words; ++w) {
         for (int64_t r = 0; r < kWordBits; ++r) columns[r] = spikes[r] ? spikes[r][w] : 0;
         transpose(columns);
         const int64_t inputs = count - w * kWordBits < kWordBits ? count - w * kWordBits : kWordBits;
         for (int64_t i = 0; i < inputs; ++i) {
             if (!columns[i]) continue;
-            const uint32_t* end = list_word(columns[i], 0, static_cast<uint32_t>(width), list);
             R* sum_row = sums + (w * kWordBits + i) * width;
             over_runs(width / kLanes<R>, [&](auto run, int64_t first) {
                 constexpr int P = decltype(run)::value;
@@ -125,7 +79,7 @@ void add_outer(
                 Vector<R> sum[P];
                 ASRC_UNROLL
                 for (int c = 0; c < P; ++c) sum[c] = load(sum_row + at + c * kLanes<R>);
-                add_rows<R, P>(sum, rows + at, list, end);
+                add_rows<R, P>(sum, rows + at, width, &columns[i], 1);
                 ASRC_UNROLL
                 for (int c = 0; c < P; ++c) store(sum_row + at + c * kLanes<R>, sum[c]);
             });

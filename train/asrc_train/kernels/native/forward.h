@@ -18,8 +18,8 @@ ASRC_INLINE void copy_row(R* to, const R* from, int64_t count) {
     std::memcpy(to, from, static_cast<size_t>(count) * sizeof(R));
 }
 
-// Bits `at` to `at + count - 1` of a row. Runs of vectors come in order, and the first of a word clears the rest of it.
-template <int count, int n>
+// The bits of a row from `at` on. Runs of vectors come in order, and the first of a word clears the rest of it.
+template <int n>
 ASRC_INLINE void put_bits(uint64_t* words, int64_t at, const uint64_t (&values)[n]) {
     ASRC_UNROLL
     for (int i = 0; i < n; ++i) {
@@ -39,19 +39,12 @@ ASRC_INLINE void step(const Layer<R>& layer, const Forward<R>& run, const Room<R
         copy_row(room.row, numbers, layer.neurons);
         start = room.row;
     }
-    uint32_t* const fed = room.events;
-    uint32_t* recurrent = fed;
-    if (input.spikes) {
-        recurrent = list_events(input.spikes + t * layer.input_words, layer.input_words, 0, layer.width, fed);
-    }
-    uint32_t* end = recurrent;
-    if (layer.span && t >= layer.span) {
-        const uint64_t* past = run.spikes + (t - layer.span) * layer.words;
-        end = list_events(past, layer.words, layer.inputs, layer.width, recurrent);
-    }
-    if (!run.gain) recurrent = end;  // nothing comes between the two
+    const uint64_t* fed = input.spikes ? input.spikes + t * layer.input_words : nullptr;
+    const uint64_t* past = layer.span && t >= layer.span ? run.spikes + (t - layer.span) * layer.words : nullptr;
+    const R* recurrent = layer.weights + layer.inputs * layer.width;
     uint64_t* words = run.spikes + t * layer.words;
     R* const membrane = run.membrane + t * run.membrane_step;
+    const R* const last = t ? run.membrane + (t - 1) * run.membrane_step : room.reset;
     over_runs(layer.width / L, [&](auto run_length, int64_t first) {
         constexpr int P = decltype(run_length)::value;
         const int64_t at = first * L;
@@ -65,27 +58,27 @@ ASRC_INLINE void step(const Layer<R>& layer, const Forward<R>& run, const Room<R
                 for (int c = 0; c < P; ++c) sum[c] += numbers[i] * load(row + c * L);
             }
         }
-        add_rows<R, P>(sum, layer.weights + at, fed, recurrent);
+        if (fed) add_rows<R, P>(sum, layer.weights + at, layer.width, fed, layer.input_words);
         if (run.gain) {
             ASRC_UNROLL
             for (int c = 0; c < P; ++c) sum[c] *= load(run.gain + at + c * L);
-            add_rows<R, P>(sum, layer.weights + at, recurrent, end);
         }
+        if (past) add_rows<R, P>(sum, recurrent + at, layer.width, past, layer.words);
         if (lagged) {
             ASRC_UNROLL
             for (int c = 0; c < P; ++c) sum[c] += load(lagged + at + c * L);
         }
-        uint64_t fired_bits[(P * L + 63) / 64] = {};
+        uint64_t fired[(P * L + 63) / 64] = {};
+        const Vector<R> threshold = splat(layer.threshold);
         ASRC_UNROLL
         for (int c = 0; c < P; ++c) {
-            R* v = room.v + at + c * L;
-            const Vector<R> u = layer.decay * load(v) + sum[c];
-            const auto fired = at_least(u, splat(layer.threshold));
-            store(v, u - where(fired, hard ? u : splat(layer.threshold)));
+            const Vector<R> before = load(last + at + c * L);
+            const Vector<R> v = before - where(at_least(before, threshold), hard ? before : threshold);
+            const Vector<R> u = layer.decay * v + sum[c];
             store(membrane + at + c * L, u);
-            fired_bits[c * L / 64] |= bits(fired) << c * L % 64;
+            fired[c * L / 64] |= bits(at_least(u, threshold)) << c * L % 64;
         }
-        put_bits<P * L>(words, at, fired_bits);
+        put_bits(words, at, fired);
     });
     if (layer.neurons % kWordBits) words[layer.words - 1] &= (uint64_t{1} << layer.neurons % kWordBits) - 1;
 }
@@ -93,15 +86,15 @@ ASRC_INLINE void step(const Layer<R>& layer, const Forward<R>& run, const Room<R
 // fed_back[t] = U s[t], and its share of U r for the steps after t of the same block, which begin at `rest`.
 template <typename R>
 ASRC_INLINE void feed_back(
-    const Layer<R>& layer, const Forward<R>& run, const Room<R>& room, int64_t t, R* rest, int64_t rest_count) {
+    const Layer<R>& layer, const Forward<R>& run, int64_t t, R* rest, int64_t rest_count) {
     constexpr int L = kLanes<R>;
-    uint32_t* end =
-        list_events(run.spikes + t * layer.words, layer.words, layer.inputs, layer.width, room.events);
+    const R* recurrent = layer.weights + layer.inputs * layer.width;
+    const uint64_t* spikes = run.spikes + t * layer.words;
     over_runs(layer.width / L, [&](auto run_length, int64_t first) {
         constexpr int P = decltype(run_length)::value;
         const int64_t at = first * L;
         Vector<R> sum[P] = {};
-        add_rows<R, P>(sum, layer.weights + at, room.events, end);
+        add_rows<R, P>(sum, recurrent + at, layer.width, spikes, layer.words);
         ASRC_UNROLL
         for (int c = 0; c < P; ++c) store(run.fed_back + t * layer.width + at + c * L, sum[c]);
         R* later = rest + at;
@@ -142,8 +135,9 @@ void write_numbers(const Layer<R>& layer, const Forward<R>& run) {
 template <bool hard, typename R>
 void run_sample(const Layer<R>& layer, const Forward<R>& run, const Room<R>& room) {
     const int64_t width = layer.width;
-    clear_row(room.v, width);
     clear_row(room.row, width);
+    // v = 0 before the first step is what a membrane just at the threshold leaves behind, with either reset.
+    for (int64_t n = 0; n < width; ++n) room.reset[n] = layer.threshold;
     for (int64_t begin = 0; begin < run.steps; begin += kBlock) {
         const int64_t count = run.steps - begin < kBlock ? run.steps - begin : kBlock;
         if (layer.lags) {
@@ -154,7 +148,7 @@ void run_sample(const Layer<R>& layer, const Forward<R>& run, const Room<R>& roo
         for (int64_t j = 0; j < count; ++j) {
             R* lagged = room.lagged + j * width;
             step<hard>(layer, run, room, begin + j, layer.lags ? lagged : nullptr);
-            if (layer.lags) feed_back(layer, run, room, begin + j, lagged + width, count - 1 - j);
+            if (layer.lags) feed_back(layer, run, begin + j, lagged + width, count - 1 - j);
         }
     }
     write_numbers(layer, run);
@@ -166,7 +160,7 @@ void forward(const Layer<R>& layer, const Forward<R>& run, const Room<R>& room) 
 }
 
 template <typename R>
-bool pack(const R* numbers, int64_t count, R value, uint64_t* words) {
+bool pack_spikes(const R* numbers, int64_t count, R value, uint64_t* words) {
     constexpr int L = kLanes<R>;
     alignas(64) R staged[kWordBits];
     Vector<R> strange = {};

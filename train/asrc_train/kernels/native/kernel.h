@@ -12,9 +12,8 @@
 //     from as many places.
 //   * Spikes are bits, (steps, words) for one sample, bit n % 64 of word n / 64 for neuron n.
 //   * A layer's weights are `inputs` rows, what each input adds, followed by N rows, what each recurrent spike adds: the
-//     transposes of W and U. A step's events are one list of offsets into them. Gradients of the weights lie likewise.
-//   * To multiply gradients by U and W, these lie packed in panels of `panel` columns: all rows of the first panel,
-//     then all rows of the next.
+//     transposes of W and U. Gradients of the weights lie likewise.
+//   * To multiply gradients by U and W, these lie packed in panels of a few vectors' columns: product.h.
 //   * Everything that a backward pass needs beyond the spikes is computed again, one tile and one layer at a time.
 #ifndef ASRC_KERNEL_H
 #define ASRC_KERNEL_H
@@ -105,20 +104,19 @@ struct Backward {
 template <typename R>
 struct Room {
     const R* zero;     // (width)
-    R* v;              // (width)
+    R* reset;          // (width)
     R* row;            // (kTile, width)
     R* lagged;         // (kTile, kBlock, width)
     R* early;          // (K padded + 2 kBlock, width)
-    uint32_t* events;  // (64 (words + input_words) + kWordBits)
 };
 
 template <typename R>
 struct Kernels {
-    int64_t panel;
+    void (*pack_matrix)(R* to, const R* from, int64_t rows, int64_t columns, int64_t width);
     void (*forward)(const Layer<R>&, const Forward<R>&, const Room<R>&);
     void (*backward)(const Layer<R>&, const Backward<R>&, const Room<R>&);
     // Bits of the numbers equal to `value` > 0; false if any other than these and 0 is among them.
-    bool (*pack)(const R* numbers, int64_t count, R value, uint64_t* words);
+    bool (*pack_spikes)(const R* numbers, int64_t count, R value, uint64_t* words);
 };
 
 struct InstructionSet {

@@ -49,11 +49,13 @@ void correlate_lags(R* sums, const R* du, const R* past, int64_t lag, int64_t wi
         const R* from = past + (j0 - lag - Q + 1) * width;
         for (int64_t at = 0; at < width; at += L) {
             Vector<R> d[J];
+            const R* row = du + j0 * width + at;
             ASRC_UNROLL
-            for (int j = 0; j < J; ++j) d[j] = load(du + (j0 + j) * width + at);
+            for (int j = 0; j < J; ++j, row = base(row + width)) d[j] = load(row);
+            row = from + at;
             ASRC_UNROLL
-            for (int r = 0; r < J + Q - 1; ++r) {
-                const Vector<R> y = load(from + r * width + at);
+            for (int r = 0; r < J + Q - 1; ++r, row = base(row + width)) {
+                const Vector<R> y = load(row);
                 ASRC_UNROLL
                 for (int j = 0; j < J; ++j) {
                     const int q = Q - 1 + j - r;

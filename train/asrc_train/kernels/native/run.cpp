@@ -56,20 +56,16 @@ const R* numbers(const void* data) {
 // (rows, width) transposed from (columns, rows), each row padded with zeros.
 template <typename R>
 void transpose_into(R* to, const R* from, int64_t rows, int64_t columns, int64_t width, R factor) {
-    for (int64_t c = 0; c < columns; ++c) {
-        for (int64_t r = 0; r < rows; ++r) to[r * width + c] = from[c * rows + r] * factor;
+    constexpr int64_t kSquare = 16;  // of a size that both sides' cache lines are used whole
+    for (int64_t r0 = 0; r0 < rows; r0 += kSquare) {
+        for (int64_t c0 = 0; c0 < columns; c0 += kSquare) {
+            for (int64_t r = r0; r < std::min(rows, r0 + kSquare); ++r) {
+                for (int64_t c = c0; c < std::min(columns, c0 + kSquare); ++c) {
+                    to[r * width + c] = from[c * rows + r] * factor;
+                }
+            }
+        }
     }
-}
-
-// A matrix (rows, columns) in panels of `panel` columns, padded to `width` with zeros.
-template <typename R>
-const R* packed(Memory& memory, const R* from, int64_t rows, int64_t columns, int64_t width, int64_t panel) {
-    R* to = memory.zeros<R>(rows * width);
-    for (int64_t c = 0; c < columns; ++c) {
-        R* column = to + c / panel * panel * rows + c % panel;
-        for (int64_t r = 0; r < rows; ++r) column[r * panel] = from[r * columns + c];
-    }
-    return to;
 }
 
 // What an input of the layer counts when its weights add up: spikes are bits.
@@ -79,7 +75,7 @@ R input_value(const asrc_call& call, int64_t index) {
 }
 
 template <typename R>
-Layer<R> prepare(Memory& memory, const asrc_call& call, int64_t index, int64_t panel, bool back) {
+Layer<R> prepare(Memory& memory, const asrc_call& call, int64_t index, const Kernels<R>& kernels, bool back) {
     const asrc_layer& given = call.layers[index];
     Layer<R> layer{};
     layer.neurons = given.neurons;
@@ -108,16 +104,20 @@ Layer<R> prepare(Memory& memory, const asrc_call& call, int64_t index, int64_t p
     if (layer.lags) std::copy_n(numbers<R>(given.mixture), layer.lags, taps + 1);
     layer.taps = taps;
     if (back) {
-        layer.back_recurrent = packed(memory, u, layer.neurons, layer.neurons, layer.width, panel);
-        if (w) layer.back_feedforward = packed(memory, w, layer.neurons, layer.inputs, layer.input_width, panel);
+        R* packed = memory.uninitialized<R>(layer.neurons * (layer.width + layer.input_width));
+        layer.back_recurrent = packed;
+        kernels.pack_matrix(packed, u, layer.neurons, layer.neurons, layer.width);
+        packed += layer.neurons * layer.width;
+        layer.back_feedforward = packed;
+        if (w) kernels.pack_matrix(packed, w, layer.neurons, layer.inputs, layer.input_width);
     }
     return layer;
 }
 
 template <typename R>
-std::vector<Layer<R>> prepare_all(Memory& memory, const asrc_call& call, int64_t panel, bool back) {
+std::vector<Layer<R>> prepare_all(Memory& memory, const asrc_call& call, const Kernels<R>& kernels, bool back) {
     std::vector<Layer<R>> layers;
-    for (int64_t l = 0; l < call.layer_count; ++l) layers.push_back(prepare<R>(memory, call, l, panel, back));
+    for (int64_t l = 0; l < call.layer_count; ++l) layers.push_back(prepare(memory, call, l, kernels, back));
     return layers;
 }
 
@@ -176,11 +176,10 @@ Workplace<R> workplace(Memory& memory, const asrc_call& call, const std::vector<
     const Largest<R> most(layers);
     Workplace<R> made{};
     made.room.zero = memory.zeros<R>(most.width);
-    made.room.v = memory.uninitialized<R>(most.width);
+    made.room.reset = memory.uninitialized<R>(most.width);
     made.room.row = memory.zeros<R>(kTile * most.width);
     made.room.lagged = memory.zeros<R>(kTile * kBlock * most.width);
     made.room.early = memory.uninitialized<R>((most.lags + 3 + 2 * kBlock) * most.width);
-    made.room.events = memory.uninitialized<uint32_t>(kWordBits * (2 * most.words + 1));
     made.membrane = memory.uninitialized<R>(most.width);
     made.gain = memory.zeros<R>(kTile * most.width);
     for (const Layer<R>& layer : layers) {
@@ -363,7 +362,7 @@ template <typename R>
 int64_t forward_call(const asrc_call& call, const InstructionSet& set) {
     Memory memory;
     const Kernels<R>& kernels = set.of(R{});
-    const auto layers = prepare_all<R>(memory, call, kernels.panel, false);
+    const auto layers = prepare_all(memory, call, kernels, false);
     const int64_t threads = std::min(call.threads, call.batch);
     auto places = workplaces(memory, call, layers, false, threads);
     over_items(
@@ -379,7 +378,7 @@ template <typename R>
 int64_t backward_call(const asrc_call& call, const InstructionSet& set) {
     Memory memory;
     const Kernels<R>& kernels = set.of(R{});
-    const auto layers = prepare_all<R>(memory, call, kernels.panel, true);
+    const auto layers = prepare_all(memory, call, kernels, true);
     const int64_t tiles = rounded_up(call.batch, kTile) / kTile;
     const int64_t threads = std::min(call.threads, tiles);
     auto places = workplaces(memory, call, layers, true, threads);
@@ -422,7 +421,7 @@ double pack_call(const asrc_call& call, const Kernels<R>& kernels, uint64_t* wor
         [&](int64_t b, int64_t) {
             for (int64_t t = 0; t < call.steps && clean; ++t) {
                 const R* row = input + t * call.input_step + b * call.input_sample;
-                if (!kernels.pack(row, count, compared, words + (b * call.steps + t) * row_words)) clean = false;
+                if (!kernels.pack_spikes(row, count, compared, words + (b * call.steps + t) * row_words)) clean = false;
             }
         },
         [](int64_t, int64_t) {});

@@ -66,6 +66,11 @@ ASRC_INLINE const R* base(const R* pointer) {
     return pointer;
 }
 
+template <typename R>
+ASRC_INLINE void prefetch(const R* soon) {
+    __builtin_prefetch(soon);
+}
+
 // x - 0 is x for all x, and compilers know; 0 + x is not, for -0.
 template <typename R>
 ASRC_INLINE Vector<R> splat(R x) {
