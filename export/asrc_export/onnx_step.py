@@ -130,12 +130,8 @@ def _entry(g: Nodes, weights: Ints, entry: InputFormat) -> str:
     if entry.minimum >= 0 and entry.maximum <= 127:
         # Not 255: x86 kernels add pairs of 8-bit products in 16 bits, and two of 255 * -128 would saturate there.
         return _product(g, g.cast("x_t", np.uint8), weights)
-    half = _half(weights)
-    # The contract bounds the sum, for ranges apart from zero not each partial sum.
-    partial = int(np.abs(half).sum(axis=1).max()) * max(abs(entry.minimum), abs(entry.maximum))
-    if partial <= REGISTER_MAX:
-        return g("MatMul", "x_t", g.integers(half.T))
-    return g.cast(g("MatMul", g.cast("x_t", np.int64), g.integers(half.T, np.int64)), np.int32)
+    # The contract bounds every partial sum, so 32 bits hold it in whatever order it is formed.
+    return g("MatMul", "x_t", g.integers(_half(weights).T))
 
 
 def _product(g: Nodes, spikes: str, weights: Ints) -> str:

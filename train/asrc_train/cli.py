@@ -32,6 +32,7 @@ OVERRIDES = {
     "decay": ("network", "decay"),
     "threshold": ("network", "threshold"),
     "reset": ("network", "reset"),
+    "dropout": ("network", "dropout"),
     "epochs": ("training", "epochs"),
     "batch_size": ("training", "batch_size"),
     "learning_rate": ("training", "learning_rate"),
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--decay", metavar="ALPHA", type=float, help="decay factor of the membrane, 0 to 1")
     add("--threshold", metavar="THETA", type=float, help="firing threshold")
     add("--reset", choices=["soft", "hard"], help="reset by subtraction, or to zero")
+    add("--dropout", metavar="P", type=float, help="share of a layer's neurons silenced for a sample while training")
     add("--permute", action="store_true", default=None, help="feed the steps in one fixed random order")
     add("--permutation-seed", metavar="SEED", type=int, help="which order")
     add("--epochs", metavar="N", type=command_line.positive)
