@@ -248,6 +248,19 @@ def test_a_stream_gives_what_a_batch_gives(case: Case) -> None:
         assert tuple(total) == expected.counts
 
 
+def test_a_long_stream_gives_what_a_batch_gives() -> None:
+    """Its packed spikes run over the end of their room several times."""
+    made = random_network(16, widths=(64, 20), spans=(63, 1), steps=1, mapping="synaptic-delay")
+    network = with_spike_rate(made, inputs(made, 1, 100), 0.2)
+    x = inputs(network, 1, 1500)
+    stream = NativeEngine(network).stream()
+    for frame in x[0]:
+        step = stream.step(frame)
+    expected = reference.run(network, x)
+    assert np.array_equal(step.logits, expected.logits[0])
+    assert stream.counts == expected.counts
+
+
 def test_streams_of_one_engine_do_not_meet() -> None:
     network = with_spike_rate(made := random_network(12, steps=30), inputs(made, 1, 30), 0.1)
     x = inputs(network, 2)
