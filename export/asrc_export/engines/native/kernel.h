@@ -26,7 +26,7 @@ struct Tile {
 //
 // cells holds, tile after tile, row after row, the tile's lanes; all rows are as long as those of the first tile, the
 // widest, so that one list of places serves all tiles. Within a vector of V bytes, 32-bit lane i takes the
-// neurons i, i + V/2, i + V/4, i + 3V/4 in its bytes 0 to 3; bytes 0 and 2 are stored with 128 added. See add_rows.
+// neurons i, i + V/2, i + V/4, i + 3V/4 in its bytes 0 to 3; bytes 0 and 2 are stored with 128 added. rows.h says why.
 struct Rows {
     int64_t count;
     int64_t row_bytes;
@@ -119,7 +119,7 @@ struct SpikeRows {
 // One sample's share of a tile, for a block of steps.
 struct Block {
     int64_t steps;
-    const Events* feedforward;  // (steps) each; null where the layer has none
+    const Events* feedforward;  // (steps); the three of them null where the layer has none
     const Events* recurrent;
     const Products* products;
     int32_t* membrane;   // (lanes of the layer)
@@ -160,10 +160,11 @@ struct Kernels {
     // becomes; `fired` is room for a count for each bit of a row.
     bool (*sum_readout)(const Readout& readout, SpikeRows spikes, int64_t steps, int32_t* fired, const int32_t* before,
                         int32_t* after);
+    // Bits that are set in n words.
     int64_t (*count_ones)(const uint64_t* words, int64_t n);
 };
 
-constexpr int64_t kSpareRoom = 64;
+constexpr int64_t kSpareRoom = 64;  // places: lists are written a vector at a time, past their ends
 constexpr int64_t kMaxChunk = 256;  // steps
 
 const Kernels* kernels_baseline();
