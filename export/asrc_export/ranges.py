@@ -32,9 +32,11 @@ def product_bounds(weights: Ints, low: int, high: int) -> tuple[Ints, Ints]:
 
     A term left out counts as 0, so the range is widened to hold it: engines add in their own order.
     """
+    low, high = min(low, 0), max(high, 0)
     wide = weights.astype(np.int64)
-    ends = np.stack([wide * min(low, 0), wide * max(high, 0)])
-    return ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1)
+    rising = np.maximum(wide, 0).sum(axis=1)
+    falling = wide.sum(axis=1) - rising
+    return rising * low + falling * high, rising * high + falling * low
 
 
 def membrane_bounds(
