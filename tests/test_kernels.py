@@ -219,6 +219,28 @@ def test_an_input_seen_through_strides_is_the_input(kernel: str) -> None:
 
 
 @pytest.mark.parametrize("kernel", FAST)
+def test_autocast_does_not_reach_what_a_spike_hangs_on(kernel: str) -> None:
+    case = small()
+    expected = case.counts(kernel)
+    wide = torch.randn(4, 3, 40, generator=torch.Generator().manual_seed(0))
+    layer = case.layers[0]._replace(weight=torch.eye(40))
+    apart = skip_recurrence(wide, *layer, kernel=kernel)
+    with torch.autocast("cpu", torch.bfloat16):
+        counts = case.counts(kernel)
+        assert torch.equal(skip_recurrence(wide, *layer, kernel=kernel), apart)
+    assert torch.equal(counts[0], expected[0])
+    assert all(torch.equal(counts[1][name], expected[1][name]) for name in expected[1])
+
+
+@pytest.mark.parametrize("kernel", FAST)
+def test_lags_beyond_the_sequence_have_no_gradient(kernel: str) -> None:
+    case = small(kernel_length=50, steps=30, dtype=torch.float64)
+    expected, gradients = case.counts("autograd")[1], case.counts(kernel)[1]
+    assert not gradients["0.taps"][29:].any()
+    assert_close(gradients, expected, EXACT)
+
+
+@pytest.mark.parametrize("kernel", FAST)
 def test_a_span_beyond_the_sequence_is_silence(kernel: str) -> None:
     case = small()
     layer = case.layers[0]._replace(taps=31)
@@ -282,6 +304,7 @@ def broken(name: str) -> tuple[Tensor, SkipLayer]:
         "unknown reset": (x, layer._replace(dynamics=Dynamics(reset="none"))),  # type: ignore[arg-type]
         "x of two dimensions": (x[0], layer),
         "x of integers": (x.long(), layer),
+        "no values": (x.to("meta"), layer),
         "no steps": (x[:0], layer),
         "bias without weight": (torch.ones(5, 2, 40), layer._replace(weight=None)),
     }
@@ -293,7 +316,7 @@ BROKEN = [
     "NaN in decay", "infinite threshold", "no taps", "span 0", "negative span", "taps of two dimensions",
     "weight of another fan-in", "bias of another width", "recurrent not square", "gain of another batch",
     "learned decay for each neuron", "another dtype", "another device", "unknown reset", "x of two dimensions",
-    "x of integers", "no steps", "bias without weight",
+    "x of integers", "no values", "no steps", "bias without weight",
 ]  # fmt: skip
 
 

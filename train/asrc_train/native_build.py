@@ -35,7 +35,8 @@ class NativeLibrary:
     """Sources in ``folder``: files compiled for the architecture's baseline, and for each architecture those that are
     compiled with flags of their own, which the machine is asked about at run time.
 
-    The file ``stamped`` is compiled with ``ASRC_SOURCE_HASH`` defined.
+    The file ``stamped`` is compiled with ``ASRC_SOURCE_HASH`` defined. Kernels get the flags ``if_known`` too, unless
+    the compiler fails with them.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class NativeLibrary:
     stamped: str
     kernels: Mapping[str, Mapping[str, tuple[str, ...]]]
     otherwise: Mapping[str, tuple[str, ...]]
+    if_known: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -65,13 +67,23 @@ class NativeLibrary:
         for, this one's unless $CXX is a cross compiler. Raises CannotBuild.
         """
         library = library or self.path
-        stamp = self.source_hash()
-        if not extra and library.exists() and stamp.encode() in library.read_bytes():
+        if not extra and library.exists() and self.source_hash().encode() in library.read_bytes():
             return library
         command = compiler()
         machine = machine or platform.machine().lower()
-        files = dict(self.kernels.get(_SAME_MACHINE.get(machine, machine), self.otherwise))
-        files |= dict.fromkeys(self.common, ())
+        kernels = self.kernels.get(_SAME_MACHINE.get(machine, machine), self.otherwise)
+        if self.if_known:
+            try:
+                return self._compile(library, command, {n: (*f, *self.if_known) for n, f in kernels.items()}, extra)
+            except CannotBuild:
+                pass
+        return self._compile(library, command, kernels, extra)
+
+    def _compile(
+        self, library: Path, command: list[str], kernels: Mapping[str, tuple[str, ...]], extra: Sequence[str]
+    ) -> Path:
+        stamp = self.source_hash()
+        files = {**kernels, **dict.fromkeys(self.common, ())}
         files[self.stamped] = (*files[self.stamped], f'-DASRC_SOURCE_HASH="{stamp}"')
         with tempfile.TemporaryDirectory(dir=library.parent, prefix=".building-") as folder:
             objects = {name: str(Path(folder, f"{name}.o")) for name in files}

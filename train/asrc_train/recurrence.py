@@ -6,11 +6,12 @@ the argument ``kernel``, `using` or the environment variable ``ASRC_KERNEL`` ask
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
-from asrc_train.kernels.choice import choose, using
+from asrc_train.kernels.choice import Kernel, choose, using
 from asrc_train.kernels.layer import Dynamics, Reset, SkipLayer, require_valid
 
 __all__ = [
@@ -50,8 +51,7 @@ def skip_recurrence(
     infinity included; UnknownName and BackendMissing for a kernel that is asked for and cannot be had.
     """
     layer = SkipLayer(weight, bias, recurrent, taps, dynamics, gain)
-    require_valid(x, (layer,))
-    return choose(x, (layer,), kernel).spikes(x, layer)
+    return _run(x, (layer,), kernel, lambda chosen: chosen.spikes(x, layer))
 
 
 def driven_recurrence(
@@ -59,8 +59,7 @@ def driven_recurrence(
 ) -> Tensor:
     """`skip_recurrence` with the feed-forward current given, (T, B, N): for a normalisation that stands before it."""
     layer = SkipLayer(None, None, recurrent, taps, dynamics)
-    require_valid(current, (layer,))
-    return choose(current, (layer,), kernel).spikes(current, layer)
+    return _run(current, (layer,), kernel, lambda chosen: chosen.spikes(current, layer))
 
 
 def spike_counts(x: Tensor, layers: Sequence[SkipLayer], *, kernel: str | None = None) -> Tensor:
@@ -70,5 +69,13 @@ def spike_counts(x: Tensor, layers: Sequence[SkipLayer], *, kernel: str | None =
     gradients and errors as a chain of `skip_recurrence`, but a kernel may keep all spikes in between to itself.
     """
     stack = tuple(layers)
-    require_valid(x, stack)
-    return choose(x, stack, kernel).counts(x, stack)
+    return _run(x, stack, kernel, lambda chosen: chosen.counts(x, stack))
+
+
+def _run(x: Tensor, layers: tuple[SkipLayer, ...], name: str | None, body: Callable[[Kernel], Tensor]) -> Tensor:
+    require_valid(x, layers)
+    kernel = choose(x, layers, name)
+    if not torch.is_autocast_enabled(x.device.type):
+        return body(kernel)
+    with torch.autocast(x.device.type, enabled=False):  # what a spike hangs on is not computed in half precision
+        return body(kernel)

@@ -85,7 +85,8 @@ class _Recurrence(torch.autograd.Function):
         alpha, theta, dynamics = ctx.alpha, ctx.theta, ctx.dynamics
         slope = triangle(u - theta)
         carry = _carry(u, s, slope, alpha, theta, dynamics)
-        with _denormals_flushed(u):
+        # Autocast is off in the forward pass, but who calls the backward pass may have it on.
+        with _denormals_flushed(u), torch.autocast(u.device.type, enabled=False):
             if mixture is None:
                 du = _back_span(gradients[0] * slope, slope, carry, recurrent, ctx.span)
                 recalled_du, recalled = du[ctx.span :], s[: max(0, len(s) - ctx.span)]

@@ -84,6 +84,8 @@ def require_valid(x: Tensor, layers: Sequence[SkipLayer]) -> None:
     if x.dim() != 3 or not x.is_floating_point():
         shape = " x ".join(map(str, x.shape))
         raise InvalidData("input x", f"it is {x.dtype}, {shape or 'a single number'}", "give floats (T, B, channels)")
+    if x.is_meta:
+        raise InvalidData("input x", "it has a shape but no values (device 'meta')", "give a tensor with values")
     if 0 in x.shape:
         raise InvalidData("input x", f"its shape {tuple(x.shape)} holds nothing", "give at least one step and sample")
     fan_in = x.shape[2]

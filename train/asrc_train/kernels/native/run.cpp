@@ -84,7 +84,7 @@ Layer<R> prepare(Memory& memory, const asrc_call& call, int64_t index, const Ker
     layer.words = words_of(layer.neurons);
     layer.input_words = words_of(layer.inputs);
     layer.input_width = rounded_up(layer.inputs, kPadding);
-    layer.lags = given.lags;
+    layer.lags = std::min(given.lags, call.steps);  // nothing reaches back further
     layer.span = given.span;
     layer.hard = given.hard_reset != 0;
     layer.detached = given.detach_reset != 0;
@@ -125,11 +125,10 @@ std::vector<Layer<R>> prepare_all(Memory& memory, const asrc_call& call, const K
 
 template <typename R>
 struct Largest {
-    int64_t width = 0, words = 0, input_words = 0, lags = 0;
+    int64_t width = 0, lags = 0;
     explicit Largest(const std::vector<Layer<R>>& layers) {
         for (const Layer<R>& layer : layers) {
-            width = std::max({width, layer.width, layer.input_width});
-            words = std::max({words, layer.words, layer.input_words});
+            width = std::max(width, layer.width);
             lags = std::max(lags, layer.lags);
         }
     }
@@ -185,7 +184,8 @@ Workplace<R> workplace(Memory& memory, const asrc_call& call, const std::vector<
     for (const Layer<R>& layer : layers) {
         made.spikes.push_back(memory.uninitialized<uint64_t>(call.steps * layer.words));
     }
-    const int64_t sequence = call.steps * most.width;
+    // A tile has to hold the gradient of the call's input too, where that is wanted.
+    const int64_t sequence = call.steps * std::max(most.width, call.grad_input ? layers[0].input_width : 0);
     if (back) {
         for (R*& tile : made.sequences) tile = memory.uninitialized<R>(kTile * sequence);
         made.above = memory.zeros<R>(kTile * most.width);
@@ -348,8 +348,8 @@ void write_gradients(const asrc_call& call, int64_t index, const Layer<R>& layer
     transposed(given.grad_weight, sums.weights, layer.inputs, input_value<R>(call, index));
     transposed(given.grad_recurrent, sums.weights + layer.inputs * layer.width, layer.neurons, R{1});
     if (given.grad_bias) std::copy_n(sums.bias, layer.neurons, static_cast<R*>(given.grad_bias));
-    for (int64_t k = 0; given.grad_mixture && k < layer.lags; ++k) {
-        static_cast<R*>(given.grad_mixture)[k] = lanes(sums.taps + k * kMostLanes);
+    for (int64_t k = 0; given.grad_mixture && k < given.lags; ++k) {
+        static_cast<R*>(given.grad_mixture)[k] = k < layer.lags ? lanes(sums.taps + k * kMostLanes) : R{0};
     }
     for (int64_t i = 0; given.grad_dynamics && i < 2; ++i) {
         static_cast<R*>(given.grad_dynamics)[i] = lanes(sums.dynamics + i * kMostLanes);
