@@ -15,8 +15,9 @@ from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import Config, validated
 from asrc_train.errors import InvalidSetting, TrainingDiverged, UnknownName, UnreadableFile, UnwritableOutput
 from asrc_train.evaluate import evaluate
-from asrc_train.fit import BatchDone, Epoch, fit, learning_rate_at, make_optimizer, resume_path, temperature_in
+from asrc_train.fit import BatchDone, Epoch, fit, make_optimizer, resume_path
 from asrc_train.model import SkipRecurrentNetwork
+from asrc_train.schedule import learning_rate_and_momentum, temperature_in
 
 
 def config(**training: object) -> Config:
@@ -120,10 +121,22 @@ def test_the_recurrent_weights_start_orthogonal() -> None:
 
 def test_the_cosine_falls_from_the_rate_to_a_hundredth() -> None:
     cosine = config(schedule="cosine", learning_rate=0.01, epochs=10)
-    rates = [learning_rate_at(cosine, epoch) for epoch in range(11)]
+    rates = [learning_rate_and_momentum(cosine, epoch)[0] for epoch in range(11)]
     assert rates == sorted(rates, reverse=True)
     assert rates[0] == pytest.approx(0.01)
     assert rates[-1] == pytest.approx(0.0001)
+
+
+def test_one_cycle_is_pytorchs_taken_in_small_steps() -> None:
+    steps, settings = 10_000, config(schedule="one-cycle", learning_rate=0.01, epochs=10)
+    optimizer = torch.optim.AdamW([torch.zeros(1, requires_grad=True)], lr=0.01)
+    reference = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=steps)
+    for step in range(steps - 1):
+        group = optimizer.param_groups[0]
+        ours = learning_rate_and_momentum(settings, 10 * step / steps)
+        assert ours == pytest.approx((group["lr"], group["betas"][0]), abs=1e-4)
+        optimizer.step()
+        reference.step()
 
 
 def test_a_diverging_training_stops_by_name_and_keeps_the_last_good_state(tmp_path: Path) -> None:

@@ -22,12 +22,23 @@ class _Section(BaseModel):
 class DataConfig(_Section):
     """Which samples, in which order of steps."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(min_length=1, max_length=100)] | None
+    """None only in a network that comes from elsewhere, trained on none of our data sets."""
     permute: bool = False
     """Feed every sample's steps in one fixed random order, as PS-MNIST does."""
     permutation_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.125
     """Part of the training split on which the best epoch is chosen; the test split is read once, at the end."""
+
+
+class LayerConfig(_Section):
+    """What one layer has of its own; what is left out is the network's."""
+
+    kernel_length: Annotated[int, Field(ge=1, le=4096)] | None = None
+    span: Annotated[int, Field(ge=1, le=4096)] | None = None
+    decay: Annotated[float, Field(ge=0, le=1)] | None = None
+    threshold: _Positive | None = None
+    reset: Literal["soft", "hard"] | None = None
 
 
 class NetworkConfig(_Section):
@@ -45,6 +56,19 @@ class NetworkConfig(_Section):
     detach_reset: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of a layer's neurons whose feed-forward current is silenced for a whole sample while training."""
+    layers: tuple[LayerConfig, ...] = ()
+    """Constants of each layer, one entry for each, or none at all."""
+
+    @model_validator(mode="after")
+    def _one_entry_for_each_layer(self) -> NetworkConfig:
+        if self.layers and len(self.layers) != len(self.hidden):
+            raise ValueError(f"layers has {len(self.layers)} entries for {len(self.hidden)} layers")
+        return self
+
+    def each_layer(self) -> list[NetworkConfig]:
+        """The constants that hold for each layer, its own ones in place of the network's."""
+        own = self.layers or (LayerConfig(),) * len(self.hidden)
+        return [self.model_copy(update=layer.model_dump(exclude_none=True)) for layer in own]
 
 
 class TrainingConfig(_Section):
@@ -56,7 +80,8 @@ class TrainingConfig(_Section):
     skip_learning_rate_factor: _Positive = 100.0
     """The skip logits learn this many times faster, in an optimizer group of their own without weight decay."""
     weight_decay: _NotNegative = 0.01
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
+    """The paper trains with one-cycle, CIFAR with cosine (section A.2); schedule.py has the equations."""
     gradient_clip: _Positive | None = None
     """Largest norm of the weights' gradient; the skip logits are left alone."""
     temperature: _Positive = 1.0

@@ -23,6 +23,7 @@ from asrc_train.distributed import World
 from asrc_train.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_train.evaluate import Evaluation, evaluate, fed
 from asrc_train.model import SkipRecurrentNetwork
+from asrc_train.schedule import learning_rate_and_momentum, temperature_in
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,9 @@ class _Run:
         total_loss = correct = 0.0
         weights = [p for group in self.optimizer.param_groups[:1] for p in group["params"]]
         for i, batch in enumerate(batches):
-            rate = learning_rate_at(self.config, epoch + i / len(batches))
+            rate, momentum = learning_rate_and_momentum(self.config, epoch + i / len(batches))
             for group in self.optimizer.param_groups:
-                group["lr"] = rate * group["factor"]
+                group["lr"], group["betas"] = rate * group["factor"], (momentum, group["betas"][1])
             self.optimizer.zero_grad(set_to_none=True)
             loss, right = self._joint_gradient(batch, temperature).tolist()
             if not math.isfinite(loss):
@@ -266,20 +267,6 @@ def make_optimizer(network: SkipRecurrentNetwork, config: Config) -> torch.optim
     if skip:
         groups.append({"params": skip, "weight_decay": 0.0, "factor": training.skip_learning_rate_factor})
     return torch.optim.AdamW(groups, lr=training.learning_rate)
-
-
-def temperature_in(config: Config, epoch: int) -> float:
-    """Tau of an epoch, counted from 0: multiplied by the annealing factor after each one."""
-    return float(config.training.temperature * config.training.annealing**epoch)
-
-
-def learning_rate_at(config: Config, epochs: float) -> float:
-    """Learning rate after a (fractional) number of epochs; the cosine ends at a hundredth."""
-    training = config.training
-    if training.schedule == "constant":
-        return training.learning_rate
-    falling = 0.5 * (1 + math.cos(math.pi * epochs / training.epochs))
-    return training.learning_rate * (0.01 + 0.99 * falling)
 
 
 def _differences(a: Config, b: Config) -> str:
