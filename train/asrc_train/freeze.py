@@ -58,12 +58,12 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
             weight=tensors[f"layers.{i}.feedforward.weight"],
             recurrent=tensors[f"layers.{i}.recurrent.weight"],
             bias=tensors[f"layers.{i}.feedforward.bias"],
-            decay=network.decay,
-            threshold=network.threshold,
-            reset=network.reset,
+            decay=own.decay,
+            threshold=own.threshold,
+            reset=own.reset,
             span=span,
         )
-        for i, span in enumerate(trained.spans)
+        for i, (span, own) in enumerate(zip(trained.spans, network.each_layer(), strict=True))
     )
     return FrozenNetwork(
         layers=layers,

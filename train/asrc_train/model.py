@@ -54,11 +54,10 @@ class SkipRecurrentNetwork(nn.Module):
 
     def __init__(self, channels: int, classes: int, config: NetworkConfig) -> None:
         super().__init__()
-        dynamics = Dynamics(config.decay, config.threshold, config.reset, config.detach_reset)
         fan_ins = (channels, *config.hidden[:-1])
         self.layers = nn.ModuleList(
-            SkipRecurrentLayer(inputs, neurons, connection(config), dynamics, config.dropout)
-            for inputs, neurons in zip(fan_ins, config.hidden, strict=True)
+            SkipRecurrentLayer(inputs, neurons, connection(own), _dynamics(own), config.dropout)
+            for inputs, neurons, own in zip(fan_ins, config.hidden, config.each_layer(), strict=True)
         )
         self.readout = nn.Linear(config.hidden[-1], classes)
 
@@ -96,6 +95,10 @@ class SkipRecurrentNetwork(nn.Module):
 
     def _skip_layers(self) -> list[SkipRecurrentLayer]:
         return [layer for layer in self.layers if isinstance(layer, SkipRecurrentLayer)]
+
+
+def _dynamics(config: NetworkConfig) -> Dynamics:
+    return Dynamics(config.decay, config.threshold, config.reset, config.detach_reset)
 
 
 def connection(config: NetworkConfig) -> AdaptiveSpan | FixedSpan:

@@ -17,9 +17,9 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "dataset")
 
 
-def load(name: str) -> Dataset:
+def load(name: str | None) -> Dataset:
     """The data set of that name. Raises UnknownName listing the known ones."""
     if name not in names():
-        raise UnknownName("data set", name, names())
+        raise UnknownName("data set", str(name), names())
     loaded: Dataset = import_module(f"asrc_train.data.{name}").load()
     return loaded
