@@ -83,7 +83,7 @@ def float32(network: IntegerNetwork) -> list[Storage]:
 
 def synaptic_memory(network: IntegerNetwork, target: Target) -> int:
     """Bits of synaptic memory on the target: weight, delay and the target's overhead for each stored synapse."""
-    overhead = target.limits.synapse_overhead.count
+    overhead = target.synapses.dense.overhead.count
     delays = sum(history_bits(layer, "synaptic-delay") for layer in network.layers)
     weights = sum(each.weights for each in deployed(network, target))
     return weights + overhead * network.synapses + (delays if network.mapping == "synaptic-delay" else 0)
