@@ -1,0 +1,180 @@
+"""Where the accuracy went: the same samples on five networks, each one rounding further from the trained one.
+
+| rung | what it adds to the one before |
+| --- | --- |
+| float mixture | nothing: the trained network, its recurrence a softmax mixture over lags |
+| float hard-max | each mixture becomes its likeliest lag, the span (float32) |
+| quantized weights | W, U, b, theta and the decay factor are the exported integers; membranes stay real numbers |
+| quantized state | the decayed membrane rounds toward zero, membranes and accumulators are held within 24 bits |
+| deployed | sums over the fan-in are floored by negative weight exponents: the whole integer contract, as the engine runs it |
+
+Every rung is compared with *float hard-max*: agreement of the answers, and for each layer the share of (step, sample,
+neuron) cells whose spike differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from asrc_export import unrounded
+from asrc_export.arithmetic import STATE_MAX, Ints
+from asrc_export.drift import Parting, Spikes, differing, partings
+from asrc_export.engines.select import Run
+from asrc_export.network import IntegerNetwork
+from asrc_train.checkpoint import Checkpoint
+from asrc_train.data.dataset import Labels, Samples
+from asrc_train.evaluate import BATCH, fed
+from asrc_train.model import SkipRecurrentNetwork
+
+RUNGS = {
+    "float_mixture": ("float, softmax mixture", "the trained network"),
+    "float": ("float, hard-max spans", "each mixture becomes one span"),
+    "quantized_weights": ("quantized weights", "weights, biases, thresholds and decay become integers"),
+    "quantized_state": ("quantized state", "membranes decay in integers of 24 bits"),
+    "deployed": ("deployed integers", "sums are shifted in integers"),
+}
+REFERENCE = "float"
+MAX_CELLS = 2**26
+"""At most this many (step, sample, neuron) cells are traced; a longer data set is cut to its first samples."""
+CHUNK_CELLS = 2**23
+"""At most this many are held at a time."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One network's outcome; ``differing`` is the share of cells, for each layer, that differ from float hard-max."""
+
+    name: str
+    title: str
+    change: str
+    accuracy: float
+    agreement: float
+    differing: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """One layer's neurons over all samples: spikes of each, (N,), in float hard-max and deployed, and whether its
+    deployed membrane ever stood at the 24-bit limit.
+    """
+
+    float_spikes: Ints
+    deployed_spikes: Ints
+    at_limit: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """All rungs on the first ``samples`` samples, and how deployed and float hard-max drift apart.
+
+    drift: (L, T), the share of a step's (sample, neuron) cells that differ; partings: the first difference of
+    each sample that has one; first_sample: the spikes (T, N) of sample 0 in each layer, float then deployed.
+    """
+
+    samples: int
+    steps: int
+    rungs: tuple[Rung, ...]
+    drift: NDArray[np.float64]
+    partings: tuple[Parting, ...]
+    activity: tuple[Activity, ...]
+    first_sample: tuple[tuple[Spikes, ...], tuple[Spikes, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """One rung on one chunk."""
+
+    predictions: Labels
+    spikes: Sequence[Spikes]
+
+
+def climb(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, scale: float, engine: Run) -> Ladder:
+    """Run every rung over samples (n, T, channels) with labels (n,), in chunks of bounded memory.
+
+    ``network`` must be the checkpoint's own (equal widths and spans). Raises InvalidData for samples that do not fit.
+    """
+    layers, steps, model = network.layers, x.shape[1], trained.network()
+    per_sample = steps * sum(layer.neurons for layer in layers)
+    count = min(len(x), max(1, MAX_CELLS // per_sample))
+    right, agreeing = (dict.fromkeys(RUNGS, 0) for _ in range(2))
+    unlike = {name: np.zeros((len(layers), steps), np.int64) for name in RUNGS}
+    found: list[Parting] = []
+    totals = [np.zeros((2, layer.neurons), np.int64) for layer in layers]
+    at_limit = [np.zeros(layer.neurons, np.bool_) for layer in layers]
+    shown: tuple[tuple[Spikes, ...], tuple[Spikes, ...]] | None = None
+    for chunk in _chunks(count, min(BATCH, max(1, CHUNK_CELLS // per_sample))):
+        deployed, at = _deployed(network, x[chunk], engine)
+        answers = {
+            "float_mixture": _trained(model, x[chunk], scale, trained.temperature),
+            "float": _trained(model, x[chunk], scale, None),
+            "quantized_weights": _unrounded(network, x[chunk], integer_state=False),
+            "quantized_state": _unrounded(network, x[chunk], integer_state=True),
+            "deployed": deployed,
+        }
+        reference = answers[REFERENCE]
+        for name, answer in answers.items():
+            right[name] += int((answer.predictions == y[chunk]).sum())
+            agreeing[name] += int((answer.predictions == reference.predictions).sum())
+            pairs = zip(reference.spikes, answer.spikes, strict=True)
+            unlike[name] += np.stack([differing(mine, theirs) for mine, theirs in pairs])
+        apart = partings(reference.spikes, deployed.spikes)
+        found += [parting._replace(sample=parting.sample + chunk.start) for parting in apart]
+        for i in range(len(layers)):
+            totals[i] += np.stack([each.spikes[i].sum((0, 1), np.int64) for each in (reference, deployed)])
+            at_limit[i] |= at[i]
+        if shown is None:
+            shown = (_of_first(reference), _of_first(deployed))
+    assert shown is not None
+    cells = np.array([layer.neurons * count for layer in layers])
+    rungs = tuple(
+        Rung(
+            name,
+            *RUNGS[name],
+            accuracy=right[name] / count,
+            agreement=agreeing[name] / count,
+            differing=tuple((unlike[name].sum(axis=1) / (cells * steps)).tolist()),
+        )
+        for name in RUNGS
+    )
+    return Ladder(
+        samples=count,
+        steps=steps,
+        rungs=rungs,
+        drift=unlike["deployed"] / cells[:, None],
+        partings=tuple(found),
+        activity=tuple(Activity(total[0], total[1], at) for total, at in zip(totals, at_limit, strict=True)),
+        first_sample=shown,
+    )
+
+
+def _deployed(network: IntegerNetwork, x: Samples, engine: Run) -> tuple[_Answer, list[NDArray[np.bool_]]]:
+    """The engine's answer, and which neurons of each layer ever stood at the 24-bit limit."""
+    result = engine(network, x, trace=True)
+    assert result.trace is not None
+    traces = result.trace.layers
+    at_limit = [(np.abs(trace.membrane) >= STATE_MAX).any(axis=(0, 1)) for trace in traces]
+    return _Answer(result.predictions, [trace.spikes for trace in traces]), at_limit
+
+
+@torch.no_grad()
+def _trained(model: SkipRecurrentNetwork, x: Samples, scale: float, temperature: float | None) -> _Answer:
+    logits, spikes = model.traced(fed(x, scale), temperature)
+    return _Answer(logits.numpy().argmax(axis=1), [each.numpy().astype(np.uint8) for each in spikes])
+
+
+def _unrounded(network: IntegerNetwork, x: Samples, *, integer_state: bool) -> _Answer:
+    logits, spikes = unrounded.run(network, x, integer_state=integer_state)
+    return _Answer(logits.argmax(axis=1), spikes)
+
+
+def _of_first(answer: _Answer) -> tuple[Spikes, ...]:
+    return tuple(each[:, 0].copy() for each in answer.spikes)
+
+
+def _chunks(count: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
