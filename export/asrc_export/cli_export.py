@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from asrc_export import cli_import
 from asrc_train import command_line
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ EXAMPLES = """\
   asrc-export model.pt --target my_chip.toml --rounding-log
   asrc-export model.pt --target loihi2 --onnx model.onnx
   asrc-export --show-target loihi1
+  asrc-export best.pth --from asrc-snn args.json --target loihi2
+  asrc-export graph.nir --from nir --dt 1e-4 --reset soft --data digits
 """
 
 
@@ -25,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     parser = _parser()
     options = parser.parse_args(argv)
+    cli_import.check(parser, options)
     if options.show_target is None and options.model is None:
         parser.error("name a checkpoint, or a target with --show-target")
     body = _show_target if options.show_target is not None else _export
@@ -53,14 +57,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounding-log", action="store_true", help="print float value, integer and effective value of each parameter")
     add("--onnx", metavar="FILE.onnx", help="write the integer network as an ONNX model, too")
     add("--show-target", metavar="NAME_OR_TOML", help="print a target's numbers with their sources, and stop")
+    cli_import.add_options(parser)
     return parser
 
 
 def _export(options: argparse.Namespace) -> None:
     from asrc_export.export import export
 
+    model = cli_import.bring_in(options) if options.source else options.model
     exported = export(
-        options.model,
+        model,
         options.target,
         options.out,
         bits=options.bits,
@@ -95,8 +101,13 @@ def print_layers(exported: Exported) -> None:
     def headroom(reach: int) -> str:
         return f"{math.log2(STATE_MAX / max(reach, 1)):.1f}"
 
+    def seen(i: int) -> str:
+        return headroom(observed[i].state.magnitude) if observed else "no data"
+
     def saturation(i: int) -> str:
-        return "impossible" if ranges[i].state.fits_state else f"possible ({observed[i].saturations} seen)"
+        if ranges[i].state.fits_state:
+            return "impossible"
+        return f"possible ({observed[i].saturations} seen)" if observed else "possible"
 
     rows: list[tuple[object, ...]] = [
         (
@@ -108,7 +119,7 @@ def print_layers(exported: Exported) -> None:
             layer.threshold,
             layer.decay,
             headroom(ranges[i].state.magnitude),
-            headroom(observed[i].state.magnitude),
+            seen(i),
             saturation(i),
         )
         for i, layer in enumerate(network.layers)
@@ -125,7 +136,7 @@ def print_layers(exported: Exported) -> None:
             "",
             "",
             headroom(ranges[last].state.magnitude),
-            headroom(observed[last].state.magnitude),
+            seen(last),
             saturation(last),
         )
     )

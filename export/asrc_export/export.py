@@ -38,7 +38,8 @@ def export(
 ) -> Exported:
     """Quantize a checkpoint for a target and write the integer network (by default beside the checkpoint).
 
-    Ranges are observed on training samples of ``calibrate_on``, by default the data set trained on. Raises
+    Ranges are observed on training samples of ``calibrate_on``, by default the data set trained on, and not at
+    all for a network from elsewhere that names none. Raises
     UnreadableFile, NonFiniteWeights, UnknownName, SpanTooLong, InvalidSetting, InvalidData, RulesBroken,
     UnwritableOutput; an earlier file at ``out`` is left whole.
     """
@@ -47,7 +48,8 @@ def export(
     require_writable(path)
     frozen = freeze.freeze_file(model)
     made = quantize.quantize(frozen, chip, bits=bits, mapping=mapping)
-    observed = calibrate.observe(made.network, dataset_for(made.network, calibrate_on).train_x)
+    data = calibrate_on or frozen.provenance["data"]
+    observed = calibrate.observe(made.network, dataset_for(made.network, data).train_x) if data else []
     reached = {each.name: [each.state.low, each.state.high] for each in observed}
     network = replace(made.network, provenance={**made.network.provenance, "observed": reached})
     network_file.save(network, path)
