@@ -16,7 +16,9 @@ from asrc_train.config import Config, validated
 from asrc_train.errors import InvalidSetting, TrainingDiverged, UnknownName, UnreadableFile, UnwritableOutput
 from asrc_train.evaluate import evaluate
 from asrc_train.fit import BatchDone, Epoch, fit, make_optimizer, resume_path
+from asrc_train.freeze import freeze
 from asrc_train.model import SkipRecurrentNetwork
+from asrc_train.normalization import BatchNormalization
 from asrc_train.schedule import learning_rate_and_momentum, temperature_in
 
 
@@ -137,6 +139,46 @@ def test_one_cycle_is_pytorchs_taken_in_small_steps() -> None:
         assert ours == pytest.approx((group["lr"], group["betas"][0]), abs=1e-4)
         optimizer.step()
         reference.step()
+
+
+def normalizing(**training: object) -> Config:
+    return validated(
+        {
+            "data": {"name": "digits"},
+            "network": {"hidden": [12, 8], "kernel_length": 5, "batch_norm": True, "dropout": 0.1},
+            "training": {"epochs": 2, "learning_rate": 0.01, **training},
+        },
+        "test",
+    )
+
+
+def test_batch_normalisation_is_pytorchs_and_folds_into_the_weights(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = BatchNormalization(3), torch.nn.BatchNorm1d(3)
+    x = 2 + 3 * torch.randn(5, 4, 3, generator=generator)
+    torch.testing.assert_close(ours(x), theirs(x.flatten(0, 1)).view_as(x))
+    torch.testing.assert_close((ours.mean, ours.variance), (theirs.running_mean, theirs.running_var))
+
+    trained = fit(normalizing(), tmp_path / "m.pt")
+    frozen = freeze(checkpoint.load(tmp_path / "m.pt"))
+    layer = trained.network().layers[0]
+    batch = torch.rand(7, 6, 1, generator=generator)
+    current = layer.normalization(layer.feedforward(batch))  # type: ignore[operator]
+    weight, bias = torch.from_numpy(frozen.layers[0].weight), torch.from_numpy(frozen.layers[0].bias)
+    torch.testing.assert_close(current.double(), batch.double() @ weight.T + bias, rtol=1e-5, atol=1e-6)
+
+
+def test_the_stack_with_folded_normalisation_is_the_layers_one_by_one(tmp_path: Path) -> None:
+    network = fit(normalizing(), tmp_path / "m.pt").network()
+    x = torch.rand(20, 5, 1, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(network(x), network.traced(x)[0])
+
+
+def test_gains_and_shifts_of_batch_normalisation_do_not_decay() -> None:
+    network = SkipRecurrentNetwork(1, 10, normalizing().network)
+    weights, normalization, _ = make_optimizer(network, normalizing()).param_groups
+    assert len(normalization["params"]) == 4
+    assert (normalization["weight_decay"], normalization["factor"]) == (0.0, weights["factor"])
 
 
 def test_a_diverging_training_stops_by_name_and_keeps_the_last_good_state(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ OVERRIDES = {
     "threshold": ("network", "threshold"),
     "reset": ("network", "reset"),
     "dropout": ("network", "dropout"),
+    "batch_norm": ("network", "batch_norm"),
     "epochs": ("training", "epochs"),
     "batch_size": ("training", "batch_size"),
     "learning_rate": ("training", "learning_rate"),
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threshold", metavar="THETA", type=float, help="firing threshold")
     add("--reset", choices=["soft", "hard"], help="reset by subtraction, or to zero")
     add("--dropout", metavar="P", type=float, help="share of a layer's neurons silenced for a sample while training")
+    add("--batch-norm", action="store_true", default=None, help="normalise each layer's feed-forward current")
     add("--permute", action="store_true", default=None, help="feed the steps in one fixed random order")
     add("--permutation-seed", metavar="SEED", type=int, help="which order")
     add("--epochs", metavar="N", type=command_line.positive)

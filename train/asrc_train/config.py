@@ -56,6 +56,8 @@ class NetworkConfig(_Section):
     detach_reset: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of a layer's neurons whose feed-forward current is silenced for a whole sample while training."""
+    batch_norm: bool = False
+    """Normalise each layer's feed-forward current over the batch and its steps; at export it folds into the weights."""
     layers: tuple[LayerConfig, ...] = ()
     """Constants of each layer, one entry for each, or none at all."""
 

@@ -75,6 +75,7 @@ def fit(
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
     state = resume_path(out)
     with distributed.joined(device) as (world, own_device):
+        _require_whole_batches(config, world)
         run = _Run(config, dataset, order, torch.device(own_device), world)
         if resume:
             run.restore(state)
@@ -258,12 +259,25 @@ class _Run:
                 raise TrainingDiverged(self.epochs_done + 1, name, kept if self.history else None)
 
 
+def _require_whole_batches(config: Config, world: World) -> None:
+    if config.network.batch_norm and world.size > 1:
+        raise InvalidSetting(
+            "batch_norm", f"its statistics are those of a whole batch, which {world.size} processes would share out"
+        )
+
+
 def make_optimizer(network: SkipRecurrentNetwork, config: Config) -> torch.optim.AdamW:
-    """AdamW with the skip logits in a group of their own: faster, and without weight decay (paper, Table 2)."""
+    """AdamW with the skip logits in a group of their own: faster, and without weight decay (paper, Table 2).
+
+    Batch normalisation's gains and shifts do not decay either.
+    """
     training = config.training
-    skip = network.skip_logits()
-    others = [p for p in network.parameters() if all(p is not logits for logits in skip)]
+    skip, normalizing = network.skip_logits(), network.normalization_parameters()
+    apart = {id(p) for p in (*skip, *normalizing)}
+    others = [p for p in network.parameters() if id(p) not in apart]
     groups: list[dict[str, Any]] = [{"params": others, "weight_decay": training.weight_decay, "factor": 1.0}]
+    if normalizing:
+        groups.append({"params": normalizing, "weight_decay": 0.0, "factor": 1.0})
     if skip:
         groups.append({"params": skip, "weight_decay": 0.0, "factor": training.skip_learning_rate_factor})
     return torch.optim.AdamW(groups, lr=training.learning_rate)

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from asrc_train import checkpoint
 from asrc_train.checkpoint import Checkpoint
+from asrc_train.normalization import fold
 from asrc_train.recurrence import Reset
 
 Floats = NDArray[np.float64]
@@ -49,15 +51,16 @@ class FrozenNetwork:
 
 
 def freeze(trained: Checkpoint) -> FrozenNetwork:
-    """Replace each layer's skip logits by the hard-max span 1 + argmax w."""
-    tensors = {name: tensor.double().numpy() for name, tensor in trained.tensors.items()}
+    """Replace each layer's skip logits by the hard-max span 1 + argmax w, and fold batch normalisation into W and b."""
     network = trained.config.network
+    folded = [_feedforward(trained, i) for i in range(len(network.hidden))]
+    tensors = {name: tensor.double().numpy() for name, tensor in trained.tensors.items()}
     layers = tuple(
         FrozenLayer(
             name=f"layer{i}",
-            weight=tensors[f"layers.{i}.feedforward.weight"],
+            weight=folded[i][0],
             recurrent=tensors[f"layers.{i}.recurrent.weight"],
-            bias=tensors[f"layers.{i}.feedforward.bias"],
+            bias=folded[i][1],
             decay=own.decay,
             threshold=own.threshold,
             reset=own.reset,
@@ -76,6 +79,17 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
         permutation=trained.permutation,
         provenance={"data": trained.config.data.name, "seed": trained.config.training.seed, **trained.provenance},
     )
+
+
+def _feedforward(trained: Checkpoint, i: int) -> tuple[Floats, Floats]:
+    def tensor(name: str) -> Tensor:
+        return trained.tensors[f"layers.{i}.{name}"].double()
+
+    weight, bias = tensor("feedforward.weight"), tensor("feedforward.bias")
+    if trained.config.network.batch_norm:
+        constants = (tensor(f"normalization.{name}") for name in ("gamma", "beta", "mean", "variance"))
+        weight, bias = fold(weight, bias, *constants)
+    return weight.numpy(), bias.numpy()
 
 
 def freeze_file(path: str | Path) -> FrozenNetwork:

@@ -6,18 +6,25 @@ from torch import Tensor, nn
 
 from asrc_train.config import NetworkConfig
 from asrc_train.connection import AdaptiveSpan, FixedSpan
-from asrc_train.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
+from asrc_train.normalization import BatchNormalization
+from asrc_train.recurrence import Dynamics, SkipLayer, driven_recurrence, skip_recurrence, spike_counts
 
 
 class SkipRecurrentLayer(nn.Module):
     """LIF neurons with a feed-forward and a skip-recurrent connection; the equations stand in `recurrence`.
 
     W and b start as PyTorch's Linear does, U orthogonal. Dropout multiplies a neuron's feed-forward current by 0 or
-    1 / (1 - p), the same over all steps of a sample.
+    1 / (1 - p), the same over all steps of a sample; batch normalisation comes after it.
     """
 
     def __init__(
-        self, inputs: int, neurons: int, connection: AdaptiveSpan | FixedSpan, dynamics: Dynamics, dropout: float = 0.0
+        self,
+        inputs: int,
+        neurons: int,
+        connection: AdaptiveSpan | FixedSpan,
+        dynamics: Dynamics,
+        dropout: float = 0.0,
+        batch_norm: bool = False,
     ) -> None:
         super().__init__()
         self.feedforward = nn.Linear(inputs, neurons)
@@ -26,21 +33,39 @@ class SkipRecurrentLayer(nn.Module):
         self.connection = connection
         self.dynamics = dynamics
         self.dropout = dropout
+        self.normalization = BatchNormalization(neurons) if batch_norm else None
 
     def forward(self, x: Tensor, temperature: float | None = None) -> Tensor:
         """Spikes (T, B, N) for input (T, B, I); hard-max span unless a temperature is given."""
-        feedforward, gain = self.feedforward, self._gain(x.shape[1])
-        taps = self.connection.taps(temperature)
-        return skip_recurrence(
-            x, feedforward.weight, feedforward.bias, self.recurrent.weight, taps, self.dynamics, gain
-        )
+        if self.needs_batch:
+            return self._normalized(x, temperature)
+        weight, bias = self._affine()
+        taps, gain = self.connection.taps(temperature), self._gain(x.shape[1])
+        return skip_recurrence(x, weight, bias, self.recurrent.weight, taps, self.dynamics, gain)
+
+    @property
+    def needs_batch(self) -> bool:
+        """Whether the layer's current now depends on the whole batch, so that it cannot run as one of a stack."""
+        return self.training and self.normalization is not None
 
     def prepared(self, batch: int, temperature: float | None) -> SkipLayer:
-        """What `forward` would run, for running several layers at once."""
-        feedforward, taps = self.feedforward, self.connection.taps(temperature)
-        return SkipLayer(
-            feedforward.weight, feedforward.bias, self.recurrent.weight, taps, self.dynamics, self._gain(batch)
-        )
+        """What `forward` runs unless it needs the batch, for running several layers at once."""
+        weight, bias = self._affine()
+        taps = self.connection.taps(temperature)
+        return SkipLayer(weight, bias, self.recurrent.weight, taps, self.dynamics, self._gain(batch))
+
+    def _affine(self) -> tuple[Tensor, Tensor]:
+        weight, bias = self.feedforward.weight, self.feedforward.bias
+        return (weight, bias) if self.normalization is None else self.normalization.folded(weight, bias)
+
+    def _normalized(self, x: Tensor, temperature: float | None) -> Tensor:
+        assert self.normalization is not None
+        current = self.feedforward(x)
+        gain = self._gain(x.shape[1])
+        if gain is not None:
+            current = current * gain
+        taps = self.connection.taps(temperature)
+        return driven_recurrence(self.normalization(current), self.recurrent.weight, taps, self.dynamics)
 
     def _gain(self, batch: int) -> Tensor | None:
         if not self.training or self.dropout == 0:
@@ -56,7 +81,7 @@ class SkipRecurrentNetwork(nn.Module):
         super().__init__()
         fan_ins = (channels, *config.hidden[:-1])
         self.layers = nn.ModuleList(
-            SkipRecurrentLayer(inputs, neurons, connection(own), _dynamics(own), config.dropout)
+            SkipRecurrentLayer(inputs, neurons, connection(own), _dynamics(own), config.dropout, config.batch_norm)
             for inputs, neurons, own in zip(fan_ins, config.hidden, config.each_layer(), strict=True)
         )
         self.readout = nn.Linear(config.hidden[-1], classes)
@@ -66,6 +91,8 @@ class SkipRecurrentNetwork(nn.Module):
 
         Softmax mixture at a temperature, hard-max spans without one.
         """
+        if any(layer.needs_batch for layer in self._skip_layers()):
+            return self.traced(x, temperature)[0]
         layers = [layer.prepared(x.shape[1], temperature) for layer in self._skip_layers()]
         return self._decide(spike_counts(x, layers), len(x))
 
@@ -89,6 +116,10 @@ class SkipRecurrentNetwork(nn.Module):
     def skip_logits(self) -> list[nn.Parameter]:
         """The parameters that choose spans; empty unless the connection is adaptive."""
         return [each.logits for each in self._connections() if isinstance(each, AdaptiveSpan)]
+
+    def normalization_parameters(self) -> list[nn.Parameter]:
+        """Gains and shifts of batch normalisation; empty without it."""
+        return [p for layer in self._skip_layers() if layer.normalization for p in layer.normalization.parameters()]
 
     def _connections(self) -> list[AdaptiveSpan | FixedSpan]:
         return [layer.connection for layer in self._skip_layers()]

@@ -1,0 +1,45 @@
+"""Batch normalisation of a layer's feed-forward current, and how it folds into the weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+_EPSILON, _MOMENTUM = 1e-5, 0.1  # PyTorch's, and the authors'
+
+
+class BatchNormalization(nn.Module):
+    """y = gamma (x - m) / sqrt(v + 1e-5) + beta for each neuron (Ioffe and Szegedy, 2015).
+
+    While training, m and v are mean and (biased) variance over the samples and steps of the batch; afterwards, their
+    running averages. `torch.nn.BatchNorm1d` without its counter of batches, so that all of its state is floats.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, neurons: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(neurons))
+        self.beta = nn.Parameter(torch.zeros(neurons))
+        self.register_buffer("mean", torch.zeros(neurons))
+        self.register_buffer("variance", torch.ones(neurons))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Both current and result are (T, B, N)."""
+        y = nn.functional.batch_norm(
+            x.flatten(0, 1), self.mean, self.variance, self.gamma, self.beta, self.training, _MOMENTUM, _EPSILON
+        )
+        return y.view_as(x)
+
+    def folded(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight (N, I) and bias (N,) of the affine map that `forward` is of W x + b after training."""
+        return fold(weight, bias, self.gamma, self.beta, self.mean, self.variance)
+
+
+def fold(
+    weight: Tensor, bias: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor
+) -> tuple[Tensor, Tensor]:
+    """W' = g W and b' = g (b - m) + beta with g = gamma / sqrt(v + 1e-5), in the dtype of the arguments."""
+    gain = gamma / torch.sqrt(variance + _EPSILON)
+    return gain[:, None] * weight, gain * (bias - mean) + beta
