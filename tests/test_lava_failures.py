@@ -106,7 +106,7 @@ class TestOnLava:
             "models.PySkipNeurons.run_spk = run_spk\n"
             "worker.main()\n"
         )
-        monkeypatch.setattr(run, "WORKER", (sys.executable, "-c", sabotage))
+        monkeypatch.setattr(run, "WORKER", ("-c", sabotage))
         sentence = fail(started, lambda: None)
         assert "process 'layer1' raised ArithmeticError: the sky fell; " in sentence
         assert "\n" not in sentence
@@ -125,7 +125,7 @@ class TestOnLava:
         assert "its worker was killed by SIGKILL" in sentence
 
     def test_a_worker_that_cannot_start(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(run, "WORKER", (sys.executable, "-c", "raise SystemError('no such luck')"))
+        monkeypatch.setattr(run, "WORKER", ("-c", "raise SystemError('no such luck')"))
         with pytest.raises(BackendFailed, match="its worker ended with status 1, saying 'SystemError: no such luck'"):
             run.run(NETWORK, SAMPLES)
 

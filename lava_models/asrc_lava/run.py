@@ -12,7 +12,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 
 from asrc_export.network import IntegerNetwork, validate
 from asrc_export.result import Result, checked_input
-from asrc_lava import exchange, plan, sdk
+from asrc_lava import exchange, interpreter, plan, sdk
 from asrc_lava.ending import ending
 from asrc_lava.exchange import Job, Order
 from asrc_train.errors import BackendFailed, UnknownName
@@ -33,7 +32,7 @@ from asrc_train.errors import BackendFailed, UnknownName
 Progress = Callable[[int, int], object]
 """Called with the Lava steps done and their total."""
 
-WORKER = (sys.executable, "-m", "asrc_lava.worker")
+WORKER = ("-m", "asrc_lava.worker")
 LOG = "worker.log"
 TICK_S = 0.1
 MAX_SENTENCE = 400
@@ -83,7 +82,7 @@ def run_each(
     if graph not in plan.GRAPHS:
         raise UnknownName("Lava graph", graph, plan.GRAPHS)
     prepared = [_job(validate(network), checked_input(network, x), graph) for network, x in jobs]
-    sdk.require_lava()
+    python = interpreter.command()
     if board is not None:
         sdk.require_board(board)
     limit = _deadline(prepared) if deadline_s is None else deadline_s
@@ -91,10 +90,11 @@ def run_each(
         try:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="asrc-lava-")))
             exchange.write_order(folder, Order(prepared, trace, board))
+            interpreter.link_packages(folder)
         except OSError as error:
             why = f"the samples could not be handed over through a temporary folder ({error.strerror})"
             raise BackendFailed("lava", why, "set TMPDIR to a folder with space") from error
-        _work(folder, limit, progress)
+        _work(python, folder, limit, progress)
         return [exchange.read_result(folder, i) for i in range(len(prepared))]
 
 
@@ -113,10 +113,10 @@ def _deadline(jobs: Sequence[Job]) -> float:
     return seconds
 
 
-def _work(folder: Path, limit_s: float, progress: Progress | None) -> None:
+def _work(python: Sequence[str], folder: Path, limit_s: float, progress: Progress | None) -> None:
     """Have a worker do the folder's jobs. Raises BackendFailed."""
     end = time.monotonic() + limit_s
-    with _worker(folder) as (worker, pipe):
+    with _worker(python, folder) as (worker, pipe):
         for message in _messages(worker, pipe):
             if "failure" in message:
                 raise BackendFailed("lava", _line(message["failure"]), WAY_OUT)
@@ -133,13 +133,13 @@ def _line(text: str) -> str:
 
 
 @contextmanager
-def _worker(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def _worker(python: Sequence[str], folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A worker and the pipe that it tells of itself on. However the body ends, no process is left after it."""
     reader, writer = os.pipe()
     try:
         with (folder / LOG).open("wb") as log:
             worker = subprocess.Popen(  # noqa: S603  # our own module, no shell
-                [*WORKER, str(folder), str(writer)],
+                [*python, *WORKER, str(folder), str(writer)],
                 cwd=folder,  # `-m` puts it first on the import path, and a user's folder may hold a lava.py
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
