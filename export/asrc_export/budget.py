@@ -7,7 +7,8 @@ axon for every core that it sends to. Everything is arithmetic over these counts
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from asrc_export.arithmetic import Mapping
 from asrc_export.shape import LayerShape
@@ -56,6 +57,7 @@ class Demand:
     layer: LayerShape
     target: Target
     delay_bits: int
+    _known: dict[tuple[int, int], dict[str, int]] = field(default_factory=dict, compare=False, repr=False)
 
     def row_bits(self, neurons: int) -> int:
         """Synaptic memory of the widest input axon of a share of ``neurons``."""
@@ -72,6 +74,12 @@ class Demand:
 
     def of(self, neurons: int, destinations: int) -> dict[str, int]:
         """Use of each budget by a share of ``neurons`` that send to ``destinations`` cores."""
+        key = neurons, destinations
+        if key not in self._known:
+            self._known[key] = self._of(neurons, destinations)
+        return self._known[key]
+
+    def _of(self, neurons: int, destinations: int) -> dict[str, int]:
         target, layer = self.target, self.layer
         synaptic, output = self.synaptic_bits(neurons), neurons * destinations
         per_neuron, tables = target.limits.core_memory_per_neuron, target.axon_tables
@@ -97,7 +105,7 @@ class Demand:
         return over
 
 
-def demands(layers: tuple[LayerShape, ...], target: Target, mapping: Mapping) -> list[Demand]:
+def demands(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> list[Demand]:
     """One for each layer, in order."""
     return [Demand(layer, target, stored_delay_bits(layer, mapping)) for layer in layers]
 
@@ -114,24 +122,7 @@ def largest_share(demand: Demand, destinations: int, limits: dict[str, int]) -> 
     return low
 
 
-def fewest_cores(
-    layers: tuple[LayerShape, ...], target: Target, mapping: Mapping
-) -> list[tuple[int, list[tuple[str, int, int]]]]:
-    """For each layer, the fewest cores that it can be spread over, and, if there is no number of cores that it fits,
-    the budgets that stand in the way (name, least use, limit).
-
-    Worked from the last layer to the first, since a neuron needs an output axon for each core of the layer after
-    its own: with n neurons a core there are at least ceil(N / n) cores of the layer itself to send to.
-    """
-    limits = limits_of(target)
-    found: list[tuple[int, list[tuple[str, int, int]]]] = []
-    after = 0
-    for demand in reversed(demands(layers, target, mapping)):
-        layer, own = demand.layer, bool(demand.layer.span)
-        most = largest_share(demand, after, limits)
-        sent_to = {n: after + own * -(-layer.neurons // n) for n in range(most, 0, -1)}
-        share = next((n for n, cores in sent_to.items() if not demand.broken(n, cores, limits)), 0)
-        why = [] if share else demand.broken(1, after + own * layer.neurons, limits)
-        after = -(-layer.neurons // share) if share else 1
-        found.append((after, why))
-    return found[::-1]
+def destinations(layers: Sequence[LayerShape], cores: Sequence[int]) -> list[int]:
+    """For each layer, the cores that one of its spikes goes to: the next layer's, and its own if recurrent."""
+    following = [*cores[1:], 0]
+    return [after + (own if layer.span else 0) for layer, own, after in zip(layers, cores, following, strict=True)]
