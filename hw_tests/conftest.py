@@ -1,14 +1,15 @@
-"""A board is asked for by name: `pytest hw_tests --board NAME`."""
+"""A board is asked for by name: `pytest hw_tests --board loihi2`."""
 
 from __future__ import annotations
 
 import pytest
 
-from asrc_lava import sdk
+from asrc_lava import board as boards
+from asrc_train.errors import AsrcError
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--board", metavar="NAME", help="SLURM name of the Loihi 2 board to test on")
+    parser.addoption("--board", choices=boards.NAMES, help="run on such a board, reached as docs/hardware.md says")
 
 
 @pytest.fixture
@@ -16,8 +17,9 @@ def board(request: pytest.FixtureRequest) -> str:
     """The board's name. Skips if none is asked for; fails, saying what is missing, if one is and cannot be reached."""
     name = request.config.getoption("--board")
     if name is None:
-        pytest.skip("no board asked for; give --board NAME")
-    why = sdk.why_no_board()
-    if why is not None:
-        pytest.fail(f"board '{name}' was asked for and cannot be reached: {why}", pytrace=False)
+        pytest.skip("no board asked for; give --board loihi2")
+    try:
+        boards.require(name)
+    except AsrcError as error:
+        pytest.fail(str(error), pytrace=False)
     return str(name)

@@ -17,7 +17,7 @@ import pytest
 
 from asrc_export.random_network import random_network
 from asrc_lava import run, sdk
-from asrc_train.errors import BackendFailed, BackendMissing
+from asrc_train.errors import BackendFailed
 
 needs_lava = [pytest.mark.lava, pytest.mark.skipif(sdk.why_no_lava() is not None, reason=str(sdk.why_no_lava()))]
 
@@ -186,10 +186,3 @@ def test_without_lava_a_sentence_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "backend 'lava' is not available: " in done.stdout
     assert "use Python 3.10 and pip install 'asrc-toolchain[lava]'" in done.stdout
-
-
-def test_without_a_board_a_sentence_says_all_that_is_missing() -> None:
-    if sdk.why_no_board() is None:
-        pytest.skip("there is a board")
-    with pytest.raises(BackendMissing, match=r"board kp16\b.*INRC.*; .*SLURM=1"):
-        sdk.require_board("kp16")

@@ -116,7 +116,9 @@ class TestMadeByUv:
         self, newer_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.uv(tmp_path, monkeypatch, install="echo no such package >&2; exit 2;")
-        with pytest.raises(BackendMissing, match=r"uv could not make an environment for it .*no such package") as raised:
+        with pytest.raises(
+            BackendMissing, match=r"uv could not make an environment for it .*no such package"
+        ) as raised:
             interpreter.command()
         assert "\n" not in str(raised.value)
         assert list(newer_python.iterdir()) == []

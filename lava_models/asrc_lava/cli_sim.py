@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from asrc_export.network import IntegerNetwork
     from asrc_export.result import Result
+    from asrc_lava.board import Measured
 
-BACKENDS = ("native", "numpy", "onnx", "lava")
+BACKENDS = ("native", "numpy", "onnx", "lava", "loihi2")
 
 EXAMPLES = """\
   asrc-sim model.loihi2.safetensors
@@ -24,6 +25,7 @@ EXAMPLES = """\
   asrc-sim model.loihi2.safetensors --backend lava --graph single --limit 5 --compare numpy
   asrc-sim model.loihi2.safetensors --backend numpy --trace out.npz --limit 4
   asrc-sim model.loihi2.safetensors --json
+  SLURM=1 asrc-sim model.loihi2.safetensors --backend loihi2 --limit 200 --json
 """
 
 
@@ -41,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("network", metavar="NETWORK.safetensors", help="integer network written by asrc-export")
-    add("--backend", choices=BACKENDS, default="native", help="default: native")
+    add(
+        "--backend", choices=BACKENDS, default="native", help="default: native; loihi2 is a board, see docs/hardware.md"
+    )
     add("--graph", choices=["batched", "single"], default="batched", help="lava: many samples at once, or one by one")
     add("--data", metavar="NAME", help="data set (default: the one trained on)")
     add("--split", choices=["train", "test"], default="test", help="default: test")
@@ -50,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--compare", metavar="BACKEND", choices=BACKENDS, help="run this backend too; name the first difference, if any"
     )
-    add("--deadline", metavar="SECONDS", type=command_line.positive, help="lava: give up after that long")
+    add("--deadline", metavar="SECONDS", type=command_line.positive, help="lava, loihi2: give up after that long")
     add("--json", action="store_true", help="print one JSON object instead of text")
     return parser
 
@@ -71,10 +75,10 @@ def _simulate(options: argparse.Namespace) -> None:
     x, y = x[: options.limit], y[: options.limit]
     tracing = bool(options.trace or options.compare)
     started = time.perf_counter()
-    backend, result = _run(options.backend, network, x, tracing, options)
+    backend, result, measured = _run(options.backend, network, x, tracing, options)
     seconds = time.perf_counter() - started
     if options.compare:
-        other, second = _run(options.compare, network, x, True, options)
+        other, second, _ = _run(options.compare, network, x, True, options)
         parity.require_equal(network, result, second, (backend, other))
     if options.trace:
         _write_trace(network, result, options.trace)
@@ -89,6 +93,9 @@ def _simulate(options: argparse.Namespace) -> None:
         "saturations_per_layer": [count.saturations for count in result.counts],
         "synaptic_operations_per_layer": [c.feedforward_operations + c.recurrent_operations for c in result.counts],
     }
+    if measured is not None:
+        outcome["measured"] = measured.per_sample(len(y))
+        outcome["modelled"] = _modelled(network, result, len(y))
     if options.json:
         print(json.dumps(outcome))
         return
@@ -101,18 +108,20 @@ def _simulate(options: argparse.Namespace) -> None:
         print(f"warning: {saturated} accumulator steps saturated at 24 bits")
     if options.compare:
         print(f"equal to {other}, bit for bit: logits, counts, every spike, every membrane")
+    if measured is not None:
+        _print_energy(outcome["measured"], outcome["modelled"])
     if options.trace:
         print(options.trace)
 
 
 def _run(
     backend: str, network: IntegerNetwork, x: NDArray[np.uint8], trace: bool, options: argparse.Namespace
-) -> tuple[str, Result]:
-    if backend != "lava":
+) -> tuple[str, Result, Measured | None]:
+    if backend not in ("lava", "loihi2"):
         from asrc_export.engines import select
 
         engine = select.engine(backend)
-        return engine.name, engine.run(network, x, trace=trace)
+        return engine.name, engine.run(network, x, trace=trace), None
     from asrc_lava import run
     from asrc_train import progress
 
@@ -122,8 +131,32 @@ def _run(
         def report(done: int, total: int) -> None:
             update(done / total, f"{done:,} of {total:,} Lava steps")
 
+        if backend == "loihi2":
+            return backend, *run.run_on_board(network, x, trace=trace, deadline_s=options.deadline, progress=report)
         result = run.run(network, x, trace=trace, graph=options.graph, deadline_s=options.deadline, progress=report)
-    return "lava", result
+        return backend, result, None
+
+
+def _modelled(network: IntegerNetwork, result: Result, samples: int) -> dict[str, float] | None:
+    """Energy of one sample from counted events and the target's prices, in joules; None if nobody published any."""
+    from asrc_export import energy, target
+
+    estimate = energy.on_chip(network, result.counts, samples, target.of(network.target, network.provenance))
+    if estimate is None:
+        return None
+    return {"low_joules": estimate.low_nj * 1e-9, "high_joules": estimate.high_nj * 1e-9}
+
+
+def _print_energy(measured: dict[str, float], modelled: dict[str, float] | None) -> None:
+    print(
+        f"measured a sample, whole board: {measured['seconds'] * 1e3:.3g} ms, {measured['total_joules'] * 1e6:.3g} uJ, "
+        f"of which dynamic {measured['dynamic_joules'] * 1e6:.3g} uJ"
+    )
+    if modelled is None:
+        print("modelled: nothing, no energy per event is published for this chip")
+    else:
+        low, high = (modelled[end] * 1e6 for end in ("low_joules", "high_joules"))
+        print(f"modelled a sample, dynamic: {low:.3g} to {high:.3g} uJ")
 
 
 def _write_trace(network: IntegerNetwork, result: Result, path: str) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from asrc_export import network_file
 from asrc_export.network import IntegerNetwork
 from asrc_export.result import LayerCounts, LayerTrace, Result, Trace
+from asrc_lava.board import Access, Measured
 from asrc_lava.plan import Part
 
 
@@ -30,7 +31,7 @@ class Order:
 
     jobs: list[Job]
     trace: bool
-    board: str | None
+    board: Access | None
 
 
 def write_order(folder: Path, order: Order) -> None:
@@ -39,7 +40,8 @@ def write_order(folder: Path, order: Order) -> None:
         network_file.save(job.network, folder / f"{i}.network.safetensors")
         np.save(folder / f"{i}.samples.npy", job.samples, allow_pickle=False)
     parts = [[asdict(part) for part in job.parts] for job in order.jobs]
-    content = {"parts": parts, "trace": order.trace, "board": order.board}
+    board = asdict(order.board) if order.board else None
+    content = {"parts": parts, "trace": order.trace, "board": board}
     (folder / "order.json").write_text(json.dumps(content))
 
 
@@ -54,7 +56,7 @@ def read_order(folder: Path) -> Order:
         )
         for i, parts in enumerate(content["parts"])
     ]
-    return Order(jobs, content["trace"], content["board"])
+    return Order(jobs, content["trace"], Access(**content["board"]) if content["board"] else None)
 
 
 def write_result(folder: Path, job: int, result: Result) -> None:
@@ -80,3 +82,13 @@ def read_result(folder: Path, job: int) -> Result:
             layers = (LayerTrace(arrays[f"spikes{i}"], arrays[f"membrane{i}"]) for i in range(len(counts) - 1))
             trace = Trace(tuple(layers), arrays["readout"])
         return Result(arrays["logits"], counts, trace)
+
+
+def write_measured(folder: Path, job: int, measured: Measured) -> None:
+    """Leave what a board's probes measured over a job."""
+    (folder / f"{job}.measured.json").write_text(json.dumps(asdict(measured)))
+
+
+def read_measured(folder: Path, job: int) -> Measured:
+    """What a board's probes measured over a job."""
+    return Measured(**json.loads((folder / f"{job}.measured.json").read_text()))

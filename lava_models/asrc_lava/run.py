@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from asrc_export.network import IntegerNetwork, validate
 from asrc_export.result import Result, checked_input
-from asrc_lava import exchange, interpreter, plan, sdk
+from asrc_lava import board, exchange, interpreter, plan
+from asrc_lava.board import Measured
 from asrc_lava.ending import ending
 from asrc_lava.exchange import Job, Order
 from asrc_train.errors import BackendFailed, UnknownName
@@ -77,25 +78,53 @@ def run_each(
 ) -> list[Result]:
     """`run` for several networks, each with its samples, in turn: Lava is started up only once.
 
-    ``board`` asks for a Loihi 2 board instead of Lava's simulation; nobody has had one to try it on yet.
+    ``board`` asks for a board (see `board.NAMES`) instead of Lava's simulation; raises InvalidSetting, too, then.
     """
+    return [result for result, _ in _run_each(jobs, trace, graph, deadline_s, progress, board)]
+
+
+def run_on_board(
+    network: IntegerNetwork,
+    x: NDArray[np.generic],
+    *,
+    trace: bool = False,
+    deadline_s: float | None = None,
+    progress: Progress | None = None,
+    name: str = "loihi2",
+) -> tuple[Result, Measured]:
+    """`run` on a board, and what its probes measured; nobody has had one to try it on yet."""
+    ((result, measured),) = _run_each([(network, x)], trace, "single", deadline_s, progress, name)
+    assert measured is not None
+    return result, measured
+
+
+def _run_each(
+    jobs: Sequence[tuple[IntegerNetwork, NDArray[np.generic]]],
+    trace: bool,
+    graph: plan.Graph,
+    deadline_s: float | None,
+    progress: Progress | None,
+    board_name: str | None,
+) -> list[tuple[Result, Measured | None]]:
     if graph not in plan.GRAPHS:
         raise UnknownName("Lava graph", graph, plan.GRAPHS)
     prepared = [_job(validate(network), checked_input(network, x), graph) for network, x in jobs]
+    wanted = board.require(board_name) if board_name is not None else None
     python = interpreter.command()
-    if board is not None:
-        sdk.require_board(board)
     limit = _deadline(prepared) if deadline_s is None else deadline_s
     with ExitStack() as stack:
         try:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="asrc-lava-")))
-            exchange.write_order(folder, Order(prepared, trace, board))
+            exchange.write_order(folder, Order(prepared, trace, wanted))
             interpreter.link_packages(folder)
         except OSError as error:
             why = f"the samples could not be handed over through a temporary folder ({error.strerror})"
             raise BackendFailed("lava", why, "set TMPDIR to a folder with space") from error
         _work(python, folder, limit, progress)
-        return [exchange.read_result(folder, i) for i in range(len(prepared))]
+        return [
+            (exchange.read_result(folder, i), exchange.read_measured(folder, i) if wanted else None)
+            for i in range(len(prepared))
+        ]
 
 
 def _job(network: IntegerNetwork, samples: NDArray[np.int32], graph: plan.Graph) -> Job:

@@ -14,12 +14,12 @@ from lava.magma.core.process.variable import VarServer
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2HwCfg, Loihi2SimCfg
 from lava.magma.runtime.runtime import Runtime
-from lava.utils import loihi
 from numpy.typing import NDArray
 
 from asrc_export.network import IntegerNetwork
 from asrc_export.result import LayerCounts, LayerTrace, Result, Trace
-from asrc_lava import build
+from asrc_lava import build, on_board
+from asrc_lava.board import Access, Measured
 from asrc_lava.schedule import Schedule
 from asrc_lava.watch import watching
 
@@ -35,11 +35,13 @@ def simulate(
     lanes: int | None,
     *,
     trace: bool,
-    board: str | None,
+    board: Access | None,
     on_step: Callable[[], Any],
     on_death: Callable[[str], Any],
-) -> Result:
+) -> tuple[Result, Measured | None]:
     """Run (B, T, channels) samples, one after the other or ``lanes`` side by side, of which B is then a multiple.
+
+    With a result from a board comes what its probes measured.
 
     ``on_step`` is called after every Lava step; ``on_death``, which should not return, if an actor dies.
     """
@@ -51,14 +53,19 @@ def simulate(
         for layer in graph.layers:
             streams.append(_Stream(layer.s_out, graph.schedule, kept, np.uint8))
             streams.append(_Stream(layer.u_out, graph.schedule, kept, np.int32))
+    total = graph.schedule.lava_steps(len(graph.layers))
+    probes: on_board.Probes | None = None
+    config = _simulation(graph)
     if board is not None:
-        loihi.use_slurm_host(board=board)
-    executable = graph.source.compile(_run_config(graph, board), {"pypy_channel_size": CHANNEL_SLOTS})
+        on_board.reach(board)
+        probes = on_board.Probes(total)
+        config = on_board.configuration(probes.callbacks)
+        on_board.require_on_chip(graph, config)
+    executable = graph.source.compile(config, {"pypy_channel_size": CHANNEL_SLOTS})
     runtime = Runtime(executable, ActorType.MultiProcessing)
     executable.assign_runtime_to_all_processes(runtime)
     with watching(runtime, executable, on_death):
         runtime.initialize()
-        total = graph.schedule.lava_steps(len(graph.layers))
         runtime.start(RunSteps(num_steps=total, blocking=False))
         for lava_step in range(1, total + 1):
             for stream in streams:
@@ -74,12 +81,11 @@ def simulate(
     recorded = [stream.by_step() for stream in streams]
     y = recorded[0]
     layers = tuple(LayerTrace(s, u) for s, u in zip(recorded[1::2], recorded[2::2], strict=True))
-    return Result(y[-1].astype(np.int64), _counts(network, samples, counted), Trace(layers, y) if trace else None)
+    result = Result(y[-1].astype(np.int64), _counts(network, samples, counted), Trace(layers, y) if trace else None)
+    return result, probes.read() if probes else None
 
 
-def _run_config(graph: build.Wiring, board: str | None) -> Loihi2SimCfg | Loihi2HwCfg:
-    if board is not None:
-        return Loihi2HwCfg(select_tag="fixed_pt")
+def _simulation(graph: build.Wiring) -> Loihi2SimCfg | Loihi2HwCfg:
     # Models named outright: in search of them Lava would execute every module beside a process, for every process.
     models = {process: build.MODELS[type(process)] for process in graph.processes}
     return Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)

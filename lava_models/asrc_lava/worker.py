@@ -60,7 +60,7 @@ class _Worker:
         order = exchange.read_order(self._folder)
         self._total = sum(part.lava_steps for job in order.jobs for part in job.parts)
         for i, job in enumerate(order.jobs):
-            results = [
+            done = [
                 simulate(
                     job.network,
                     job.samples[part.start : part.stop],
@@ -72,7 +72,10 @@ class _Worker:
                 )
                 for part in job.parts
             ]
-            exchange.write_result(self._folder, i, joined(results))
+            exchange.write_result(self._folder, i, joined([result for result, _ in done]))
+            measured = [each for _, each in done if each is not None]
+            if measured:
+                exchange.write_measured(self._folder, i, sum(measured[1:], measured[0]))
 
     def leave(self, failure: str | None) -> NoReturn:
         """End this process and all of its children, having told why if it failed; from any thread.
