@@ -72,7 +72,9 @@ def test_every_rule_is_a_sentence() -> None:
 
 
 def test_all_blocking_limits_are_told_at_once() -> None:
-    network = random_network(0, channels=1, widths=(8, 8), spans=(2, 3), steps=5, weight_bits=7, exponents=(9, -9))
+    network = random_network(
+        0, channels=1, widths=(8, 8), spans=(2, 3), steps=5, weight_bits=7, exponents=(9, -9), threshold=64
+    )
     with pytest.raises(RulesBroken) as raised:
         rules.require(network, target.load("loihi1"))
     message = str(raised.value)

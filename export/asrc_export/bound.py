@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrc_export.arithmetic import Mapping
-from asrc_export.budget import Demand, demands, destinations, largest_share, limits_of
+from asrc_export.budget import Demand, demands, largest_share, limits_of
 from asrc_export.shape import LayerShape
 from asrc_export.target import Target
 
@@ -65,7 +65,7 @@ def fewest_cores(layers: Sequence[LayerShape], target: Target, mapping: Mapping)
 
 
 def lower_bound(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> int:
-    """Cores that any placement needs: the first number at which no budget, and no packing of whole layers, forbids it."""
+    """Cores that any placement needs: the first number that neither a budget nor the packing of whole layers forbids."""
     wanted = demands(layers, target, mapping)
     least = fewest_cores(layers, target, mapping)
     limits = limits_of(target)

@@ -19,6 +19,7 @@ EXAMPLES = """\
   asrc-export model.pt --target my_chip.toml --rounding-log
   asrc-export model.pt --target loihi2 --onnx model.onnx
   asrc-export --show-target loihi1
+  asrc-export --check digits --target loihi1 --mapping synaptic-delay
   asrc-export best.pth --from asrc-snn args.json --target loihi2
   asrc-export graph.nir --from nir --dt 1e-4 --reset soft --data digits
 """
@@ -29,9 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(argv)
     cli_import.check(parser, options)
-    if options.show_target is None and options.model is None:
-        parser.error("name a checkpoint, or a target with --show-target")
-    body = _show_target if options.show_target is not None else _export
+    if options.show_target is None and options.check is None and options.model is None:
+        parser.error("name a checkpoint, a recipe with --check, or a target with --show-target")
+    body = _show_target if options.show_target is not None else _export if options.check is None else _check
     return command_line.run("asrc-export", lambda: body(options))
 
 
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--calibrate", metavar="DATA", help="data set on which ranges are observed (default: the one trained on)")
     add("--rounding-log", action="store_true", help="print float value, integer and effective value of each parameter")
     add("--onnx", metavar="FILE.onnx", help="write the integer network as an ONNX model, too")
+    add("--check", metavar="RECIPE_OR_TOML", help="say whether a recipe's network will fit the target, and stop")
     add("--show-target", metavar="NAME_OR_TOML", help="print a target's numbers with their sources, and stop")
     cli_import.add_options(parser)
     return parser
@@ -167,19 +169,39 @@ def _print_rounding(exported: Exported) -> None:
     print(tabulate(rows, ("layer", "parameter", "float", "integer", "effective", "error"), disable_numparse=True))
 
 
+def _check(options: argparse.Namespace) -> None:
+    from asrc_export import cli_check
+
+    cli_check.check(options.check, options.target, options.bits, options.mapping)
+
+
 def _show_target(options: argparse.Namespace) -> None:
     from tabulate import tabulate
 
     from asrc_export import target
 
     chip = target.load(options.show_target)
-    rows = [(name, f"{each.value:g}", each.unit, each.certainty, each.source) for name, each in target.quantities(chip)]
-    widths = ", ".join(map(str, chip.formats.weight_bits))
-    rows.insert(0, ("formats.weight_bits", widths, "bits", "printed", chip.formats.weight_bits_source))
+    rows = [
+        (
+            "formats.weight_bits",
+            "in use",
+            ", ".join(map(str, chip.formats.weight_bits)),
+            "bits",
+            "printed",
+            chip.formats.weight_bits_source,
+        )
+    ]
+    for name, each in target.quantities(chip):
+        rows.append((name, "in use", f"{each.value:,.12g}", each.unit, each.certainty, each.source))
+        rows += [
+            ("", "or", f"{other.value:,.12g}", each.unit, other.certainty, other.source) for other in each.alternatives
+        ]
     print(f"{chip.title} ({chip.name})")
-    print(tabulate(rows, ("quantity", "value", "unit", "certainty", "source"), disable_numparse=True))
+    print(tabulate(rows, ("quantity", "", "value", "unit", "certainty", "source"), disable_numparse=True))
     if chip.energy is None:
         print("No published energy per event: counts are reported, joules are not.")
+    if chip.timing is None:
+        print("No published time per event: no latency is reported.")
 
 
 if __name__ == "__main__":

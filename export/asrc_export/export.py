@@ -51,6 +51,7 @@ def export(
     data = calibrate_on or frozen.provenance["data"]
     observed = calibrate.observe(made.network, dataset_for(made.network, data).train_x) if data else []
     reached = {each.name: [each.state.low, each.state.high] for each in observed}
-    network = replace(made.network, provenance={**made.network.provenance, "observed": reached})
+    known = {**made.network.provenance, "observed": reached, **target.luggage(chip)}
+    network = replace(made.network, provenance=known)
     network_file.save(network, path)
     return Exported(path, network, made.rounding, observed, made.findings)

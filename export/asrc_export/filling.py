@@ -64,7 +64,8 @@ class Filled:
 @dataclass(frozen=True)
 class Job:
     """One layer to be cut: its place in the network, the cores reckoned for it and for its spikes, and the largest
-    share that a core can take."""
+    share that a core can take.
+    """
 
     layer: int
     demand: Demand

@@ -1,15 +1,22 @@
 """Hardware limits: one function each, whose docstring is the sentence that users read.
 
-A rule takes an integer network and a target and yields its findings; ``check`` runs all of them. A finding that
-blocks stops the export; one that does not is written beside the result.
+A rule about sizes takes a network's shape, which a recipe gives before training; a rule about numbers takes the integer
+network. Each yields its findings, and ``check`` runs all of them. A finding that blocks stops the export; one that does
+not is written beside the result. `python -m asrc_export.rules` prints docs/rules.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from asrc_export.arithmetic import LINE_BITS, MAX_SPAN
+from asrc_export.bound import Broken, fewest_cores
+from asrc_export.budget import UNITS, stored_delay_bits
 from asrc_export.network import IntegerNetwork, worst_case
+from asrc_export.placement import place
+from asrc_export.shape import NetworkShape, of_network
 from asrc_export.target import Target
 from asrc_train.errors import RulesBroken
 
@@ -29,24 +36,145 @@ class Finding:
         return f"{self.layer}: {self.rule} Here: {self.value}, limit: {self.limit}. Way out: {self.way_out}."
 
 
-Rule = Callable[[IntegerNetwork, Target], Iterator[Finding]]
+ShapeRule = Callable[[NetworkShape, Target], Iterator[Finding]]
+NumberRule = Callable[[IntegerNetwork, Target], Iterator[Finding]]
 
 
-def stored_weight_width(network: IntegerNetwork, target: Target) -> Iterator[Finding]:
+def stored_weight_width(shape: NetworkShape, target: Target) -> Iterator[Finding]:
     """Synapses store weights in certain widths only."""
     allowed = target.formats.weight_bits
-    widths = [(layer.name, layer.weight_bits) for layer in network.layers]
-    widths.append((network.readout.name, network.readout.weight_bits))
-    for name, bits in widths:
-        if bits not in allowed:
+    for layer in shape.layers:
+        if layer.weight_bits not in allowed:
             yield Finding(
                 _sentence(stored_weight_width),
-                name,
-                f"{bits} bits",
+                layer.name,
+                f"{layer.weight_bits} bits",
                 ", ".join(map(str, allowed)),
-                f"--bits {max(allowed)}",
+                f"--bits {_nearest(layer.weight_bits, allowed)}",
                 blocks=True,
             )
+
+
+def spike_history(shape: NetworkShape, target: Target) -> Iterator[Finding]:
+    """A delay line remembers 32 steps, and synapses delay a spike for 63 steps at most."""
+    reach, further = MAX_SPAN[shape.mapping], MAX_SPAN["synaptic-delay"]
+    for layer in shape.layers:
+        if layer.span > reach:
+            other = f"--mapping synaptic-delay (spans up to {further}), or " if layer.span <= further else ""
+            yield Finding(
+                _sentence(spike_history),
+                layer.name,
+                f"span {layer.span}",
+                str(reach),
+                f"{other}train with --kernel-length {reach} or less",
+                blocks=True,
+            )
+
+
+def delay_line_state(shape: NetworkShape, target: Target) -> Iterator[Finding]:
+    """A delay line takes 32 bits of a neuron's own state and a neuron that can be programmed to shift them."""
+    free = target.limits.history_bits_per_neuron
+    if shape.mapping == "delay-line" and free is not None and free.count < LINE_BITS:
+        for layer in shape.layers:
+            if layer.span:
+                yield Finding(
+                    _sentence(delay_line_state),
+                    layer.name,
+                    f"{LINE_BITS} bits",
+                    f"{free.count} bits ({free.certainty})",
+                    "--mapping synaptic-delay keeps past spikes in the synapses",
+                    blocks=False,
+                )
+
+
+def synaptic_delay(shape: NetworkShape, target: Target) -> Iterator[Finding]:
+    """A synapse can delay a spike by a limited number of steps (a span is one step longer)."""
+    longest = target.limits.max_synaptic_delay.count
+    for layer in shape.layers:
+        if shape.mapping == "synaptic-delay" and layer.span - 1 > longest:
+            yield Finding(
+                _sentence(synaptic_delay),
+                layer.name,
+                f"delay {layer.span - 1} (span {layer.span})",
+                str(longest),
+                f"train with --kernel-length {longest + 1} or less",
+                blocks=True,
+            )
+
+
+def delay_bits_against_neurons(shape: NetworkShape, target: Target) -> Iterator[Finding]:
+    """Each bit of synaptic delay halves the neurons that one core can hold."""
+    slots = target.limits.delay_slots_per_core
+    if slots is None:
+        return
+    for layer in shape.layers:
+        bits = stored_delay_bits(layer, shape.mapping)
+        held = slots.count >> bits
+        if bits and min(layer.neurons, target.limits.neurons_per_core.count) > held:
+            # The most delay bits at which the layer, or a core's worth of it, has a slot for each neuron.
+            enough = int(math.log2(max(1, slots.count // min(layer.neurons, target.limits.neurons_per_core.count))))
+            yield Finding(
+                _sentence(delay_bits_against_neurons),
+                layer.name,
+                f"{layer.neurons} neurons with {bits} delay bits (span {layer.span})",
+                f"{held} a core",
+                f"spans up to {2**enough} keep {min(layer.neurons, target.limits.neurons_per_core.count)} on one core",
+                blocks=held == 0,
+            )
+
+
+def single_neuron(shape: NetworkShape, target: Target) -> Iterator[Finding]:
+    """A core must hold at least one neuron with all its input axons, synapses and output axons."""
+    for i, least in enumerate(fewest_cores(shape.layers, target, shape.mapping)):
+        if least.broken:
+            width = _largest_width(shape, target, i)
+            yield Finding(
+                _sentence(single_neuron),
+                shape.layers[i].name,
+                " and ".join(f"{each.used:,} {_budget(each)}" for each in least.broken),
+                " and ".join(f"{each.limit:,}" for each in least.broken),
+                f"largest width that fits: {width:,}" if width else "no width of this layer fits; narrow the others",
+                blocks=True,
+            )
+
+
+def cores_of_a_system(shape: NetworkShape, target: Target) -> Iterator[Finding]:
+    """A system has a limited number of chips."""
+    chips = target.limits.chips
+    if chips is None or any(least.broken for least in fewest_cores(shape.layers, target, shape.mapping)):
+        return
+    try:
+        placed = place(shape.layers, target, shape.mapping)
+    except RulesBroken as error:
+        yield Finding(
+            _sentence(cores_of_a_system), "network", "no placement", str(chips.count), str(error), blocks=True
+        )
+        return
+    if placed.chips > chips.count:
+        yield Finding(
+            _sentence(cores_of_a_system),
+            "network",
+            f"{placed.chips:,} chips ({len(placed.cores):,} cores)",
+            f"{chips.count:,} chips",
+            f"about {math.sqrt(chips.count / placed.chips):.0%} of each width fits",
+            blocks=True,
+        )
+
+
+def graded_spikes(shape: NetworkShape, target: Target) -> Iterator[Finding]:
+    """Spikes carry a payload of a limited number of bits."""
+    bits = target.formats.graded_spike_bits.count
+    low, high = shape.input_minimum, shape.input_maximum
+    needed = max(abs(low), abs(high)).bit_length()
+    if needed > bits and not (low >= 0 and high <= 1):
+        yield Finding(
+            _sentence(graded_spikes),
+            shape.layers[0].name,
+            f"input of {needed} bits",
+            f"{bits} bits" if bits else "binary",
+            "let the host or an embedded processor form the first layer's products, or use loihi2",
+            blocks=False,
+        )
 
 
 def weight_exponent(network: IntegerNetwork, target: Target) -> Iterator[Finding]:
@@ -59,21 +187,6 @@ def weight_exponent(network: IntegerNetwork, target: Target) -> Iterator[Finding
         if not low <= exponent <= high:
             yield Finding(
                 _sentence(weight_exponent), name, str(exponent), f"{low} to {high}", "rescale the layer", blocks=True
-            )
-
-
-def synaptic_delay(network: IntegerNetwork, target: Target) -> Iterator[Finding]:
-    """A synapse can delay a spike by a limited number of steps (a span is one step longer)."""
-    longest = target.limits.max_synaptic_delay.count
-    for layer in network.layers:
-        if network.mapping == "synaptic-delay" and layer.span - 1 > longest:
-            yield Finding(
-                _sentence(synaptic_delay),
-                layer.name,
-                f"delay {layer.span - 1} (span {layer.span})",
-                str(longest),
-                f"train with --kernel-length {longest + 1} or less",
-                blocks=True,
             )
 
 
@@ -97,41 +210,137 @@ def synaptic_accumulator(network: IntegerNetwork, target: Target) -> Iterator[Fi
             )
 
 
-def graded_spikes(network: IntegerNetwork, target: Target) -> Iterator[Finding]:
-    """Spikes carry a payload of a limited number of bits."""
-    bits = target.formats.graded_spike_bits.count
-    entry = network.input
-    needed = max(abs(entry.minimum), abs(entry.maximum)).bit_length()
-    if entry.minimum >= 0 and entry.maximum <= 1:
-        return
-    if needed > bits:
-        yield Finding(
-            _sentence(graded_spikes),
-            network.layers[0].name,
-            f"input of {needed} bits",
-            f"{bits} bits" if bits else "binary",
-            "let the host or an embedded processor form the first layer's products, or use loihi2",
-            blocks=False,
-        )
+def threshold_format(network: IntegerNetwork, target: Target) -> Iterator[Finding]:
+    """Thresholds are a mantissa of limited width times a fixed power of two."""
+    grid = target.formats.threshold_grid
+    for layer in network.layers:
+        if not grid.holds(layer.threshold):
+            yield Finding(
+                _sentence(threshold_format),
+                layer.name,
+                str(layer.threshold),
+                f"multiples of {2**grid.min_exponent} up to {grid.high}",
+                "export from the checkpoint, which rounds to them",
+                blocks=True,
+            )
 
 
-RULES: tuple[Rule, ...] = (stored_weight_width, weight_exponent, synaptic_delay, synaptic_accumulator, graded_spikes)
+def bias_format(network: IntegerNetwork, target: Target) -> Iterator[Finding]:
+    """Biases are a signed mantissa of limited width times a power of two of their own."""
+    grid = target.formats.bias_grid
+    biases = [(layer.name, layer.bias) for layer in network.layers]
+    for name, bias in (*biases, (network.readout.name, network.readout.bias)):
+        off = bias[grid.nearest(bias.clip(-grid.high, grid.high)) != bias]
+        if off.size:
+            yield Finding(
+                _sentence(bias_format),
+                name,
+                f"{off.size} of {bias.size} biases, such as {off[0]}",
+                f"{grid.mantissa_bits} bits times 1 to {2**grid.max_exponent}",
+                "export from the checkpoint, which rounds to them",
+                blocks=True,
+            )
+
+
+SHAPE_RULES: tuple[ShapeRule, ...] = (
+    stored_weight_width,
+    spike_history,
+    delay_line_state,
+    synaptic_delay,
+    delay_bits_against_neurons,
+    single_neuron,
+    cores_of_a_system,
+    graded_spikes,
+)
+NUMBER_RULES: tuple[NumberRule, ...] = (weight_exponent, synaptic_accumulator, threshold_format, bias_format)
+RULES: tuple[ShapeRule | NumberRule, ...] = (*SHAPE_RULES, *NUMBER_RULES)
+
+
+def check_shape(shape: NetworkShape, target: Target) -> list[Finding]:
+    """All findings of the rules about sizes, blocking ones first: what can be said before training."""
+    return _sorted(finding for rule in SHAPE_RULES for finding in rule(shape, target))
 
 
 def check(network: IntegerNetwork, target: Target) -> list[Finding]:
     """All findings of all rules, blocking ones first."""
-    findings = [finding for rule in RULES for finding in rule(network, target)]
-    return sorted(findings, key=lambda finding: not finding.blocks)
+    about_numbers = [finding for rule in NUMBER_RULES for finding in rule(network, target)]
+    return _sorted([*check_shape(of_network(network), target), *about_numbers])
 
 
 def require(network: IntegerNetwork, target: Target) -> list[Finding]:
     """The findings that do not block. Raises RulesBroken listing all that do."""
-    findings = check(network, target)
+    return passed(check(network, target), target)
+
+
+def passed(findings: list[Finding], target: Target) -> list[Finding]:
+    """The findings, if none of them blocks. Raises RulesBroken listing all that do."""
     blocking = [finding for finding in findings if finding.blocks]
     if blocking:
         raise RulesBroken(target.name, map(str, blocking))
     return findings
 
 
-def _sentence(rule: Rule) -> str:
+def page() -> str:
+    """docs/rules.md: every rule's sentence, by what it can be asked about."""
+    sections = (
+        ("Rules about sizes", "Asked by `asrc-export --check RECIPE` before training, and at export.", SHAPE_RULES),
+        ("Rules about numbers", "Asked at export, of the integer network.", NUMBER_RULES),
+    )
+    lines = [
+        "# Hardware rules",
+        "",
+        "One function for each limit in `asrc_export/rules.py`; its docstring is the sentence here and in findings.",
+        "The limits themselves are a target's data: `asrc-export --show-target loihi1` prints them with their sources.",
+        "This page is generated: `python -m asrc_export.rules > docs/rules.md`.",
+    ]
+    for title, note, rules in sections:
+        lines += ["", f"## {title}", "", note, "", "| rule | sentence |", "| --- | --- |"]
+        lines += [f"| `{rule.__name__}` | {_sentence(rule)} |" for rule in rules]
+    lines += [
+        "",
+        "## Budgets of a core",
+        "",
+        "What placement keeps, for each core and every target that limits it:",
+        "",
+    ]
+    lines += [f"* {name.replace('_', ' ')} ({unit})" for name, unit in UNITS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _sorted(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: not finding.blocks)
+
+
+def _nearest(bits: int, allowed: Sequence[int]) -> int:
+    """The width allowed that is closest, the wider of two as close."""
+    return min(allowed, key=lambda width: (abs(width - bits), -width))
+
+
+def _largest_width(shape: NetworkShape, target: Target, i: int) -> int:
+    """The most neurons that layer ``i`` can have for all layers to fit some number of cores; 0 if there is none."""
+
+    def fits(width: int) -> bool:
+        layers = list(shape.layers)
+        layers[i] = replace(layers[i], neurons=width)
+        if i + 1 < len(layers):
+            layers[i + 1] = replace(layers[i + 1], inputs=width)
+        least = fewest_cores(layers, target, shape.mapping)
+        return not any(each.broken for each in least[i : i + 2])
+
+    low, high = 0, shape.layers[i].neurons
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _budget(broken: Broken) -> str:
+    return broken.budget.replace("_", " ")
+
+
+def _sentence(rule: Callable[..., object]) -> str:
     return (rule.__doc__ or "").strip()
+
+
+if __name__ == "__main__":
+    print(page(), end="")

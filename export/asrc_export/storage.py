@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asrc_export.arithmetic import LINE_BITS, Mapping
+from asrc_export.budget import stored_delay_bits
 from asrc_export.network import IntegerNetwork, SkipLayer
+from asrc_export.placement import Placement
+from asrc_export.shape import LayerShape, NetworkShape, of_network
 from asrc_export.target import Target, delay_bits
 
 FLOAT_BITS = 32
+PAPER_HISTORY_BITS = 32
+"""The ASRC-SNN paper, appendix B: past spikes take at most this many bits of each neuron."""
 
 
 @dataclass(frozen=True)
@@ -34,56 +40,86 @@ class Storage:
         )
 
 
-def history_bits(layer: SkipLayer, mapping: Mapping) -> int:
+@dataclass(frozen=True)
+class AxonEntries:
+    """A layer's entries in the tables that route spikes, over all its cores; bits where an entry's size is known."""
+
+    input: int
+    output: int
+    bits: int | None
+
+
+def history_bits(layer: SkipLayer | LayerShape, mapping: Mapping) -> int:
     """Bits that remembering the layer's own spikes takes under a mapping.
 
     delay-line: one 32-bit word a neuron. synaptic-delay: ceil(log2(span)) delay bits a recurrent synapse
     (a delay of span - 1 steps), N^2 of them.
     """
+    if layer.span == 0:
+        return 0
     if mapping == "delay-line":
         return LINE_BITS * layer.neurons
-    return delay_bits(layer.span - 1) * layer.recurrent.size
+    return delay_bits(layer.span - 1) * layer.neurons * layer.neurons
 
 
 def deployed(network: IntegerNetwork, target: Target) -> list[Storage]:
     """What each layer, then the readout, takes in the target's number formats (index and prefix bits left out)."""
+    return of_shape(of_network(network), target)
+
+
+def of_shape(shape: NetworkShape, target: Target) -> list[Storage]:
+    """What each layer of a shape, the readout last, will take in the target's number formats."""
     formats = target.formats
     bias_bits = formats.bias_mantissa_bits.count + formats.max_bias_exponent.count.bit_length()
-    state_bits = formats.state_bits.count
-    layers = [
+    return [
         Storage(
-            weights=(layer.feedforward.size + layer.recurrent.size) * layer.weight_bits,
+            weights=layer.sources * layer.neurons * layer.weight_bits,
             biases=layer.neurons * bias_bits,
-            state=layer.neurons * state_bits,
-            history=history_bits(layer, network.mapping),
+            state=layer.neurons * formats.state_bits.count,
+            history=history_bits(layer, shape.mapping),
         )
-        for layer in network.layers
+        for layer in shape.layers
     ]
-    readout = network.readout
-    last = Storage(
-        readout.weight.size * readout.weight_bits, readout.classes * bias_bits, readout.classes * state_bits, 0
-    )
-    return [*layers, last]
 
 
 def float32(network: IntegerNetwork) -> list[Storage]:
     """The same network in float32, its past spikes kept as PyTorch keeps them: span values a neuron."""
-    layers = [
+    return [
         Storage(
-            weights=(layer.feedforward.size + layer.recurrent.size) * FLOAT_BITS,
+            weights=layer.sources * layer.neurons * FLOAT_BITS,
             biases=layer.neurons * FLOAT_BITS,
             state=layer.neurons * FLOAT_BITS,
             history=layer.span * layer.neurons * FLOAT_BITS,
         )
-        for layer in network.layers
+        for layer in of_network(network).layers
     ]
-    readout = network.readout
-    return [*layers, Storage(readout.weight.size * FLOAT_BITS, *(readout.classes * FLOAT_BITS,) * 2, 0)]
 
 
 def synaptic_memory(network: IntegerNetwork, target: Target) -> int:
-    """Bits of synaptic memory on the target: weight, delay and the target's overhead for each stored synapse."""
+    """Bits of synaptic memory on the target: weight, delay and the target's overhead for each stored synapse.
+
+    Prefixes and the rounding to memory words depend on where the synapses lie: a placement's cores count them.
+    """
     overhead = target.synapses.dense.overhead.count
-    delays = sum(history_bits(layer, "synaptic-delay") for layer in network.layers)
-    weights = sum(each.weights for each in deployed(network, target))
-    return weights + overhead * network.synapses + (delays if network.mapping == "synaptic-delay" else 0)
+    shape = of_network(network)
+    return sum(
+        layer.sources * layer.neurons * (layer.weight_bits + overhead)
+        + (layer.sources - layer.inputs) * layer.neurons * stored_delay_bits(layer, shape.mapping)
+        for layer in shape.layers
+    )
+
+
+def axon_entries(layers: Sequence[LayerShape], placement: Placement, target: Target) -> list[AxonEntries]:
+    """Routing entries of each layer as placed: an input axon for each source on each of its cores, and an output axon
+    for each neuron and core that it sends to.
+    """
+    cores = {layer.name: len(placement.cores_of(layer.name)) for layer in layers}
+    after = [*(cores[layer.name] for layer in layers[1:]), 0]
+    tables = target.axon_tables
+    found = []
+    for layer, following in zip(layers, after, strict=True):
+        own = cores[layer.name] if layer.span else 0
+        into, out = cores[layer.name] * layer.sources, layer.neurons * (own + following)
+        bits = None if tables is None else into * tables.input.count + out * tables.output.count
+        found.append(AxonEntries(into, out, bits))
+    return found
