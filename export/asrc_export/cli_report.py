@@ -10,7 +10,7 @@ from asrc_train import command_line
 
 EXAMPLES = """\
   asrc-report model.loihi2.safetensors --float model.pt
-  asrc-report model.loihi2.safetensors --float model.pt -o report.json -o report.md
+  asrc-report model.loihi2.safetensors --float model.pt -o report.html -o report.json
   asrc-report model.loihi2.safetensors --float model.pt --limit 100 --engine numpy
 """
 
@@ -40,13 +40,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         action="append",
         default=[],
-        help="write the report, format by suffix (.json, .md, .txt); repeatable. Without it, text on the terminal",
+        help="write the report, format by suffix (.html, .json, .csv, .md, .txt); repeatable. Without it, text on "
+        "the terminal",
     )
     return parser
 
 
 def _report(options: argparse.Namespace) -> None:
-    from asrc_export import report, report_text
+    from asrc_export import report, report_sections, report_text
     from asrc_export.engines import select
     from asrc_train.atomic import require_writable
 
@@ -65,7 +66,7 @@ def _report(options: argparse.Namespace) -> None:
     if not options.out:
         print(report_text.text(content), end="")
         return
-    print(report_text.summary(content))
+    print(report_sections.summary(content))
     for path in options.out:
         report_text.write(content, path)
         print(path)

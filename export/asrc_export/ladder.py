@@ -6,7 +6,7 @@
 | float hard-max | each mixture becomes its likeliest lag, the span (float32) |
 | quantized weights | W, U, b, theta and the decay factor are the exported integers; membranes stay real numbers |
 | quantized state | the decayed membrane rounds toward zero, membranes and accumulators are held within 24 bits |
-| deployed | sums over the fan-in are floored by negative weight exponents: the whole integer contract, as the engine runs it |
+| deployed | negative weight exponents floor the sums over the fan-in: the whole integer contract, run by an engine |
 
 Every rung is compared with *float hard-max*: agreement of the answers, and for each layer the share of (step, sample,
 neuron) cells whose spike differs.

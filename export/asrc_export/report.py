@@ -13,18 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from asrc_export import energy, network_file, rules, storage
+from asrc_export import energy, ladder, network_file, neurobench_counts, report_ladder, rules, storage
 from asrc_export import target as targets
 from asrc_export.feed import dataset_for
 from asrc_export.network import IntegerNetwork, worst_case
 from asrc_export.result import Result
 from asrc_train import __version__, checkpoint
-from asrc_train.errors import InvalidSetting
+from asrc_train.checkpoint import Checkpoint
+from asrc_train.data.dataset import Labels
+from asrc_train.errors import InvalidSetting, UnreadableFile
 from asrc_train.evaluate import evaluate
 
 Engine = Callable[..., Result]
 FORMAT = "asrc-report"
 VERSION = 1
+CARRIED = ("torch", "python", "imported_from", "import_notes")
+"""What the report repeats of the checkpoint's provenance: above all, what an import had to settle and how."""
+SCHEMA = "asrc_export/report.schema.json"
+"""The JSON Schema that every report obeys; it lies beside this module."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +59,21 @@ def build(
     """
     network = network_file.load(network_path)
     trained = checkpoint.load(float_path)
-    _require_kinship(network, network_path, float_path)
+    _require_kinship(network, trained, network_path, float_path)
+    rounding = _rounding(network, network_path)
     dataset = dataset_for(network, data_name)
     x, y = dataset.test_x[:limit], dataset.test_y[:limit]
     result = engine(network, x)
     model = trained.network()
     hard = evaluate(model, x, dataset.scale)
     mixture = evaluate(model, x, dataset.scale, temperature=trained.temperature)
-    chip = targets.load(network.target)
+    climbed = ladder.climb(network, trained, x, y, dataset.scale, engine)
+    chip = targets.of(network.target, network.provenance)
     agreement = float((hard.predictions == result.predictions).mean())
     content: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
+        "schema": SCHEMA,
         "samples": len(y),
         "steps": int(x.shape[1]),
         "accuracy": {
@@ -74,12 +83,19 @@ def build(
         },
         "agreement": agreement,
         "disagreeing_samples": np.flatnonzero(hard.predictions != result.predictions).tolist(),
+        "confusion": {
+            "float": _confusion(y, hard.predictions, dataset.classes),
+            "deployed": _confusion(y, result.predictions, dataset.classes),
+        },
+        **report_ladder.sections(climbed, [layer.name for layer in network.layers]),
+        "neurobench": neurobench_counts.section(network, trained, x, engine),
+        "kernels": _kernels(network, trained),
         "layers": _layers(network, result, hard.spikes_per_layer, len(y)),
         "readout": _readout(network, result),
         "storage_bits": _storage(network, chip),
         "energy": _energy(network, result, len(y), int(x.shape[1])),
         "findings": [asdict(finding) for finding in rules.check(network, chip)],
-        "rounding": list(network.provenance.get("rounding", [])),
+        "rounding": rounding,
         "confirmations": [asdict(confirmation) for confirmation in confirmations],
         "provenance": {
             "data": dataset.name,
@@ -90,7 +106,7 @@ def build(
             "float_sha256": checkpoint.fingerprint(float_path),
             "seed": trained.config.training.seed,
             "asrc": __version__,
-            **{key: trained.provenance[key] for key in ("torch", "python") if key in trained.provenance},
+            **{key: trained.provenance[key] for key in CARRIED if key in trained.provenance},
         },
     }
 
@@ -99,12 +115,55 @@ def build(
     return plain
 
 
-def _require_kinship(network: IntegerNetwork, network_path: str | Path, float_path: str | Path) -> None:
+def _require_kinship(
+    network: IntegerNetwork, trained: Checkpoint, network_path: str | Path, float_path: str | Path
+) -> None:
+    way_out = f"give the checkpoint it came from, or write it anew with asrc-export '{float_path}'"
+    not_the_one = f"'{float_path}' is not the checkpoint that '{network_path}' was exported from"
     born_of = network.provenance.get("checkpoint_sha256")
     if born_of is not None and born_of != checkpoint.fingerprint(float_path):
-        raise InvalidSetting(
-            "--float", f"'{float_path}' is not the checkpoint that '{network_path}' was exported from (hashes differ)"
-        )
+        raise InvalidSetting("--float", f"{not_the_one} (hashes differ); {way_out}")
+    mine = [(layer.neurons, layer.span) for layer in network.layers]
+    theirs = list(zip(trained.config.network.hidden, trained.spans, strict=True))
+    if mine != theirs or network.readout.classes != trained.classes:
+        raise InvalidSetting("--float", f"{not_the_one} (widths or spans differ); {way_out}")
+
+
+def _rounding(network: IntegerNetwork, path: str | Path) -> list[dict[str, Any]]:
+    """The network's rounding log. Raises UnreadableFile if somebody put something else there."""
+    log = network.provenance.get("rounding", [])
+    kinds = {"layer": str, "parameter": str, "float": (int, float), "integer": int, "effective": (int, float)}
+    kinds["error"] = (int, float)
+    for line in log if isinstance(log, list) else [log]:
+        if not isinstance(line, dict) or not all(isinstance(line.get(key), kind) for key, kind in kinds.items()):
+            raise UnreadableFile(
+                path, "integer network", "its rounding log is broken", "write it again with asrc-export"
+            )
+    return [{key: line[key] for key in kinds} for line in log]
+
+
+def _confusion(labels: Labels, predictions: Labels, classes: int) -> list[list[int]]:
+    """Samples by label (row) and answer (column)."""
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (labels, predictions), 1)
+    counts: list[list[int]] = matrix.tolist()
+    return counts
+
+
+def _kernels(network: IntegerNetwork, trained: Checkpoint) -> dict[str, Any]:
+    """Each layer's weights over lags 1 to K as training left them, softmax(w / temperature); None for a given span."""
+    logits = [trained.tensors.get(f"layers.{i}.connection.logits") for i in range(len(network.layers))]
+    return {
+        "temperature": trained.temperature,
+        "layers": [
+            {
+                "name": layer.name,
+                "span": layer.span,
+                "weights": None if w is None else (w / trained.temperature).softmax(0).tolist(),
+            }
+            for layer, w in zip(network.layers, logits, strict=True)
+        ],
+    }
 
 
 def _layers(network: IntegerNetwork, result: Result, float_spikes: Sequence[int], samples: int) -> list[dict[str, Any]]:

@@ -45,15 +45,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from asrc_export import report, report_text
+    from asrc_export import report, report_sections, report_text
     from asrc_export.cli_export import print_layers
     from asrc_export.engines import select
     from asrc_export.export import export
-    from asrc_lava import sdk
+    from asrc_lava import interpreter
     from asrc_train import cli as cli_train
     from asrc_train.errors import UnwritableOutput
 
-    sdk.require_lava()  # before a minute of training, not after it
+    interpreter.command()  # raises if there is none: before a minute of training, not after it
     folder: Path = options.out
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def _demo(options: argparse.Namespace) -> None:
     written = [folder / f"report{suffix}" for suffix in report_text.WRITERS]
     for path in written:
         report_text.write(content, path)
-    print(f"\n{report_text.summary(content)}\n")
+    print(f"\n{report_sections.summary(content)}\n")
     for path in (model, exported.path, *written):
         print(path)
 

@@ -1,0 +1,362 @@
+"""The report's tables: one list of sections that text, Markdown and the page all show, so that their numbers agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Report = dict[str, Any]
+MAX_ROWS = 20
+"""Rows of a list of the largest this or that."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, a table, and a sentence below it; ``key`` names it for links and figures."""
+
+    key: str
+    title: str
+    headers: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    note: str = ""
+
+
+def summary(report: Report) -> str:
+    """The report in a sentence."""
+    accuracy = report["accuracy"]
+    deployed, in_float = report["storage_bits"]["deployed"]["total"], report["storage_bits"]["float"]["total"]
+    return (
+        f"Deployed on {report['provenance']['target']}, the network answers {accuracy['deployed']:.1%} of "
+        f"{report['samples']:,} test samples correctly (float {accuracy['float']:.1%}), agrees with the float model on "
+        f"{report['agreement']:.1%}, and takes {deployed / 8192:.1f} KiB instead of {in_float / 8192:.1f} KiB."
+    )
+
+
+def sections(report: Report) -> Iterator[Section]:
+    """The report's tables in the order in which people ask."""
+    yield _ladder(report)
+    yield _confusion(report)
+    yield _parting(report)
+    yield _neurons(report)
+    yield _kernels(report)
+    yield _layers(report)
+    if report.get("placement"):
+        yield from _placement(report["placement"])
+    yield from _storage(report["storage_bits"])
+    yield _energy(report["energy"])
+    yield _neurobench(report["neurobench"])
+    if report["confirmations"]:
+        yield Section(
+            "confirmations",
+            "Confirmed on other backends",
+            ("backend", "samples", "differing", "seconds"),
+            [
+                (c["backend"], f"{c['samples']:,}", c["differing"], f"{c['seconds']:.1f}")
+                for c in report["confirmations"]
+            ],
+            "Differing: samples whose logits are not equal, bit for bit, to the engine's.",
+        )
+    if report["findings"]:
+        yield Section(
+            "limits",
+            "Hardware limits",
+            ("layer", "rule", "here", "limit", "way out"),
+            [(f["layer"], f["rule"], f["value"], f["limit"], f["way_out"]) for f in report["findings"]],
+            "None of these stopped the export.",
+        )
+    if report["rounding"]:
+        yield _rounding(report["rounding"])
+    yield Section(
+        "provenance",
+        "Provenance",
+        ("what", "value"),
+        [(name.replace("_", " "), _plain(value)) for name, value in report["provenance"].items()],
+    )
+
+
+def _ladder(report: Report) -> Section:
+    ladder = report["ladder"]
+    names = [layer["name"] for layer in report["layers"]]
+    accuracy = report["accuracy"]
+    note = (
+        f"On all {report['samples']:,} test samples: float mixture {accuracy['float_mixture']:.2%}, hard-max "
+        f"{accuracy['float']:.2%}, deployed {accuracy['deployed']:.2%}; deployed and hard-max give the same answer on "
+        f"{report['agreement']:.2%}."
+    )
+    if ladder["samples"] < report["samples"]:
+        note += f" The ladder stands on the first {ladder['samples']:,} of them."
+    return Section(
+        "ladder",
+        "Accuracy, rung by rung",
+        (
+            "network",
+            "what changes",
+            "accuracy",
+            "same answer as hard-max",
+            *(f"spikes that differ, {n}" for n in names),
+        ),
+        [
+            (
+                rung["title"],
+                rung["change"],
+                f"{rung['accuracy']:.2%}",
+                f"{rung['agreement']:.2%}",
+                *(f"{rung['spike_difference'][name]:.3%}" for name in names),
+            )
+            for rung in ladder["rungs"]
+        ],
+        note,
+    )
+
+
+def _confusion(report: Report) -> Section:
+    confusion = report["confusion"]
+    pairs = [
+        (count, label, answer, confusion["float"][label][answer])
+        for label, row in enumerate(confusion["deployed"])
+        for answer, count in enumerate(row)
+        if label != answer and count
+    ]
+    most = sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2]))[:MAX_ROWS]
+    wrong = sum(pair[0] for pair in pairs)
+    shown = "" if len(most) == len(pairs) else f" The {len(most)} most frequent of {len(pairs)} kinds are listed."
+    return Section(
+        "confusion",
+        "What is taken for what",
+        ("label", "answered", "times, deployed", "times, float"),
+        [(label, answer, count, in_float) for count, label, answer, in_float in most],
+        f"Deployed, {wrong:,} of {report['samples']:,} samples get a wrong answer.{shown}",
+    )
+
+
+def _parting(report: Report) -> Section:
+    ladder, parting = report["ladder"], report["ladder"]["parting"]
+    neurons = {layer["name"]: layer["neurons"] for layer in report["layers"]}
+    rows = [
+        (
+            each["name"],
+            f"{sum(each['per_step']) / len(each['per_step']):.3%}",
+            f"{max(each['per_step']):.3%}",
+            each["per_step"].index(max(each["per_step"])),
+            f"{parting['samples_by_layer'][each['name']]:,}",
+            neurons[each["name"]],
+        )
+        for each in ladder["drift"]
+    ]
+    first = parting["first"]
+    if first is None:
+        note = f"No spike differs in {ladder['samples']:,} samples of {ladder['steps']:,} steps."
+    else:
+        note = (
+            f"Deployed and float spikes part ways in {parting['samples_that_part']:,} of {ladder['samples']:,} "
+            f"samples, at the median at step {parting['median_step']:g} of {ladder['steps']:,}; first of all in "
+            f"{first['layer']}, step {first['step']}, neuron {first['neuron']} (sample {first['sample']})."
+        )
+    return Section(
+        "drift",
+        "Where deployed and float part ways",
+        ("layer", "spikes that differ", "at the worst step", "worst step", "samples that part here first", "neurons"),
+        rows,
+        note,
+    )
+
+
+def _neurons(report: Report) -> Section:
+    return Section(
+        "neurons",
+        "Silent and saturated neurons",
+        ("layer", "neurons", "silent, float", "silent", "always firing, float", "always firing", "at the 24-bit limit"),
+        [
+            (
+                each["name"],
+                each["neurons"],
+                each["silent_float"],
+                each["silent_deployed"],
+                each["always_firing_float"],
+                each["always_firing_deployed"],
+                each["saturated"],
+            )
+            for each in report["neurons"]
+        ],
+        f"Silent: not one spike in {report['ladder']['samples']:,} samples. Always firing: a spike at every step. "
+        "At the limit: the membrane reached the largest integer that it may hold. Deployed unless it says float.",
+    )
+
+
+def _kernels(report: Report) -> Section:
+    rows = []
+    for layer in report["kernels"]["layers"]:
+        weights = layer["weights"]
+        share = "given" if weights is None else f"{weights[layer['span'] - 1]:.1%}"
+        rows.append((layer["name"], layer["span"], len(weights) if weights else "", share))
+    return Section(
+        "kernels",
+        "How far back each layer listens",
+        ("layer", "span", "lags to choose from", "weight of the chosen lag"),
+        rows,
+        "The span is the number of steps after which a spike comes back to its layer. Weights: softmax over lags, at "
+        f"the temperature training ended with ({report['kernels']['temperature']:.3g}).",
+    )
+
+
+def _layers(report: Report) -> Section:
+    readout = report["readout"]
+    proof = "possible" if readout["can_saturate"] else "proven impossible"
+    return Section(
+        "layers",
+        "Layers",
+        ("layer", "neurons", "span", "bits", "spikes/sample", "float", "rate", "synaptic ops/sample", "saturations"),
+        [
+            (
+                layer["name"],
+                layer["neurons"],
+                layer["span"],
+                layer["weight_bits"],
+                f"{layer['spikes'] / report['samples']:.1f}",
+                f"{layer['spikes_float'] / report['samples']:.1f}",
+                f"{layer['spike_rate']:.1%}",
+                f"{layer['synaptic_operations'] / report['samples']:,.0f}",
+                f"{layer['saturations']} ({'possible' if layer['can_saturate'] else 'proven impossible'})",
+            )
+            for layer in report["layers"]
+        ],
+        f"Readout: {readout['classes']} accumulators, {readout['saturations']} saturations ({proof}).",
+    )
+
+
+def _placement(placement: dict[str, Any]) -> Iterator[Section]:
+    cores, limits = placement["cores"], placement["limits"]
+    rows = []
+    for budget, limit in limits.items():
+        used = [core["used"].get(budget, 0) for core in cores]
+        fullest = max(used, default=0)
+        rows.append(
+            (
+                budget.replace("_", " "),
+                f"{sum(used):,}",
+                f"{fullest:,}",
+                f"{limit:,}",
+                f"{fullest / limit:.1%}" if limit else "",
+            )
+        )
+    yield Section(
+        "placement",
+        "Cores",
+        ("budget of a core", "used in all", "on the fullest core", "limit", "fullest core"),
+        rows,
+        f"{len(cores):,} cores on {placement['chips']:,} chip{'s' if placement['chips'] != 1 else ''}; "
+        f"no placement takes fewer than {placement['lower_bound']:,}.",
+    )
+
+
+def _storage(bits: dict[str, Any]) -> Iterator[Section]:
+    kinds = [kind for kind in bits["deployed"] if kind != "total"]
+    titles = {"state": "membranes", "history": "spike history"}
+    whole = {"name": "all", "deployed": bits["deployed"], "float": bits["float"]}
+    rows = [
+        (layer["name"], version, *(f"{layer[version][kind]:,}" for kind in (*kinds, "total")))
+        for layer in [*bits["layers"], whole]
+        for version in ("deployed", "float")
+    ]
+    yield Section(
+        "storage",
+        "Storage in bits",
+        ("layer", "version", *(titles.get(kind, kind.replace("_", " ")) for kind in kinds), "total"),
+        rows,
+        f"Synaptic memory on the target, its overhead included: {bits['synaptic_memory_on_target']:,} bits.",
+    )
+    per_neuron = bits["spike_history_bits_per_neuron"]
+    yield Section(
+        "history",
+        "Spike history by mapping",
+        ("mapping", "bits", "bits per neuron"),
+        [
+            ("delay line", f"{bits['spike_history']['delay_line']:,}", f"{per_neuron['delay_line']:.1f}"),
+            ("synaptic delays", f"{bits['spike_history']['synaptic_delay']:,}", f"{per_neuron['synaptic_delay']:.1f}"),
+        ],
+    )
+
+
+def _energy(energy: dict[str, Any]) -> Section:
+    sources = dict.fromkeys(source for estimate in energy["estimates"] for source in estimate["sources"])
+    covered: dict[str, list[str]] = {}
+    for estimate in energy["estimates"]:
+        covered.setdefault(estimate["covers"], []).append(estimate["name"])
+    note = "Modelled, not measured."
+    for covers, names in covered.items():
+        note += f" {'; '.join(names)}: {covers}."
+    note += f" Sources: {'; '.join(sources)}."
+    for chip in energy["targets_without_published_prices"]:
+        note += f" No per-event energy of {chip} has been published, so none is given."
+    if energy["graded_operations_per_sample"]:
+        note += f" Graded products of the first layer: {energy['graded_operations_per_sample']:,.0f} a sample."
+    return Section(
+        "energy",
+        "Energy per sample, modelled",
+        ("network", "nJ"),
+        [(e["name"], _interval(e["low_nj"], e["high_nj"])) for e in energy["estimates"]],
+        note,
+    )
+
+
+def _neurobench(metrics: dict[str, Any]) -> Section:
+    title, headers = "NeuroBench metrics", ("metric", "float, by NeuroBench", "float, our count", "deployed, our count")
+    if not metrics["available"]:
+        return Section("neurobench", title, headers, [], f"{metrics['why']}.")
+    ours = metrics["own_counts"]
+    names = {
+        "footprint": "footprint in bytes",
+        "connection_sparsity": "connection sparsity",
+        "activation_sparsity": "activation sparsity",
+        "effective_macs": "effective MACs",
+        "effective_acs": "effective ACs",
+        "dense": "dense operations",
+        "membrane_updates": "membrane updates",
+    }
+    return Section(
+        "neurobench",
+        title,
+        headers,
+        [
+            (title, *(_number(column[key]) for column in (metrics["float"], ours["float"], ours["deployed"])))
+            for key, title in names.items()
+        ],
+        f"By neurobench {metrics['version']} on {metrics['samples']:,} samples; operations and updates are for one "
+        "sample. Effective: active inputs times the non-zero weights they meet, zero weights and biases left out. "
+        "Membrane updates: membranes that changed from one step to the next.",
+    )
+
+
+def _rounding(log: list[dict[str, Any]]) -> Section:
+    return Section(
+        "rounding",
+        "Rounding, worst case of each parameter",
+        ("layer", "parameter", "float", "integer", "effective", "error"),
+        [
+            (
+                line["layer"],
+                line["parameter"],
+                f"{line['float']:.6g}",
+                line["integer"],
+                f"{line['effective']:.6g}",
+                f"{line['error']:.2e}",
+            )
+            for line in log
+        ],
+        "Effective: the value that the integer stands for in the float network's unit.",
+    )
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low:,.1f}" if low == high else f"{low:,.1f} to {high:,.1f}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}" if abs(value) < 1 else f"{value:,.1f}"
+
+
+def _plain(value: Any) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
