@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from asrc_export import energy, ladder, network_file, neurobench_counts, report_ladder, rules, storage
+from asrc_export import ladder, network_file, neurobench_counts, report_costs, report_ladder, rules
 from asrc_export import target as targets
 from asrc_export.feed import dataset_for
 from asrc_export.network import IntegerNetwork, worst_case
@@ -92,8 +92,9 @@ def build(
         "kernels": _kernels(network, trained),
         "layers": _layers(network, result, hard.spikes_per_layer, len(y)),
         "readout": _readout(network, result),
-        "storage_bits": _storage(network, chip),
-        "energy": _energy(network, result, len(y), int(x.shape[1])),
+        "placement": report_costs.placement_data(network, chip),
+        "storage_bits": report_costs.storage_data(network, chip),
+        "energy": report_costs.energy_data(network, result.counts, len(y), int(x.shape[1]), chip),
         "findings": [asdict(finding) for finding in rules.check(network, chip)],
         "rounding": rounding,
         "confirmations": [asdict(confirmation) for confirmation in confirmations],
@@ -202,50 +203,4 @@ def _readout(network: IntegerNetwork, result: Result) -> dict[str, Any]:
         "saturations": count.saturations,
         "worst_case_accumulator": ranges.state.magnitude,
         "can_saturate": not ranges.state.fits_state,
-    }
-
-
-def _storage(network: IntegerNetwork, chip: targets.Target) -> dict[str, Any]:
-    on_chip, in_float = storage.deployed(network, chip), storage.float32(network)
-    names = [*(layer.name for layer in network.layers), network.readout.name]
-    zero = storage.Storage(0, 0, 0, 0)
-    neurons = sum(layer.neurons for layer in network.layers)
-    by_mapping = {
-        "delay_line": sum(storage.history_bits(layer, "delay-line") for layer in network.layers),
-        "synaptic_delay": sum(storage.history_bits(layer, "synaptic-delay") for layer in network.layers),
-    }
-    return {
-        "deployed": _with_total(sum(on_chip, zero)),
-        "float": _with_total(sum(in_float, zero)),
-        "layers": [
-            {"name": name, "deployed": _with_total(mine), "float": _with_total(theirs)}
-            for name, mine, theirs in zip(names, on_chip, in_float, strict=True)
-        ],
-        "spike_history": by_mapping,
-        "spike_history_bits_per_neuron": {key: bits / neurons for key, bits in by_mapping.items()},
-        "synaptic_memory_on_target": storage.synaptic_memory(network, chip),
-    }
-
-
-def _with_total(each: storage.Storage) -> dict[str, int]:
-    return {**asdict(each), "total": each.total}
-
-
-def _energy(network: IntegerNetwork, result: Result, samples: int, steps: int) -> dict[str, Any]:
-    """Estimates for one sample. The deployed network's own target comes first if it has prices; Loihi 1 in any case."""
-    chips = dict.fromkeys([network.target, "loihi1"])
-    priced = [energy.on_chip(network, result.counts, samples, targets.load(chip)) for chip in chips]
-    constants = targets.load_baseline("cmos45nm")
-    estimates = [
-        *(estimate for estimate in priced if estimate is not None),
-        energy.float_spiking(network, result.counts, samples, constants),
-        energy.float_dense(network, steps, constants),
-    ]
-    unpriced = [chip for chip, estimate in zip(chips, priced, strict=True) if estimate is None]
-    return {
-        "basis": energy.BASIS,
-        "unit": "nJ per sample",
-        "estimates": [asdict(estimate) for estimate in estimates],
-        "targets_without_published_prices": unpriced,
-        "graded_operations_per_sample": result.counts[0].feedforward_operations / samples,
     }

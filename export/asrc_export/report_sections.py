@@ -9,6 +9,17 @@ from typing import Any
 Report = dict[str, Any]
 MAX_ROWS = 20
 """Rows of a list of the largest this or that."""
+EVENTS = {
+    "feedforward_operations": "feed-forward",
+    "recurrent_operations": "recurrent",
+    "graded_operations": "graded",
+    "neuron_updates": "updates",
+    "spikes": "spikes",
+    "messages": "messages",
+    "hops_east_west": "hops E-W",
+    "hops_north_south": "hops N-S",
+}
+"""Events of a layer, and their headings."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ def sections(report: Report) -> Iterator[Section]:
     if report.get("placement"):
         yield from _placement(report["placement"])
     yield from _storage(report["storage_bits"])
-    yield _energy(report["energy"])
+    yield from _energy(report["energy"])
     yield _neurobench(report["neurobench"])
     if report["confirmations"]:
         yield Section(
@@ -248,6 +259,22 @@ def _placement(placement: dict[str, Any]) -> Iterator[Section]:
         f"{len(cores):,} cores on {placement['chips']:,} chip{'s' if placement['chips'] != 1 else ''}; "
         f"no placement takes fewer than {placement['lower_bound']:,}.",
     )
+    if "mappings" in placement:
+        yield Section(
+            "mappings",
+            "Cores by mapping",
+            ("mapping", "cores", "at least", "chips", "synaptic memory, bits"),
+            [_mapping_row(mapping, found) for mapping, found in placement["mappings"].items()],
+            " ".join(
+                f"{mapping}: {found['why']}" for mapping, found in placement["mappings"].items() if "why" in found
+            ),
+        )
+
+
+def _mapping_row(mapping: str, found: dict[str, Any]) -> tuple[str, ...]:
+    if not found["fits"]:
+        return mapping, "does not fit", "", "", ""
+    return mapping, *(f"{found[key]:,}" for key in ("cores_used", "lower_bound", "chips", "synaptic_memory"))
 
 
 def _storage(bits: dict[str, Any]) -> Iterator[Section]:
@@ -275,10 +302,22 @@ def _storage(bits: dict[str, Any]) -> Iterator[Section]:
             ("delay line", f"{bits['spike_history']['delay_line']:,}", f"{per_neuron['delay_line']:.1f}"),
             ("synaptic delays", f"{bits['spike_history']['synaptic_delay']:,}", f"{per_neuron['synaptic_delay']:.1f}"),
         ],
+        bits["paper_statement"]["sentence"],
     )
+    if bits["axon_tables"]:
+        yield Section(
+            "axons",
+            "Axon tables",
+            ("layer", "input axons", "output axons", "bits"),
+            [
+                (a["name"], f"{a['input']:,}", f"{a['output']:,}", "unknown" if a["bits"] is None else f"{a['bits']:,}")
+                for a in bits["axon_tables"]
+            ],
+            "Entries over all cores of a layer; bits where the size of an entry is known.",
+        )
 
 
-def _energy(energy: dict[str, Any]) -> Section:
+def _energy(energy: dict[str, Any]) -> Iterator[Section]:
     sources = dict.fromkeys(source for estimate in energy["estimates"] for source in estimate["sources"])
     covered: dict[str, list[str]] = {}
     for estimate in energy["estimates"]:
@@ -291,12 +330,44 @@ def _energy(energy: dict[str, Any]) -> Section:
         note += f" No per-event energy of {chip} has been published, so none is given."
     if energy["graded_operations_per_sample"]:
         note += f" Graded products of the first layer: {energy['graded_operations_per_sample']:,.0f} a sample."
-    return Section(
+    yield Section(
         "energy",
         "Energy per sample, modelled",
         ("network", "nJ"),
         [(e["name"], _interval(e["low_nj"], e["high_nj"])) for e in energy["estimates"]],
         note,
+    )
+    yield Section(
+        "events",
+        "Events per sample",
+        ("layer", *EVENTS.values()),
+        [(e["name"], *(f"{e[key]:,.1f}" for key in EVENTS)) for e in energy["events_per_sample"]],
+        "Counted by running the integer network; messages and hops follow from the placement. Synaptic operations add "
+        "a weight, graded ones multiply first.",
+    )
+    timed = [each for each in energy["latency"] if each["basis"]]
+    untimed = [each["target"] for each in energy["latency"] if not each["basis"]]
+    static = [
+        f"{each['target']}: {_interval(each['low_w'], each['high_w'], 3)} W a chip ({'; '.join(each['sources'])})"
+        for each in energy["static_power"]
+        if each["low_w"] is not None
+    ]
+    yield Section(
+        "latency",
+        "Time, modelled",
+        ("target", "ns per step", "µs per sample", "busiest core"),
+        [
+            (
+                each["target"],
+                _interval(each["low_ns_per_step"], each["high_ns_per_step"]),
+                _interval(each["low_us_per_sample"], each["high_us_per_sample"]),
+                "chip {} core {}".format(*each["busiest_core"]),
+            )
+            for each in timed
+        ],
+        f"Modelled, not measured. {timed[0]['covers'].capitalize() + '. ' if timed else ''}"
+        + "".join(f"No time per event of {name} has been published, so none is given. " for name in untimed)
+        + f"Static power is in no estimate. {'. '.join(static) or 'No figure is known'}.",
     )
 
 
@@ -348,8 +419,8 @@ def _rounding(log: list[dict[str, Any]]) -> Section:
     )
 
 
-def _interval(low: float, high: float) -> str:
-    return f"{low:,.1f}" if low == high else f"{low:,.1f} to {high:,.1f}"
+def _interval(low: float, high: float, digits: int = 1) -> str:
+    return f"{low:,.{digits}f}" if low == high else f"{low:,.{digits}f} to {high:,.{digits}f}"
 
 
 def _number(value: float | None) -> str:

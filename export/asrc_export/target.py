@@ -66,6 +66,12 @@ class Quantity(_Strict):
         """The greatest value that any source gives."""
         return max(self.value, *(each.value for each in self.alternatives), self.value)
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where the values come from and how sure each is, the one in use first."""
+        others = tuple(f"{each.source}, {each.certainty}" for each in self.alternatives)
+        return (f"{self.source}, {self.certainty}", *others)
+
 
 def _measured_in(unit: str, least: float, *, whole: bool) -> AfterValidator:
     """Accept a quantity whose unit is ``unit`` and whose values are at least ``least``, whole numbers if asked."""
