@@ -11,6 +11,8 @@ from asrc_export import cli_import
 from asrc_train import command_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from asrc_export.export import Exported
 
 EXAMPLES = """\
@@ -18,6 +20,7 @@ EXAMPLES = """\
   asrc-export model.pt --target loihi2 --bits 6 --mapping synaptic-delay -o small.safetensors
   asrc-export model.pt --target my_chip.toml --rounding-log
   asrc-export model.pt --target loihi2 --onnx model.onnx
+  asrc-export model.pt --nir model.nir --lossy
   asrc-export --show-target loihi1
   asrc-export --check digits --target loihi1 --mapping synaptic-delay
   asrc-export best.pth --from asrc-snn args.json --target loihi2
@@ -57,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--calibrate", metavar="DATA", help="data set on which ranges are observed (default: the one trained on)")
     add("--rounding-log", action="store_true", help="print float value, integer and effective value of each parameter")
     add("--onnx", metavar="FILE.onnx", help="write the integer network as an ONNX model, too")
+    add("--nir", metavar="FILE.nir", help="write the float network as a NIR graph, too")
+    add("--lossy", action="store_true", help="with --nir: even where only our own reader will see all of it; listed")
     add("--check", metavar="RECIPE_OR_TOML", help="say whether a recipe's network will fit the target, and stop")
     add("--show-target", metavar="NAME_OR_TOML", help="print a target's numbers with their sources, and stop")
     cli_import.add_options(parser)
@@ -67,6 +72,8 @@ def _export(options: argparse.Namespace) -> None:
     from asrc_export.export import export
 
     model = cli_import.bring_in(options) if options.source else options.model
+    if options.nir:
+        _write_nir(model, options)
     exported = export(
         model,
         options.target,
@@ -86,6 +93,14 @@ def _export(options: argparse.Namespace) -> None:
 
         onnx_file.save(exported.network, options.onnx)
         print(options.onnx)
+
+
+def _write_nir(model: str | Path, options: argparse.Namespace) -> None:
+    from asrc_export import nir_export
+
+    for lost in nir_export.save(model, options.nir, lossy=options.lossy):
+        print(f"note: said in the metadata of '{options.nir}' only: {lost}")
+    print(options.nir)
 
 
 def print_layers(exported: Exported) -> None:

@@ -1,4 +1,4 @@
-"""The options of asrc-export that bring in a network of another tool: first a checkpoint like ours, then the export."""
+"""Options of asrc-export that bring in a network of another tool: first a checkpoint like ours, then the export."""
 
 from __future__ import annotations
 

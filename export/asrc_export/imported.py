@@ -57,7 +57,10 @@ def settle(asked: Feed, stated: Feed, channels: int, classes: int) -> Settled:
             "the file does not say what the network is fed; name one of our data sets with --data, or give --steps "
             "and --input-maximum (and --input-scale, if the network takes the integers times something)",
         )
-    return Settled(None, int(merged["steps"]), int(merged["maximum"]), float(_first(merged["scale"], 1.0) or 0.0))
+    scale = 1.0 if merged["scale"] is None else merged["scale"]
+    if not 0 < scale < float("inf"):
+        raise InvalidSetting("--input-scale", f"{scale} is not a positive number")
+    return Settled(None, int(merged["steps"]), int(merged["maximum"]), scale)
 
 
 def _of_dataset(name: str, asked: Feed, stated: Feed, channels: int, classes: int) -> Settled:
