@@ -373,11 +373,14 @@ def test_the_commands_take_it_all_the_way_to_the_report(
     assert cli_export.main(["best.pth", "--from", "asrc-snn", "args.json", "--data", "digits"]) == 0
     printed = capsys.readouterr().out
     assert "note: decays learned (PLIF)" in printed
-    assert "best.pt\n" in printed
-    network = network_file.load("best.loihi2.safetensors")
+    assert "best.imported.pt\n" in printed
+    network = network_file.load("best.imported.loihi2.safetensors")
     assert network.layers[0].decay != network.layers[1].decay
-    assert cli_sim.main(["best.loihi2.safetensors", "--limit", "5", "--backend", "numpy", "--compare", "onnx"]) == 0
-    report = ["best.loihi2.safetensors", "--float", "best.pt", "--limit", "9", "-o", "r.json"]
+    assert (
+        cli_sim.main(["best.imported.loihi2.safetensors", "--limit", "5", "--backend", "numpy", "--compare", "onnx"])
+        == 0
+    )
+    report = ["best.imported.loihi2.safetensors", "--float", "best.imported.pt", "--limit", "9", "-o", "r.json"]
     assert cli_report.main(report) == 0
     provenance = json.loads((tmp_path / "r.json").read_text())["provenance"]
     assert provenance["imported_from"] == "asrc-snn"
@@ -391,9 +394,9 @@ def test_without_a_data_set_it_exports_and_observes_nothing(
     theirs(tmp_path)
     assert cli_export.main(["best.pth", "--from", "asrc-snn", "args.json", "--input-maximum", "3"]) == 0
     assert "no data" in capsys.readouterr().out
-    assert network_file.load("best.loihi2.safetensors").input.maximum == 3
-    assert export("best.pt", "loihi2").observed == []
-    assert cli_sim.main(["best.loihi2.safetensors"]) == 1
+    assert network_file.load("best.imported.loihi2.safetensors").input.maximum == 3
+    assert export("best.imported.pt", "loihi2").observed == []
+    assert cli_sim.main(["best.imported.loihi2.safetensors"]) == 1
     assert "does not say what it was trained on" in capsys.readouterr().err
 
 
@@ -403,6 +406,7 @@ def test_without_a_data_set_it_exports_and_observes_nothing(
         (["--from", "asrc-snn"], "expected 'asrc-snn args.json'"),
         (["--from", "asrc-snn", "args.json", "--dt", "1"], "--dt: goes with --from nir"),
         (["--from", "keras"], "unknown kind 'keras'"),
+        (["--lossy"], "--lossy: goes with --nir only"),
         (["--steps", "3"], "--steps: goes with --from asrc-snn or --from nir only"),
     ],
 )

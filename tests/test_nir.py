@@ -182,13 +182,18 @@ def test_the_commands_take_our_graph_to_the_same_integers(
     monkeypatch.chdir(tmp_path)
     assert cli_export.main([str(checkpoint_path), "--nir", "again.nir", "--lossy", "-o", "first.safetensors"]) == 0
     assert cli_export.main(["again.nir", "--from", "nir"]) == 0
-    first, second = network_file.load("first.safetensors"), network_file.load("again.loihi2.safetensors")
+    first, second = network_file.load("first.safetensors"), network_file.load("again.imported.loihi2.safetensors")
     for mine, theirs in zip(first.layers, second.layers, strict=True):
         assert all(np.array_equal(getattr(mine, name), getattr(theirs, name)) for name in vars(mine))
     capsys.readouterr()
-    assert cli_sim.main(["again.loihi2.safetensors", "--limit", "5", "--json"]) == 0
+    assert cli_sim.main(["again.imported.loihi2.safetensors", "--limit", "5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["samples"] == 5
-    assert cli_report.main(["again.loihi2.safetensors", "--float", "again.pt", "--limit", "9", "-o", "r.json"]) == 0
+    assert (
+        cli_report.main(
+            ["again.imported.loihi2.safetensors", "--float", "again.imported.pt", "--limit", "9", "-o", "r.json"]
+        )
+        == 0
+    )
     assert json.loads((tmp_path / "r.json").read_text())["provenance"]["imported_from"] == "nir"
 
 

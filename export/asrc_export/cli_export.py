@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli_import.check(parser, options)
     if options.show_target is None and options.check is None and options.model is None:
         parser.error("name a checkpoint, a recipe with --check, or a target with --show-target")
+    if options.lossy and not options.nir:
+        parser.error("argument --lossy: goes with --nir only")
     body = _show_target if options.show_target is not None else _export if options.check is None else _check
     return command_line.run("asrc-export", lambda: body(options))
 

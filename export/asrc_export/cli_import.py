@@ -30,7 +30,8 @@ OPTIONS = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the group to the parser of asrc-export."""
     add = parser.add_argument_group(
-        "networks of other tools", "MODEL is read as such, written as MODEL.pt (for asrc-report --float), and exported."
+        "networks of other tools",
+        "MODEL is read as such, written as MODEL.imported.pt (for asrc-report --float), and exported.",
     ).add_argument
     add(
         "--from",
@@ -81,9 +82,7 @@ def bring_in(options: argparse.Namespace) -> Path:
     from asrc_train.atomic import require_writable
 
     source = Path(options.model)
-    path = source.with_suffix(".pt")
-    if path == source:
-        path = source.with_suffix(".asrc.pt")
+    path = source.with_suffix(".imported.pt")  # never model.pt, which may be what the graph was written from
     require_writable(path)
     brought = _read(options)
     checkpoint.save(brought.checkpoint, path)
