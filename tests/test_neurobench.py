@@ -15,7 +15,6 @@ from asrc_export.feed import dataset_for
 from asrc_export.network import IntegerNetwork
 from asrc_export.random_network import random_network
 from asrc_train.checkpoint import Checkpoint
-from asrc_train.freeze import freeze
 
 SAMPLES = 12
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import html
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
-from asrc_export import network_file, report, report_text
+from asrc_export import network_file, report, report_sections, report_text
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported, export
 from asrc_export.report import Confirmation
 from asrc_train import checkpoint, data
 from asrc_train.errors import InvalidData, InvalidSetting, UnreadableFile, UnwritableOutput
 from asrc_train.evaluate import evaluate
+
+
+ENTRY = ("layer", "parameter", "float", "integer", "effective", "error")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +80,7 @@ def test_every_format_carries_the_same_numbers(content: dict[str, Any], tmp_path
     for suffix in report_text.WRITERS:
         report_text.write(content, tmp_path / f"r{suffix}")
     assert json.loads((tmp_path / "r.json").read_text()) == content
-    for suffix in (".md", ".txt"):
+    for suffix in (".md", ".txt", ".html"):
         text = (tmp_path / f"r{suffix}").read_text()
         for number in (
             f"{content['accuracy']['deployed']:.2%}",
@@ -83,6 +91,70 @@ def test_every_format_carries_the_same_numbers(content: dict[str, Any], tmp_path
             assert number in text
         assert "modelled" in text
         assert "lava, single graph" in text
+
+
+def test_text_markdown_and_page_show_the_same_tables(content: dict[str, Any]) -> None:
+    shown = list(report_sections.sections(content))
+    assert len({section.key for section in shown}) == len(shown)
+    text, markdown, page = (report_text.WRITERS[suffix](content) for suffix in (".txt", ".md", ".html"))
+    for section in shown:
+        assert section.title in text
+        assert f"## {section.title}" in markdown
+        assert f'<section id="{section.key}"' in page
+        for cell in (str(cell) for row in section.rows for cell in row):
+            assert cell in text
+            assert " ".join(cell.split()) in html.unescape(markdown)
+            assert cell in html.unescape(page)
+
+
+def test_csv_rows_are_the_numbers_of_the_json_with_units(content: dict[str, Any]) -> None:
+    rows = list(csv.DictReader(io.StringIO(report_text.WRITERS[".csv"](content))))
+    assert list(rows[0]) == ["name", "value", "unit"]
+    values = {row["name"]: row for row in rows}
+    assert len(values) == len(rows)
+    assert float(values["accuracy.deployed"]["value"]) == content["accuracy"]["deployed"]
+    assert values["accuracy.deployed"]["unit"] == "share"
+    assert int(values["layers.layer1.spikes"]["value"]) == content["layers"][1]["spikes"]
+    assert values["layers.layer1.spikes"]["unit"] == "spike"
+    assert int(values["storage_bits.deployed.total"]["value"]) == content["storage_bits"]["deployed"]["total"]
+    assert values["storage_bits.deployed.total"]["unit"] == "bit"
+    assert (
+        float(values["ladder.rungs.quantized_weights.accuracy"]["value"]) == content["ladder"]["rungs"][2]["accuracy"]
+    )
+
+
+def test_a_spreadsheet_finds_no_formula_in_the_csv(content: dict[str, Any]) -> None:
+    hostile = {**content, "provenance": {**content["provenance"], "data": '=HYPERLINK("x")', "@torch": "+1"}}
+    for row in csv.reader(io.StringIO(report_text.WRITERS[".csv"](hostile))):
+        for cell in row:
+            assert cell[:1] not in ("=", "@", "+")
+
+
+def test_every_report_obeys_the_published_schema(content: dict[str, Any]) -> None:
+    schema = json.loads((Path(report.__file__).parents[1] / content["schema"]).read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(content)] == []
+    for broken in (
+        {**content, "agreement": 1.5},
+        {**content, "surprise": 1},
+        {key: part for key, part in content.items() if key != "ladder"},
+        {**content, "energy": {**content["energy"], "basis": "measured"}},
+    ):
+        assert not validator.is_valid(broken)
+
+
+def test_the_ladder_ends_where_the_report_begins(content: dict[str, Any]) -> None:
+    rungs = {rung["name"]: rung for rung in content["ladder"]["rungs"]}
+    assert {name: rungs[name]["accuracy"] for name in content["accuracy"]} == content["accuracy"]
+    assert rungs["deployed"]["agreement"] == content["agreement"]
+    for neurons, fired, layer in zip(content["neurons"], content["firing"], content["layers"], strict=True):
+        assert sum(fired["deployed"]) == layer["spikes"]
+        assert neurons["silent_deployed"] == fired["deployed"].count(0)
+    for version in ("float", "deployed"):
+        matrix = content["confusion"][version]
+        assert sum(map(sum, matrix)) == content["samples"]
+        assert sum(matrix[i][i] for i in range(10)) == round(content["accuracy"][version] * content["samples"])
 
 
 def test_a_suffix_without_a_format_lists_those_there_are(content: dict[str, Any], tmp_path: Path) -> None:
@@ -104,10 +176,32 @@ def test_files_that_do_not_belong_together_are_refused(
         checkpoint.save(trained, other)
     finally:
         trained.tensors["readout.bias"].sub_(1)
-    with pytest.raises(InvalidSetting, match="hashes differ"):
+    with pytest.raises(InvalidSetting, match=r"hashes differ.*asrc-export"):
         report.build(other_network, other, engine=engine.run, engine_name="numpy")
     with pytest.raises(UnreadableFile, match="integer network"):
         report.build(checkpoint_path, checkpoint_path, engine=engine.run, engine_name="numpy")
+
+
+def test_without_a_hash_the_widths_and_spans_have_to_match(
+    exported: Exported, checkpoint_path: Path, tmp_path: Path
+) -> None:
+    network = network_file.load(exported.path)
+    layer = replace(network.layers[0], span=network.layers[0].span % 16 + 1)
+    network_file.save(
+        replace(network, layers=(layer, *network.layers[1:]), provenance={"data": "digits"}), tmp_path / "n"
+    )
+    with pytest.raises(InvalidSetting, match="spans differ"):
+        report.build(tmp_path / "n", checkpoint_path, engine=engine.run, engine_name="numpy")
+
+
+@pytest.mark.parametrize("log", ["text", [1], [{"layer": "layer0"}], [dict.fromkeys(ENTRY, float("nan"))]])
+def test_a_broken_rounding_log_is_refused_in_a_sentence(
+    exported: Exported, checkpoint_path: Path, tmp_path: Path, log: Any
+) -> None:
+    network = network_file.load(exported.path)
+    network_file.save(replace(network, provenance={**network.provenance, "rounding": log}), tmp_path / "n")
+    with pytest.raises(UnreadableFile, match="rounding log is broken"):
+        report.build(tmp_path / "n", checkpoint_path, engine=engine.run, engine_name="numpy")
 
 
 def test_a_data_set_of_the_wrong_width_is_refused(exported: Exported, checkpoint_path: Path) -> None:

@@ -198,4 +198,5 @@ def _effective(connection: Connection) -> tuple[int, int]:
 
 def _changes(v: NDArray[np.generic]) -> int:
     """Cells of v (T, B, N) that differ from the step before; all of the first step."""
-    return v[0].size + int(np.count_nonzero(v[1:] != v[:-1]))
+    changed: int = v[0].size + int(np.count_nonzero(v[1:] != v[:-1]))
+    return changed

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -133,14 +134,13 @@ def _require_kinship(
 def _rounding(network: IntegerNetwork, path: str | Path) -> list[dict[str, Any]]:
     """The network's rounding log. Raises UnreadableFile if somebody put something else there."""
     log = network.provenance.get("rounding", [])
-    kinds = {"layer": str, "parameter": str, "float": (int, float), "integer": int, "effective": (int, float)}
-    kinds["error"] = (int, float)
+    keys = ("layer", "parameter", "float", "integer", "effective", "error")
     for line in log if isinstance(log, list) else [log]:
-        if not isinstance(line, dict) or not all(isinstance(line.get(key), kind) for key, kind in kinds.items()):
-            raise UnreadableFile(
-                path, "integer network", "its rounding log is broken", "write it again with asrc-export"
-            )
-    return [{key: line[key] for key in kinds} for line in log]
+        numbers = [line.get(key) for key in keys[2:]] if isinstance(line, dict) else [None]
+        if not all(isinstance(number, (int, float)) and isfinite(number) for number in numbers):
+            why = "its rounding log is broken"
+            raise UnreadableFile(path, "integer network", why, "write it again with asrc-export")
+    return [{key: str(line.get(key, "")) if key in keys[:2] else line[key] for key in keys} for line in log]
 
 
 def _confusion(labels: Labels, predictions: Labels, classes: int) -> list[list[int]]:

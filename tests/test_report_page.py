@@ -1,0 +1,160 @@
+"""The page people show: one file, nothing from outside, no text of a file that could run, readable on a phone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from asrc_export import report
+from asrc_export.engines import numpy as engine
+from asrc_export.export import Exported
+from asrc_export.report_figures import figures
+from asrc_export.report_page import page
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>$\\frac{'
+PLACEMENT = {
+    "cores": [
+        {
+            "chip": i // 3,
+            "core": i % 3,
+            "shares": [{"layer": HOSTILE, "first": 0, "neurons": 7}],
+            "used": {"neurons": 7},
+        }
+        for i in range(5)
+    ],
+    "limits": {"neurons": 8, "synapses": 100},
+    "lower_bound": 4,
+    "chips": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def content(exported: Exported, checkpoint_path: Path) -> dict[str, Any]:
+    return report.build(exported.path, checkpoint_path, engine=engine.run, engine_name="numpy", limit=30)
+
+
+@pytest.fixture(scope="module")
+def written(content: dict[str, Any]) -> str:
+    return page({**content, "placement": PLACEMENT})
+
+
+class Elements(HTMLParser):
+    """All start tags with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_the_page_is_one_file_that_asks_for_nothing(written: str) -> None:
+    assert len(written.encode()) <= 2 * 2**20
+    for tag, attributes in Elements(written).found:
+        assert tag not in ("script", "iframe", "object", "embed", "base", "form")
+        for name in ("src", "href", "xlink:href", "action", "data"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+        assert not any(name.startswith("on") for name in attributes)
+    assert not re.search(r"url\((?!#)|@import", written)
+    assert "default-src 'none'" in written
+
+
+def test_the_page_has_one_title_unique_ids_and_links_that_lead_somewhere(written: str) -> None:
+    found = Elements(written).found
+    assert [tag for tag, _ in found].count("h1") == 1
+    ids = [attributes["id"] for tag, attributes in found if "id" in attributes and tag not in ("path", "clippath")]
+    assert len(set(ids)) == len(ids)
+    links = [attributes["href"] for tag, attributes in found if tag == "a"]
+    assert links
+    assert {link[1:] for link in links if link} <= set(ids)
+    for tag, attributes in found:
+        if tag == "div" and attributes.get("class") == "drawing":
+            assert attributes["role"] == "img"
+            assert attributes["aria-label"]
+
+
+def test_figures_stand_where_their_numbers_are_and_are_well_formed(content: dict[str, Any], written: str) -> None:
+    drawn = figures({**content, "placement": PLACEMENT})
+    for key in ("ladder", "confusion", "drift", "neurons", "kernels", "placement", "storage", "energy"):
+        assert f'<section id="{key}"' in written
+        assert drawn[key]
+        for figure in drawn[key]:
+            ElementTree.fromstring(figure.svg)
+            assert figure.caption.endswith(".")
+            assert "#0101" not in figure.svg
+            assert "currentColor" in figure.svg or "var(--" in figure.svg
+
+
+def test_without_a_placement_or_learned_spans_their_figures_are_left_out(content: dict[str, Any]) -> None:
+    kernels = [{**layer, "weights": None} for layer in content["kernels"]["layers"]]
+    drawn = figures({**content, "placement": None, "kernels": {**content["kernels"], "layers": kernels}})
+    assert "placement" not in drawn
+    assert "kernels" not in drawn
+
+
+def test_texts_from_files_are_escaped_wherever_they_stand(content: dict[str, Any]) -> None:
+    def renamed(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {renamed(key): renamed(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [renamed(value) for value in part]
+        return part.replace("layer0", HOSTILE) if isinstance(part, str) else part
+
+    hostile = renamed(content)
+    hostile["provenance"] = dict.fromkeys(content["provenance"], HOSTILE) | {HOSTILE: [HOSTILE]}
+    hostile["placement"] = PLACEMENT
+    text = page(hostile)
+    assert "&lt;script&gt;" in text
+    tags = [tag for tag, _ in Elements(text).found]
+    assert "script" not in tags
+    assert "img" not in tags
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The system's Chromium, headless."""
+    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if binary is None or driver is None:
+        pytest.skip("no Chromium with its driver here (Debian: apt-get install chromium chromium-driver)")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_in_a_browser_nothing_fails_and_nothing_sticks_out(
+    browser: Any, written: str, tmp_path: Path, width: int, scheme: str
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(written, encoding="utf-8")
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    preference = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": [preference]})
+    browser.get(file.as_uri())
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    root = "document.documentElement"
+    assert browser.execute_script("return innerWidth") == width
+    assert browser.execute_script(f"return {root}.scrollWidth - {root}.clientWidth") == 0
+    dark = "return getComputedStyle(document.body).backgroundColor"
+    assert (browser.execute_script(dark) == "rgb(255, 255, 255)") == (scheme == "light")
+    inked = "return [...document.querySelectorAll('svg text')].every(t => getComputedStyle(t).fill === arguments[0])"
+    assert browser.execute_script(inked, browser.execute_script("return getComputedStyle(document.body).color"))
