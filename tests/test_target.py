@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from asrc_export import energy, rules, storage, target
-from asrc_export.engines import numpy as engine
-from asrc_export.export import Exported
+from asrc_export import cli_export, network_file, rules, target
+from asrc_export.export import Exported, export
 from asrc_export.network import validate
 from asrc_export.random_network import random_network
 from asrc_train.errors import RulesBroken, UnknownName, UnreadableFile
@@ -48,6 +46,14 @@ def test_a_target_of_the_users_own_is_loaded_by_path(tmp_path: Path) -> None:
         (', unit = "neurons"', "", r"limits\.neurons_per_core\.unit"),
         ('certainty = "inferred"', 'certainty = "sure"', "certainty"),
         ("[formats]", "[formats", "not valid TOML"),
+        ("value = 4095", "value = -4095", r"'limits\.neurons_per_core': -4095 is below 1"),
+        ("value = 4095", "value = 4095.5", r"'limits\.neurons_per_core': 4095\.5 is not a whole number"),
+        ("value = 4095", "value = true", r"limits\.neurons_per_core\.value"),
+        ('unit = "neurons"', 'unit = "cores"', r"'limits\.neurons_per_core': its unit is 'cores', expected 'neurons'"),
+        ("neurons_per_core", "neuron_per_core", r"'limits\.neuron_per_core': there is no such key.*'neurons_per_core'"),
+        ("value = 8192", "value = inf", r"limits\.neurons_per_core\.alternatives\.0\.value"),
+        ("weight_bits = [2,", "weight_bits = [0,", r"formats\.weight_bits\.0"),
+        ("[synapses.dense]", "[synapses.sparse]", r"synapses\.dense"),
     ],
 )
 def test_a_wrong_target_file_is_refused_by_key(tmp_path: Path, old: str, new: str, says: str) -> None:
@@ -97,51 +103,46 @@ def test_graded_input_on_a_binary_chip_is_told_but_does_not_block(exported: Expo
     assert any("payload" in finding.rule for finding in findings)
 
 
-def test_storage_counts_every_kind_of_bit() -> None:
-    network = random_network(0, channels=2, widths=(8,), spans=(9,), classes=3, steps=5)
-    chip = target.load("loihi2")
-    layer, readout = storage.deployed(network, chip)
-    assert layer.weights == (2 * 8 + 8 * 8) * 8
-    assert layer.biases == 8 * (13 + 3)
-    assert layer.state == 8 * 24
-    assert layer.history == 8 * 32
-    assert readout.weights == 8 * 3 * 8
-    in_float = storage.float32(network)[0]
-    assert in_float.history == 9 * 8 * 32
-    assert storage.history_bits(network.layers[0], "synaptic-delay") == 8 * 8 * 4  # delay 8 takes 4 bits
-    assert storage.synaptic_memory(network, chip) == (2 * 8 + 8 * 8 + 8 * 3) * (8 + 12)
-
-
-@pytest.mark.parametrize(("span", "bits"), [(1, 0), (2, 1), (3, 2), (5, 3), (9, 4), (17, 5), (32, 5), (33, 6), (63, 6)])
-def test_delay_bits_hold_the_delay(span: int, bits: int) -> None:
-    assert target.delay_bits(span - 1) == bits
-    assert 2**bits > span - 1
-
-
-def test_energy_is_events_times_cited_constants(exported: Exported) -> None:
-    import numpy as np
-
-    network = exported.network
-    x = np.random.default_rng(0).integers(0, 17, (3, network.steps, 1))
-    counts = engine.run(network, x).counts
-    chip = target.load("loihi1")
-    estimate = energy.on_chip(network, counts, 3, chip)
-    assert estimate is not None
-    assert chip.energy is not None
-    operations = sum(c.feedforward_operations + c.recurrent_operations for c in counts)
-    operations -= counts[0].feedforward_operations  # graded: not in the table
-    spikes, updates = (sum(getattr(c, name) for c in counts) for name in ("spikes", "neuron_updates"))
-    fixed = 23.6 * operations + 1.7 * spikes
-    assert estimate.low_nj == pytest.approx((fixed + 52 * updates) / 3 / 1000)
-    assert estimate.high_nj == pytest.approx((fixed + 81 * updates) / 3 / 1000)
-    assert estimate.basis == "modelled"
-    assert any("Davies" in source for source in estimate.sources)
-
-
-def test_no_joule_is_given_for_a_target_without_published_prices(exported: Exported) -> None:
-    counts: Any = ()
-    assert energy.on_chip(exported.network, counts, 1, target.load("loihi2")) is None
-
-
 def test_a_network_stays_valid_when_only_its_mapping_changes(exported: Exported) -> None:
     validate(replace(exported.network, mapping="synaptic-delay"))
+
+
+def test_where_sources_disagree_both_are_there_and_the_range_holds_both() -> None:
+    chip = target.load("loihi2")
+    neurons = chip.limits.neurons_per_core
+    assert neurons.count == 4095
+    assert [each.value for each in neurons.alternatives] == [8192]
+    assert (neurons.lowest, neurons.highest) == (4095, 8192)
+    assert len(neurons.sources) == 2
+
+
+def test_show_target_marks_the_value_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_export.main(["--show-target", "loihi2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("limits.neurons_per_core"))
+    assert "in use" in lines[at]
+    assert "4,095" in lines[at]
+    assert lines[at + 1].split()[:2] == ["or", "8,192"]
+    assert "joules are not" in lines[-2]
+
+
+def test_a_network_carries_the_users_target_with_it(checkpoint_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    content = (target.FOLDER / "loihi1.toml").read_text().replace('name = "loihi1"', 'name = "mine"')
+    path.write_text(content.replace("value = 1024, unit", "value = 512, unit"))
+    chip = target.load(str(path))
+    made = export(checkpoint_path, str(path), tmp_path / "mine.safetensors", mapping="synaptic-delay")
+    path.unlink()
+    network = network_file.load(made.path)
+    assert target.of(network.target, network.provenance) == chip
+
+
+def test_a_network_for_a_target_of_the_package_carries_none(exported: Exported) -> None:
+    assert target.PROVENANCE_KEY not in exported.network.provenance
+    assert target.of("loihi2", exported.network.provenance) == target.load("loihi2")
+
+
+@pytest.mark.parametrize("carried", [{"name": "loihi2"}, [1], None, {**target.load("loihi1").model_dump(mode="json")}])
+def test_a_carried_target_that_is_none_or_another_is_refused(carried: object) -> None:
+    with pytest.raises(UnreadableFile, match="target in a network"):
+        target.of("loihi2", {target.PROVENANCE_KEY: carried})

@@ -9,7 +9,7 @@ from itertools import islice, permutations
 from asrc_export.budget import Demand, destinations, largest_share
 from asrc_export.shape import LayerShape
 
-ROUNDS = 40
+ROUNDS = 12
 """Fillings tried until the cores that layers send to are as many as were reckoned with."""
 WINDOW = 32
 """Cores that are looked at for a share, which bounds the time that large networks take."""
@@ -133,11 +133,12 @@ def fill(
     order: Sequence[int],
     reckoned: Sequence[int],
     most: Sequence[int],
+    enough: int,
 ) -> list[Filled] | None:
     """Fill cores until layers take no more of them than the spikes sent there were reckoned with.
 
     ``reckoned``: cores of each layer to begin with; ``most``: the largest share of each allowed. None if the numbers
-    do not come to rest.
+    do not come to rest, or take more than ``enough`` cores.
     """
     layers = [demand.layer for demand in wanted]
     for _ in range(ROUNDS):
@@ -148,6 +149,8 @@ def fill(
             if largest < 1:
                 return None
             cut(Job(i, wanted[i], reckoned[i], sent_to[i], largest), cores, limits)
+            if len(cores) > enough:
+                return None
         counted = [sum(core.holds(i) for core in cores) for i in range(len(layers))]
         if all(now <= then for now, then in zip(counted, reckoned, strict=True)):
             return cores

@@ -19,9 +19,11 @@ from asrc_export.target import Target
 from asrc_export.traffic import Route, Seat, route, seats
 from asrc_train.errors import RulesBroken
 
+WASTEFUL = 3
+"""A way of filling that takes so many times the lower bound of cores is given up."""
 LARGE = 512
 """Cores of a network so large that only the orderly ways of filling are tried."""
-REPAIRS = 6
+REPAIRS = 4
 """Fillings with smaller shares, tried when a core has too many axons to other chips."""
 
 
@@ -75,9 +77,11 @@ def place(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> Pla
     bound = lower_bound(layers, target, mapping)
     best: Placement | None = None
     for tried, (cut, order) in enumerate(ways(layers)):
-        if tried >= len(CUTS) and best is not None and (len(best.cores) <= bound or len(best.cores) > LARGE):
+        if tried >= len(CUTS) and (bound > LARGE or (best is not None and len(best.cores) <= bound)):
             break
-        for made in _placed(layers, target, mapping, cut, order, bound, repairs=0 if best else REPAIRS):
+        for made in _placed(
+            layers, target, mapping, cut, order, bound, repairs=REPAIRS if best is None and tried < len(CUTS) else 0
+        ):
             if best is None or _merit(made) < _merit(best):
                 best = made
     if best is None:
@@ -152,7 +156,7 @@ def _placed(
     most = [layer.neurons for layer in layers]
     at = {layer.name: i for i, layer in enumerate(layers)}
     for _ in range(repairs + 1):
-        filled = fill(wanted, limits, cut, order, reckoned, most)
+        filled = fill(wanted, limits, cut, order, reckoned, most, enough=WASTEFUL * bound + 64)
         if filled is None:
             return []
         several = len(filled) > target.limits.cores_per_chip.count

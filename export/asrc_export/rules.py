@@ -127,13 +127,12 @@ def single_neuron(shape: NetworkShape, target: Target) -> Iterator[Finding]:
     """A core must hold at least one neuron with all its input axons, synapses and output axons."""
     for i, least in enumerate(fewest_cores(shape.layers, target, shape.mapping)):
         if least.broken:
-            width = _largest_width(shape, target, i)
             yield Finding(
                 _sentence(single_neuron),
                 shape.layers[i].name,
                 " and ".join(f"{each.used:,} {_budget(each)}" for each in least.broken),
                 " and ".join(f"{each.limit:,}" for each in least.broken),
-                f"largest width that fits: {width:,}" if width else "no width of this layer fits; narrow the others",
+                _narrower(shape, target, i),
                 blocks=True,
             )
 
@@ -314,6 +313,15 @@ def _sorted(findings: Iterable[Finding]) -> list[Finding]:
 def _nearest(bits: int, allowed: Sequence[int]) -> int:
     """The width allowed that is closest, the wider of two as close."""
     return min(allowed, key=lambda width: (abs(width - bits), -width))
+
+
+def _narrower(shape: NetworkShape, target: Target, i: int) -> str:
+    """The width of layer ``i``, or else of the one before it, at which layer ``i`` fits."""
+    if width := _largest_width(shape, target, i):
+        return f"largest width that fits: {width:,}"
+    if i and (width := _largest_width(shape, target, i - 1)):
+        return f"largest width of {shape.layers[i - 1].name} that fits: {width:,}"
+    return "no width fits; use fewer input channels or another target"
 
 
 def _largest_width(shape: NetworkShape, target: Target, i: int) -> int:
