@@ -20,7 +20,7 @@ from asrc_export import cli_export, cli_report, network_file, nir_export, nir_fi
 from asrc_export.imported import Feed, Imported
 from asrc_lava import cli_sim
 from asrc_train import checkpoint
-from asrc_train.errors import AsrcError, InvalidSetting, UnreadableFile
+from asrc_train.errors import AsrcError, InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_train.freeze import FrozenLayer, FrozenNetwork, freeze, freeze_file
 
 FED = Feed(steps=12, maximum=1)
@@ -464,6 +464,12 @@ def test_a_product_of_thin_matrices_that_would_not_fit_is_refused(tmp_path: Path
     graph = chain(nir.Linear(np.zeros((1, 30_000))), nir.Linear(np.zeros((30_000, 1))), lif(30_000))
     graph.nodes["input"] = nir.Input({"input": np.array([30_000])})
     with pytest.raises(InvalidSetting, match="30000 x 30000 entries, too many"):
+        imported(graph, tmp_path)
+
+
+def test_weights_beyond_single_precision_are_counted_by_tensor(tmp_path: Path) -> None:
+    graph = chain(nir.Linear(np.full((3, 3), 1e200)), nir.Linear(np.full((3, 3), 1e200)), lif(3))
+    with pytest.raises(NonFiniteWeights, match=r"'layers\.0\.feedforward\.weight' holds 9 NaN or infinite"):
         imported(graph, tmp_path)
 
 

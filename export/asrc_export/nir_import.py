@@ -38,7 +38,7 @@ from asrc_export.nir_graph import Flat, Signal, broken, dense, flatten, numbers,
 from asrc_train import __version__, checkpoint
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import validated
-from asrc_train.errors import InvalidSetting
+from asrc_train.errors import InvalidSetting, NonFiniteWeights
 from asrc_train.freeze import Floats
 
 Integration = Literal["euler", "exact"]
@@ -91,7 +91,8 @@ def read(
     """The network of a NIR file; what the file leaves open and how it was settled is among the notes.
 
     ``dt`` is in the unit of the graph's time constants. Raises UnreadableFile (see `nir_file.read`), InvalidSetting
-    naming the node, what it asks for and what comes closest, BackendMissing, and what `imported.settle` raises.
+    naming the node, what it asks for and what comes closest, NonFiniteWeights, BackendMissing, and what
+    `imported.settle` raises.
     """
     graph = nir_file.read(path)
     metadata = graph.metadata if isinstance(graph.metadata, dict) else {}
@@ -102,9 +103,11 @@ def read(
     notes = [] if ours else _notes(reading)
     flat = flatten(graph)
     scale = _without_scale(flat, metadata) if ours else None
-    heard = signals(flat, reading.dt)
-    layers = list(_chain(flat, heard, reading, notes))
-    weight, bias = _readout(flat, heard[flat.output], layers[-1], notes)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named by _tensors
+        heard = signals(flat, reading.dt)
+        layers = list(_chain(flat, heard, reading, notes))
+        weight, bias = _readout(flat, heard[flat.output], layers[-1], notes)
+        tensors = _tensors(layers, weight, bias)
     stated = _stated(metadata, scale) if ours else Feed()
     channels, classes = width_of(flat, flat.input), len(bias)
     feed = settle(asked, stated, channels, classes)
@@ -119,7 +122,7 @@ def read(
             maximum=feed.maximum,
             spans=tuple(layer.span for layer in layers),
             temperature=1.0,
-            tensors=_tensors(layers, weight, bias),
+            tensors=tensors,
             permutation=order,
             history=[],
             scores={},
@@ -393,4 +396,9 @@ def _tensors(layers: list[_Layer], weight: Floats, bias: Floats) -> dict[str, An
         named[f"layers.{i}.feedforward.bias"] = layer.bias
         named[f"layers.{i}.recurrent.weight"] = layer.recurrent
     named |= {"readout.weight": weight, "readout.bias": bias}
-    return {name: torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)) for name, array in named.items()}
+    single = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in named.items()}
+    for name, array in single.items():
+        infinite = int((~np.isfinite(array)).sum())
+        if infinite:
+            raise NonFiniteWeights(name, infinite)
+    return {name: torch.from_numpy(array) for name, array in single.items()}
