@@ -21,7 +21,6 @@ from asrc_train import checkpoint, data
 from asrc_train.errors import InvalidData, InvalidSetting, UnreadableFile, UnwritableOutput
 from asrc_train.evaluate import evaluate
 
-
 ENTRY = ("layer", "parameter", "float", "integer", "effective", "error")
 
 

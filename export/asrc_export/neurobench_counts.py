@@ -35,7 +35,7 @@ from asrc_train.freeze import FrozenNetwork, freeze
 if TYPE_CHECKING:
     from asrc_export.neurobench_model import SteppedNetwork
 
-MAX_CELLS = 2**21
+MAX_CELLS = 2**20
 """NeuroBench keeps every (step, sample, neuron) cell of a batch; samples beyond this many cells are left out."""
 ABSENT = "not computed: the neurobench package is not installed (pip install 'asrc-toolchain[neurobench]')"
 

@@ -313,7 +313,8 @@ def energy(report: Report) -> Figure | None:
         colour = ACCENT if each["name"].startswith("deployed") else MUTED
         low, high = max(each["low_nj"], 1e-9), each["high_nj"]
         axes.plot([low, high], [row, row], color=colour, linewidth=5, solid_capstyle="round")
-        axes.annotate(each["name"], (low, row), (0, 8), textcoords="offset points", ha="left")
+        edge = axes.get_yaxis_transform()
+        axes.annotate(each["name"], (0, row), (0, 8), xycoords=edge, textcoords="offset points")
     axes.set_xscale("log")
     lowest, highest = min(each["low_nj"] or each["high_nj"] for each in estimates), max(e["high_nj"] for e in estimates)
     axes.set_xlim(lowest / 2, max(highest * 2, lowest * 1000))
