@@ -65,7 +65,7 @@ def fewest_cores(layers: Sequence[LayerShape], target: Target, mapping: Mapping)
 
 
 def lower_bound(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> int:
-    """Cores that any placement needs: the first number that neither a budget nor the packing of whole layers forbids."""
+    """Cores that any placement needs: the first number that no budget and no packing of whole layers forbids."""
     wanted = demands(layers, target, mapping)
     least = fewest_cores(layers, target, mapping)
     limits = limits_of(target)
@@ -134,7 +134,18 @@ def _least_words(demand: Demand, shares: int) -> int:
     if shares <= EXACT_SHARES and neurons <= EXACT_NEURONS:
         return _least_exactly(partial, full, block, neurons, shares)
     gain = max(full * part - block * words for part, words in enumerate(partial))
-    return -(-(full * neurons - gain * shares) // block)
+    return max(_packed(demand, block), -(-(full * neurons - gain * shares) // block))
+
+
+def _packed(demand: Demand, block: int) -> int:
+    """Words if no word were wasted but by the rounding of whole rows: as few blocks as there can be."""
+    layer, encoding = demand.layer, demand.target.synapses.dense
+    prefixes = encoding.block_prefix.count * -(-layer.neurons // block)
+    rows = ((layer.inputs, layer.weight_bits), (layer.sources - layer.inputs, layer.weight_bits + demand.delay_bits))
+    return sum(
+        count * -(-(layer.neurons * (bits + encoding.overhead.count) + prefixes) // encoding.word.count)
+        for count, bits in rows
+    )
 
 
 def _least_exactly(partial: list[int], full: int, block: int, neurons: int, shares: int) -> int:
