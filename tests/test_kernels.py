@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -80,7 +80,8 @@ def cases(draw: st.DrawFn, depth: int | None = None, dtype: torch.dtype = torch.
         threshold: float | Tensor = draw(st.sampled_from([0.5, 1.0]))
         if learned:
             decay, threshold = (torch.tensor(value, dtype=dtype, requires_grad=True) for value in (decay, threshold))
-        dynamics = Dynamics(decay, threshold, draw(st.sampled_from(["soft", "hard"])), draw(st.booleans()))
+        reset, resolution = draw(st.sampled_from(["soft", "hard"])), draw(st.sampled_from([None, 2.0**-3, 2.0**-10]))
+        dynamics = Dynamics(decay, threshold, reset, draw(st.booleans()), resolution)
         driven = not layers and draw(st.integers(0, 5)) == 0
         if driven:
             x = normal(steps, batch, neurons)
@@ -167,6 +168,47 @@ def test_every_instruction_set_gives_the_same_gradients(isa: str, case: Case) ->
         counts, gradients = case.counts("native")
     assert torch.equal(counts, expected_counts)
     assert_close(gradients, expected, EXACT)
+
+
+def integer_neurons(dtype: torch.dtype) -> Case:
+    """Whole numbers, in a layer's unit: up to 2^22 of them in a membrane, then so few that all rounding shows."""
+    generator = torch.Generator().manual_seed(11)
+
+    def whole(*shape: int, most: int) -> Tensor:
+        return torch.randint(-most, most + 1, shape, generator=generator).to(dtype)
+
+    layers, fan_in = [], 1
+    for neurons, units, most, reset in ((40, 512, 2**13, "soft"), (70, 16, 6, "hard"), (20, 16, 6, "soft")):
+        dynamics = Dynamics(0.5, (units + 1) / units, reset, resolution=1 / units)  # type: ignore[arg-type]
+        shapes = (neurons, fan_in), (neurons,), (neurons, neurons)
+        weight, bias, recurrent = (whole(*shape, most=most) / units for shape in shapes)
+        layers.append(SkipLayer(weight, bias, recurrent, 3, dynamics))
+        fan_in = neurons
+    x = torch.randint(0, 256, (60, 17, 1), generator=generator).to(dtype)
+    return Case(x, tuple(layers), torch.ones(60, 17, 20, dtype=dtype))
+
+
+@pytest.mark.parametrize("isa", [None, *instruction_sets()])
+def test_single_precision_computes_integer_neurons_exactly(isa: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = ["native"] if isa else ["bptt", "autograd"]
+    if isa:
+        monkeypatch.setenv("ASRC_ISA", isa)
+    exact, single = integer_neurons(torch.float64), integer_neurons(torch.float32)
+    expected = spike_counts(exact.x, exact.layers, kernel="autograd").float()
+    assert 0.02 < expected.mean() / 60 < 0.9, "the network should be alive"
+    blunt = [each._replace(dynamics=replace(each.dynamics, resolution=None)) for each in exact.layers]
+    assert not torch.equal(expected, spike_counts(exact.x, blunt, kernel="autograd").float()), "rounding should matter"
+    for kernel in kernels:
+        assert torch.equal(expected, spike_counts(single.x, single.layers, kernel=kernel))
+
+
+@pytest.mark.parametrize("kernel", FAST)
+def test_gradients_flow_through_the_rounding_of_the_membrane_as_if_it_were_not_there(kernel: str) -> None:
+    case = small(dtype=torch.float64)
+    fine = tuple(each._replace(dynamics=Dynamics(0.5, 1.0, resolution=2.0**-32)) for each in case.layers)
+    rounded = Case(case.x, fine, case.toward)
+    assert torch.equal(case.counts(kernel)[0], rounded.counts(kernel)[0])
+    assert_close(rounded.counts(kernel)[1], case.counts(kernel)[1], 1e-6)
 
 
 @needs_native
@@ -301,6 +343,8 @@ def broken(name: str) -> tuple[Tensor, SkipLayer]:
         "learned decay for each neuron": (x, layer._replace(dynamics=Dynamics(decay=torch.ones(40)))),
         "another dtype": (x, layer._replace(recurrent=layer.recurrent.double())),
         "another device": (x, layer._replace(recurrent=layer.recurrent.to("meta"))),
+        "resolution of 0.3": (x, layer._replace(dynamics=Dynamics(resolution=0.3))),
+        "negative resolution": (x, layer._replace(dynamics=Dynamics(resolution=-0.5))),
         "unknown reset": (x, layer._replace(dynamics=Dynamics(reset="none"))),  # type: ignore[arg-type]
         "x of two dimensions": (x[0], layer),
         "x of integers": (x.long(), layer),
@@ -315,7 +359,8 @@ BROKEN = [
     "NaN in x", "infinity in x", "NaN in wide x", "NaN in weight", "infinity in recurrent", "NaN in taps",
     "NaN in decay", "infinite threshold", "no taps", "span 0", "negative span", "taps of two dimensions",
     "weight of another fan-in", "bias of another width", "recurrent not square", "gain of another batch",
-    "learned decay for each neuron", "another dtype", "another device", "unknown reset", "x of two dimensions",
+    "learned decay for each neuron", "resolution of 0.3", "negative resolution", "another dtype", "another device",
+    "unknown reset", "x of two dimensions",
     "x of integers", "no values", "no steps", "bias without weight",
 ]  # fmt: skip
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from asrc_train.kernels.layer import SkipLayer, current, require_finite
+from asrc_train.kernels.layer import Dynamics, SkipLayer, current, require_finite
+from asrc_train.straight_through import straight_through
 from asrc_train.surrogate import fire
 
 
@@ -24,7 +25,7 @@ def spikes(x: Tensor, layer: SkipLayer) -> Tensor:
     v = silence = torch.zeros_like(driven[0])
     s: list[Tensor] = []
     for t in range(len(x)):
-        u = dynamics.decay * v + driven[t] + _recalled(s, layer.taps, silence) @ layer.recurrent.t()
+        u = _decayed(v, dynamics) + driven[t] + _recalled(s, layer.taps, silence) @ layer.recurrent.t()
         s.append(fire(u - dynamics.threshold))
         resetting = s[t].detach() if dynamics.detach_reset else s[t]
         v = u - dynamics.threshold * resetting if dynamics.reset == "soft" else u * (1 - resetting)
@@ -36,6 +37,13 @@ def counts(x: Tensor, layers: Sequence[SkipLayer]) -> Tensor:
     for layer in layers:
         x = spikes(x, layer)
     return x.sum(0)
+
+
+def _decayed(v: Tensor, dynamics: Dynamics) -> Tensor:
+    kept, resolution = dynamics.decay * v, dynamics.resolution
+    if resolution is None:
+        return kept
+    return straight_through(kept, torch.trunc(kept.detach() / resolution) * resolution)
 
 
 def _recalled(s: list[Tensor], taps: Tensor | int, silence: Tensor) -> Tensor:

@@ -147,7 +147,10 @@ def _run_mixture(
 
 def _advance(u: Tensor, v: Tensor, s: Tensor, alpha: float, theta: float, dynamics: Dynamics) -> None:
     """One step of the membrane, in place: u holds the current and becomes the membrane, s and v follow."""
-    u.add_(v, alpha=alpha)
+    if dynamics.resolution is None:
+        u.add_(v, alpha=alpha)
+    else:  # v is not needed any more; scaling by a power of two is exact
+        u.add_(v.mul_(alpha / dynamics.resolution).trunc_(), alpha=dynamics.resolution)
     torch.ge(u, theta, out=s)
     if dynamics.reset == "soft":
         torch.sub(u, s, alpha=theta, out=v)

@@ -21,12 +21,15 @@ class Dynamics:
 
     ``decay`` and ``threshold`` are numbers, or tensors of no dimension; those that require a gradient get one.
     ``detach_reset`` keeps the gradient from flowing through the reset's spike (the paper lets it flow).
+    ``resolution``, a power of two, rounds the decayed membrane alpha v toward zero to a multiple of it, as integer
+    neurons do; gradients flow as if it did not (straight-through).
     """
 
     decay: float | Tensor = 0.5
     threshold: float | Tensor = 1.0
     reset: Reset = "soft"
     detach_reset: bool = False
+    resolution: float | None = None
 
 
 class SkipLayer(NamedTuple):
@@ -142,6 +145,9 @@ def _require_dynamics(where: str, dynamics: Dynamics) -> None:
             raise InvalidSetting(f"{where}, {name}", f"{value} is not a finite number")
     if dynamics.reset not in ("soft", "hard"):
         raise InvalidSetting(f"{where}, reset", f"'{dynamics.reset}' is neither 'soft' nor 'hard'")
+    resolution = dynamics.resolution
+    if resolution is not None and (math.frexp(resolution)[0] != 0.5 or not 2.0**-32 <= resolution <= 2.0**32):
+        raise InvalidSetting(f"{where}, resolution", f"{resolution} is not a power of two from 2^-32 to 2^32")
 
 
 def current(x: Tensor, layer: SkipLayer) -> Tensor:

@@ -179,6 +179,7 @@ class _Call:
             detach_reset=layer.dynamics.detach_reset,
             decay=_number(layer.dynamics.decay),
             threshold=_number(layer.dynamics.threshold),
+            resolution=layer.dynamics.resolution or 0.0,
             spikes=_pointer(kept),
             **{
                 name: _pointer(tensor if tensor is None else self.keep(tensor.detach().contiguous()))

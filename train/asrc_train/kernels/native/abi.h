@@ -34,6 +34,7 @@ struct asrc_layer {
     int64_t detach_reset;
     double decay;
     double threshold;
+    double resolution;  // alpha v is rounded toward zero to multiples of this power of two; 0: not at all
     const void* weight;     // R (neurons, inputs), or null
     const void* bias;       // R (neurons), or null
     const void* recurrent;  // R (neurons, neurons)

@@ -29,7 +29,7 @@ ASRC_INLINE void put_bits(uint64_t* words, int64_t at, const uint64_t (&values)[
 }
 
 // Spikes and membrane of one step. `lagged`: U r[t] of a mixture.
-template <bool hard, typename R>
+template <bool hard, bool rounded, typename R>
 ASRC_INLINE void step(const Layer<R>& layer, const Forward<R>& run, const Room<R>& room, int64_t t, const R* lagged) {
     constexpr int L = kLanes<R>;
     const Input<R>& input = run.input;
@@ -70,11 +70,13 @@ ASRC_INLINE void step(const Layer<R>& layer, const Forward<R>& run, const Room<R
         }
         uint64_t fired[(P * L + 63) / 64] = {};
         const Vector<R> threshold = splat(layer.threshold);
+        const R units = rounded ? 1 / layer.resolution : R{1};  // powers of two: scaling by them is exact
         ASRC_UNROLL
         for (int c = 0; c < P; ++c) {
             const Vector<R> before = load(last + at + c * L);
             const Vector<R> v = before - where(at_least(before, threshold), hard ? before : threshold);
-            const Vector<R> u = layer.decay * v + sum[c];
+            const Vector<R> kept = layer.decay * v;
+            const Vector<R> u = (rounded ? layer.resolution * toward_zero(units * kept) : kept) + sum[c];
             store(membrane + at + c * L, u);
             fired[c * L / 64] |= bits(at_least(u, threshold)) << c * L % 64;
         }
@@ -132,7 +134,7 @@ void write_numbers(const Layer<R>& layer, const Forward<R>& run) {
     }
 }
 
-template <bool hard, typename R>
+template <bool hard, bool rounded, typename R>
 void run_sample(const Layer<R>& layer, const Forward<R>& run, const Room<R>& room) {
     const int64_t width = layer.width;
     clear_row(room.row, width);
@@ -147,7 +149,7 @@ void run_sample(const Layer<R>& layer, const Forward<R>& run, const Room<R>& roo
         }
         for (int64_t j = 0; j < count; ++j) {
             R* lagged = room.lagged + j * width;
-            step<hard>(layer, run, room, begin + j, layer.lags ? lagged : nullptr);
+            step<hard, rounded>(layer, run, room, begin + j, layer.lags ? lagged : nullptr);
             if (layer.lags) feed_back(layer, run, begin + j, lagged + width, count - 1 - j);
         }
     }
@@ -156,7 +158,11 @@ void run_sample(const Layer<R>& layer, const Forward<R>& run, const Room<R>& roo
 
 template <typename R>
 void forward(const Layer<R>& layer, const Forward<R>& run, const Room<R>& room) {
-    layer.hard ? run_sample<true>(layer, run, room) : run_sample<false>(layer, run, room);
+    if (layer.resolution != 0) {
+        layer.hard ? run_sample<true, true>(layer, run, room) : run_sample<false, true>(layer, run, room);
+    } else {
+        layer.hard ? run_sample<true, false>(layer, run, room) : run_sample<false, false>(layer, run, room);
+    }
 }
 
 template <typename R>

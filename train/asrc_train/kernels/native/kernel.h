@@ -43,6 +43,7 @@ struct Layer {
     bool detached;
     R decay;
     R threshold;
+    R resolution;         // or 0
     const R* weights;           // (inputs + neurons, width)
     const R* bias;              // (width)
     const R* taps;              // taps[k] weighs lag k, k = 1..K; zeros up to K + kBlock

@@ -19,6 +19,7 @@ class CLayer(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("inputs", "neurons", "lags", "span", "hard_reset", "detach_reset")),
         ("decay", ctypes.c_double),
         ("threshold", ctypes.c_double),
+        ("resolution", ctypes.c_double),
         *((name, ctypes.c_void_p) for name in ("weight", "bias", "recurrent", "mixture", "gain", "spikes")),
         *((f"grad_{name}", ctypes.c_void_p) for name in ("weight", "bias", "recurrent", "mixture", "dynamics")),
     )

@@ -90,6 +90,7 @@ Layer<R> prepare(Memory& memory, const asrc_call& call, int64_t index, const Ker
     layer.detached = given.detach_reset != 0;
     layer.decay = static_cast<R>(given.decay);
     layer.threshold = static_cast<R>(given.threshold);
+    layer.resolution = static_cast<R>(given.resolution);
 
     R* weights = memory.zeros<R>((layer.inputs + layer.neurons) * layer.width);
     const R* w = numbers<R>(given.weight);

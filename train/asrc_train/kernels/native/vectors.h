@@ -79,7 +79,7 @@ ASRC_INLINE Vector<R> splat(R x) {
 
 // A Mask is one truth value a lane; bits() gives them as an integer, lane 0 lowest. where() is the vector in the lanes
 // that hold, and 0 in the others. A comparison with NaN does not hold. (Masks of ones: without them GCC 12 warns of its
-// own header.)
+// own header.) toward_zero() drops the fraction.
 #if defined(__AVX512F__)
 
 typedef __mmask16 MaskF;
@@ -94,6 +94,9 @@ ASRC_INLINE Floats larger(Floats a, Floats b) { return (Floats)_mm512_maskz_max_
 ASRC_INLINE Doubles larger(Doubles a, Doubles b) { return (Doubles)_mm512_maskz_max_pd(MaskD{0xff}, (__m512d)a, (__m512d)b); }
 ASRC_INLINE Floats smaller(Floats a, Floats b) { return (Floats)_mm512_maskz_min_ps(MaskF{0xffff}, (__m512)a, (__m512)b); }
 ASRC_INLINE Doubles smaller(Doubles a, Doubles b) { return (Doubles)_mm512_maskz_min_pd(MaskD{0xff}, (__m512d)a, (__m512d)b); }
+constexpr int kTowardZero = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
+ASRC_INLINE Floats toward_zero(Floats v) { return (Floats)_mm512_maskz_roundscale_ps(MaskF{0xffff}, (__m512)v, kTowardZero); }
+ASRC_INLINE Doubles toward_zero(Doubles v) { return (Doubles)_mm512_maskz_roundscale_pd(MaskD{0xff}, (__m512d)v, kTowardZero); }
 
 #else
 
@@ -111,6 +114,9 @@ ASRC_INLINE Floats larger(Floats a, Floats b) { return (Floats)_mm256_max_ps((__
 ASRC_INLINE Doubles larger(Doubles a, Doubles b) { return (Doubles)_mm256_max_pd((__m256d)a, (__m256d)b); }
 ASRC_INLINE Floats smaller(Floats a, Floats b) { return (Floats)_mm256_min_ps((__m256)a, (__m256)b); }
 ASRC_INLINE Doubles smaller(Doubles a, Doubles b) { return (Doubles)_mm256_min_pd((__m256d)a, (__m256d)b); }
+constexpr int kTowardZero = _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC;
+ASRC_INLINE Floats toward_zero(Floats v) { return (Floats)_mm256_round_ps((__m256)v, kTowardZero); }
+ASRC_INLINE Doubles toward_zero(Doubles v) { return (Doubles)_mm256_round_pd((__m256d)v, kTowardZero); }
 #elif defined(__SSE2__)
 ASRC_INLINE uint64_t bits(MaskF m) { return static_cast<uint32_t>(_mm_movemask_ps((__m128)m)); }
 ASRC_INLINE uint64_t bits(MaskD m) { return static_cast<uint32_t>(_mm_movemask_pd((__m128d)m)); }
@@ -126,6 +132,23 @@ ASRC_INLINE Doubles larger(Doubles a, Doubles b) { return a > b ? a : b; }
 ASRC_INLINE Floats smaller(Floats a, Floats b) { return a < b ? a : b; }
 ASRC_INLINE Doubles smaller(Doubles a, Doubles b) { return a < b ? a : b; }
 #endif
+#endif
+
+#if !defined(__AVX2__)
+
+// Adding `ulp_one` and taking it away rounds what is smaller to a nearest whole number; what is not smaller is whole.
+template <typename V, typename R>
+ASRC_INLINE V without_fraction(V v, R ulp_one) {
+    const V size = larger(v, -v);
+    V whole = (size + ulp_one) - ulp_one;
+    whole = whole - 1 + where(at_least(size, whole), V{} + 1);
+    whole += where(at_least(size, V{} + ulp_one), size - whole);
+    return whole - where(at_least(V{}, v), whole + whole);
+}
+
+ASRC_INLINE Floats toward_zero(Floats v) { return without_fraction(v, 0x1p23f); }
+ASRC_INLINE Doubles toward_zero(Doubles v) { return without_fraction(v, 0x1p52); }
+
 #endif
 
 // max(0, 1 - |u - theta|): the triangle of surrogate.py. `distance` is u - theta.
