@@ -20,6 +20,7 @@ EXAMPLES = """\
   asrc-export model.pt --target loihi2 --bits 6 --mapping synaptic-delay -o small.safetensors
   asrc-export model.pt --target my_chip.toml --rounding-log
   asrc-export model.pt --target loihi2 --onnx model.onnx
+  asrc-export vanilla.pt --target loihi2 --netx model.net
   asrc-export model.pt --nir model.nir --lossy
   asrc-export --show-target loihi1
   asrc-export --check digits --target loihi1 --mapping synaptic-delay
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--calibrate", metavar="DATA", help="data set on which ranges are observed (default: the one trained on)")
     add("--rounding-log", action="store_true", help="print float value, integer and effective value of each parameter")
     add("--onnx", metavar="FILE.onnx", help="write the integer network as an ONNX model, too")
+    add("--netx", metavar="FILE.net", help="write its layers for lava-dl, too, and keep to what netx can represent")
     add("--nir", metavar="FILE.nir", help="write the float network as a NIR graph, too")
     add("--lossy", action="store_true", help="with --nir: even where only our own reader will see all of it; listed")
     add("--check", metavar="RECIPE_OR_TOML", help="say whether a recipe's network will fit the target, and stop")
@@ -83,6 +85,7 @@ def _export(options: argparse.Namespace) -> None:
         bits=options.bits,
         mapping=options.mapping,
         calibrate_on=options.calibrate,
+        netx=bool(options.netx),
     )
     print_layers(exported)
     if options.rounding_log:
@@ -95,6 +98,11 @@ def _export(options: argparse.Namespace) -> None:
 
         onnx_file.save(exported.network, options.onnx)
         print(options.onnx)
+    if options.netx:
+        from asrc_export import netx_export
+
+        netx_export.save(exported.network, options.netx)
+        print(options.netx)
 
 
 def _write_nir(model: str | Path, options: argparse.Namespace) -> None:

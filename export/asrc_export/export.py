@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from asrc_export import calibrate, network_file, quantize, target
+from asrc_export import calibrate, network_file, netx_export, quantize, target
 from asrc_export.arithmetic import Mapping
 from asrc_export.calibrate import Observed
 from asrc_export.feed import dataset_for
@@ -35,11 +35,12 @@ def export(
     bits: int = 8,
     mapping: Mapping = "delay-line",
     calibrate_on: str | None = None,
+    netx: bool = False,
 ) -> Exported:
     """Quantize a checkpoint for a target and write the integer network (by default beside the checkpoint).
 
     Ranges are observed on training samples of ``calibrate_on``, by default the data set trained on, and not at
-    all for a network from elsewhere that names none. Raises
+    all for a network from elsewhere that names none. ``netx`` keeps to the number formats of lava-dl's netx. Raises
     UnreadableFile, NonFiniteWeights, UnknownName, SpanTooLong, InvalidSetting, InvalidData, RulesBroken,
     UnwritableOutput; an earlier file at ``out`` is left whole.
     """
@@ -47,7 +48,9 @@ def export(
     path = Path(out or f"{Path(model).with_suffix('')}.{chip.name}.safetensors")
     require_writable(path)
     frozen = freeze.freeze_file(model)
-    made = quantize.quantize(frozen, chip, bits=bits, mapping=mapping)
+    made = quantize.quantize(frozen, netx_export.narrowed(chip) if netx else chip, bits=bits, mapping=mapping)
+    if netx:
+        made = netx_export.refit(made)
     data = calibrate_on or frozen.provenance["data"]
     observed = calibrate.observe(made.network, dataset_for(made.network, data).train_x) if data else []
     reached = {each.name: [each.state.low, each.state.high] for each in observed}
