@@ -109,5 +109,6 @@ def _run(uv: str, *arguments: str) -> None:
         [uv, *arguments], cwd=environments(), capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        why = f"uv could not make an environment for it ({' '.join(done.stderr.split())[-300:]})"
+        said = " ".join(done.stderr.split())
+        why = f"uv could not make an environment for it ({said[max(0, said.find('error')) :][:300]})"
         raise BackendMissing("lava", why, WAY_OUT)
