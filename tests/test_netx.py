@@ -85,7 +85,7 @@ from lava.proc import io
 for name in sys.argv[1:]:
     x = np.load(name + ".npy")  # (T, channels)
     bits = 0 if x.max() <= 1 else 8
-    net = netx.hdf5.Network(name + ".net", input_message_bits=bits, reset_interval=10_000, reset_offset=2)
+    net = netx.hdf5.Network(name + ".net", input_message_bits=bits, reset_interval=10_000, reset_offset=1)
     steps = len(x) + len(net)
     source = io.source.RingBuffer(data=np.pad(x.T, ((0, 0), (0, steps - len(x)))))
     sink = io.sink.RingBuffer(shape=net.out.shape, buffer=steps)
