@@ -12,7 +12,7 @@ from asrc_train import command_line
 
 if TYPE_CHECKING:
     from asrc_train.config import Config
-    from asrc_train.fit import BatchDone, Epoch, Observer
+    from asrc_train.fit import Observer
 
 EXAMPLES = """\
   asrc-train --data digits --connection asrc --out model.pt
@@ -97,7 +97,7 @@ def _train(options: argparse.Namespace) -> None:
 
         observers.append(tensorboard.writer(options.tensorboard))
     with progress.bar(f"training {config.network.connection} on {config.data.name}", config.training.epochs) as update:
-        observers.append(_bar_observer(update, config))
+        observers.append(progress.of_training(update))
         trained = fit.fit(config, options.out, resume=options.resume, device=device, observers=tuple(observers))
     spans = "/".join(str(span) for span in trained.spans)
     print(
@@ -140,25 +140,6 @@ def _device(name: str) -> str:
     if name == "cuda" and available:
         return name
     raise InvalidSetting("--device", f"'{name}' is not available here; use auto or cpu")
-
-
-def _bar_observer(update: Any, config: Config) -> Observer:
-    from asrc_train.fit import BatchDone
-
-    shown = ""
-
-    def observe(event: Epoch | BatchDone) -> None:
-        nonlocal shown
-        if isinstance(event, BatchDone):
-            update(event.epoch - 1 + event.batch / event.batches, shown)
-            return
-        shown = (
-            f"loss {event.loss:.4f}  train {event.training_accuracy:.1%}  validation {event.validation_accuracy:.1%}  "
-            f"tau {event.temperature:.3f}  spans {'/'.join(map(str, event.spans))}"
-        )
-        update(event.epoch, shown)
-
-    return observe
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,18 @@ class BatchDone:
 Observer = Callable[[Epoch | BatchDone], None]
 
 
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A network to go on training in place of a fresh one, and where it comes from.
+
+    ``network`` is of the architecture configured, and is changed by training; a class of its own may compute its
+    spikes in its own way (quantized, say). ``provenance`` is JSON-like and becomes part of the checkpoint's.
+    """
+
+    network: SkipRecurrentNetwork
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
 def fit(
     config: Config,
     out: str | Path,
@@ -60,13 +72,15 @@ def fit(
     resume: bool = False,
     device: str = "cpu",
     observers: tuple[Observer, ...] = (),
+    start: Start | None = None,
 ) -> Checkpoint:
     """Train as configured and write the checkpoint of the best epoch to ``out``.
 
     The best epoch has the highest accuracy on the validation part of the training split, with hard-max spans, the
     latest of equals. The test split is read once, at the end. After each epoch the whole state is kept beside
     ``out`` (`resume_path`), from which ``resume`` goes on to the same result, bit for bit. Same seed, same device,
-    same number of threads: same bits. Under torchrun, each process takes its share of every batch.
+    same number of threads: same bits. Under torchrun, each process takes its share of every batch. ``start`` gives
+    a network to go on with.
 
     Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
     """
@@ -76,7 +90,7 @@ def fit(
     state = resume_path(out)
     with distributed.joined(device) as (world, own_device):
         _require_whole_batches(config, world)
-        run = _Run(config, dataset, order, torch.device(own_device), world)
+        run = _Run(config, dataset, order, torch.device(own_device), world, start)
         if resume:
             run.restore(state)
             world.wait()  # nobody writes a new state while others still read the old
@@ -107,10 +121,12 @@ class _Run:
         order: np.ndarray[Any, np.dtype[np.int64]] | None,
         device: torch.device,
         world: World,
+        start: Start | None,
     ) -> None:
         self.config, self.dataset, self.order, self.device, self.world = config, dataset, order, device, world
         torch.manual_seed(config.training.seed)
-        self.network = SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network).to(device)
+        begun = start or Start(SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network))
+        self.network, self.origin = begun.network.to(device), dict(begun.provenance)
         self.optimizer = make_optimizer(self.network, config)
         train, held = validation_split(dataset.train_y, config.data.validation_fraction)
         x = torch.from_numpy(permuted(dataset.train_x, order))
@@ -206,6 +222,7 @@ class _Run:
             history=[asdict(epoch) for epoch in self.history],
             scores=scores,
             provenance={
+                **self.origin,
                 "best_epoch": best.epoch,
                 "asrc": __version__,
                 "torch": torch.__version__,
@@ -218,6 +235,7 @@ class _Run:
         """Keep everything that the next epoch depends on."""
         content = {
             "config": self.config.model_dump_json(),
+            "origin": json.dumps(self.origin),
             "history": json.dumps([asdict(epoch) for epoch in self.history]),
             "best": self.best,
             "best_tensors": self.best_tensors,
@@ -242,6 +260,8 @@ class _Run:
                 raise InvalidSetting(
                     "--resume", f"'{path}' was started with other settings ({_differences(stored, self.config)})"
                 )
+            if json.loads(content.get("origin", "{}")) != self.origin:
+                raise InvalidSetting("--resume", f"'{path}' was started from another network")
             self.history = [Epoch(**epoch) for epoch in json.loads(content["history"])]
             self.best, self.best_tensors = int(content["best"]), content["best_tensors"]
             self.network.load_state_dict(content["network"])
