@@ -12,9 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from asrc_export import cli_export, cli_report, from_asrc_snn, network_file
+from asrc_export import cli_export, cli_report, network_file
 from asrc_export.export import export
-from asrc_export.imported import Feed
+from asrc_export.interop import asrc_snn
+from asrc_export.interop.imported import Feed
 from asrc_lava import cli_sim
 from asrc_train import checkpoint
 from asrc_train.errors import AsrcError, InvalidData, InvalidSetting, NonFiniteWeights, UnreadableFile
@@ -62,8 +63,8 @@ class Theirs:
         self.arguments_path.write_text(json.dumps(self.arguments, indent=2))
         return self
 
-    def read(self, asked: Feed = FED, permutation: Path | None = None) -> from_asrc_snn.Imported:
-        return from_asrc_snn.read(self.path, self.arguments_path, asked, permutation)
+    def read(self, asked: Feed = FED, permutation: Path | None = None) -> asrc_snn.Imported:
+        return asrc_snn.read(self.path, self.arguments_path, asked, permutation)
 
     def logits(self, x: Tensor) -> Tensor:
         """What their network answers in evaluation mode to (B, T, channels), from the equations, step by step."""

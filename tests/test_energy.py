@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asrc_export import energy, report_costs, target
-from asrc_export.energy import Events
+from asrc_export.chip import energy, target
+from asrc_export.chip.energy import Events
+from asrc_export.chip.placement import Placement, place
+from asrc_export.chip.shape import of_network
 from asrc_export.engines import numpy as engine
 from asrc_export.network import IntegerNetwork
-from asrc_export.placement import Placement, place
 from asrc_export.random_network import random_network
+from asrc_export.report import costs
 from asrc_export.result import LayerCounts
-from asrc_export.shape import of_network
 
 LOIHI1, LOIHI2 = target.load("loihi1"), target.load("loihi2")
 CMOS = target.load_baseline("cmos45nm")
@@ -91,7 +92,7 @@ def test_no_joule_and_no_second_is_given_for_a_target_without_published_ones(cas
     network, counts, placed = case
     assert energy.on_chip(network, counts, SAMPLES, LOIHI2, placed) is None
     assert energy.latency(network, counts, SAMPLES, STEPS, LOIHI2, placed) is None
-    content: dict[str, Any] = report_costs.energy_data(network, counts, SAMPLES, STEPS, LOIHI2)
+    content: dict[str, Any] = costs.energy_data(network, counts, SAMPLES, STEPS, LOIHI2)
     assert content["targets_without_published_prices"] == ["loihi2"]
     assert [each["basis"] for each in content["latency"]] == [None, "modelled"]
     assert content["events_per_sample"][1]["spikes"] > 0
@@ -108,7 +109,7 @@ def test_a_users_constants_bring_joules(case: Case) -> None:
 
 def test_static_power_is_named_and_in_no_estimate(case: Case) -> None:
     network, counts, _ = case
-    content = report_costs.energy_data(network, counts, SAMPLES, STEPS, LOIHI2)
+    content = costs.energy_data(network, counts, SAMPLES, STEPS, LOIHI2)
     loihi2, loihi1 = content["static_power"]
     assert (loihi2["low_w"], loihi2["high_w"]) == (0.232, 0.282)
     assert loihi1["low_w"] is None  # no public figure

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_export import ladder, unrounded
-from asrc_export.drift import Parting, differing, partings
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported
 from asrc_export.feed import dataset_for
-from asrc_export.ladder import Ladder
 from asrc_export.random_network import random_network
+from asrc_export.report import ladder, unrounded
+from asrc_export.report.drift import Parting, differing, partings
+from asrc_export.report.ladder import Ladder
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.evaluate import evaluate
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from asrc_export import netx_export, netx_format, netx_import, quantize, target
+from asrc_export import netx_export, netx_format, netx_import, quantize
+from asrc_export.chip import target
 from asrc_export.engines import numpy as reference
 from asrc_export.export import Exported
 from asrc_export.network import IntegerNetwork, SkipLayer

@@ -8,12 +8,12 @@ from importlib.metadata import PackageNotFoundError
 import numpy as np
 import pytest
 
-from asrc_export import neurobench_counts
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported
 from asrc_export.feed import dataset_for
 from asrc_export.network import IntegerNetwork
 from asrc_export.random_network import random_network
+from asrc_export.report import neurobench_counts
 from asrc_train.checkpoint import Checkpoint
 
 SAMPLES = 12
@@ -56,7 +56,7 @@ def integer_networks() -> list[IntegerNetwork]:
 @pytest.mark.parametrize("network", integer_networks(), ids=["soft", "hard", "forgetting"])
 def test_on_integer_networks_neurobench_and_we_count_the_same(network: IntegerNetwork) -> None:
     pytest.importorskip("neurobench", reason="the extra 'neurobench' is not installed")
-    from asrc_export import neurobench_model
+    from asrc_export.report import neurobench_model
 
     x = np.random.default_rng(3).integers(0, 3, (5, network.steps, 2)) * (np.arange(network.steps) % 3 > 0)[:, None]
     model = neurobench_model.of_integers(network)
@@ -72,7 +72,7 @@ def test_the_network_that_neurobench_watches_is_the_deployed_one(exported: Expor
     pytest.importorskip("neurobench", reason="the extra 'neurobench' is not installed")
     import torch
 
-    from asrc_export import neurobench_model
+    from asrc_export.report import neurobench_model
 
     x = dataset_for(exported.network).test_x[:SAMPLES]
     logits = neurobench_model.of_integers(exported.network)(torch.from_numpy(x.astype(np.float64)))

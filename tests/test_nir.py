@@ -16,8 +16,9 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from asrc_export import cli_export, cli_report, network_file, nir_export, nir_file, nir_import
-from asrc_export.imported import Feed, Imported
+from asrc_export import cli_export, cli_report, network_file
+from asrc_export.interop import nir_export, nir_file, nir_import
+from asrc_export.interop.imported import Feed, Imported
 from asrc_lava import cli_sim
 from asrc_train import checkpoint
 from asrc_train.errors import AsrcError, InvalidSetting, NonFiniteWeights, UnreadableFile

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 from strategies import cases
 
-from asrc_export import network_file, onnx_file
+from asrc_export import network_file
 from asrc_export.arithmetic import STATE_MAX
 from asrc_export.engines import numpy as reference
 from asrc_export.engines import onnx as engine
 from asrc_export.network import InputFormat, IntegerNetwork, validate
+from asrc_export.onnx_model import graph
 from asrc_export.parity import require_equal
 from asrc_export.random_network import random_network
 from asrc_train import __version__
@@ -142,7 +143,7 @@ def test_graded_input_never_meets_a_kernel_that_could_overflow(
     weights = np.tile(np.repeat([254, -254], fan_in // 2), (4, 1))
     layer = replace(network.layers[0], feedforward=weights)
     network = validate(replace(network, input=InputFormat(fan_in, low, high, 1.0), layers=(layer,)))
-    _, body = graphs(onnx_file.build(network).graph)
+    _, body = graphs(graph.build(network).graph)
     constants = {constant.name: onnx.numpy_helper.to_array(constant) for constant in body.initializer}
     (product,) = [node for node in body.node if np.array_equal(constants.get(node.input[-1]), weights.T // 2)]
     assert product.op_type == operator
@@ -173,7 +174,7 @@ def test_onnx_own_evaluator_agrees_too() -> None:
         )
         x = batch_for(network)
         expected = reference.run(network, x)
-        logits, spikes, _, saturations = ReferenceEvaluator(onnx_file.build(network)).run(None, {"x": x})
+        logits, spikes, _, saturations = ReferenceEvaluator(graph.build(network)).run(None, {"x": x})
         assert np.array_equal(logits, expected.logits)
         assert spikes.sum(axis=0).tolist() == [count.spikes for count in expected.counts]
         assert saturations.sum(axis=0).tolist() == [count.saturations for count in expected.counts]
@@ -181,7 +182,7 @@ def test_onnx_own_evaluator_agrees_too() -> None:
 
 def test_one_session_takes_any_batch_and_length() -> None:
     network = random_network(0, widths=(16, 8), spans=(4, 6), steps=20, channels=2)
-    session = onnxruntime.InferenceSession(onnx_file.build(network).SerializeToString())
+    session = onnxruntime.InferenceSession(graph.build(network).SerializeToString())
     for batch, steps in [(1, 1), (5, 20), (2, 33), (1, 7)]:
         x = np.random.default_rng(steps).integers(0, 256, (batch, steps, 2), dtype=np.int32)
         expected = reference.run(network, x)
@@ -210,7 +211,7 @@ def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 def test_the_checker_accepts_and_every_tensor_is_an_integer(
     case: tuple[IntegerNetwork, NDArray[np.int32]], trace: bool
 ) -> None:
-    model = onnx_file.build(case[0], trace=trace)
+    model = graph.build(case[0], trace=trace)
     onnx.checker.check_model(model, full_check=True)
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     integer = {
@@ -218,22 +219,22 @@ def test_the_checker_accepts_and_every_tensor_is_an_integer(
         for name in ("bool", "uint8", "int8", "int32", "uint32", "int64", "uint64")
     }
     main, body = graphs(inferred.graph)
-    for graph in (main, body):
+    for part in (main, body):
         types = {
-            value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.output, *graph.value_info)
+            value.name: value.type.tensor_type.elem_type for value in (*part.input, *part.output, *part.value_info)
         }
-        types |= {constant.name: constant.data_type for constant in graph.initializer}
-        used = {name for node in graph.node for name in (*node.input, *node.output)}
+        types |= {constant.name: constant.data_type for constant in part.initializer}
+        used = {name for node in part.node for name in (*node.input, *node.output)}
         assert used <= types.keys()
-        assert {constant.name for constant in graph.initializer} <= used  # runtimes warn of a constant nobody needs
+        assert {constant.name for constant in part.initializer} <= used  # runtimes warn of a constant nobody needs
         assert set(types.values()) <= integer
-        assert {node.domain for node in graph.node} == {""}
+        assert {node.domain for node in part.node} == {""}
 
 
 def test_the_file_describes_itself(tmp_path: Path) -> None:
     network = random_network(0, widths=(8,), spans=(4,), steps=12)
     network = replace(network, permutation=np.arange(12)[::-1].copy(), provenance={"data": "digits"})
-    onnx_file.save(network, tmp_path / "model.onnx")
+    graph.save(network, tmp_path / "model.onnx")
     model = onnx.load(tmp_path / "model.onnx")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert json.loads(metadata["asrc"]) == json.loads(network_file.manifest(network))
@@ -248,7 +249,7 @@ def test_the_file_describes_itself(tmp_path: Path) -> None:
 def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:
     network = random_network(0, widths=(8,), spans=(4,), steps=12)
     for name in ("a", "b"):
-        onnx_file.save(network, tmp_path / name)
+        graph.save(network, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -260,7 +261,7 @@ def test_the_example_needs_the_file_only(
     assert "asrc_" not in EXAMPLE.read_text(encoding="utf-8")
     order = np.random.default_rng(0).permutation(64)
     network = replace(random_network(0, widths=(16,), spans=(5,), steps=64, input_range=(0, 16)), permutation=order)
-    onnx_file.save(network, tmp_path / "model.onnx")
+    graph.save(network, tmp_path / "model.onnx")
     monkeypatch.setattr(sys, "argv", [str(EXAMPLE), str(tmp_path / "model.onnx")])
     runpy.run_path(str(EXAMPLE))
     pixels, labels = load_digits(return_X_y=True)
@@ -301,7 +302,7 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     network = random_network(0, widths=(3,), spans=(1,), steps=2)
     for path in (tmp_path / "absent" / "model.onnx", tmp_path):
         with pytest.raises(UnwritableOutput, match=f"cannot write '{path}'"):
-            onnx_file.save(network, path)
+            graph.save(network, path)
 
 
 def test_a_network_that_cannot_be_exported_leaves_the_old_file_whole(tmp_path: Path) -> None:
@@ -310,16 +311,16 @@ def test_a_network_that_cannot_be_exported_leaves_the_old_file_whole(tmp_path: P
     network = random_network(0, widths=(3,), spans=(1,), steps=2)
     too_long = replace(network, layers=(replace(network.layers[0], span=33),))
     with pytest.raises(SpanTooLong, match="'layer0' has span 33"):
-        onnx_file.save(too_long, path)
+        graph.save(too_long, path)
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
     assert path.read_bytes() == b"old"
 
 
 def test_weights_beyond_what_the_format_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     network = random_network(0, widths=(3,), spans=(1,), steps=2)
-    monkeypatch.setattr(onnx_file, "MAX_BYTES", 50)
+    monkeypatch.setattr(graph, "MAX_BYTES", 50)
     with pytest.raises(InvalidNetwork, match="exceed the 2 GiB"):
-        onnx_file.build(network)
+        graph.build(network)
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_export import placement, target, traffic
 from asrc_export.arithmetic import Mapping
-from asrc_export.bound import fewest_cores, lower_bound
-from asrc_export.placement import Placement, place
+from asrc_export.chip import placement, target, traffic
+from asrc_export.chip.bound import fewest_cores, lower_bound
+from asrc_export.chip.placement import Placement, place
+from asrc_export.chip.shape import LayerShape, NetworkShape, of_network, of_recipe
+from asrc_export.chip.target import Quantity, Target, delay_bits
 from asrc_export.random_network import random_network
-from asrc_export.shape import LayerShape, NetworkShape, of_network, of_recipe
-from asrc_export.target import Quantity, Target, delay_bits
 from asrc_train import config, data, recipe
 from asrc_train.errors import RulesBroken
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asrc_export import quantize as module
-from asrc_export import target
+from asrc_export.chip import target
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported
 from asrc_export.grid import MantissaExponentGrid, WeightGrid
@@ -189,9 +189,10 @@ def test_every_scale_tried_is_judged_by_the_same_error() -> None:
     frozen = frozen_network(7)
     layer, formats, grid = frozen.layers[0], LOIHI2.formats, WeightGrid(8)
     chosen = quantize(frozen, LOIHI2).network.layers[0]
-    power = 16 * 16 / 3
-    best = module._expected_error(layer, chosen, frozen.scale, power)
+    into = module.feed(frozen, 0)
+    best = module._expected_error(layer, chosen, into.unit, into.power)
     for scale in module._scales(layer, frozen.scale, grid, formats):
-        made = module._at_scale(layer, frozen.scale, scale, grid, formats)
-        if made is not None and module._cannot_overflow(made, (0, 16), formats):
-            assert module._expected_error(layer, made, frozen.scale, power) >= best
+        at = module._at_scale(layer, frozen.scale, scale, grid, formats)
+        made = None if at is None else module.layer_at(layer, into.unit, at, grid, formats)
+        if made is not None and module._cannot_overflow(made, into, formats):
+            assert module._expected_error(layer, made, into.unit, into.power) >= best

@@ -13,10 +13,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from asrc_export import network_file, report, report_sections, report_text
+from asrc_export import network_file
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported, export
-from asrc_export.report import Confirmation
+from asrc_export.report import contents, formats, sections
+from asrc_export.report.contents import Confirmation
 from asrc_train import checkpoint, data
 from asrc_train.errors import InvalidData, InvalidSetting, UnreadableFile, UnwritableOutput
 from asrc_train.evaluate import evaluate
@@ -27,7 +28,7 @@ ENTRY = ("layer", "parameter", "float", "integer", "effective", "error")
 @pytest.fixture(scope="module")
 def content(exported: Exported, checkpoint_path: Path) -> dict[str, Any]:
     confirmed = (Confirmation("lava, single graph", 20, 0, 1.5),)
-    return report.build(
+    return contents.build(
         exported.path, checkpoint_path, engine=engine.run, engine_name="numpy", limit=50, confirmations=confirmed
     )
 
@@ -76,8 +77,8 @@ def test_storage_adds_up(content: dict[str, Any]) -> None:
 
 
 def test_every_format_carries_the_same_numbers(content: dict[str, Any], tmp_path: Path) -> None:
-    for suffix in report_text.WRITERS:
-        report_text.write(content, tmp_path / f"r{suffix}")
+    for suffix in formats.WRITERS:
+        formats.write(content, tmp_path / f"r{suffix}")
     assert json.loads((tmp_path / "r.json").read_text()) == content
     for suffix in (".md", ".txt", ".html"):
         text = (tmp_path / f"r{suffix}").read_text()
@@ -93,9 +94,9 @@ def test_every_format_carries_the_same_numbers(content: dict[str, Any], tmp_path
 
 
 def test_text_markdown_and_page_show_the_same_tables(content: dict[str, Any]) -> None:
-    shown = list(report_sections.sections(content))
+    shown = list(sections.sections(content))
     assert len({section.key for section in shown}) == len(shown)
-    text, markdown, page = (report_text.WRITERS[suffix](content) for suffix in (".txt", ".md", ".html"))
+    text, markdown, page = (formats.WRITERS[suffix](content) for suffix in (".txt", ".md", ".html"))
     for section in shown:
         assert section.title in text
         assert f"## {section.title}" in markdown
@@ -107,7 +108,7 @@ def test_text_markdown_and_page_show_the_same_tables(content: dict[str, Any]) ->
 
 
 def test_csv_rows_are_the_numbers_of_the_json_with_units(content: dict[str, Any]) -> None:
-    rows = list(csv.DictReader(io.StringIO(report_text.WRITERS[".csv"](content))))
+    rows = list(csv.DictReader(io.StringIO(formats.WRITERS[".csv"](content))))
     assert list(rows[0]) == ["name", "value", "unit"]
     values = {row["name"]: row for row in rows}
     assert len(values) == len(rows)
@@ -124,13 +125,13 @@ def test_csv_rows_are_the_numbers_of_the_json_with_units(content: dict[str, Any]
 
 def test_a_spreadsheet_finds_no_formula_in_the_csv(content: dict[str, Any]) -> None:
     hostile = {**content, "provenance": {**content["provenance"], "data": '=HYPERLINK("x")', "@torch": "+1"}}
-    for row in csv.reader(io.StringIO(report_text.WRITERS[".csv"](hostile))):
+    for row in csv.reader(io.StringIO(formats.WRITERS[".csv"](hostile))):
         for cell in row:
             assert cell[:1] not in ("=", "@", "+")
 
 
 def test_every_report_obeys_the_published_schema(content: dict[str, Any]) -> None:
-    schema = json.loads((Path(report.__file__).parents[1] / content["schema"]).read_text())
+    schema = json.loads((Path(contents.__file__).parents[2] / content["schema"]).read_text())
     validator = jsonschema.Draft202012Validator(schema)
     validator.check_schema(schema)
     assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(content)] == []
@@ -158,9 +159,9 @@ def test_the_ladder_ends_where_the_report_begins(content: dict[str, Any]) -> Non
 
 def test_a_suffix_without_a_format_lists_those_there_are(content: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match=r"\.json, \.md, \.txt"):
-        report_text.write(content, tmp_path / "report.doc")
+        formats.write(content, tmp_path / "contents.doc")
     with pytest.raises(UnwritableOutput):
-        report_text.write(content, tmp_path / "absent" / "report.md")
+        formats.write(content, tmp_path / "absent" / "contents.md")
 
 
 def test_files_that_do_not_belong_together_are_refused(
@@ -176,9 +177,9 @@ def test_files_that_do_not_belong_together_are_refused(
     finally:
         trained.tensors["readout.bias"].sub_(1)
     with pytest.raises(InvalidSetting, match=r"hashes differ.*asrc-export"):
-        report.build(other_network, other, engine=engine.run, engine_name="numpy")
+        contents.build(other_network, other, engine=engine.run, engine_name="numpy")
     with pytest.raises(UnreadableFile, match="integer network"):
-        report.build(checkpoint_path, checkpoint_path, engine=engine.run, engine_name="numpy")
+        contents.build(checkpoint_path, checkpoint_path, engine=engine.run, engine_name="numpy")
 
 
 def test_without_a_hash_the_widths_and_spans_have_to_match(
@@ -190,7 +191,7 @@ def test_without_a_hash_the_widths_and_spans_have_to_match(
         replace(network, layers=(layer, *network.layers[1:]), provenance={"data": "digits"}), tmp_path / "n"
     )
     with pytest.raises(InvalidSetting, match="spans differ"):
-        report.build(tmp_path / "n", checkpoint_path, engine=engine.run, engine_name="numpy")
+        contents.build(tmp_path / "n", checkpoint_path, engine=engine.run, engine_name="numpy")
 
 
 @pytest.mark.parametrize("log", ["text", [1], [{"layer": "layer0"}], [dict.fromkeys(ENTRY, float("nan"))]])
@@ -200,12 +201,12 @@ def test_a_broken_rounding_log_is_refused_in_a_sentence(
     network = network_file.load(exported.path)
     network_file.save(replace(network, provenance={**network.provenance, "rounding": log}), tmp_path / "n")
     with pytest.raises(UnreadableFile, match="rounding log is broken"):
-        report.build(tmp_path / "n", checkpoint_path, engine=engine.run, engine_name="numpy")
+        contents.build(tmp_path / "n", checkpoint_path, engine=engine.run, engine_name="numpy")
 
 
 def test_a_data_set_of_the_wrong_width_is_refused(exported: Exported, checkpoint_path: Path) -> None:
     with pytest.raises(InvalidData, match=r"mnist5k.*784 steps.*64"):
-        report.build(exported.path, checkpoint_path, engine=engine.run, engine_name="numpy", data_name="mnist5k")
+        contents.build(exported.path, checkpoint_path, engine=engine.run, engine_name="numpy", data_name="mnist5k")
 
 
 def test_what_was_observed_while_exporting_is_kept_in_the_file(exported: Exported) -> None:

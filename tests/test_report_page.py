@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from asrc_export import report
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported
-from asrc_export.report_figures import figures
-from asrc_export.report_page import page
+from asrc_export.report import contents
+from asrc_export.report.figures import figures
+from asrc_export.report.page import page
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>$\\frac{'
 PLACEMENT = {
@@ -37,7 +37,7 @@ PLACEMENT = {
 
 @pytest.fixture(scope="module")
 def content(exported: Exported, checkpoint_path: Path) -> dict[str, Any]:
-    return report.build(exported.path, checkpoint_path, engine=engine.run, engine_name="numpy", limit=30)
+    return contents.build(exported.path, checkpoint_path, engine=engine.run, engine_name="numpy", limit=30)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def browser() -> Iterator[Any]:
 def test_in_a_browser_nothing_fails_and_nothing_sticks_out(
     browser: Any, written: str, tmp_path: Path, width: int, scheme: str
 ) -> None:
-    file = tmp_path / "report.html"
+    file = tmp_path / "contents.html"
     file.write_text(written, encoding="utf-8")
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from asrc_export import cli_export, rules, target
+from asrc_export import cli_export
 from asrc_export.arithmetic import Mapping
+from asrc_export.chip import rules, target
+from asrc_export.chip.rules import Finding
+from asrc_export.chip.shape import LayerShape, NetworkShape
+from asrc_export.chip.target import Target
 from asrc_export.random_network import random_network
-from asrc_export.rules import Finding
-from asrc_export.shape import LayerShape, NetworkShape
-from asrc_export.target import Target
 from asrc_train.errors import RulesBroken
 
 LOIHI1, LOIHI2 = target.load("loihi1"), target.load("loihi2")
@@ -43,7 +44,7 @@ def limited(chip: Target, **limits: float) -> Target:
 
 def test_the_page_of_rules_is_the_one_generated_from_the_docstrings() -> None:
     page = Path(__file__).parents[1] / "docs" / "rules.md"
-    assert page.read_text(encoding="utf-8") == rules.page(), "run: python -m asrc_export.rules > docs/rules.md"
+    assert page.read_text(encoding="utf-8") == rules.page(), "run: python -m asrc_export.chip.rules > docs/rules.md"
 
 
 def test_a_network_that_fits_has_nothing_that_blocks() -> None:

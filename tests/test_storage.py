@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from asrc_export import report_costs, storage, target
-from asrc_export.placement import place
+from asrc_export.chip import storage, target
+from asrc_export.chip.placement import place
+from asrc_export.chip.shape import of_network
+from asrc_export.chip.storage import AxonEntries
 from asrc_export.random_network import random_network
-from asrc_export.shape import of_network
-from asrc_export.storage import AxonEntries
+from asrc_export.report import costs
 
 LOIHI2 = target.load("loihi2")
 
@@ -68,7 +69,7 @@ def test_axon_tables_hold_an_entry_for_each_source_and_each_core_sent_to() -> No
 def test_the_papers_statement_holds_for_delay_lines_and_not_for_synaptic_delays() -> None:
     for mapping, bits, holds in (("delay-line", 32, True), ("synaptic-delay", 128 * 4, False)):
         network = random_network(0, widths=(128,), spans=(16,), steps=5, mapping=mapping)  # type: ignore[arg-type]
-        said = report_costs.storage_data(network, LOIHI2)["paper_statement"]
+        said = costs.storage_data(network, LOIHI2)["paper_statement"]
         assert said["deployed_bits_per_neuron"] == bits
         assert said["holds"] is holds
         assert ("holds" in said["sentence"]) == holds

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from asrc_export import cli_export, network_file, rules, target
+from asrc_export import cli_export, network_file
+from asrc_export.chip import rules, target
 from asrc_export.export import Exported, export
 from asrc_export.network import validate
 from asrc_export.random_network import random_network

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asrc_export.arithmetic import Mapping
-    from asrc_export.placement import Placement
-    from asrc_export.shape import NetworkShape
-    from asrc_export.target import Target
+    from asrc_export.chip.placement import Placement
+    from asrc_export.chip.shape import NetworkShape
+    from asrc_export.chip.target import Target
 
 
 def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> None:
@@ -17,7 +17,7 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     An adaptive span counts as the longest it may become. Raises UnknownName, InvalidSetting, UnreadableFile,
     RulesBroken listing every limit that blocks.
     """
-    from asrc_export import rules, shape, target
+    from asrc_export.chip import rules, shape, target
     from asrc_train import config, data, recipe
     from asrc_train.errors import InvalidSetting
 
@@ -39,7 +39,7 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
 def _print_storage(planned: NetworkShape, chip: Target) -> None:
     from tabulate import tabulate
 
-    from asrc_export import storage
+    from asrc_export.chip import storage
 
     rows = [
         (
@@ -60,7 +60,7 @@ def print_placements(planned: NetworkShape, chip: Target) -> None:
     """Print cores, chips and the fullest core's use of each budget, for both mappings side by side."""
     from tabulate import tabulate
 
-    from asrc_export.placement import compared
+    from asrc_export.chip.placement import compared
 
     placed = compared(planned.layers, chip)
     rows = [

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   asrc-export model.pt --target loihi2
   asrc-export model.pt --target loihi2 --bits 6 --mapping synaptic-delay -o small.safetensors
+  asrc-export model.pt --target loihi2 --bits 4 --finetune 5
   asrc-export model.pt --target my_chip.toml --rounding-log
   asrc-export model.pt --target loihi2 --onnx model.onnx
   asrc-export vanilla.pt --target loihi2 --netx model.net
@@ -55,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     add("-o", "--out", metavar="FILE", help="integer network to write (default: MODEL.<target>.safetensors)")
     add("--bits", metavar="N", type=int, default=8, help="weight bits, 2 to 8 (default: 8)")
     add(
+        "--finetune",
+        metavar="EPOCHS",
+        type=command_line.positive,
+        help="first train on as the integer network it will be, for so many epochs; writes a checkpoint .qat.pt, too",
+    )
+    add(
         "--mapping",
         choices=["delay-line", "synaptic-delay"],
         default="delay-line",
@@ -74,14 +81,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _export(options: argparse.Namespace) -> None:
     from asrc_export.export import export
+    from asrc_export.scales import PROVENANCE_KEY
 
     model = cli_import.bring_in(options) if options.source else options.model
     if options.nir:
         _write_nir(model, options)
+    out = options.out
+    if options.finetune:
+        model, out = _finetune(model, options)
     exported = export(
         model,
         options.target,
-        options.out,
+        out,
         bits=options.bits,
         mapping=options.mapping,
         calibrate_on=options.calibrate,
@@ -92,11 +103,15 @@ def _export(options: argparse.Namespace) -> None:
         _print_rounding(exported)
     for finding in exported.findings:
         print(f"note: {finding}")
+    if PROVENANCE_KEY in exported.network.provenance:
+        print("note: weights are rounded at the scales that the checkpoint was fine-tuned at")
+    if options.finetune:
+        _assert_same_spikes(model, exported, options)
     print(exported.path)
     if options.onnx:
-        from asrc_export import onnx_file
+        from asrc_export.onnx_model import graph
 
-        onnx_file.save(exported.network, options.onnx)
+        graph.save(exported.network, options.onnx)
         print(options.onnx)
     if options.netx:
         from asrc_export import netx_export
@@ -105,8 +120,49 @@ def _export(options: argparse.Namespace) -> None:
         print(options.netx)
 
 
+def _finetune(model: str | Path, options: argparse.Namespace) -> tuple[Path, Path]:
+    """Fine-tune; the new checkpoint, and where the integer network goes."""
+    from pathlib import Path
+
+    from asrc_export import finetune
+    from asrc_export.chip import target
+    from asrc_export.export import default_output
+    from asrc_train import progress
+
+    out = Path(options.out or default_output(model, target.load(options.target)))
+    tuned = out.with_suffix(".qat.pt")
+    with progress.bar(f"fine-tuning at {options.bits} bits", options.finetune) as update:
+        trained = finetune.finetune(
+            model,
+            options.target,
+            tuned,
+            epochs=options.finetune,
+            bits=options.bits,
+            mapping=options.mapping,
+            observers=(progress.of_training(update),),
+        )
+    print(
+        f"fine-tuned: best epoch {trained.provenance['best_epoch']} of {options.finetune}, "
+        f"validation {trained.scores['validation']:.1%}, test {trained.scores['test']:.1%}"
+    )
+    print(tuned)
+    return tuned, out
+
+
+def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse.Namespace) -> None:
+    from asrc_export import finetune
+    from asrc_export.chip import target
+
+    result = finetune.require_same_spikes(model, target.load(options.target), exported.network)
+    spikes = sum(result.spikes_per_layer)
+    print(
+        f"asserted on all {len(result.logits):,} test samples: the {spikes:,} spikes of all layers and steps and every "
+        "logit are those of the fine-tuned checkpoint"
+    )
+
+
 def _write_nir(model: str | Path, options: argparse.Namespace) -> None:
-    from asrc_export import nir_export
+    from asrc_export.interop import nir_export
 
     for lost in nir_export.save(model, options.nir, lossy=options.lossy):
         print(f"note: said in the metadata of '{options.nir}' only: {lost}")
@@ -203,7 +259,7 @@ def _check(options: argparse.Namespace) -> None:
 def _show_target(options: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    from asrc_export import target
+    from asrc_export.chip import target
 
     chip = target.load(options.show_target)
     rows = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from asrc_train import command_line
 
 if TYPE_CHECKING:
-    from asrc_export.imported import Feed, Imported
+    from asrc_export.interop.imported import Feed, Imported
 
 FILES = {"asrc-snn": ("args.json",), "nir": ()}
 """The kinds of file that can be read, and the further files that each one needs."""
@@ -93,14 +93,14 @@ def bring_in(options: argparse.Namespace) -> Path:
 
 
 def _read(options: argparse.Namespace) -> Imported:
-    from asrc_export.imported import Feed
+    from asrc_export.interop.imported import Feed
 
     asked: Feed = Feed(options.data, options.steps, options.input_maximum, options.input_scale)
     if options.source[0] == "asrc-snn":
-        from asrc_export import from_asrc_snn
+        from asrc_export.interop import asrc_snn
 
-        return from_asrc_snn.read(options.model, options.source[1], asked, options.permutation)
-    from asrc_export import nir_import
+        return asrc_snn.read(options.model, options.source[1], asked, options.permutation)
+    from asrc_export.interop import nir_import
 
     return nir_import.read(
         options.model,

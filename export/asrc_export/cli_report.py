@@ -10,7 +10,7 @@ from asrc_train import command_line
 
 EXAMPLES = """\
   asrc-report model.loihi2.safetensors --float model.pt
-  asrc-report model.loihi2.safetensors --float model.pt -o report.html -o report.json
+  asrc-report model.loihi2.safetensors --float model.pt -o contents.html -o contents.json
   asrc-report model.loihi2.safetensors --float model.pt --limit 100 --engine numpy
 """
 
@@ -47,15 +47,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from asrc_export import report, report_sections, report_text
     from asrc_export.engines import select
+    from asrc_export.report import contents, formats, sections
     from asrc_train.atomic import require_writable
 
     for path in options.out:
-        report_text.writer_for(path)
+        formats.writer_for(path)
         require_writable(path)
     chosen = select.engine(options.engine)
-    content = report.build(
+    content = contents.build(
         options.network,
         options.model,
         engine=chosen.run,
@@ -64,11 +64,11 @@ def _report(options: argparse.Namespace) -> None:
         limit=options.limit,
     )
     if not options.out:
-        print(report_text.text(content), end="")
+        print(formats.text(content), end="")
         return
-    print(report_sections.summary(content))
+    print(sections.summary(content))
     for path in options.out:
-        report_text.write(content, path)
+        formats.write(content, path)
         print(path)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from asrc_export import calibrate, network_file, netx_export, quantize, target
+from asrc_export import calibrate, network_file, netx_export, quantize
 from asrc_export.arithmetic import Mapping
 from asrc_export.calibrate import Observed
+from asrc_export.chip import target
+from asrc_export.chip.rules import Finding
 from asrc_export.feed import dataset_for
 from asrc_export.network import IntegerNetwork
 from asrc_export.quantize import Rounded
-from asrc_export.rules import Finding
 from asrc_train import freeze
 from asrc_train.atomic import require_writable
 
@@ -45,7 +46,7 @@ def export(
     UnwritableOutput; an earlier file at ``out`` is left whole.
     """
     chip = target.load(target_name)
-    path = Path(out or f"{Path(model).with_suffix('')}.{chip.name}.safetensors")
+    path = Path(out or default_output(model, chip))
     require_writable(path)
     frozen = freeze.freeze_file(model)
     made = quantize.quantize(frozen, netx_export.narrowed(chip) if netx else chip, bits=bits, mapping=mapping)
@@ -58,3 +59,8 @@ def export(
     network = replace(made.network, provenance=known)
     network_file.save(network, path)
     return Exported(path, network, made.rounding, observed, made.findings)
+
+
+def default_output(model: str | Path, chip: target.Target) -> Path:
+    """The integer network's place beside its checkpoint."""
+    return Path(f"{Path(model).with_suffix('')}.{chip.name}.safetensors")

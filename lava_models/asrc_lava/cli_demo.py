@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from asrc_export.network import IntegerNetwork
-    from asrc_export.report import Confirmation
+    from asrc_export.report.contents import Confirmation
     from asrc_lava.plan import Graph
 
 EXAMPLES = """\
@@ -45,10 +45,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from asrc_export import report, report_sections, report_text
     from asrc_export.cli_export import print_layers
     from asrc_export.engines import select
     from asrc_export.export import export
+    from asrc_export.report import contents, formats, sections
     from asrc_lava import interpreter
     from asrc_train import cli as cli_train
     from asrc_train.errors import UnwritableOutput
@@ -70,13 +70,13 @@ def _demo(options: argparse.Namespace) -> None:
     confirmations = _confirm(exported.network)
     print("4. Report")
     engine = select.engine()
-    content = report.build(
+    content = contents.build(
         exported.path, model, engine=engine.run, engine_name=engine.name, confirmations=confirmations
     )
-    written = [folder / f"report{suffix}" for suffix in report_text.WRITERS]
+    written = [folder / f"report{suffix}" for suffix in formats.WRITERS]
     for path in written:
-        report_text.write(content, path)
-    print(f"\n{report_sections.summary(content)}\n")
+        formats.write(content, path)
+    print(f"\n{sections.summary(content)}\n")
     for path in (model, exported.path, *written):
         print(path)
 
@@ -88,7 +88,7 @@ def _confirm(network: IntegerNetwork) -> list[Confirmation]:
     from asrc_export.engines import numpy as reference
     from asrc_export.feed import dataset_for
     from asrc_export.parity import require_equal
-    from asrc_export.report import Confirmation
+    from asrc_export.report.contents import Confirmation
     from asrc_lava import run
     from asrc_train import progress
 

@@ -139,7 +139,7 @@ def _run(
 
 def _modelled(network: IntegerNetwork, result: Result, samples: int) -> dict[str, float] | None:
     """Energy of one sample from counted events and the target's prices, in joules; None if nobody published any."""
-    from asrc_export import energy, target
+    from asrc_export.chip import energy, target
 
     estimate = energy.on_chip(network, result.counts, samples, target.of(network.target, network.provenance))
     if estimate is None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_export.network import IntegerNetwork
-from asrc_export.onnx_file import build, not_installed
+from asrc_export.onnx_model.graph import build, not_installed
 from asrc_export.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
 from asrc_train.errors import BackendFailed
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_export.arithmetic import DECAY_ONE, STATE_MAX
-from asrc_export.drift import Spikes
 from asrc_export.network import IntegerNetwork, Readout, SkipLayer
+from asrc_export.report.drift import Spikes
 from asrc_train.freeze import Floats
 
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export import nir_file
+from asrc_export.interop import nir_file
 from asrc_train.errors import InvalidSetting
 from asrc_train.freeze import FrozenLayer, FrozenNetwork, freeze_file
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from asrc_export.report_csv import as_csv
-from asrc_export.report_page import page
-from asrc_export.report_sections import Report, sections, summary
+from asrc_export.report.flat import as_csv
+from asrc_export.report.page import page
+from asrc_export.report.sections import Report, sections, summary
 from asrc_train.atomic import replacing
 from asrc_train.errors import InvalidSetting
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asrc_export.arithmetic import LINE_BITS, Mapping
-from asrc_export.budget import stored_delay_bits
+from asrc_export.chip.budget import stored_delay_bits
+from asrc_export.chip.placement import Placement
+from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
+from asrc_export.chip.target import Target, delay_bits
 from asrc_export.network import IntegerNetwork, SkipLayer
-from asrc_export.placement import Placement
-from asrc_export.shape import LayerShape, NetworkShape, of_network
-from asrc_export.target import Target, delay_bits
 
 FLOAT_BITS = 32
 PAPER_HISTORY_BITS = 32

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from asrc_export.arithmetic import Mapping
-from asrc_export.bound import fewest_cores, lower_bound
-from asrc_export.budget import demands, destinations, limits_of
-from asrc_export.filling import CUTS, Cut, Filled, fill, ways
-from asrc_export.shape import LayerShape
-from asrc_export.target import Target
-from asrc_export.traffic import Route, Seat, route, seats
+from asrc_export.chip.bound import fewest_cores, lower_bound
+from asrc_export.chip.budget import demands, destinations, limits_of
+from asrc_export.chip.filling import CUTS, Cut, Filled, fill, ways
+from asrc_export.chip.shape import LayerShape
+from asrc_export.chip.target import Target
+from asrc_export.chip.traffic import Route, Seat, route, seats
 from asrc_train.errors import RulesBroken
 
 WASTEFUL = 3

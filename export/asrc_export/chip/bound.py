@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrc_export.arithmetic import Mapping
-from asrc_export.budget import Demand, demands, largest_share, limits_of
-from asrc_export.shape import LayerShape
-from asrc_export.target import Target
+from asrc_export.chip.budget import Demand, demands, largest_share, limits_of
+from asrc_export.chip.shape import LayerShape
+from asrc_export.chip.target import Target
 
 EXACT_SHARES, EXACT_NEURONS = 8, 2048
 """Up to here the bound on synaptic memory is exact, beyond it a little looser and quick."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asrc_export.drift import Spikes
+from asrc_export.report.drift import Spikes
 
 if TYPE_CHECKING:  # it loads torch, which drawing a report from its JSON does not need
-    from asrc_export.ladder import Ladder
+    from asrc_export.report.ladder import Ladder
 
 RASTER_NEURONS = 48
 """At most so many neurons of a layer are shown, evenly chosen."""

@@ -2,7 +2,7 @@
 
 A rule about sizes takes a network's shape, which a recipe gives before training; a rule about numbers takes the integer
 network. Each yields its findings, and ``check`` runs all of them. A finding that blocks stops the export; one that does
-not is written beside the result. `python -m asrc_export.rules` prints docs/rules.md.
+not is written beside the result. `python -m asrc_export.chip.rules` prints docs/rules.md.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from asrc_export.arithmetic import LINE_BITS, MAX_SPAN
-from asrc_export.bound import Broken, fewest_cores
-from asrc_export.budget import UNITS, stored_delay_bits
+from asrc_export.chip.bound import Broken, fewest_cores
+from asrc_export.chip.budget import UNITS, stored_delay_bits
+from asrc_export.chip.placement import place
+from asrc_export.chip.shape import NetworkShape, of_network
+from asrc_export.chip.target import Target
 from asrc_export.network import IntegerNetwork, worst_case
-from asrc_export.placement import place
-from asrc_export.shape import NetworkShape, of_network
-from asrc_export.target import Target
 from asrc_train.errors import RulesBroken
 
 
@@ -290,7 +290,7 @@ def page() -> str:
         "",
         "One function for each limit in `asrc_export/rules.py`; its docstring is the sentence here and in findings.",
         "The limits themselves are a target's data: `asrc-export --show-target loihi1` prints them with their sources.",
-        "This page is generated: `python -m asrc_export.rules > docs/rules.md`.",
+        "This page is generated: `python -m asrc_export.chip.rules > docs/rules.md`.",
     ]
     for title, note, rules in sections:
         lines += ["", f"## {title}", "", note, "", "| rule | sentence |", "| --- | --- |"]

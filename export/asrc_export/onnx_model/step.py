@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike
 
 from asrc_export.arithmetic import DECAY_ONE, LINE_BITS, REGISTER_MAX, STATE_MAX, Ints
 from asrc_export.network import InputFormat, IntegerNetwork, SkipLayer
-from asrc_export.onnx_nodes import Nodes, Port, value
+from asrc_export.onnx_model.nodes import Nodes, Port, value
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ValueInfoProto

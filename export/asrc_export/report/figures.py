@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asrc_export.report_ladder import spikes_of
-from asrc_export.report_sections import Report
+from asrc_export.report.sections import Report
+from asrc_export.report.spikes import spikes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, permutations
 
-from asrc_export.budget import Demand, destinations, largest_share
-from asrc_export.shape import LayerShape
+from asrc_export.chip.budget import Demand, destinations, largest_share
+from asrc_export.chip.shape import LayerShape
 
 ROUNDS = 12
 """Fillings tried until the cores that layers send to are as many as were reckoned with."""

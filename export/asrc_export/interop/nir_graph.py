@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asrc_export.nir_file import MAX_DEPTH
+from asrc_export.interop.nir_file import MAX_DEPTH
 from asrc_train.errors import InvalidSetting
 from asrc_train.freeze import Floats
 

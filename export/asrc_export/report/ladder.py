@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asrc_export import unrounded
 from asrc_export.arithmetic import STATE_MAX, Ints
-from asrc_export.drift import Parting, Spikes, differing, partings
 from asrc_export.engines.select import Run
 from asrc_export.network import IntegerNetwork
+from asrc_export.report import unrounded
+from asrc_export.report.drift import Parting, Spikes, differing, partings
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.data.dataset import Labels, Samples
 from asrc_train.evaluate import BATCH, fed

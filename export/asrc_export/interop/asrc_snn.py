@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from asrc_export.imported import Feed, Imported, settle
+from asrc_export.interop.imported import Feed, Imported, settle
 from asrc_train import __version__, checkpoint
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import Config, validated
@@ -95,9 +95,7 @@ def read(path: str | Path, arguments_path: str | Path, asked: Feed, permutation:
     notes: list[str] = []
     decays = list(_decays(arguments, tensors, notes))
     threshold = _threshold(arguments, notes)
-    feed = settle(
-        asked, _fed(arguments, notes if asked == Feed() else []), arguments.input_dim, arguments.output_dim
-    )
+    feed = settle(asked, _fed(arguments, notes if asked == Feed() else []), arguments.input_dim, arguments.output_dim)
     order = _order(arguments, feed.steps, permutation, notes)
     config = _config(arguments, decays, threshold, feed.data, order is not None)
     ours = dict(_converted(arguments, tensors))

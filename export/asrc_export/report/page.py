@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from asrc_export.report_sections import Report, sections, summary
+from asrc_export.report.sections import Report, sections, summary
 
-FOLDER = Path(__file__).parent / "page"
+FOLDER = Path(__file__).parent / "template"
 
 
 def page(report: Report) -> str:
@@ -15,7 +15,7 @@ def page(report: Report) -> str:
     import jinja2
     from markupsafe import Markup
 
-    from asrc_export.report_figures import figures
+    from asrc_export.report.figures import figures
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from asrc_export import energy, placement, storage
-from asrc_export import target as targets
+from asrc_export.chip import energy, placement, storage
+from asrc_export.chip import target as targets
+from asrc_export.chip.placement import Placement
+from asrc_export.chip.shape import of_network
+from asrc_export.chip.target import Target
 from asrc_export.network import IntegerNetwork
-from asrc_export.placement import Placement
 from asrc_export.result import LayerCounts
-from asrc_export.shape import of_network
-from asrc_export.target import Target
 from asrc_train.errors import RulesBroken
 
 

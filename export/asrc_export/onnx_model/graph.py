@@ -13,8 +13,8 @@ import numpy as np
 from asrc_export.arithmetic import CONTRACT_VERSION
 from asrc_export.network import IntegerNetwork, validate
 from asrc_export.network_file import manifest
-from asrc_export.onnx_nodes import Nodes, value
-from asrc_export.onnx_step import COUNTED, step, traces_of, widths_of, word_of
+from asrc_export.onnx_model.nodes import Nodes, value
+from asrc_export.onnx_model.step import COUNTED, step, traces_of, widths_of, word_of
 from asrc_train import __version__
 from asrc_train.atomic import replacing
 from asrc_train.errors import BackendMissing, InvalidNetwork

@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.drift import Spikes
 from asrc_export.engines.select import Run
 from asrc_export.network import IntegerNetwork
+from asrc_export.report.drift import Spikes
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.data.dataset import Samples
 from asrc_train.freeze import FrozenNetwork, freeze
 
 if TYPE_CHECKING:
-    from asrc_export.neurobench_model import SteppedNetwork
+    from asrc_export.report.neurobench_model import SteppedNetwork
 
 MAX_CELLS = 2**20
 """NeuroBench keeps every (step, sample, neuron) cell of a batch; samples beyond this many cells are left out."""
@@ -70,7 +70,7 @@ def section(network: IntegerNetwork, trained: Checkpoint, x: Samples, engine: Ru
         version("snntorch")
     except PackageNotFoundError:
         return {"available": False, "why": ABSENT}
-    from asrc_export import neurobench_model
+    from asrc_export.report import neurobench_model
 
     samples = x[: max(1, MAX_CELLS // (x.shape[1] * sum(layer.neurons for layer in network.layers)))]
     frozen = freeze(trained)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from asrc_export.arithmetic import Mapping
-from asrc_export.shape import LayerShape
-from asrc_export.target import Target, delay_bits
+from asrc_export.chip.shape import LayerShape
+from asrc_export.chip.target import Target, delay_bits
 
 UNITS = {
     "neurons": "neurons",

@@ -32,9 +32,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export import nir_file
-from asrc_export.imported import Feed, Imported, settle
-from asrc_export.nir_graph import Flat, Signal, broken, dense, flatten, numbers, signals, square, width_of
+from asrc_export.interop import nir_file
+from asrc_export.interop.imported import Feed, Imported, settle
+from asrc_export.interop.nir_graph import Flat, Signal, broken, dense, flatten, numbers, signals, square, width_of
 from asrc_train import __version__, checkpoint
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import validated

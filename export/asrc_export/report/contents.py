@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from asrc_export import ladder, network_file, neurobench_counts, report_costs, report_ladder, rules
-from asrc_export import target as targets
+from asrc_export import network_file
+from asrc_export.chip import rules
+from asrc_export.chip import target as targets
 from asrc_export.feed import dataset_for
 from asrc_export.network import IntegerNetwork, worst_case
+from asrc_export.report import costs, ladder, neurobench_counts, spikes
 from asrc_export.result import Result
 from asrc_train import __version__, checkpoint
 from asrc_train.checkpoint import Checkpoint
@@ -30,7 +32,7 @@ FORMAT = "asrc-report"
 VERSION = 1
 CARRIED = ("torch", "python", "imported_from", "import_notes")
 """What the report repeats of the checkpoint's provenance: above all, what an import had to settle and how."""
-SCHEMA = "asrc_export/report.schema.json"
+SCHEMA = "asrc_export/report/schema.json"
 """The JSON Schema that every report obeys; it lies beside this module."""
 
 
@@ -88,14 +90,14 @@ def build(
             "float": _confusion(y, hard.predictions, dataset.classes),
             "deployed": _confusion(y, result.predictions, dataset.classes),
         },
-        **report_ladder.sections(climbed, [layer.name for layer in network.layers]),
+        **spikes.sections(climbed, [layer.name for layer in network.layers]),
         "neurobench": neurobench_counts.section(network, trained, x, engine),
         "kernels": _kernels(network, trained),
         "layers": _layers(network, result, hard.spikes_per_layer, len(y)),
         "readout": _readout(network, result),
-        "placement": report_costs.placement_data(network, chip),
-        "storage_bits": report_costs.storage_data(network, chip),
-        "energy": report_costs.energy_data(network, result.counts, len(y), int(x.shape[1]), chip),
+        "placement": costs.placement_data(network, chip),
+        "storage_bits": costs.storage_data(network, chip),
+        "energy": costs.energy_data(network, result.counts, len(y), int(x.shape[1]), chip),
         "findings": [asdict(finding) for finding in rules.check(network, chip)],
         "rounding": rounding,
         "confirmations": [asdict(confirmation) for confirmation in confirmations],

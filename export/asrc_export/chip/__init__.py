@@ -1,0 +1,1 @@
+"""The chip: targets as data, rules, placement, storage, energy and time."""

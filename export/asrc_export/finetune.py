@@ -1,0 +1,138 @@
+"""Quantization-aware training: from a float checkpoint to one whose weights learned to live on a target's grids."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from asrc_export import quantize, scales
+from asrc_export.arithmetic import Mapping
+from asrc_export.chip import target
+from asrc_export.engines import select
+from asrc_export.feed import dataset_for
+from asrc_export.network import IntegerNetwork
+from asrc_export.parity import require_equal
+from asrc_export.quantized_network import QuantizedNetwork
+from asrc_export.result import LayerTrace, Result, Trace, joined
+from asrc_train import checkpoint, data
+from asrc_train.atomic import require_writable
+from asrc_train.checkpoint import Checkpoint
+from asrc_train.config import Config
+from asrc_train.data.dataset import permutation
+from asrc_train.errors import InvalidData, InvalidSetting
+from asrc_train.fit import Observer, Start, fit
+from asrc_train.freeze import freeze
+
+GENTLER = 0.2
+"""Fine-tuning starts at this share of the learning rate that the float network was trained with."""
+BATCH = 256
+
+
+def finetune(
+    model: str | Path,
+    target_name: str,
+    out: str | Path,
+    *,
+    epochs: int,
+    bits: int = 8,
+    mapping: Mapping = "delay-line",
+    resume: bool = False,
+    device: str = "cpu",
+    observers: tuple[Observer, ...] = (),
+) -> Checkpoint:
+    """Train a checkpoint on as the integer network it will be, and write the best epoch's checkpoint to ``out``.
+
+    Spans and scales are fixed at the start (`quantize.choose`), and the new checkpoint carries them: exported to the
+    same target with as many bits, it becomes the very integers that it was trained with. Batch normalisation is
+    folded into the weights first, and there is no dropout. Data, split, batches and seed are those of the float
+    training, the learning rate falls from a fifth of its own along a cosine.
+
+    Raises what `quantize` raises (before any training), and the errors of `fit`; InvalidSetting and InvalidData for a
+    checkpoint that does not say what it was trained on, or was trained on samples that are not ours.
+    """
+    require_writable(out)
+    chip = target.load(target_name)
+    begun = _folded(checkpoint.load(model))
+    _require_same_samples(begun)
+    chosen = quantize.choose(freeze(begun), chip, bits, to_train=True)
+    begun = replace(begun, provenance={**chosen.carried(), "finetuned_from_sha256": checkpoint.fingerprint(model)})
+    quantize.quantize(freeze(begun), chip, bits=bits, mapping=mapping)  # what the target refuses, it refuses now
+    start = Start(QuantizedNetwork(begun, chosen, chip), begun.provenance)
+    config = _gentler(begun, epochs)
+    return fit(config, out, resume=resume, device=device, observers=observers, start=start)
+
+
+def require_same_spikes(model: str | Path, chip: target.Target, network: IntegerNetwork) -> Result:
+    """Run a fine-tuned checkpoint and its integer network over the whole test split, and the network's result.
+
+    Raises ParityBroken, naming the first layer, step, sample and neuron, unless every spike of every layer at every
+    step and every logit are equal.
+    """
+    trained = checkpoint.load(model)
+    chosen = scales.kept(freeze(trained))
+    assert chosen is not None, "the checkpoint was not fine-tuned"
+    quantized = QuantizedNetwork(trained, chosen, chip).eval()
+    engine = select.engine()
+    samples, parts = dataset_for(network).test_x, []
+    for first in range(0, len(samples), BATCH):
+        batch = samples[first : first + BATCH]
+        theirs = engine.run(network, batch, trace=True)
+        mine = _result(quantized, batch, theirs)
+        require_equal(network, mine, theirs, ("fine-tuned checkpoint", f"{engine.name} engine"))
+        parts.append(replace(theirs, trace=None))
+    return joined(parts)
+
+
+@torch.no_grad()
+def _result(quantized: QuantizedNetwork, batch: NDArray[np.generic], like: Result) -> Result:
+    """What the quantized network computes, as a result; what it does not keep (membranes, operations) is ``like``'s."""
+    y, spikes = quantized.accumulated(torch.from_numpy(batch.astype(np.float32)).transpose(0, 1))
+    assert like.trace is not None
+    layers = tuple(
+        LayerTrace(s.numpy().astype(np.uint8), same.membrane) for s, same in zip(spikes, like.trace.layers, strict=True)
+    )
+    return Result(y.numpy().astype(np.int64), like.counts, Trace(layers, like.trace.readout))
+
+
+def _folded(trained: Checkpoint) -> Checkpoint:
+    """The checkpoint with batch normalisation folded into its weights."""
+    if not trained.config.network.batch_norm:
+        return trained
+    tensors = {name: tensor for name, tensor in trained.tensors.items() if ".normalization." not in name}
+    for i, layer in enumerate(freeze(trained).layers):
+        tensors[f"layers.{i}.feedforward.weight"] = torch.from_numpy(layer.weight).float()
+        tensors[f"layers.{i}.feedforward.bias"] = torch.from_numpy(layer.bias).float()
+    network = trained.config.network.model_copy(update={"batch_norm": False})
+    return replace(trained, config=trained.config.model_copy(update={"network": network}), tensors=tensors)
+
+
+def _gentler(trained: Checkpoint, epochs: int) -> Config:
+    training = trained.config.training.model_copy(
+        update={
+            "epochs": epochs,
+            "learning_rate": trained.config.training.learning_rate * GENTLER,
+            "schedule": "cosine",
+            "temperature": trained.temperature,  # without effect, and what the checkpoint's mixture is judged at
+            "annealing": 1.0,
+        }
+    )
+    return trained.config.model_copy(update={"training": training})
+
+
+def _require_same_samples(trained: Checkpoint) -> None:
+    """The data that `fit` will load must be what the checkpoint was trained on."""
+    name = trained.config.data.name
+    if name is None:
+        raise InvalidSetting("--finetune", "the checkpoint does not say what it was trained on")
+    dataset = data.load(name)
+    ours = (dataset.steps, dataset.channels, dataset.classes, dataset.maximum, dataset.scale)
+    theirs = (trained.steps, trained.channels, trained.classes, trained.maximum, trained.scale)
+    order = permutation(dataset.steps, trained.config.data.permutation_seed) if trained.config.data.permute else None
+    fed = trained.permutation
+    if ours != theirs or (None if order is None else order.tolist()) != (None if fed is None else fed.tolist()):
+        why = "its samples, or the order of their steps, are not those that the checkpoint was trained on"
+        raise InvalidData(f"data set '{name}'", why, "train the float network here first")

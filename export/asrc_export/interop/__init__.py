@@ -1,0 +1,1 @@
+"""Networks of other tools, in and out."""

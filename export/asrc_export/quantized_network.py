@@ -1,0 +1,147 @@
+"""A network that computes, in PyTorch and with gradients, exactly what its integer network computes.
+
+Its parameters are floats. At every call they are rounded by the exporter's own functions (`quantize.layer_at`), at
+scales fixed beforehand, and the layers run on the integers so found. Floats hold them: everything is divided by a
+power of two, P for each layer, which changes no digit. With the integers of docs/arithmetic.md,
+
+    u / P = decayed(v / P) + (floor(W x 2^e_ff) 2^h + b) / P + (U 2^(e_rec + h) / P) s[t - lambda]
+
+is the kernels' equation with a resolution of 1 / P. P is the power nearest to the layer's scale, so that the
+surrogate's triangle is as wide as in float training. Backward, every rounding counts as if it were not there
+(straight-through), and what lies beyond a grid's ends gets no gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from asrc_export.arithmetic import DECAY_ONE, Ints
+from asrc_export.chip.target import Target
+from asrc_export.grid import WeightGrid
+from asrc_export.network import Readout, SkipLayer
+from asrc_export.quantize import feed, layer_at, readout_at, weight_factors
+from asrc_export.scales import Scales
+from asrc_train.checkpoint import Checkpoint
+from asrc_train.freeze import Floats, freeze
+from asrc_train.model import SkipRecurrentLayer, SkipRecurrentNetwork
+from asrc_train.recurrence import Dynamics, driven_recurrence
+from asrc_train.straight_through import straight_through
+
+EXACT_IN_SINGLE = 2**24
+"""Single precision holds every whole number up to this one."""
+
+
+class QuantizedNetwork(SkipRecurrentNetwork):
+    """A trained network on the grids of a target, its spans frozen. It is fed and trained like the float one.
+
+    Any temperature is ignored, and there is no dropout: neither has an integer counterpart. Batch normalisation must
+    have been folded. Exact as long as no membrane can saturate, which `quantize` proves or refuses.
+    """
+
+    def __init__(self, start: Checkpoint, scales: Scales, target: Target) -> None:
+        assert not start.config.network.batch_norm, "batch normalisation must be folded into the weights"
+        super().__init__(start.channels, start.classes, start.config.network)
+        self.load_state_dict(dict(start.tensors))
+        self._start, self._scales, self._formats = freeze(start), scales, target.formats
+        self._grid = WeightGrid(scales.bits)
+        self._dtype = self._exact_dtype()
+
+    def forward(self, x: Tensor, temperature: float | None = None) -> Tensor:
+        """Logits (B, classes), float64, for real input (T, B, channels)."""
+        return self.traced(x, temperature)[0]
+
+    def traced(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[Tensor]]:
+        """The same logits, and the spikes of every layer, (T, B, N) each."""
+        y, spikes = self.accumulated(torch.round(x / self._start.scale))
+        return y / self._scales.readout.scale, spikes
+
+    def accumulated(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The readout's accumulators y[T], (B, classes), whole numbers in float64, and the spikes of every layer, for
+        integer input (T, B, channels).
+        """
+        spikes, fed = [], x.to(self._dtype)
+        for i, layer in enumerate(self._skip_layers()):
+            fed = self._spikes(i, layer, fed)
+            spikes.append(fed)
+        return self._accumulators(fed), spikes
+
+    def integers(self) -> tuple[list[SkipLayer], Readout]:
+        """The layers and the readout that the parameters now stand for."""
+        return [self._integer_layer(i, layer) for i, layer in enumerate(self._skip_layers())], self._integer_readout()
+
+    def _integer_layer(self, i: int, layer: SkipRecurrentLayer) -> SkipLayer:
+        frozen = replace(
+            self._start.layers[i],
+            weight=_array(layer.feedforward.weight),
+            bias=_array(layer.feedforward.bias),
+            recurrent=_array(layer.recurrent.weight),
+        )
+        return layer_at(frozen, feed(self._start, i).unit, self._scales.layers[i], self._grid, self._formats)
+
+    def _integer_readout(self) -> Readout:
+        weight, bias = _array(self.readout.weight), _array(self.readout.bias)
+        return readout_at(weight, bias, self._scales.readout, self._grid, self._formats)
+
+    def _spikes(self, i: int, layer: SkipRecurrentLayer, x: Tensor) -> Tensor:
+        made, at = self._integer_layer(i, layer), self._scales.layers[i]
+        w_factor, u_factor = weight_factors(feed(self._start, i).unit, at, self._formats)
+        unit = 2.0 ** round(math.log2(made.scale))  # P
+        sums = 2.0**made.activation_shift / unit
+        a_ff = self._product(x, layer.feedforward.weight, w_factor, made.feedforward, made.feedforward_exponent)
+        bias = self._rounded_bias(layer.feedforward.bias, made.scale, made.bias) / unit
+        current = torch.add(bias.to(self._dtype), a_ff, alpha=sums)
+        recurrent = self._weights(layer.recurrent.weight, u_factor, made.recurrent)
+        dynamics = Dynamics(
+            decay=(DECAY_ONE - made.decay) / DECAY_ONE,
+            threshold=made.threshold / unit,
+            reset=made.reset,
+            detach_reset=layer.dynamics.detach_reset,
+            resolution=1 / unit,
+        )
+        scaled = (recurrent * (2.0**made.recurrent_exponent * sums)).to(self._dtype)
+        return driven_recurrence(current, scaled, made.span, dynamics)
+
+    def _accumulators(self, spikes: Tensor) -> Tensor:
+        made = self._integer_readout()
+        factor = made.scale / 2.0**made.exponent
+        a = self._product(spikes, self.readout.weight, factor, made.weight, made.exponent)
+        bias = self._rounded_bias(self.readout.bias, made.scale, made.bias)
+        return a.sum(0, dtype=torch.float64) + len(spikes) * bias
+
+    def _product(self, x: Tensor, weight: Tensor, factor: float, integers: Ints, exponent: int) -> Tensor:
+        """shift(W x, e), as the contract has it."""
+        on_grid = self._weights(weight, factor, integers) * 2.0**exponent
+        a = functional.linear(x, on_grid.to(self._dtype))
+        return straight_through(a, a.detach().floor()) if exponent < 0 else a
+
+    def _weights(self, parameter: Tensor, factor: float, integers: Ints) -> Tensor:
+        half = self._grid.step / 2
+        return _on_grid(parameter, factor, integers, self._grid.low - half, self._grid.high + half)
+
+    def _rounded_bias(self, parameter: Tensor, factor: float, integers: Ints) -> Tensor:
+        most = self._formats.bias_grid.high
+        return _on_grid(parameter, factor, integers, -most, most)
+
+    def _exact_dtype(self) -> torch.dtype:
+        """Single precision, if it holds every value: decays that only shift, and sums that stay below 2^24."""
+        kept = [DECAY_ONE - layer.decay for layer in self.integers()[0]]
+        only_shift = all(each & (each - 1) == 0 for each in kept)
+        terms = [self._start.channels * self._start.maximum, *(len(layer.recurrent) for layer in self._start.layers)]
+        sums_fit = max(terms) * -self._grid.low < EXACT_IN_SINGLE
+        return torch.float32 if only_shift and sums_fit else torch.float64
+
+
+def _on_grid(parameter: Tensor, factor: float, integers: Ints, low: float, high: float) -> Tensor:
+    """The integers that stand for parameter * factor, float64, with the gradient of that product between the ends."""
+    value = (parameter.double() * factor).clamp(low, high)
+    return straight_through(value, torch.from_numpy(integers).to(value))
+
+
+def _array(parameter: Tensor) -> Floats:
+    values: Floats = parameter.detach().cpu().double().numpy()
+    return values

@@ -1,0 +1,1 @@
+"""The report: the deployed network beside the float model that it came from."""

@@ -1,0 +1,67 @@
+"""The scales and exponents at which a float network becomes integers: once chosen, they can be kept and used again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from asrc_export.network import MAX_EXPONENT
+from asrc_train.errors import InvalidSetting
+from asrc_train.freeze import FrozenNetwork
+
+PROVENANCE_KEY = "quantization"
+"""Under this name a checkpoint that was trained at given scales carries them, and the network made of it, too."""
+
+# Far beyond any use, and far from where a weight times the scale would leave double precision.
+_Scale = Annotated[float, Field(gt=0, le=2.0**800, allow_inf_nan=False)]
+_Exponent = Annotated[int, Field(ge=-MAX_EXPONENT, le=MAX_EXPONENT)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LayerScales(_Section):
+    """Of one layer: membrane units in one unit of the float membrane, and the exponents of its weights."""
+
+    scale: _Scale
+    feedforward_exponent: _Exponent
+    recurrent_exponent: _Exponent
+
+
+class ReadoutScales(_Section):
+    """Of the readout: accumulator units in one unit of the float logits, and the exponent of its weights."""
+
+    scale: _Scale
+    exponent: _Exponent
+
+
+class Scales(_Section):
+    """Of a whole network, for one target and one width of weights."""
+
+    target: str
+    bits: Annotated[int, Field(ge=2, le=8)]
+    layers: tuple[LayerScales, ...]
+    readout: ReadoutScales
+
+    def carried(self) -> dict[str, Any]:
+        """The provenance entry by which `kept` finds them again."""
+        return {PROVENANCE_KEY: self.model_dump(mode="json")}
+
+
+def kept(frozen: FrozenNetwork) -> Scales | None:
+    """The scales that the network was trained at, or None. Raises InvalidSetting if they are not whole."""
+    stated = frozen.provenance.get(PROVENANCE_KEY)
+    if stated is None:
+        return None
+    where = f"the checkpoint's '{PROVENANCE_KEY}'"
+    try:
+        scales = Scales.model_validate(stated)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise InvalidSetting(f"{where}, key '{key}'", str(first["msg"]).lower().rstrip(".")) from error
+    if len(scales.layers) != len(frozen.layers):
+        raise InvalidSetting(where, f"it has scales for {len(scales.layers)} layers, there are {len(frozen.layers)}")
+    return scales
