@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from asrc_export.export import Exported, export
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.cli import train
+
+settings.register_profile("asrc", deadline=None)  # tests assert behaviour, never seconds
+settings.load_profile("asrc")
 
 
 @pytest.fixture(scope="session")

@@ -114,7 +114,7 @@ def _export(options: argparse.Namespace) -> None:
         graph.save(exported.network, options.onnx)
         print(options.onnx)
     if options.netx:
-        from asrc_export import netx_export
+        from asrc_export.interop import netx_export
 
         netx_export.save(exported.network, options.netx)
         print(options.netx)

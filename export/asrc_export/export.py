@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from asrc_export import calibrate, network_file, netx_export, quantize
+from asrc_export import calibrate, network_file, quantize
 from asrc_export.arithmetic import Mapping
 from asrc_export.calibrate import Observed
 from asrc_export.chip import target
 from asrc_export.chip.rules import Finding
 from asrc_export.feed import dataset_for
+from asrc_export.interop import netx_export
 from asrc_export.network import IntegerNetwork
 from asrc_export.quantize import Rounded
 from asrc_train import freeze
