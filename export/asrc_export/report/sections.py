@@ -318,14 +318,7 @@ def _storage(bits: dict[str, Any]) -> Iterator[Section]:
 
 
 def _energy(energy: dict[str, Any]) -> Iterator[Section]:
-    sources = dict.fromkeys(source for estimate in energy["estimates"] for source in estimate["sources"])
-    covered: dict[str, list[str]] = {}
-    for estimate in energy["estimates"]:
-        covered.setdefault(estimate["covers"], []).append(estimate["name"])
     note = "Modelled, not measured."
-    for covers, names in covered.items():
-        note += f" {'; '.join(names)}: {covers}."
-    note += f" Sources: {'; '.join(sources)}."
     for chip in energy["targets_without_published_prices"]:
         note += f" No per-event energy of {chip} has been published, so none is given."
     if energy["graded_operations_per_sample"]:
@@ -333,9 +326,18 @@ def _energy(energy: dict[str, Any]) -> Iterator[Section]:
     yield Section(
         "energy",
         "Energy per sample, modelled",
-        ("network", "nJ"),
-        [(e["name"], _interval(e["low_nj"], e["high_nj"])) for e in energy["estimates"]],
+        ("network", "nJ", "what it covers"),
+        [(e["name"], _interval(e["low_nj"], e["high_nj"]), e["covers"]) for e in energy["estimates"]],
         note,
+    )
+    sources = dict.fromkeys(source for estimate in energy["estimates"] for source in estimate["sources"])
+    yield Section(
+        "prices",
+        "Where the energies come from",
+        ("source", "certainty"),
+        [tuple(source.rsplit(", ", 1)) for source in sources],
+        "Printed: read in source code or a tool's output. Vendor: text of the maker or a paper. Second-hand: quoted by "
+        "others. Inferred: calculated from those. Uncertain: sources are missing or disagree.",
     )
     yield Section(
         "events",
