@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,15 @@ from asrc_train.freeze import freeze
 from asrc_train.model import SkipRecurrentNetwork
 
 LOIHI2 = target.load("loihi2")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Networks so small that threads would mostly wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def float_checkpoint(seed: int, *, maximum: int = 16, **network: Any) -> Checkpoint:
@@ -274,5 +284,6 @@ def test_the_command_fine_tunes_exports_and_asserts(
     assert cli_export.main([str(checkpoint_path), "--bits", "4", "--finetune", "1", "-o", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "asserted on all 360 test samples" in printed
+    assert "at the scales that the checkpoint was fine-tuned at" in printed
     assert out.exists()
     assert (tmp_path / "small.qat.pt").exists()
