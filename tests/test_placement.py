@@ -185,9 +185,12 @@ def test_a_layer_that_no_number_of_cores_holds_is_refused_by_name() -> None:
 
 def test_both_mappings_are_placed_side_by_side_or_say_why_not() -> None:
     chip = changed(target.load("loihi1"), delay_slots_per_core=16)
-    found = placement.compared(layers((8, 8), 1, 2, 63), chip)
+    found = placement.compared(layers((8, 8), 1, 2, 32), chip)
     assert not isinstance(found["delay-line"], str)
     assert "delay slots" in str(found["synaptic-delay"])
+    found = placement.compared(layers((8, 8), 1, 2, 33), target.load("loihi2"))
+    assert "span 33" in str(found["delay-line"])
+    assert not isinstance(found["synaptic-delay"], str)
 
 
 def test_a_core_sends_no_more_to_other_chips_than_allowed() -> None:

@@ -17,7 +17,8 @@ from asrc_export.chip.filling import CUTS, Cut, Filled, fill, ways
 from asrc_export.chip.shape import LayerShape
 from asrc_export.chip.target import Target
 from asrc_export.chip.traffic import Route, Seat, route, seats
-from asrc_train.errors import RulesBroken
+from asrc_export.network import check_span
+from asrc_train.errors import RulesBroken, SpanTooLong
 
 WASTEFUL = 3
 """A way of filling that takes so many times the lower bound of cores is given up."""
@@ -97,8 +98,11 @@ def compared(layers: Sequence[LayerShape], target: Target) -> dict[Mapping, Plac
     mappings: tuple[Mapping, ...] = ("delay-line", "synaptic-delay")
     for mapping in mappings:
         try:
+            for layer in layers:
+                if layer.span:
+                    check_span(layer.name, layer.span, mapping)
             found[mapping] = place(layers, target, mapping)
-        except RulesBroken as error:
+        except (RulesBroken, SpanTooLong) as error:
             found[mapping] = str(error)
     return found
 
