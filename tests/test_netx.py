@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from asrc_export import quantize
+from asrc_export import cli_export, network_file, quantize
 from asrc_export.chip import target
 from asrc_export.engines import numpy as reference
 from asrc_export.export import Exported
@@ -178,6 +178,19 @@ class TestGroundTruth:
 
 
 class TestExport:
+    def test_the_command_writes_the_integer_network_of_a_file(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        network = representable(5, recurrent=True)
+        netx_export.save(network, tmp_path / "n.net")
+        command = [str(tmp_path / "n.net"), "--from", "netx"]
+        assert cli_export.main(command) == 1
+        assert "does not say how many steps" in capsys.readouterr().err
+        assert cli_export.main([*command, "--steps", str(network.steps)]) == 0
+        back = network_file.load(tmp_path / "n.loihi2.safetensors")
+        assert back.steps == network.steps
+        assert np.array_equal(back.layers[0].recurrent, network.layers[0].recurrent)
+
     def test_what_we_write_reads_back_as_the_same_layers(self, tmp_path: Path) -> None:
         network = representable(5, recurrent=True)
         netx_export.save(network, tmp_path / "n.net")

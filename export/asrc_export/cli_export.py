@@ -26,6 +26,7 @@ EXAMPLES = """\
   asrc-export --show-target loihi1
   asrc-export --check digits --target loihi1 --mapping synaptic-delay
   asrc-export best.pth --from asrc-snn args.json --target loihi2
+  asrc-export network.net --from netx --steps 64 --input-maximum 16
   asrc-export graph.nir --from nir --dt 1e-4 --reset soft --data digits
 """
 
@@ -83,6 +84,9 @@ def _export(options: argparse.Namespace) -> None:
     from asrc_export.export import export
     from asrc_export.scales import PROVENANCE_KEY
 
+    if options.source and options.source[0] == "netx":
+        cli_import.bring_in_integers(options)
+        return
     model = cli_import.bring_in(options) if options.source else options.model
     if options.nir:
         _write_nir(model, options)

@@ -1,4 +1,7 @@
-"""Options of asrc-export that bring in a network of another tool: first a checkpoint like ours, then the export."""
+"""Options of asrc-export that bring in a network of another tool.
+
+A float network becomes a checkpoint like ours, and is then exported; integers stay the integers that they are.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,19 @@ from asrc_train import command_line
 if TYPE_CHECKING:
     from asrc_export.interop.imported import Feed, Imported
 
-FILES = {"asrc-snn": ("args.json",), "nir": ()}
+FILES = {"asrc-snn": ("args.json",), "nir": (), "netx": ()}
 """The kinds of file that can be read, and the further files that each one needs."""
 OPTIONS = {
     "data": ("asrc-snn", "nir"),
-    "steps": ("asrc-snn", "nir"),
-    "input_maximum": ("asrc-snn", "nir"),
-    "input_scale": ("asrc-snn", "nir"),
+    "steps": ("asrc-snn", "nir", "netx"),
+    "input_maximum": ("asrc-snn", "nir", "netx"),
+    "input_scale": ("asrc-snn", "nir", "netx"),
     "permutation": ("asrc-snn",),
     "dt": ("nir",),
     "integration": ("nir",),
     "reset": ("nir",),
     "loop_span": ("nir",),
+    "skip_blocks": ("netx",),
 }
 """Which options mean something for which kind."""
 
@@ -31,14 +35,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the group to the parser of asrc-export."""
     add = parser.add_argument_group(
         "networks of other tools",
-        "MODEL is read as such, written as MODEL.imported.pt (for asrc-report --float), and exported.",
+        "MODEL is read as such, written as MODEL.imported.pt (for asrc-report --float), and exported. netx files hold "
+        "integers already and become an integer network at once.",
     ).add_argument
     add(
         "--from",
         dest="source",
         metavar=("KIND", "FILE"),
         nargs="+",
-        help="'asrc-snn args.json': a best.pth of the paper's authors; 'nir': a NIR graph",
+        help="'asrc-snn args.json': a best.pth of the paper's authors; 'nir': a NIR graph; 'netx': lava-dl's HDF5",
     )
     add("--data", metavar="NAME", help="data set of ours that the network was trained on")
     add("--steps", metavar="T", type=command_line.positive, help="without one: steps of a sample,")
@@ -58,6 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "train with soft unless told otherwise, and do not write it down)",
     )
     add("--loop-span", metavar="LAMBDA", type=command_line.positive, help="nir: span of a recurrence written undelayed")
+    add("--skip-blocks", metavar="N", type=command_line.positive, help="netx: leave out the first N blocks")
 
 
 def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -88,6 +94,35 @@ def bring_in(options: argparse.Namespace) -> Path:
     checkpoint.save(brought.checkpoint, path)
     for note in brought.notes:
         print(f"note: {note}")
+    print(path)
+    return path
+
+
+def bring_in_integers(options: argparse.Namespace) -> Path:
+    """Read a netx file and write it as an integer network, by default beside it; the path.
+
+    Raises InvalidSetting, what `netx_import.read` raises, RulesBroken, UnwritableOutput.
+    """
+    from asrc_export import network_file
+    from asrc_export.chip import rules, target
+    from asrc_export.interop import netx_import
+    from asrc_train.atomic import require_writable
+    from asrc_train.errors import InvalidSetting
+
+    if options.steps is None:
+        raise InvalidSetting("--steps", "a netx file does not say how many steps a sample has")
+    path = Path(options.out or Path(options.model).with_suffix(".loihi2.safetensors"))
+    require_writable(path)
+    network = netx_import.read(
+        options.model,
+        steps=options.steps,
+        maximum=options.input_maximum or 1,
+        scale=options.input_scale or 1.0,
+        skip_layers=options.skip_blocks or 0,
+    )
+    for finding in rules.require(network, target.load(network.target)):
+        print(f"note: {finding}")
+    network_file.save(network, path)
     print(path)
     return path
 
