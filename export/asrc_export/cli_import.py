@@ -119,8 +119,8 @@ def bring_in_integers(options: argparse.Namespace) -> Path:
         scale=options.input_scale or 1.0,
         skip_layers=options.skip_blocks or 0,
     )
-    # No rule is asked: what netx runs is within the chip's formats, but its `v > 64 m` is our `u >= 64 m + 1`, which the
-    # rule on thresholds would not take for a multiple of 64.
+    # No rule is asked: what netx runs is within the chip's formats, but its `v > 64 m` is our `u >= 64 m + 1`, and
+    # the rule on thresholds wants multiples of 64.
     network_file.save(network, path)
     print(path)
     return path
