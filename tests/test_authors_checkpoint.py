@@ -408,7 +408,7 @@ def test_without_a_data_set_it_exports_and_observes_nothing(
         (["--from", "asrc-snn", "args.json", "--dt", "1"], "--dt: goes with --from nir"),
         (["--from", "keras"], "unknown kind 'keras'"),
         (["--lossy"], "--lossy: goes with --nir only"),
-        (["--steps", "3"], "--steps: goes with --from asrc-snn or --from nir only"),
+        (["--steps", "3"], "--steps: goes with --from asrc-snn or --from nir or --from netx only"),
     ],
 )
 def test_options_that_do_not_go_together_are_wrong_usage(
