@@ -39,7 +39,7 @@ RUNGS = {
     "deployed": ("deployed integers", "sums are shifted in integers"),
 }
 REFERENCE = "float"
-MAX_CELLS = 2**26
+MAX_CELLS = 2**24
 """At most this many (step, sample, neuron) cells are traced; a longer data set is cut to its first samples."""
 CHUNK_CELLS = 2**23
 """At most this many are held at a time."""
