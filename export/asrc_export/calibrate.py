@@ -27,9 +27,8 @@ def observe(network: IntegerNetwork, x: NDArray[np.generic]) -> list[Observed]:
     """Run up to SAMPLES samples (B, T, channels) and watch every layer and the readout. Raises InvalidData."""
     result = engine.run(network, x[:SAMPLES], trace=True)
     assert result.trace is not None
-    names = [*(layer.name for layer in network.layers), network.readout.name]
     states = [*(layer.membrane for layer in result.trace.layers), result.trace.readout]
     return [
         Observed(name, Range(int(state.min()), int(state.max())), count.saturations)
-        for name, state, count in zip(names, states, result.counts, strict=True)
+        for name, state, count in zip(network.names, states, result.counts, strict=True)
     ]

@@ -18,11 +18,10 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     RulesBroken listing every limit that blocks.
     """
     from asrc_export.chip import rules, shape, target
+    from asrc_export.grid import require_bits
     from asrc_train import config, data, recipe
-    from asrc_train.errors import InvalidSetting
 
-    if not 2 <= bits <= 8:
-        raise InvalidSetting("--bits", f"{bits} is outside 2 to 8")
+    require_bits(bits)
     chip = target.load(target_name)
     settings = config.from_recipe(recipe.find(recipe_name), {})
     planned = shape.of_recipe(settings, data.load(settings.data.name), bits, mapping)

@@ -8,6 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_export.arithmetic import Ints
+from asrc_train.errors import InvalidSetting
+
+
+def require_bits(bits: int) -> None:
+    """Raise InvalidSetting for a width that no weight of the contract has."""
+    if not 2 <= bits <= 8:
+        raise InvalidSetting("--bits", f"{bits} is outside 2 to 8")
 
 
 @dataclass(frozen=True)

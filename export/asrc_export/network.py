@@ -103,6 +103,11 @@ class IntegerNetwork:
     provenance: MappingOf[str, Any] = field(default_factory=dict)
 
     @property
+    def names(self) -> list[str]:
+        """Names of the layers and, last, of the readout."""
+        return [*(layer.name for layer in self.layers), self.readout.name]
+
+    @property
     def synapses(self) -> int:
         """Stored weights of all connections."""
         return sum(layer.feedforward.size + layer.recurrent.size for layer in self.layers) + self.readout.weight.size

@@ -25,8 +25,7 @@ def first_difference(network: IntegerNetwork, a: Result, b: Result) -> str | Non
     if not np.array_equal(a.logits, b.logits):
         sample, label = np.argwhere(a.logits != b.logits)[0]
         return f"readout, sample {sample}, class {label}: {a.logits[sample, label]} against {b.logits[sample, label]}"
-    names = [*(layer.name for layer in network.layers), network.readout.name]
-    for name, mine, theirs in zip(names, a.counts, b.counts, strict=True):
+    for name, mine, theirs in zip(network.names, a.counts, b.counts, strict=True):
         if mine != theirs:
             return f"the counts of '{name}': {mine} against {theirs}"
     return None

@@ -18,7 +18,7 @@ import numpy as np
 from asrc_export.arithmetic import CONTRACT_VERSION, DECAY_ONE, STATE_MAX, Mapping
 from asrc_export.chip import rules
 from asrc_export.chip.target import Formats, Target
-from asrc_export.grid import WeightGrid
+from asrc_export.grid import WeightGrid, require_bits
 from asrc_export.network import (
     InputFormat,
     IntegerNetwork,
@@ -137,8 +137,7 @@ def choose(frozen: FrozenNetwork, target: Target, bits: int, *, to_train: bool =
     weights are cut off at the grid's ends. Raises NonFiniteWeights, InvalidSetting (bits, or a layer without a
     feasible scale).
     """
-    if not 2 <= bits <= 8:
-        raise InvalidSetting("--bits", f"{bits} is outside 2 to 8")
+    require_bits(bits)
     _require_finite(frozen)
     grid, formats = WeightGrid(bits), target.formats
     layers = tuple(

@@ -55,8 +55,10 @@ def simulate(
             streams.append(_Stream(layer.u_out, graph.schedule, kept, np.int32))
     total = graph.schedule.lava_steps(len(graph.layers))
     probes: on_board.Probes | None = None
-    config = _simulation(graph)
-    if board is not None:
+    config: Loihi2SimCfg | Loihi2HwCfg
+    if board is None:
+        config = _simulation(graph)
+    else:
         on_board.reach(board)
         probes = on_board.Probes(total)
         config = on_board.configuration(probes.callbacks)

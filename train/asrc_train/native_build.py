@@ -35,8 +35,8 @@ class NativeLibrary:
     """Sources in ``folder``: files compiled for the architecture's baseline, and for each architecture those that are
     compiled with flags of their own, which the machine is asked about at run time.
 
-    The file ``stamped`` is compiled with ``ASRC_SOURCE_HASH`` defined. Kernels get the flags ``if_known`` too, unless
-    the compiler fails with them.
+    The file ``stamped`` is compiled with ``ASRC_SOURCE_HASH`` defined. Kernels get their architecture's ``if_known``
+    flags, too, unless the compiler fails with them.
     """
 
     folder: Path
@@ -45,7 +45,7 @@ class NativeLibrary:
     stamped: str
     kernels: Mapping[str, Mapping[str, tuple[str, ...]]]
     otherwise: Mapping[str, tuple[str, ...]]
-    if_known: tuple[str, ...] = ()
+    if_known: Mapping[str, tuple[str, ...]]
 
     @property
     def path(self) -> Path:
@@ -71,10 +71,11 @@ class NativeLibrary:
             return library
         command = compiler()
         machine = machine or platform.machine().lower()
-        kernels = self.kernels.get(_SAME_MACHINE.get(machine, machine), self.otherwise)
-        if self.if_known:
+        architecture = _SAME_MACHINE.get(machine, machine)
+        kernels, more = self.kernels.get(architecture, self.otherwise), self.if_known.get(architecture, ())
+        if more:
             try:
-                return self._compile(library, command, {n: (*f, *self.if_known) for n, f in kernels.items()}, extra)
+                return self._compile(library, command, {n: (*f, *more) for n, f in kernels.items()}, extra)
             except CannotBuild:
                 pass
         return self._compile(library, command, kernels, extra)

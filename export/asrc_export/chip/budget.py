@@ -7,7 +7,7 @@ axon for every core that it sends to. Everything is arithmetic over these counts
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from asrc_export.arithmetic import Mapping
@@ -112,13 +112,15 @@ def demands(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> l
 
 def largest_share(demand: Demand, destinations: int, limits: dict[str, int]) -> int:
     """The most neurons of the layer that one core can take, 0 if it cannot take a single one."""
-    low, high = 0, demand.layer.neurons
+    return most_that_fit(demand.layer.neurons, lambda neurons: not demand.broken(neurons, destinations, limits))
+
+
+def most_that_fit(highest: int, fits: Callable[[int], bool]) -> int:
+    """The largest number up to ``highest`` that fits, where all below it fit, too; 0 is taken to fit."""
+    low, high = 0, highest
     while low < high:
         middle = (low + high + 1) // 2
-        if demand.broken(middle, destinations, limits):
-            high = middle - 1
-        else:
-            low = middle
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
     return low
 
 

@@ -77,10 +77,9 @@ def events(
     A layer's spikes go to the cores of the next one; those that its span lets arrive within the sample, to its own.
     """
     graded = network.input.maximum > 1 or network.input.minimum < 0
-    names = _names(network)
     routes = {} if placement is None else {(each.sender, each.receiver): each for each in placement.routes}
     found = []
-    for i, (name, count) in enumerate(zip(names, counts, strict=True)):
+    for i, (name, count) in enumerate(zip(network.names, counts, strict=True)):
         fed_graded = graded and i == 0
         own = Events(
             feedforward_operations=0 if fed_graded else count.feedforward_operations / samples,
@@ -92,7 +91,7 @@ def events(
         )
         if routes and i < len(network.layers):
             returned = count.recurrent_operations / network.layers[i].neurons / samples
-            own += _carried(routes[name, name], returned) + _carried(routes[name, names[i + 1]], own.spikes)
+            own += _carried(routes[name, name], returned) + _carried(routes[name, network.names[i + 1]], own.spikes)
         found.append(own)
     return found
 
@@ -162,7 +161,7 @@ def latency(
         return None
     per_step = {
         name: (each.feedforward_operations + each.recurrent_operations) / steps
-        for name, each in zip(_names(network), events(network, counts, samples), strict=True)
+        for name, each in zip(network.names, events(network, counts, samples), strict=True)
     }
     sizes = {**{layer.name: layer.neurons for layer in network.layers}, network.readout.name: network.readout.classes}
     loads = []
@@ -233,10 +232,6 @@ def float_gru(network: IntegerNetwork, steps: int, prices: FloatOperations) -> E
     synapses = (gates + network.readout.weight.size) * steps
     energy = (synapses + products * steps) * _multiply_accumulate(prices)
     return _in_float("float32 GRU of the same widths, 45 nm", energy, synapses, prices)
-
-
-def _names(network: IntegerNetwork) -> list[str]:
-    return [*(layer.name for layer in network.layers), network.readout.name]
 
 
 def _carried(route: Route, spikes: float) -> Events:

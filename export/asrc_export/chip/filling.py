@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, permutations
 
-from asrc_export.chip.budget import Demand, destinations, largest_share
+from asrc_export.chip.budget import Demand, destinations, largest_share, most_that_fit
 from asrc_export.chip.shape import LayerShape
 
 ROUNDS = 12
@@ -36,16 +36,9 @@ class Filled:
         used = self._with(demand, neurons, sent_to)
         return all(used[name] <= limit for name, limit in self.limits.items() if name in used)
 
-    def room(self, demand: Demand, most: int, sent_to: int) -> int:
-        """The most neurons of a layer, up to ``most``, that still fit."""
-        low, high = 0, most
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self.fits(demand, middle, sent_to):
-                low = middle
-            else:
-                high = middle - 1
-        return low
+    def room(self, demand: Demand, highest: int, sent_to: int) -> int:
+        """The most neurons of a layer, up to ``highest``, that still fit."""
+        return most_that_fit(highest, lambda neurons: self.fits(demand, neurons, sent_to))
 
     def add(self, layer: int, demand: Demand, neurons: int, sent_to: int) -> None:
         """Put ``neurons`` of a layer here."""

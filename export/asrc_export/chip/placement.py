@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from asrc_export.arithmetic import Mapping
@@ -74,6 +75,11 @@ def place(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> Pla
     then traffic is kept. The same input gives the same placement. Raises RulesBroken naming the layers that fit no
     number of cores, or saying that no way was found.
     """
+    return _place(tuple(layers), target, mapping)
+
+
+@lru_cache(maxsize=16)  # rules, report and check ask for the same placements in turn
+def _place(layers: tuple[LayerShape, ...], target: Target, mapping: Mapping) -> Placement:
     _require_some_fit(layers, target, mapping)
     bound = lower_bound(layers, target, mapping)
     best: Placement | None = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from asrc_export.arithmetic import LINE_BITS, MAX_SPAN
 from asrc_export.chip.bound import Broken, fewest_cores
-from asrc_export.chip.budget import UNITS, stored_delay_bits
+from asrc_export.chip.budget import UNITS, most_that_fit, stored_delay_bits
 from asrc_export.chip.placement import place
 from asrc_export.chip.shape import NetworkShape, of_network
 from asrc_export.chip.target import Target
@@ -288,7 +288,7 @@ def page() -> str:
     lines = [
         "# Hardware rules",
         "",
-        "One function for each limit in `asrc_export/rules.py`; its docstring is the sentence here and in findings.",
+        "One function for each limit in `asrc_export.chip.rules`; its docstring is the sentence here and in findings.",
         "The limits themselves are a target's data: `asrc-export --show-target loihi1` prints them with their sources.",
         "This page is generated: `python -m asrc_export.chip.rules > docs/rules.md`.",
     ]
@@ -335,11 +335,7 @@ def _largest_width(shape: NetworkShape, target: Target, i: int) -> int:
         least = fewest_cores(layers, target, shape.mapping)
         return not any(each.broken for each in least[i : i + 2])
 
-    low, high = 0, shape.layers[i].neurons
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle - 1)
-    return low
+    return most_that_fit(shape.layers[i].neurons, fits)
 
 
 def _budget(broken: Broken) -> str:

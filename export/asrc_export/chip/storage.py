@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asrc_export.arithmetic import LINE_BITS, Mapping
-from asrc_export.chip.budget import stored_delay_bits
+from asrc_export.chip.budget import destinations, stored_delay_bits
 from asrc_export.chip.placement import Placement
 from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
 from asrc_export.chip.target import Target, delay_bits
@@ -113,13 +113,11 @@ def axon_entries(layers: Sequence[LayerShape], placement: Placement, target: Tar
     """Routing entries of each layer as placed: an input axon for each source on each of its cores, and an output axon
     for each neuron and core that it sends to.
     """
-    cores = {layer.name: len(placement.cores_of(layer.name)) for layer in layers}
-    after = [*(cores[layer.name] for layer in layers[1:]), 0]
+    cores = [len(placement.cores_of(layer.name)) for layer in layers]
     tables = target.axon_tables
     found = []
-    for layer, following in zip(layers, after, strict=True):
-        own = cores[layer.name] if layer.span else 0
-        into, out = cores[layer.name] * layer.sources, layer.neurons * (own + following)
+    for layer, own, sent_to in zip(layers, cores, destinations(layers, cores), strict=True):
+        into, out = own * layer.sources, layer.neurons * sent_to
         bits = None if tables is None else into * tables.input.count + out * tables.output.count
         found.append(AxonEntries(into, out, bits))
     return found

@@ -57,14 +57,19 @@ class Quantity(_Strict):
         return int(self.value)
 
     @property
+    def values(self) -> tuple[float, ...]:
+        """What the sources give, the one in use first."""
+        return (self.value, *(each.value for each in self.alternatives))
+
+    @property
     def lowest(self) -> float:
         """The least value that any source gives."""
-        return min(self.value, *(each.value for each in self.alternatives), self.value)
+        return min(self.values)
 
     @property
     def highest(self) -> float:
         """The greatest value that any source gives."""
-        return max(self.value, *(each.value for each in self.alternatives), self.value)
+        return max(self.values)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -79,7 +84,7 @@ def _measured_in(unit: str, least: float, *, whole: bool) -> AfterValidator:
     def check(quantity: Quantity) -> Quantity:
         if quantity.unit != unit:
             raise ValueError(f"its unit is '{quantity.unit}', expected '{unit}'")
-        for value in (quantity.value, *(each.value for each in quantity.alternatives)):
+        for value in quantity.values:
             if value < least:
                 raise ValueError(f"{value:g} is below {least:g}")
             if whole and value != int(value):

@@ -10,8 +10,8 @@ normalisation and the recurrent container of each layer, then the output Linear:
     features.<k+2 or k+3>.sub_module.w                    PLIF: alpha = sigmoid(w)
     skip_para                                             the shared logits, with --network-wise
 
-Batch normalisation in evaluation mode is affine, so it folds into W and b:
-W' = diag(g) W, b' = g (b - mean) + beta, g = gamma / sqrt(var + 1e-5), computed in double precision.
+Batch normalisation in evaluation mode is affine, so it folds into W and b (`asrc_train.normalization.fold`), here in
+double precision; their epsilon is PyTorch's default, as ours is.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ from asrc_train.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
 if TYPE_CHECKING:
     from torch import Tensor
 
-EPSILON = 1e-5
-"""PyTorch's default of BatchNorm1d, which their model uses."""
 MAX_ARGUMENTS_BYTES = 2**20
 _WAY_OUT = "give the best.pth or last.pth that their main.py wrote, and the args.json beside it"
 _Width = Annotated[int, Field(ge=1, le=65_536)]
@@ -371,6 +369,8 @@ def _converted(arguments: Arguments, tensors: dict[str, Tensor]) -> Iterator[tup
     """The tensors under our names, batch normalisation folded, absent biases zero."""
     import torch
 
+    from asrc_train.normalization import fold
+
     def bias(name: str, size: int) -> Tensor:
         return tensors[f"{name}.bias"] if arguments.bias else torch.zeros(size)
 
@@ -380,9 +380,9 @@ def _converted(arguments: Arguments, tensors: dict[str, Tensor]) -> Iterator[tup
             gamma, beta, mean, variance = (
                 tensors[f"{at.norm}.{name}"].double() for name in ("weight", "bias", "running_mean", "running_var")
             )
-            gain = gamma / torch.sqrt(variance + EPSILON)
-            weight = (gain[:, None] * weight.double()).float()
-            offset = (gain * (offset.double() - mean) + beta).float()
+            weight, offset = (
+                each.float() for each in fold(weight.double(), offset.double(), gamma, beta, mean, variance)
+            )
         yield f"layers.{i}.feedforward.weight", weight
         yield f"layers.{i}.feedforward.bias", offset
         yield f"layers.{i}.recurrent.weight", tensors[f"{at.container}.mlp.weight"]

@@ -1,6 +1,6 @@
 """The report: the deployed network beside the float model it came from, as plain data.
 
-Every number about the deployed network comes from running that network; `report_text` turns the data into pages.
+Every number about the deployed network comes from running that network; `formats` turns the data into pages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from asrc_export import network_file
 from asrc_export.chip import rules
 from asrc_export.chip import target as targets
 from asrc_export.feed import dataset_for
-from asrc_export.network import IntegerNetwork, worst_case
+from asrc_export.network import IntegerNetwork, LayerRanges, worst_case
 from asrc_export.report import costs, ladder, neurobench_counts, spikes
 from asrc_export.result import Result
 from asrc_train import __version__, checkpoint
@@ -72,6 +72,7 @@ def build(
     mixture = evaluate(model, x, dataset.scale, temperature=trained.temperature)
     climbed = ladder.climb(network, trained, x, y, dataset.scale, engine)
     chip = targets.of(network.target, network.provenance)
+    ranges = worst_case(network)
     agreement = float((hard.predictions == result.predictions).mean())
     content: dict[str, Any] = {
         "format": FORMAT,
@@ -93,8 +94,8 @@ def build(
         **spikes.sections(climbed, [layer.name for layer in network.layers]),
         "neurobench": neurobench_counts.section(network, trained, x, engine),
         "kernels": _kernels(network, trained),
-        "layers": _layers(network, result, hard.spikes_per_layer, len(y)),
-        "readout": _readout(network, result),
+        "layers": _layers(network, result, hard.spikes_per_layer, ranges[:-1]),
+        "readout": _readout(network, result, ranges[-1]),
         "placement": costs.placement_data(network, chip),
         "storage_bits": costs.storage_data(network, chip),
         "energy": costs.energy_data(network, result.counts, len(y), int(x.shape[1]), chip),
@@ -169,11 +170,11 @@ def _kernels(network: IntegerNetwork, trained: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _layers(network: IntegerNetwork, result: Result, float_spikes: Sequence[int], samples: int) -> list[dict[str, Any]]:
+def _layers(
+    network: IntegerNetwork, result: Result, float_spikes: Sequence[int], worst: Sequence[LayerRanges]
+) -> list[dict[str, Any]]:
     rows = []
-    for layer, count, ranges, float_count in zip(
-        network.layers, result.counts, worst_case(network), float_spikes, strict=False
-    ):
+    for layer, count, ranges, float_count in zip(network.layers, result.counts[:-1], worst, float_spikes, strict=True):
         rows.append(
             {
                 "name": layer.name,
@@ -196,8 +197,8 @@ def _layers(network: IntegerNetwork, result: Result, float_spikes: Sequence[int]
     return rows
 
 
-def _readout(network: IntegerNetwork, result: Result) -> dict[str, Any]:
-    count, ranges = result.counts[-1], worst_case(network)[-1]
+def _readout(network: IntegerNetwork, result: Result, ranges: LayerRanges) -> dict[str, Any]:
+    count = result.counts[-1]
     return {
         "name": network.readout.name,
         "classes": network.readout.classes,

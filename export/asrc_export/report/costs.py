@@ -76,7 +76,6 @@ def energy_data(
         energy.float_dense(network, steps, constants),
         energy.float_gru(network, steps, constants),
     ]
-    names = [*(layer.name for layer in network.layers), network.readout.name]
     happened = energy.events(network, counts, samples, placed[chip.name])
     return {
         "basis": energy.BASIS,
@@ -86,7 +85,9 @@ def energy_data(
             each.name for each, estimate in zip(chips, priced, strict=True) if estimate is None
         ],
         "graded_operations_per_sample": counts[0].feedforward_operations / samples,
-        "events_per_sample": [{"name": name, **asdict(each)} for name, each in zip(names, happened, strict=True)],
+        "events_per_sample": [
+            {"name": name, **asdict(each)} for name, each in zip(network.names, happened, strict=True)
+        ],
         "latency": [_latency(network, counts, samples, steps, each, placed[each.name]) for each in chips],
         "static_power": [_static_power(each) for each in chips],
     }

@@ -182,7 +182,7 @@ def _metrics(
         activation_sparsity=(cells - fired) / cells,
         effective_macs=macs / samples,
         effective_acs=acs / samples,
-        dense=weights * steps * samples / samples,
+        dense=float(weights * steps),
         membrane_updates=updates / samples,
         footprint=footprint,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from asrc_train.native_build import CannotBuild, NativeLibrary
@@ -16,35 +15,24 @@ _AVX512 = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mpre
 _ALIGNED = ("-Wa,-mbranches-within-32B-boundaries",)
 
 
-def _library(x86_64: tuple[str, ...]) -> NativeLibrary:
-    flags = (*_COMMON, *x86_64)
-    return NativeLibrary(
-        folder=Path(__file__).resolve().parent,
-        name="libasrc_engine",
-        common=("dispatch.cpp", "engine.cpp", "prepare.cpp", "runner.cpp", "sample.cpp"),
-        stamped="engine.cpp",
-        kernels={
-            "x86_64": {
-                "kernel_baseline.cpp": flags,
-                "kernel_avx2.cpp": (*flags, *_AVX2),
-                "kernel_avx512.cpp": (*flags, *_AVX512),
-            },
-            "aarch64": {"kernel_neon.cpp": _COMMON},
+LIBRARY = NativeLibrary(
+    folder=Path(__file__).resolve().parent,
+    name="libasrc_engine",
+    common=("dispatch.cpp", "engine.cpp", "prepare.cpp", "runner.cpp", "sample.cpp"),
+    stamped="engine.cpp",
+    kernels={
+        "x86_64": {
+            "kernel_baseline.cpp": _COMMON,
+            "kernel_avx2.cpp": (*_COMMON, *_AVX2),
+            "kernel_avx512.cpp": (*_COMMON, *_AVX512),
         },
-        otherwise={"kernel_baseline.cpp": _COMMON},
-    )
+        "aarch64": {"kernel_neon.cpp": _COMMON},
+    },
+    otherwise={"kernel_baseline.cpp": _COMMON},
+    if_known={"x86_64": _ALIGNED},
+)
 
-
-LIBRARY = _library(_ALIGNED)
-
-
-def build(library: Path | None = None, extra: Sequence[str] = (), machine: str = "") -> Path:
-    """As NativeLibrary.build, with a second attempt for compilers that do not know all flags. Raises CannotBuild."""
-    try:
-        return LIBRARY.build(library, extra, machine)
-    except CannotBuild:
-        return _library(()).build(library, extra, machine)
-
+build = LIBRARY.build
 
 if __name__ == "__main__":
     try:

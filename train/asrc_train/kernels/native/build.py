@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from pathlib import Path
 
@@ -27,7 +26,7 @@ LIBRARY = NativeLibrary(
         "aarch64": {"kernels_neon.cpp": _FLAGS},
     },
     otherwise={"kernels_baseline.cpp": _FLAGS},
-    if_known=_ALIGNED if platform.machine().lower() in ("x86_64", "amd64") else (),
+    if_known={"x86_64": _ALIGNED},
 )
 
 build = LIBRARY.build
