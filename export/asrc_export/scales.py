@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asrc_export.network import MAX_EXPONENT
+from asrc_train.config import first_problem
 from asrc_train.errors import InvalidSetting
 from asrc_train.freeze import FrozenNetwork
 
@@ -59,9 +60,8 @@ def kept(frozen: FrozenNetwork) -> Scales | None:
     try:
         scales = Scales.model_validate(stated)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise InvalidSetting(f"{where}, key '{key}'", str(first["msg"]).lower().rstrip(".")) from error
+        key, why = first_problem(error)
+        raise InvalidSetting(f"{where}, key '{key}'", why) from error
     if len(scales.layers) != len(frozen.layers):
         raise InvalidSetting(where, f"it has scales for {len(scales.layers)} layers, there are {len(frozen.layers)}")
     return scales

@@ -133,6 +133,11 @@ def validated(content: Any, where: str) -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise InvalidSetting(f"{where}, key '{key}'", str(first["msg"]).lower().rstrip(".")) from error
+        key, why = first_problem(error)
+        raise InvalidSetting(f"{where}, key '{key}'", why) from error
+
+
+def first_problem(error: ValidationError) -> tuple[str, str]:
+    """The dotted key that does not fit, and why, to be put into a sentence."""
+    first = error.errors()[0]
+    return ".".join(map(str, first["loc"])) or "the whole", str(first["msg"]).lower().rstrip(".")

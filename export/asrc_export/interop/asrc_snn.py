@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from asrc_export.interop.imported import Feed, Imported, settle
 from asrc_train import __version__, checkpoint
 from asrc_train.checkpoint import Checkpoint
-from asrc_train.config import Config, validated
+from asrc_train.config import Config, first_problem, validated
 from asrc_train.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
 
 if TYPE_CHECKING:
@@ -135,9 +135,8 @@ def _arguments(path: str | Path) -> Arguments:
     except OSError as error:
         raise UnreadableFile(path, kind, error.strerror or str(error), _WAY_OUT) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise UnreadableFile(path, kind, f"key '{where}': {str(first['msg']).lower()}", _WAY_OUT) from error
+        key, why = first_problem(error)
+        raise UnreadableFile(path, kind, f"key '{key}': {why}", _WAY_OUT) from error
     except (ValueError, RecursionError) as error:
         raise UnreadableFile(path, kind, "it is not JSON", _WAY_OUT) from error
 
