@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,19 @@ from asrc_train.recurrence import Reset
 Floats = NDArray[np.float64]
 
 
+class WeightedTap(NamedTuple):
+    """One of several spans that a layer hears at once, and how much it weighs."""
+
+    span: int
+    weight: float
+
+
 @dataclass(frozen=True, eq=False)
 class FrozenLayer:
-    """W (N, I), U (N, N), b (N,), decay factor alpha, threshold theta, reset, span; equations in `recurrence`."""
+    """W (N, I), U (N, N), b (N,), decay factor alpha, threshold theta, reset, span; equations in `recurrence`.
+
+    With ``taps``, r[t] = sum_j weight_j s[t-span_j] takes the place of s[t-span], and ``span`` is the longest of them.
+    """
 
     name: str
     weight: Floats
@@ -33,6 +43,7 @@ class FrozenLayer:
     threshold: float
     reset: Reset
     span: int
+    taps: tuple[WeightedTap, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
