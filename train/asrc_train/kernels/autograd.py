@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from asrc_train.kernels.layer import Dynamics, SkipLayer, current, require_finite
+from asrc_train.kernels.layer import Dynamics, SkipLayer, current, require_finite_values
 from asrc_train.straight_through import straight_through
 from asrc_train.surrogate import fire
 
@@ -19,7 +19,19 @@ def why_not(x: Tensor, layers: Sequence[SkipLayer]) -> str | None:
 
 def spikes(x: Tensor, layer: SkipLayer) -> Tensor:
     """Spikes (T, B, N) of one layer."""
-    require_finite("input x", x)
+    require_finite_values(x, (layer,))
+    return _spikes(x, layer)
+
+
+def counts(x: Tensor, layers: Sequence[SkipLayer]) -> Tensor:
+    """Spikes of the last layer summed over time, (B, N)."""
+    require_finite_values(x, layers)
+    for layer in layers:
+        x = _spikes(x, layer)
+    return x.sum(0)
+
+
+def _spikes(x: Tensor, layer: SkipLayer) -> Tensor:
     driven = current(x, layer)
     dynamics = layer.dynamics
     v = silence = torch.zeros_like(driven[0])
@@ -30,13 +42,6 @@ def spikes(x: Tensor, layer: SkipLayer) -> Tensor:
         resetting = s[t].detach() if dynamics.detach_reset else s[t]
         v = u - dynamics.threshold * resetting if dynamics.reset == "soft" else u * (1 - resetting)
     return torch.stack(s)
-
-
-def counts(x: Tensor, layers: Sequence[SkipLayer]) -> Tensor:
-    """Spikes of the last layer summed over time, (B, N)."""
-    for layer in layers:
-        x = spikes(x, layer)
-    return x.sum(0)
 
 
 def _decayed(v: Tensor, dynamics: Dynamics) -> Tensor:

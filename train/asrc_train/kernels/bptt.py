@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asrc_train.kernels.layer import Dynamics, SkipLayer, current, require_finite
+from asrc_train.kernels.layer import Dynamics, SkipLayer, current, require_finite, require_finite_values
 from asrc_train.surrogate import triangle
 
 BLOCK = 16
@@ -36,20 +36,26 @@ def why_not(x: Tensor, layers: Sequence[SkipLayer]) -> str | None:
 
 def spikes(x: Tensor, layer: SkipLayer) -> Tensor:
     """Spikes (T, B, N) of one layer."""
+    require_finite_values(x, (layer,))
+    return _spikes(x, layer)
+
+
+def counts(x: Tensor, layers: Sequence[SkipLayer]) -> Tensor:
+    """Spikes of the last layer summed over time, (B, N)."""
+    require_finite_values(x, layers)
+    for layer in layers:
+        x = _spikes(x, layer)
+    return x.sum(0)
+
+
+def _spikes(x: Tensor, layer: SkipLayer) -> Tensor:
     driven = current(x, layer)
-    require_finite("input x, or the current it makes,", driven)
+    require_finite("the current that input x makes", driven)
     dynamics = layer.dynamics
     out: Tensor = _Recurrence.apply(
         driven, layer.recurrent, layer.mixture, dynamics.decay, dynamics.threshold, layer.span, dynamics
     )
     return out
-
-
-def counts(x: Tensor, layers: Sequence[SkipLayer]) -> Tensor:
-    """Spikes of the last layer summed over time, (B, N)."""
-    for layer in layers:
-        x = spikes(x, layer)
-    return x.sum(0)
 
 
 class _Recurrence(torch.autograd.Function):

@@ -79,8 +79,8 @@ class SkipLayer(NamedTuple):
 def require_valid(x: Tensor, layers: Sequence[SkipLayer]) -> None:
     """Raise InvalidData or InvalidSetting, naming layer and tensor, unless every kernel could run ``layers`` on ``x``.
 
-    A span beyond T is allowed: no spike ever arrives, which is what the equations say. The values of ``x`` are
-    looked at by the kernels, which read them anyway.
+    A span beyond T is allowed: no spike ever arrives, which is what the equations say. Values are looked at by the
+    kernels, which read them anyway (`require_finite_values`).
     """
     if not layers:
         raise InvalidSetting("layers", "there must be at least one")
@@ -99,13 +99,27 @@ def require_valid(x: Tensor, layers: Sequence[SkipLayer]) -> None:
         fan_in = layer.neurons
 
 
+def require_finite_values(x: Tensor, layers: Sequence[SkipLayer]) -> None:
+    """Raise InvalidSetting naming layer and tensor, or InvalidData for ``x``, for NaN or infinity in any of them."""
+    for index, layer in enumerate(layers):
+        for name, tensor in layer.tensors():
+            bad = _not_finite(tensor)
+            if bad:
+                raise InvalidSetting(f"layer {index}, {name}", f"it holds {bad} NaN or infinite value(s)")
+    require_finite("input x", x)
+
+
 def require_finite(name: str, tensor: Tensor) -> None:
     """Raise InvalidData if ``tensor`` holds NaN or infinity."""
-    if math.isfinite(float(tensor.detach().sum())):
-        return  # the sum of anything and NaN or infinity is NaN or infinite
-    bad = int(tensor.numel() - tensor.isfinite().sum())
-    if bad:  # the sum may also have left the number range all by itself
+    bad = _not_finite(tensor)
+    if bad:
         raise InvalidData(name, f"it holds {bad} NaN or infinite value(s)", "check the data and the layer before")
+
+
+def _not_finite(tensor: Tensor) -> int:
+    if math.isfinite(float(tensor.detach().sum())):
+        return 0  # the sum of anything and NaN or infinity is NaN or infinite
+    return int(tensor.numel() - tensor.isfinite().sum())  # the sum may also have left the number range all by itself
 
 
 def _require_layer(where: str, layer: SkipLayer, x: Tensor, fan_in: int) -> None:
@@ -123,9 +137,6 @@ def _require_layer(where: str, layer: SkipLayer, x: Tensor, fan_in: int) -> None
             raise InvalidSetting(at, f"its shape is {tuple(tensor.shape)} where {shapes[name]} fits")
         if tensor.dtype != x.dtype or tensor.device != x.device:
             raise InvalidSetting(at, f"it is {tensor.dtype} on {tensor.device}, x is {x.dtype} on {x.device}")
-        bad = 0 if math.isfinite(float(tensor.detach().sum())) else int(tensor.numel() - tensor.isfinite().sum())
-        if bad:
-            raise InvalidSetting(at, f"it holds {bad} NaN or infinite value(s)")
     _require_taps(f"{where}, taps", layer.taps)
     _require_dynamics(where, layer.dynamics)
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from asrc_train.kernels.layer import SkipLayer, current, require_finite
+from asrc_train.errors import InvalidData
+from asrc_train.kernels.layer import SkipLayer, current, require_finite_values
 from asrc_train.kernels.native.library import CCall, CLayer, instruction_set, library, pack, run
 
 FEW_CHANNELS = 16
@@ -63,6 +64,20 @@ class _Weights(NamedTuple):
 
 
 def _run(x: Tensor, layers: tuple[SkipLayer, ...], summed: bool) -> Tensor:
+    try:
+        return _fed(x, layers, summed)
+    except _NotFinite:
+        require_finite_values(x, layers)
+        raise InvalidData(
+            "the current that input x makes", "it leaves the number range", "scale the input or the weights down"
+        ) from None
+
+
+class _NotFinite(Exception):
+    """NaN or infinity among the numbers that the library was given."""
+
+
+def _fed(x: Tensor, layers: tuple[SkipLayer, ...], summed: bool) -> Tensor:
     first, packed = layers[0], None
     feed = _Feed(_CURRENT if first.weight is None else _CHANNELS)
     if first.weight is not None and x.shape[2] > FEW_CHANNELS:
@@ -72,8 +87,6 @@ def _run(x: Tensor, layers: tuple[SkipLayer, ...], summed: bool) -> Tensor:
         else:  # a matrix product of its own makes the current
             feed, x = _Feed(_CURRENT), current(x, first)
             layers = (first._replace(weight=None, bias=None, gain=None), *layers[1:])
-    if packed is None:
-        require_finite("input x, or the current it makes,", x)
     tensors = [tensor for layer in layers for tensor in _weights(layer)]
     out: Tensor = _Stack.apply(x, packed, feed, layers, summed, *tensors)
     return out
@@ -99,7 +112,8 @@ class _Stack(torch.autograd.Function):
         given = x if packed is None else packed
         call = _Call(x.shape, x.dtype, instruction_set(), given, feed, layers, _grouped(tensors), kept)
         setattr(call.c, "counts" if summed else "spikes", out.data_ptr())
-        run("forward", call.c)
+        if not run("forward", call.c):
+            raise _NotFinite
         if keep:  # packed spikes stand in for the input, which may then be freed
             ctx.save_for_backward(given, *kept, *tensors)
             ctx.shape, ctx.dtype, ctx.isa = x.shape, x.dtype, call.c.isa

@@ -1,6 +1,7 @@
 // The plain C interface of the kernels: what library.py declares to ctypes, field by field.
 //
-// The caller (Python) has already checked shapes, types and values; sizes here are trusted. Arrays of numbers are float
+// The caller (Python) has already checked shapes and types; sizes here are trusted, and the forward call looks at the
+// values, which it reads anyway. Arrays of numbers are float
 // or double as `element_bytes` says (below: R), in C order unless strides are given. No call throws or keeps a pointer.
 #ifndef ASRC_ABI_H
 #define ASRC_ABI_H
@@ -15,7 +16,8 @@
 
 extern "C" {
 
-enum asrc_status { ASRC_OK = 0, ASRC_NO_MEMORY = 1 };
+// ASRC_NOT_FINITE: NaN or infinity among the numbers given; what was written then means nothing.
+enum asrc_status { ASRC_OK = 0, ASRC_NO_MEMORY = 1, ASRC_NOT_FINITE = 2 };
 
 // What the first layer is fed with.
 enum asrc_feed {

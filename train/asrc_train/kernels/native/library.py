@@ -9,7 +9,7 @@ from functools import cache
 from asrc_train.errors import BackendMissing, InvalidSetting
 from asrc_train.kernels.native.build import LIBRARY
 
-NO_MEMORY = 1
+NO_MEMORY, NOT_FINITE = 1, 2
 
 
 class CLayer(ctypes.Structure):
@@ -84,14 +84,15 @@ def instruction_set() -> int:
     return instruction_sets().index(asked)
 
 
-def run(function: str, call: CCall) -> None:
-    """Run `asrc_<function>`. Raises BackendMissing if there is no memory for it."""
+def run(function: str, call: CCall) -> bool:
+    """Run `asrc_<function>`: whether all numbers given were finite. Raises BackendMissing without memory for it."""
     loaded = library()
     assert loaded is not None, "why_not comes first"
     status = getattr(loaded, f"asrc_{function}")(call)
     if status == NO_MEMORY:
         raise BackendMissing("native", "out of memory", "use fewer threads, smaller batches or shorter sequences")
-    assert status == 0, f"status {status}"
+    assert status in (0, NOT_FINITE), f"status {status}"
+    return bool(status == 0)
 
 
 def pack(call: CCall, words: int) -> float:

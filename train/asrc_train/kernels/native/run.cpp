@@ -1,8 +1,10 @@
 // From a call to the kernels: packing of weights, memory, the way of tiles through the layers and back.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <iterator>
 #include <limits>
+#include <type_traits>
 
 #include "abi.h"
 #include "kernel.h"
@@ -51,6 +53,45 @@ const InstructionSet& chosen(const asrc_call& call) { return *instruction_sets()
 template <typename R>
 const R* numbers(const void* data) {
     return static_cast<const R*>(data);
+}
+
+// Whether all exponents are below the one that NaN and infinity have. Integers, so that it runs in vectors on any machine.
+template <typename R>
+bool finite(const void* data, int64_t count) {
+    using Bits = std::conditional_t<sizeof(R) == 4, uint32_t, uint64_t>;
+    constexpr Bits kMost = sizeof(R) == 4 ? Bits{0x7f800000} : static_cast<Bits>(0x7ff0000000000000);
+    const unsigned char* at = static_cast<const unsigned char*>(data);
+    Bits bad = 0;
+    for (int64_t i = 0; i < count; ++i) {
+        Bits x;
+        std::memcpy(&x, at + static_cast<size_t>(i) * sizeof(R), sizeof(R));
+        bad |= (x & kMost) == kMost;
+    }
+    return bad == 0;
+}
+
+template <typename R>
+bool finite_weights(const asrc_call& call) {
+    for (int64_t l = 0; l < call.layer_count; ++l) {
+        const asrc_layer& layer = call.layers[l];
+        const auto all = [](const void* data, int64_t count) { return !data || finite<R>(data, count); };
+        if (!all(layer.weight, layer.neurons * layer.inputs) || !all(layer.bias, layer.neurons) ||
+            !all(layer.recurrent, layer.neurons * layer.neurons) || !all(layer.mixture, layer.lags) ||
+            !all(layer.gain, call.batch * layer.neurons) || !std::isfinite(layer.decay) ||
+            !std::isfinite(layer.threshold)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+template <typename R>
+bool finite_input(const asrc_call& call, int64_t sample) {
+    if (call.feed == ASRC_SPIKES) return true;  // bits
+    const R* row = numbers<R>(call.input) + sample * call.input_sample;
+    bool all = true;
+    for (int64_t t = 0; t < call.steps; ++t) all &= finite<R>(row + t * call.input_step, call.layers[0].inputs);
+    return all;
 }
 
 // (rows, width) transposed from (columns, rows), each row padded with zeros.
@@ -361,18 +402,21 @@ void write_gradients(const asrc_call& call, int64_t index, const Layer<R>& layer
 
 template <typename R>
 int64_t forward_call(const asrc_call& call, const InstructionSet& set) {
+    if (!finite_weights<R>(call)) return ASRC_NOT_FINITE;
     Memory memory;
     const Kernels<R>& kernels = set.of(R{});
     const auto layers = prepare_all(memory, call, kernels, false);
     const int64_t threads = std::min(call.threads, call.batch);
     auto places = workplaces(memory, call, layers, false, threads);
+    std::atomic<bool> clean{true};
     over_items(
         call.batch, threads,
         [&](int64_t sample, int64_t worker) {
-            forward_sample(call, kernels, layers, places[static_cast<size_t>(worker)], sample);
+            if (!finite_input<R>(call, sample)) clean = false;
+            if (clean) forward_sample(call, kernels, layers, places[static_cast<size_t>(worker)], sample);
         },
         [](int64_t, int64_t) {});
-    return ASRC_OK;
+    return clean ? ASRC_OK : ASRC_NOT_FINITE;
 }
 
 template <typename R>
