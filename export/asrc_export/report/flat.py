@@ -39,7 +39,7 @@ def as_csv(report: dict[str, Any]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("name", "value", "unit"))
     for name, value in _leaves("", {key: part for key, part in report.items() if key not in LEFT_OUT}):
-        writer.writerow((_harmless(name), _harmless(value), _unit(name, value)))
+        writer.writerow((harmless(name), harmless(value), _unit(name, value)))
     return out.getvalue()
 
 
@@ -63,5 +63,6 @@ def _unit(name: str, value: Any) -> str:
     return next((unit for pattern, unit in UNITS if re.search(pattern, name)), "")
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
+    """The cell, with an apostrophe before it if a spreadsheet would take it for a formula."""
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value

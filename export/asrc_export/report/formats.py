@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tabulate import tabulate
 
 from asrc_export.report.flat import as_csv
 from asrc_export.report.page import page
-from asrc_export.report.sections import Report, sections, summary
+from asrc_export.report.sections import Report, Section, sections, summary
 from asrc_train.atomic import replacing
 from asrc_train.errors import InvalidSetting
 
 
 def text(report: Report) -> str:
     """The report for a terminal."""
-    return _assembled(report, lambda title: f"{title}\n{'-' * len(title)}", "simple")
+    return as_text(_title(report), summary(report), sections(report))
 
 
 def markdown(report: Report) -> str:
     """The report as GitHub Markdown."""
-    return _assembled(report, lambda title: f"## {title}", "github")
+    return as_markdown(_title(report), summary(report), sections(report))
 
 
 def as_json(report: Report) -> str:
@@ -55,14 +55,28 @@ def write(report: Report, path: str | Path) -> None:
         temporary.write_text(content, encoding="utf-8")
 
 
+def as_text(title: str, summary: str, sections: Iterable[Section]) -> str:
+    """Sections for a terminal."""
+    return _assembled(title, summary, sections, lambda title: f"{title}\n{'-' * len(title)}", "simple")
+
+
+def as_markdown(title: str, summary: str, sections: Iterable[Section]) -> str:
+    """Sections as GitHub Markdown."""
+    return _assembled(title, summary, sections, lambda title: f"## {title}", "github")
+
+
+def _title(report: Report) -> str:
+    return f"asrc report: {report['provenance']['data']}"
+
+
 def _in_markdown(cell: object) -> str:
     """A cell that cannot end its row, its column or the table, nor begin a tag."""
     return re.sub(r"[|<`]", lambda sign: f"&#{ord(sign[0])};", " ".join(str(cell).split()))
 
 
-def _assembled(report: Report, heading: Callable[[str], str], style: str) -> str:
-    parts = [heading(f"asrc report: {report['provenance']['data']}"), summary(report)]
-    for section in sections(report):
+def _assembled(title: str, summary: str, sections: Iterable[Section], heading: Callable[[str], str], style: str) -> str:
+    parts = [heading(title), summary]
+    for section in sections:
         parts.append(heading(section.title))
         if section.rows:
             rows = [[_in_markdown(cell) for cell in row] for row in section.rows] if style == "github" else section.rows

@@ -1,0 +1,88 @@
+"""Bits of stored weights that flip, in W, U and the readout's weights.
+
+A weight of n bits is stored as the two's complement of weight / step, so whatever flips, it stays on its grid. The
+float network takes the same damage: each of its weights moves by the real value of what the integer moved by. (In words
+of float32, one flip of an exponent's bit can make a weight 2^128 times as large, which says nothing of the network.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from asrc_export.arithmetic import Ints
+from asrc_export.grid import WeightGrid
+from asrc_export.network import IntegerNetwork, Readout, SkipLayer
+from asrc_export.robustness.subject import Perturbation, Subject
+from asrc_train.freeze import FrozenNetwork
+
+
+def flipped(weights: Ints, bits: int, flips: Ints) -> Ints:
+    """The weights with the stored bits flipped that are set in ``flips``, of the same shape (bit 0 is the lowest)."""
+    step, codes = WeightGrid(bits).step, 1 << bits
+    stored = (weights // step % codes) ^ flips
+    changed: Ints = np.where(stored >= codes // 2, stored - codes, stored) * step
+    return changed
+
+
+def perturb(subject: Subject, level: float, rng: np.random.Generator) -> Subject:
+    """Each stored bit flips with probability ``level``; the share of weights that changed is noted."""
+    before = subject.deployed
+    layers = tuple(
+        replace(
+            layer,
+            feedforward=flipped(layer.feedforward, layer.weight_bits, _drawn(layer.feedforward, layer, level, rng)),
+            recurrent=flipped(layer.recurrent, layer.weight_bits, _drawn(layer.recurrent, layer, level, rng)),
+        )
+        for layer in before.layers
+    )
+    out = before.readout
+    readout = replace(out, weight=flipped(out.weight, out.weight_bits, _drawn(out.weight, out, level, rng)))
+    after = replace(before, layers=layers, readout=readout)
+    changed = sum(int(np.count_nonzero(a != b)) for a, b in zip(_weights(before), _weights(after), strict=True))
+    floating = subject.floating and damaged(subject.floating, before, after)
+    notes = {**subject.notes, "weights changed": changed / before.synapses}
+    return replace(subject, deployed=after, floating=floating, notes=notes)
+
+
+def damaged(floating: FrozenNetwork, before: IntegerNetwork, after: IntegerNetwork) -> FrozenNetwork:
+    """The float network with each weight moved by what its integer moved by between the two, in real units."""
+    layers = []
+    for i, (real, old, new) in enumerate(zip(floating.layers, before.layers, after.layers, strict=True)):
+        unit = 2.0**old.activation_shift / old.scale
+        w_unit = unit * 2.0**old.feedforward_exponent / (before.input.scale if i == 0 else 1.0)
+        u_unit = unit * 2.0**old.recurrent_exponent
+        layers.append(
+            replace(
+                real,
+                weight=real.weight + w_unit * (new.feedforward - old.feedforward),
+                recurrent=real.recurrent + u_unit * (new.recurrent - old.recurrent),
+            )
+        )
+    unit = 2.0**before.readout.exponent / before.readout.scale
+    readout = floating.readout_weight + unit * (after.readout.weight - before.readout.weight)
+    return replace(floating, layers=tuple(layers), readout_weight=readout)
+
+
+def _drawn(weights: Ints, stored: SkipLayer | Readout, level: float, rng: np.random.Generator) -> Ints:
+    """Which bits of each weight flip."""
+    flips = np.zeros(weights.shape, np.int64)
+    for bit in range(stored.weight_bits):
+        flips |= (rng.random(weights.shape) < level).astype(np.int64) << bit
+    return flips
+
+
+def _weights(network: IntegerNetwork) -> list[Ints]:
+    parts = [part for layer in network.layers for part in (layer.feedforward, layer.recurrent)]
+    return [*parts, network.readout.weight]
+
+
+PERTURBATION = Perturbation(
+    title="weight bit flips",
+    axis="probability that a stored bit flips",
+    levels=(0, 0.0001, 0.0003, 0.001, 0.003, 0.01),
+    highest=1,
+    perturb=perturb,
+    logarithmic=True,
+)
