@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,11 @@ class Range:
     def fits_state(self) -> bool:
         """Whether no value of the range is changed by the 24-bit saturation."""
         return self.magnitude <= STATE_MAX
+
+
+def headroom_bits(reach: int, limit: int) -> float:
+    """How many times a magnitude could double before it exceeds the limit; negative if it does already."""
+    return math.log2(limit / max(reach, 1))
 
 
 def product_bounds(weights: Ints, low: int, high: int) -> tuple[Ints, Ints]:
