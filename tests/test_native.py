@@ -189,6 +189,58 @@ def test_input_ranges(span: tuple[int, int], channels: int) -> None:
     require_parity(network, x)
 
 
+TAPS = [
+    [(1, 1), (2, 1)],
+    [(3, 5), (4, 2), (32, 120)],
+    [(j + 5, 2 * j + 1) for j in range(8)],
+]
+
+
+@pytest.mark.parametrize("taps", TAPS)
+@pytest.mark.parametrize(("input_range", "exponent"), [((0, 1), 0), ((0, 255), -1), ((-70000, 9), -7)])
+def test_several_taps_of_a_delay_line(taps: list[tuple[int, int]], input_range: tuple[int, int], exponent: int) -> None:
+    """Behind binary input, pairs of 16-bit values and those of 32 bits, and behind a layer with one span."""
+    spans = (taps, 3, taps)
+    made = random_network(
+        17,
+        widths=(65, 20, 7),
+        spans=spans,
+        steps=70,
+        exponents=(exponent, -3),
+        activation_shift=2,
+        input_range=input_range,
+    )
+    network = with_spike_rate(made, inputs(made, 1, 40), 0.3)
+    expected = require_parity(network, inputs(network, 3))
+    assert all(count.recurrent_operations for count in expected.counts[:-1])
+
+
+@pytest.mark.parametrize(("width", "batch"), [(300, 3), (600, 18)])
+def test_wide_layers_of_several_taps(width: int, batch: int) -> None:
+    """Several tiles, and samples in groups; messages at their greatest."""
+    made = random_network(18, widths=(width, 40), spans=([(2, 100), (3, 27)], [(1, 1), (30, 9)]), steps=10)
+    network = with_spike_rate(made, inputs(made, 1, 8), 0.4)
+    require_parity(network, inputs(network, batch))
+
+
+@pytest.mark.parametrize("steps", [1, 16, 257, 600])
+def test_chunks_of_steps_of_several_taps(steps: int) -> None:
+    made = random_network(19, widths=(20, 64), spans=([(7, 3), (32, 1)], [(1, 2), (2, 1), (31, 4)]))
+    require_parity(with_spike_rate(made, inputs(made, 1, 30), 0.2), inputs(made, 2, steps))
+
+
+def test_doubling_every_taps_weight_doubles_the_recurrent_weights() -> None:
+    """What is right, said by the definition and not by another engine."""
+    made = random_network(20, widths=(40,), spans=([(2, 3), (5, 1)],), steps=40)
+    (layer,) = with_spike_rate(made, inputs(made, 1, 30), 0.3).layers
+    louder = replace(layer, taps=tuple(tap._replace(weight=2 * tap.weight) for tap in layer.taps))
+    shifted = replace(layer, recurrent_exponent=layer.recurrent_exponent + 1)
+    x = inputs(made, 2)
+    first, second = (NativeEngine(replace(made, layers=(each,))).run(x, trace=True) for each in (louder, shifted))
+    require_equal(made, first, second, ("weights", "exponent"))
+    assert first.counts[0].recurrent_operations
+
+
 def test_weights_of_zero() -> None:
     made = random_network(9, widths=(30, 40), spans=(2, 2), steps=20, exponents=(-3, 5))
     for kept in ("feedforward", "recurrent", ""):
@@ -480,6 +532,8 @@ def varied_cases() -> list[Case]:
         random_network(23, channels=5, widths=(64,), spans=(32,), input_range=(-40000, 40000), activation_shift=0),
         random_network(24, widths=(70,), spans=(2,), decay=0, threshold=2**23 - 1, input_range=(3, 255)),
         random_network(25, widths=(290,), spans=(7,), threshold=1, classes=130),
+        random_network(26, widths=(70, 33), spans=([(1, 3), (30, 100)], TAPS[2]), exponents=(0, -3), threshold=9999),
+        random_network(27, channels=3, widths=(150,), spans=(TAPS[1],), input_range=(0, 1), threshold=1),
     ]
     return [(network, inputs(network, 2, 9 + 3 * i)) for i, network in enumerate(made)]
 

@@ -23,6 +23,8 @@ from asrc_export.parity import first_difference
 from asrc_export.random_network import random_network
 from asrc_train.errors import AsrcError, InvalidNetwork, SpanTooLong, UnreadableFile, UnwritableOutput
 
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
 
 @pytest.fixture
 def network() -> IntegerNetwork:
@@ -162,6 +164,75 @@ def test_a_tampered_network_is_refused_and_the_sentence_says_where(path: Path, c
     rewritten(path, change)
     with pytest.raises((UnreadableFile, InvalidNetwork), match=says):
         network_file.load(path)
+
+
+@pytest.fixture
+def tapped(tmp_path: Path) -> Path:
+    """The file of a network whose first layer hears three spans at once."""
+    network_file.save(random_network(5, widths=(6, 4), spans=([(2, 3), (4, 1), (9, 5)], 3), steps=9), tmp_path / "taps")
+    return tmp_path / "taps"
+
+
+def of_tap(j: int, **changes: Any) -> Any:
+    return lambda m, t: m["layers"][0]["taps"][j].update(changes)
+
+
+def seven_more_taps(m: Any, t: Any) -> None:
+    m["layers"][0]["taps"] = [{"span": i + 1, "weight": 1} for i in range(9)]
+
+
+TAP_CHANGES: list[tuple[Any, str]] = [
+    (of_tap(0, span=0), "taps' spans 0, 4, 9 do not ascend from 1"),
+    (of_tap(0, span=-(2**70)), "do not ascend from 1"),
+    (of_tap(1, span=2), "taps' spans 2, 2, 9 do not ascend"),
+    (of_tap(1, span=1), "taps' spans 2, 1, 9 do not ascend"),
+    (of_tap(2, span=8), "longest tap has span 8 and the layer says 9"),
+    (lambda m, t: m["layers"][0].update(span=10), "longest tap has span 9 and the layer says 10"),
+    (of_tap(1, weight=0), "taps' weights 3, 0, 5 are not all positive"),
+    (of_tap(1, weight=-1), "not all positive"),
+    (of_tap(1, weight=120), "sum of at most 127"),
+    (of_tap(1, weight=2**70), "sum of at most 127"),
+    (of_tap(1, weight="1"), r"manifest is invalid at 'layers\.0\.taps\.1\.weight'"),
+    (of_tap(1, delay=1), r"manifest is invalid at 'layers\.0\.taps\.1\.delay'"),
+    (seven_more_taps, r"manifest is invalid at 'layers\.0\.taps'"),
+    (lambda m, t: m["layers"][0].update(taps=[]), r"manifest is invalid at 'layers\.0\.taps'"),
+    (lambda m, t: m["layers"][0].update(taps=None), r"manifest is invalid at 'layers\.0\.taps'"),
+    (lambda m, t: m["layers"][0].update(taps=m["layers"][0]["taps"][2:]), r"1 tap\(s\) instead of none or 2 to 8"),
+    (lambda m, t: m.update(contract=1), "it has taps, which version 1 of the contract does not know"),
+    (lambda m, t: m.update(contract=0), "version 0 of the contract"),
+    (lambda m, t: m.update(mapping="synaptic-delay"), "delay line 3 times, which the synaptic-delay mapping"),
+    (lambda m, t: m["layers"][0].update(recurrent_exponent=16, activation_shift=6), "could reach .* beyond 32 bits"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), TAP_CHANGES, ids=[says for _, says in TAP_CHANGES])
+def test_tampered_taps_are_refused_and_the_sentence_says_why(tapped: Path, change: Any, says: str) -> None:
+    rewritten(tapped, change)
+    with pytest.raises((UnreadableFile, InvalidNetwork), match=says):
+        network_file.load(tapped)
+
+
+def test_taps_beyond_the_delay_line_are_refused_as_a_span_is(tapped: Path) -> None:
+    rewritten(tapped, lambda m, t: (m["layers"][0].update(span=33), m["layers"][0]["taps"][2].update(span=33)))
+    with pytest.raises(SpanTooLong, match="'layer0' has span 33"):
+        network_file.load(tapped)
+
+
+def test_a_network_without_taps_is_written_as_version_1_and_one_with_taps_as_version_2(
+    path: Path, tapped: Path
+) -> None:
+    from safetensors import safe_open
+
+    for file, version in ((path, 1), (tapped, 2)):
+        with safe_open(file, "numpy") as content:
+            manifest = json.loads(content.metadata()["asrc"])
+        assert manifest["contract"] == version
+        assert [("taps" in layer) for layer in manifest["layers"]] == [version == 2, False]
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.safetensors")), ids=lambda file: file.name)
+def test_files_of_the_first_version_are_read_and_written_again_byte_for_byte(file: Path) -> None:
+    assert network_file.to_bytes(network_file.load(file)) == file.read_bytes()
 
 
 def test_a_span_beyond_the_delay_line_is_refused_by_layer_and_limit(path: Path) -> None:

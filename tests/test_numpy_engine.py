@@ -28,7 +28,7 @@ def literal(network: IntegerNetwork, x: NDArray[np.int32]) -> Result:
     fed = [[[int(i) for i in x[b, t]] for t in range(steps)] for b in range(batch)]
     counts, traces = [], []
     for layer in network.layers:
-        n, span = layer.neurons, layer.span
+        n = layer.neurons
         w, r, bias = layer.feedforward.tolist(), layer.recurrent.tolist(), layer.bias.tolist()
         out = [[[0] * n for _ in range(steps)] for _ in range(batch)]
         membrane = np.zeros((steps, batch, n), np.int32)
@@ -36,8 +36,11 @@ def literal(network: IntegerNetwork, x: NDArray[np.int32]) -> Result:
         for b in range(batch):
             v = [0] * n
             for t in range(steps):
-                past = out[b][t - span] if t >= span else [0] * n
-                delivered += sum(past)
+                past = [
+                    sum(m * out[b][t - span][i] for span, m in layer.taps or [(layer.span, 1)] if t >= span)
+                    for i in range(n)
+                ]
+                delivered += sum(value != 0 for value in past)
                 for i in range(n):
                     a_ff = shifted(sum(w[i][j] * fed[b][t][j] for j in range(layer.inputs)), layer.feedforward_exponent)
                     a_rec = shifted(sum(r[i][j] * past[j] for j in range(n)), layer.recurrent_exponent)

@@ -92,6 +92,13 @@ def test_every_length_of_history_agrees(span: int) -> None:
     require_parity(network, batch_for(network))
 
 
+def test_layers_of_several_taps_beside_layers_of_one_agree() -> None:
+    spans = ([(1, 3), (2, 1), (32, 99)], 5, [(3, 64), (31, 63)])
+    network = random_network(2, widths=(12, 30, 9), spans=spans, steps=60, exponents=(0, -3))
+    require_parity(network, batch_for(network))
+    assert engine.run(network, batch_for(network)).counts[2].recurrent_operations
+
+
 @pytest.mark.parametrize("reset", ["soft", "hard"])
 def test_saturated_membranes_and_accumulators_agree(reset: str) -> None:
     network = random_network(

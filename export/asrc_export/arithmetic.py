@@ -6,12 +6,13 @@ models and the tests' oracle share. Other engines are held to it bit for bit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 
 STATE_MAX = 2**23 - 1
 """Largest magnitude of a membrane or readout accumulator: 24 bits signed."""
@@ -21,11 +22,22 @@ SYNAPTIC_DELAY_MAX = 62
 REGISTER_MAX = 2**31 - 1
 """Bound that every sum before saturation provably obeys in a valid network."""
 
+MAX_TAPS = 8
+MAX_MESSAGE = 127
+"""Greatest sum of a layer's tap weights: what a neuron sends back to its layer is then a number of at most 7 bits."""
+
 Mapping = Literal["delay-line", "synaptic-delay"]
 Reset = Literal["soft", "hard"]
 Ints = NDArray[np.int64]
 
 MAX_SPAN: dict[Mapping, int] = {"delay-line": LINE_BITS, "synaptic-delay": SYNAPTIC_DELAY_MAX + 1}
+
+
+class Tap(NamedTuple):
+    """One of the places at which a layer's delay line is heard: how many steps back, and how many times it counts."""
+
+    span: int
+    weight: int
 
 
 def shift(a: Ints, exponent: int) -> Ints:
@@ -83,6 +95,14 @@ def push(line: NDArray[np.uint32], s: Ints) -> NDArray[np.uint32]:
 def tap(line: NDArray[np.uint32], span: int) -> Ints:
     """Bit span - 1 of the line left by step t - 1, which is s[t - span]."""
     return ((line >> np.uint32(span - 1)) & np.uint32(1)).astype(np.int64)
+
+
+def message(line: NDArray[np.uint32], taps: Sequence[Tap]) -> Ints:
+    """What each neuron sends back to its layer at step t: r[t] = sum_j m_j s[t - span_j]."""
+    r: Ints = np.zeros(line.shape, np.int64)
+    for each in taps:
+        r += each.weight * tap(line, each.span)
+    return r
 
 
 def accumulate(y: Ints, a: Ints, bias: Ints) -> tuple[Ints, int]:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from asrc_export.arithmetic import DECAY_ONE, MAX_SPAN, REGISTER_MAX, STATE_MAX, Ints, Mapping, Reset, shift
+from asrc_export.arithmetic import (
+    DECAY_ONE,
+    MAX_MESSAGE,
+    MAX_SPAN,
+    MAX_TAPS,
+    REGISTER_MAX,
+    STATE_MAX,
+    Ints,
+    Mapping,
+    Reset,
+    Tap,
+    shift,
+)
 from asrc_export.grid import WeightGrid
 from asrc_export.ranges import Range, membrane_bounds, product_bounds, shifted, spread
 from asrc_train.errors import InvalidNetwork, SpanTooLong
@@ -31,9 +44,10 @@ class InputFormat:
 class SkipLayer:
     """One skip-recurrent layer of N neurons with I inputs.
 
-    u[t] = saturate(decay(v[t-1], d) + ((shift(W x[t], e_ff) + shift(U s[t-span], e_rec)) << h) + b);
+    u[t] = saturate(decay(v[t-1], d) + ((shift(W x[t], e_ff) + shift(U r[t], e_rec)) << h) + b);
     s[t] = u[t] >= theta; v[t] = u[t] - theta s[t] (soft reset) or u[t] (1 - s[t]) (hard reset).
 
+    r[t] = s[t-span], or with ``taps``, of which ``span`` is the longest, r[t] = sum_j weight_j s[t-span_j].
     ``scale`` is the number of integer units in one unit of the float membrane (information, not arithmetic).
     """
 
@@ -50,6 +64,17 @@ class SkipLayer:
     activation_shift: int
     weight_bits: int
     scale: float
+    taps: tuple[Tap, ...] = ()  # none, or at least two in the order of their spans
+
+    @property
+    def heard(self) -> tuple[Tap, ...]:
+        """The taps; of a layer with one span, that span once."""
+        return self.taps or (Tap(self.span, 1),)
+
+    @property
+    def largest_message(self) -> int:
+        """Greatest entry of r: the sum of the taps' weights, 1 where plain spikes come back."""
+        return sum(tap.weight for tap in self.heard)
 
     @property
     def neurons(self) -> int:
@@ -113,6 +138,11 @@ class IntegerNetwork:
         return sum(layer.feedforward.size + layer.recurrent.size for layer in self.layers) + self.readout.weight.size
 
 
+def contract_version(network: IntegerNetwork) -> int:
+    """The earliest version of docs/arithmetic.md by which the network means what it means: files state it."""
+    return 2 if any(layer.taps for layer in network.layers) else 1
+
+
 @dataclass(frozen=True)
 class LayerRanges:
     """Worst-case ranges in one layer, or in the readout (which has no recurrent part)."""
@@ -174,7 +204,7 @@ def validate(network: IntegerNetwork) -> IntegerNetwork:
 def layer_ranges(layer: SkipLayer, low: int, high: int) -> LayerRanges:
     """Worst-case ranges of one layer whose inputs lie in [low, high]."""
     product = product_bounds(layer.feedforward, low, high)
-    fed_back = product_bounds(layer.recurrent, 0, 1)
+    fed_back = product_bounds(layer.recurrent, 0, layer.largest_message)
     a_ff = shifted(product, layer.feedforward_exponent)
     a_rec = shifted(fed_back, layer.recurrent_exponent)
     both = (shift(a_ff[0] + a_rec[0], layer.activation_shift), shift(a_ff[1] + a_rec[1], layer.activation_shift))
@@ -187,7 +217,7 @@ def layer_ranges(layer: SkipLayer, low: int, high: int) -> LayerRanges:
     )
     registers = {
         "W x": spread(product),
-        "U s": spread(fed_back),
+        "U r": spread(fed_back),
         "decay(v) + ((a_ff + a_rec) << h) + b": spread((both[0] - 2 * STATE_MAX, both[1] + 2 * STATE_MAX)),
     }
     return LayerRanges(layer.name, spread(a_ff), spread(a_rec), spread(u), registers)
@@ -221,6 +251,27 @@ def _check_layer(layer: SkipLayer, fan_in: int, source: str, mapping: Mapping) -
     if layer.span < 1:
         raise InvalidNetwork(at, f"span {layer.span} is below 1")
     check_span(layer.name, layer.span, mapping)
+    if layer.taps:
+        _check_taps(at, layer, mapping)
+
+
+def _check_taps(at: str, layer: SkipLayer, mapping: Mapping) -> None:
+    spans, weights = zip(*layer.taps, strict=True)
+    if not 2 <= len(spans) <= MAX_TAPS:
+        raise InvalidNetwork(at, f"it has {len(spans)} tap(s) instead of none or 2 to {MAX_TAPS}")
+    if mapping != "delay-line":
+        raise InvalidNetwork(at, f"it taps a delay line {len(spans)} times, which the {mapping} mapping does not have")
+    if spans[0] < 1 or list(spans) != sorted(set(spans)):
+        raise InvalidNetwork(at, f"its taps' spans {_listed(spans)} do not ascend from 1 or more")
+    if spans[-1] != layer.span:
+        raise InvalidNetwork(at, f"its longest tap has span {spans[-1]} and the layer says {layer.span}")
+    if min(weights) < 1 or sum(weights) > MAX_MESSAGE:
+        why = f"its taps' weights {_listed(weights)} are not all positive with a sum of at most {MAX_MESSAGE}"
+        raise InvalidNetwork(at, why)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def check_span(layer: str, span: int, mapping: Mapping) -> None:

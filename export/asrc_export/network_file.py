@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from asrc_export.arithmetic import CONTRACT_VERSION, STATE_MAX, Mapping, Reset
-from asrc_export.network import InputFormat, IntegerNetwork, Readout, SkipLayer, validate
+from asrc_export.arithmetic import CONTRACT_VERSION, MAX_TAPS, STATE_MAX, Mapping, Reset, Tap
+from asrc_export.network import InputFormat, IntegerNetwork, Readout, SkipLayer, contract_version, validate
 from asrc_train.atomic import replacing
 from asrc_train.errors import UnreadableFile
 
-FORMAT = "asrc-integer-network"
+FORMAT: Literal["asrc-integer-network"] = "asrc-integer-network"
 MAX_MANIFEST_BYTES = 64 * 2**20
 MAX_FILE_BYTES = 4 * 2**30
 """A generous multiple of the largest network a chip holds; a larger file is not one of ours."""
@@ -43,6 +43,11 @@ class _Input(_Strict):
     scale: _Scale
 
 
+class _Tap(_Strict):
+    span: int
+    weight: int
+
+
 class _Layer(_Strict):
     name: _Name
     feedforward_exponent: int
@@ -54,6 +59,7 @@ class _Layer(_Strict):
     activation_shift: int
     weight_bits: int
     scale: _Scale
+    taps: list[_Tap] = Field(default_factory=list, min_length=1, max_length=MAX_TAPS)  # left out where there are none
 
 
 class _Readout(_Strict):
@@ -66,7 +72,7 @@ class _Readout(_Strict):
 class _Manifest(_Strict):
     """The JSON beside the tensors."""
 
-    format: Literal["asrc-integer-network"] = FORMAT  # type: ignore[assignment]
+    format: Literal["asrc-integer-network"] = FORMAT
     contract: int
     target: _Name
     mapping: Mapping
@@ -107,15 +113,16 @@ def to_bytes(network: IntegerNetwork) -> bytes:
 def manifest(network: IntegerNetwork) -> str:
     """The network's manifest as JSON: all but the tensors."""
     return _Manifest(
-        contract=CONTRACT_VERSION,
+        format=FORMAT,
+        contract=contract_version(network),
         target=network.target,
         mapping=network.mapping,
         steps=network.steps,
         input=_Input(**_fields(network.input, _Input)),
-        layers=[_Layer(**_fields(layer, _Layer)) for layer in network.layers],
+        layers=[_described(layer) for layer in network.layers],
         readout=_Readout(**_fields(network.readout, _Readout)),
         provenance=dict(network.provenance),
-    ).model_dump_json()
+    ).model_dump_json(exclude_unset=True)
 
 
 def load(path: str | Path) -> IntegerNetwork:
@@ -138,8 +145,12 @@ def load(path: str | Path) -> IntegerNetwork:
         _refuse(path, f"its manifest is invalid at '{at}' ({first['msg']})")
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         _refuse(path, f"it is not an integer network ({_short(error)})")
-    if read.contract != CONTRACT_VERSION:
-        _refuse(path, f"it obeys version {read.contract} of the contract and this package knows {CONTRACT_VERSION}")
+    if not 1 <= read.contract <= CONTRACT_VERSION:
+        _refuse(
+            path, f"it obeys version {read.contract} of the contract and this package knows 1 to {CONTRACT_VERSION}"
+        )
+    if read.contract < 2 and any(layer.taps for layer in read.layers):
+        _refuse(path, f"it has taps, which version {read.contract} of the contract does not know")
 
     def take(name: str, dtype: type[np.signedinteger[Any]]) -> NDArray[np.int64]:
         if name not in tensors:
@@ -154,7 +165,8 @@ def load(path: str | Path) -> IntegerNetwork:
             feedforward=take(f"layers.{i}.feedforward", np.int16),
             recurrent=take(f"layers.{i}.recurrent", np.int16),
             bias=take(f"layers.{i}.bias", np.int32),
-            **layer.model_dump(),
+            taps=tuple(Tap(tap.span, tap.weight) for tap in layer.taps),
+            **layer.model_dump(exclude={"taps"}),
         )
         for i, layer in enumerate(read.layers)
     )
@@ -212,6 +224,14 @@ def _refuse(path: str | Path, why: str) -> NoReturn:
 
 def _short(error: Exception) -> str:
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
+def _described(layer: SkipLayer) -> _Layer:
+    fields = _fields(layer, _Layer)
+    taps = fields.pop("taps")
+    if taps:  # otherwise left out, so that files without taps stay as they were
+        fields["taps"] = [_Tap(**tap._asdict()) for tap in taps]
+    return _Layer(**fields)
 
 
 def _fields(source: object, model: type[BaseModel]) -> dict[str, Any]:

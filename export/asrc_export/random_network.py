@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import STATE_MAX, Mapping, Reset
+from asrc_export.arithmetic import STATE_MAX, Mapping, Reset, Tap
 from asrc_export.grid import WeightGrid
 from asrc_export.network import InputFormat, IntegerNetwork, Readout, SkipLayer, validate
 
@@ -18,7 +18,7 @@ def random_network(
     *,
     channels: int = 1,
     widths: Sequence[int] = (64, 128, 128),
-    spans: Sequence[int] = (9, 25, 11),
+    spans: Sequence[int | Sequence[tuple[int, int]]] = (9, 25, 11),
     classes: int = 10,
     steps: int = 784,
     input_range: tuple[int, int] = (0, 255),
@@ -32,8 +32,9 @@ def random_network(
 ) -> IntegerNetwork:
     """A network with random weights and biases that fires a little, unless told otherwise.
 
-    ``exponents`` are those of the feed-forward and recurrent connections. Without ``threshold``, each layer gets one
-    at about the spread of its drive, so that neurons of every layer fire now and then.
+    An entry of ``spans`` is a layer's span, or its taps as pairs of span and weight. ``exponents`` are those of the
+    feed-forward and recurrent connections. Without ``threshold``, each layer gets one at about the spread of its
+    drive, so that neurons of every layer fire now and then.
     """
     rng = np.random.default_rng(seed)
     grid = WeightGrid(weight_bits)
@@ -45,7 +46,8 @@ def random_network(
     fan_in = channels
     low, high = input_range
     power = max(1.0, (low * low + high * high) / 3)  # mean square of an input
-    for i, (width, span) in enumerate(zip(widths, spans, strict=True)):
+    for i, (width, heard) in enumerate(zip(widths, spans, strict=True)):
+        taps = () if isinstance(heard, int) else tuple(Tap(*pair) for pair in heard)
         drive = 60 * np.sqrt(fan_in * power) * 2.0 ** (exponents[0] + activation_shift)
         level = int(np.clip(drive * 1.5, 1, STATE_MAX)) if threshold is None else threshold
         layers.append(
@@ -58,11 +60,12 @@ def random_network(
                 bias=rng.integers(-level // 4, level // 2 + 1, width),
                 decay=decay,
                 threshold=level,
-                span=span,
+                span=heard if isinstance(heard, int) else taps[-1].span,
                 reset=reset,
                 activation_shift=activation_shift,
                 weight_bits=weight_bits,
                 scale=float(level),
+                taps=taps,
             )
         )
         fan_in, power = width, 0.1

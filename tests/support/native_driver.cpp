@@ -47,7 +47,7 @@ struct Reader {
 
 struct Case {
     std::deque<std::vector<int16_t>> weights;  // whose elements stay where they are
-    std::deque<std::vector<int32_t>> biases;
+    std::deque<std::vector<int32_t>> biases, taps;
     std::vector<asrc_layer> layers;
     asrc_network network;
     int64_t samples, steps;
@@ -64,11 +64,12 @@ struct Case {
             layer.inputs = in.next();
             for (int32_t* field : {&layer.feedforward_exponent, &layer.recurrent_exponent, &layer.decay,
                                    &layer.threshold, &layer.span, &layer.activation_shift, &layer.soft_reset,
-                                   &layer.may_saturate})
+                                   &layer.may_saturate, &layer.tap_count})
                 *field = static_cast<int32_t>(in.next());
             layer.feedforward = weights.emplace_back(in.next<int16_t>(layer.neurons * layer.inputs)).data();
             layer.recurrent = weights.emplace_back(in.next<int16_t>(layer.neurons * layer.neurons)).data();
             layer.bias = biases.emplace_back(in.next<int32_t>(layer.neurons)).data();
+            layer.taps = taps.emplace_back(in.next<int32_t>(2 * layer.tap_count)).data();
             layers.push_back(layer);
         }
         network.layers = layers.data();

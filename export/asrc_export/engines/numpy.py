@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import Ints, accumulate, fire, push, shift, tap
+from asrc_export.arithmetic import Ints, accumulate, fire, message, push, shift, tap
 from asrc_export.network import IntegerNetwork, Readout, SkipLayer
 from asrc_export.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
 
@@ -68,7 +68,7 @@ def _run_layer(
         spikes[t] = fired.s
         if membrane is not None:
             membrane[t] = fired.u
-        delivered += int(recalled.sum())
+        delivered += int(np.count_nonzero(recalled))
         saturations += fired.saturations
     counts = LayerCounts(
         spikes=int(spikes.sum(dtype=np.int64)),
@@ -108,12 +108,14 @@ class _History:
     """Spike memory of one layer: 32-bit delay lines, or the synapses' own delays beyond what those hold."""
 
     def __init__(self, layer: SkipLayer, shape: tuple[int, ...]) -> None:
-        self._span = layer.span
+        self._span, self._taps = layer.span, layer.taps
         self._line = np.zeros(shape, np.uint32)
         self._synapses = [np.zeros(shape, np.int64)] * (layer.span if layer.span > 32 else 0)
 
     def recall(self) -> Ints:
-        """s[t - span], before the spikes of step t are remembered."""
+        """s[t - span], or what all taps together give, before the spikes of step t are remembered."""
+        if self._taps:
+            return message(self._line, self._taps)
         return self._synapses[0] if self._synapses else tap(self._line, self._span)
 
     def remember(self, s: Ints) -> None:

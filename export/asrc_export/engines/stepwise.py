@@ -49,7 +49,8 @@ class NumpyStream:
         x: Ints = checked_input(self._network, np.asarray(frame)[np.newaxis, np.newaxis])[0, 0].astype(np.int64)
         spikes = []
         for i, (layer, state) in enumerate(zip(self._network.layers, self._states, strict=True)):
-            recalled = state.past.pop(0)
+            recalled: Ints = sum((tap.weight * state.past[-tap.span] for tap in layer.heard), np.zeros_like(state.v))
+            state.past.pop(0)
             fired = fire(
                 state.v,
                 shift(layer.feedforward @ x, layer.feedforward_exponent),
@@ -65,7 +66,7 @@ class NumpyStream:
             self._counts[i] += LayerCounts(
                 spikes=int(fired.s.sum()),
                 feedforward_operations=int(np.count_nonzero(x)) * layer.neurons,
-                recurrent_operations=int(recalled.sum()) * layer.neurons,
+                recurrent_operations=int(np.count_nonzero(recalled)) * layer.neurons,
                 neuron_updates=layer.neurons,
                 saturations=fired.saturations,
             )

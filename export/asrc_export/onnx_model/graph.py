@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asrc_export.arithmetic import CONTRACT_VERSION
-from asrc_export.network import IntegerNetwork, validate
+from asrc_export.network import IntegerNetwork, contract_version, validate
 from asrc_export.network_file import manifest
 from asrc_export.onnx_model.nodes import Nodes, value
 from asrc_export.onnx_model.step import COUNTED, step, traces_of, widths_of, word_of
@@ -119,7 +118,8 @@ def not_installed(error: ImportError) -> BackendMissing:
 def _description(network: IntegerNetwork) -> str:
     entry = network.input
     return (
-        f"Skip-recurrent spiking network in integers, version {CONTRACT_VERSION} of the asrc arithmetic contract. "
+        "Skip-recurrent spiking network in integers, "
+        f"version {contract_version(network)} of the asrc arithmetic contract. "
         f"x[b, t] holds {entry.channels} integer(s) from {entry.minimum} to {entry.maximum}; their real value is "
         f"x * {entry.scale!r}. The prediction is the first maximum of the logits. Counts are per sample; column i is "
         f"layer i, the last column the readout. Exported for samples of {network.steps} steps; others run too."

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ValueInfoProto
 
 COUNTED = ("spikes", "delivered", "saturations")
-"""Events summed per sample and layer; `delivered` are the spikes that a recurrent connection took in."""
+"""Events summed per sample and layer; `delivered` are the messages that a recurrent connection took in."""
 UNREACHABLE = STATE_MAX + 1
 """A threshold above every saturated register."""
 
@@ -38,15 +38,15 @@ def step(network: IntegerNetwork, traces: Sequence[Port]) -> GraphProto:
     widths, word = widths_of(network), word_of(network)
     columns = sum(widths)
 
-    recalled = _recalled(g, network)
-    recalled_of = g.split(g.cast(recalled, np.uint8), widths, "recalled")
+    recalled, messages = _recalled(g, network)
+    messages_of = g.split(g.cast(messages, np.uint8), widths, "messages")
     biases = np.concatenate([*(layer.bias for layer in layers), readout.bias])
     rest_of = g.split(g("Add", _decayed(g, network), g.integers(biases)), widths, "rest")
 
     product = _entry(g, layers[0].feedforward, network.input)
     registers = []
     for i, layer in enumerate(layers):
-        fed_back = _product(g, recalled_of[i], layer.recurrent)
+        fed_back = _product(g, messages_of[i], layer.recurrent)
         registers.append(g("Add", rest_of[i], _drive(g, product, fed_back, layer)))
         # A saturated register is on the same side of the threshold, so the spikes need not wait for that.
         fired = g("GreaterOrEqual", registers[i], g.integers(layer.threshold))
@@ -99,10 +99,24 @@ def traces_of(network: IntegerNetwork) -> list[Port]:
     return [*ports, ("readout_accumulator", np.int32, network.readout.classes)]
 
 
-def _recalled(g: Nodes, network: IntegerNetwork) -> str:
-    """s[t - span] of every column, bool: bit span - 1 of the history that step t - 1 left."""
-    bit = _per_column(network, [1 << (layer.span - 1) for layer in network.layers], 1)
-    return g.cast(g("BitwiseAnd", "last_histories", g.integers(bit, word_of(network))), np.bool_)
+def _recalled(g: Nodes, network: IntegerNetwork) -> tuple[str, str]:
+    """Whether anything comes back to a neuron, and what: r[t] of every column, as bool and as a number up to 127.
+
+    The first tap of all layers is read at once, then the second, and so on; where a layer has none, no bit is set.
+    """
+    heard = [layer.heard for layer in network.layers]
+    bits, messages = [], ""
+    for j in range(max(map(len, heard))):
+        # Bit span - 1 of the history that step t - 1 left is s[t - span].
+        bit = _per_column(network, [1 << (taps[j].span - 1) if j < len(taps) else 0 for taps in heard], 0)
+        bits.append(g.cast(g("BitwiseAnd", "last_histories", g.integers(bit, word_of(network))), np.bool_))
+    if len(bits) == 1:
+        return bits[0], bits[0]
+    for j, bit_set in enumerate(bits):
+        weight = _per_column(network, [taps[j].weight if j < len(taps) else 0 for taps in heard], 0)
+        part = g("Mul", g.cast(bit_set, np.int32), g.integers(weight))
+        messages = g("Add", messages, part) if messages else part
+    return g.cast(messages, np.bool_), messages
 
 
 def _decayed(g: Nodes, network: IntegerNetwork) -> str:
@@ -135,7 +149,7 @@ def _entry(g: Nodes, weights: Ints, entry: InputFormat) -> str:
 
 
 def _product(g: Nodes, spikes: str, weights: Ints) -> str:
-    """W s / 2: half of an even weight in [-256, 254] is a signed byte."""
+    """W s / 2: half of an even weight in [-256, 254] is a signed byte, and messages end at 127, as `_entry` demands."""
     return g("MatMulInteger", spikes, g.integers(_half(weights).T, np.int8))
 
 
@@ -144,7 +158,7 @@ def _half(weights: Ints) -> Ints:
 
 
 def _drive(g: Nodes, feedforward: str, recurrent: str, layer: SkipLayer) -> str:
-    """(shift(W x, e_ff) + shift(U s, e_rec)) 2^h from halved products, hence exponents one higher."""
+    """(shift(W x, e_ff) + shift(U r, e_rec)) 2^h from halved products, hence exponents one higher."""
     e_ff, e_rec = layer.feedforward_exponent + 1, layer.recurrent_exponent + 1
     common = max(0, min(e_ff, e_rec))  # left shifts that both share are done once, on the sum
     both = g("Add", _shifted(g, feedforward, e_ff - common), _shifted(g, recurrent, e_rec - common))

@@ -193,6 +193,8 @@ class _Described:
             to.activation_shift = layer.activation_shift
             to.soft_reset = layer.reset == "soft"
             to.may_saturate = not ranges.state.fits_state
+            to.tap_count = len(layer.taps)
+            to.taps = self._keep(np.array(layer.taps), np.int32, c.c_int32)
         entry, end = network.input, network.readout
         readout = binding.Readout(
             end.classes,

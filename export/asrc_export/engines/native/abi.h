@@ -30,6 +30,8 @@ struct asrc_layer {
     int32_t activation_shift;
     int32_t soft_reset;
     int32_t may_saturate;  // 0 if the worst case of u is proven to stay within 24 bits
+    int32_t tap_count;     // 0 where only s[t - span] comes back
+    const int32_t* taps;   // (tap_count, 2) spans, ascending to the one above, and weights
 };
 
 struct asrc_readout {
@@ -52,7 +54,7 @@ struct asrc_network {
 // Events of one layer, or of the readout, which has saturations only. Python multiplies by fan-outs.
 struct asrc_counts {
     int64_t inputs;     // non-zero entries of x
-    int64_t delivered;  // spikes that came back through the recurrent connection
+    int64_t delivered;  // messages that came back through the recurrent connection
     int64_t spikes;
     int64_t saturations;
 };

@@ -31,6 +31,8 @@ class Layer(c.Structure):
         ("activation_shift", c.c_int32),
         ("soft_reset", c.c_int32),
         ("may_saturate", c.c_int32),
+        ("tap_count", c.c_int32),
+        ("taps", Int32s),
     ]
 
 

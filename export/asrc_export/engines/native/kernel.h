@@ -37,7 +37,13 @@ struct Rows {
     int32_t left;
 };
 
-// First-layer weights for graded input. cells holds, for each vector of V lanes, entry after entry, V int32: one
+// One place of a delay line that a layer hears, and how many times it counts.
+struct Tap {
+    int32_t span;
+    int32_t weight;
+};
+
+// Weights for graded input: the first layer's, or messages of several taps. cells holds, for each vector of V lanes, entry after entry, V int32: one
 // weight, or (paired) the weights of channels 2e and 2e + 1 in the low and the high half.
 struct Graded {
     bool paired;  // inputs fit 16 bits, so two of them are multiplied and added by one instruction
@@ -60,7 +66,8 @@ struct Decay {
 };
 
 // A layer, ready to run. Its input comes as spikes or graded. Spikes of the input and of the past share one
-// accumulator (`merged`: row I + n is the recurrent row of neuron n) where their exponents allow it.
+// accumulator (`merged`: row I + n is the recurrent row of neuron n) where their exponents allow it. With several taps,
+// what comes back is graded, too.
 struct Layer {
     int64_t inputs;
     int64_t neurons;
@@ -70,17 +77,20 @@ struct Layer {
     bool graded;
     bool merged;
     Rows feedforward;  // unused if graded; both connections if merged
-    Rows recurrent;    // unused if merged
+    Rows recurrent;    // unused if merged, and with taps
     Graded graded_feedforward;
+    Graded graded_recurrent;  // with taps only
     const int32_t* bias;  // (lanes)
     Decay decay;
     int32_t threshold;
-    int32_t span;
+    int32_t span;     // the longest
+    const Tap* taps;  // null where only s[t - span] comes back
+    int64_t tap_count;
     bool soft_reset;
     bool may_saturate;
     const Tile* tiles;
     int64_t tile_count;
-    int64_t block;  // steps that run at once, at most span: what they recall is known before they start
+    int64_t block;  // steps that run at once, at most the shortest span: what they recall is known before they start
 };
 
 struct Readout {
@@ -119,9 +129,10 @@ struct SpikeRows {
 // One sample's share of a tile, for a block of steps.
 struct Block {
     int64_t steps;
-    const Events* feedforward;  // (steps); the three of them null where the layer has none
+    const Events* feedforward;  // (steps); the four of them null where the layer has none
     const Events* recurrent;
     const Products* products;
+    const Products* messages;  // of the taps, through graded_recurrent
     int32_t* membrane;   // (lanes of the layer)
     uint64_t* spikes;    // out: (steps, words of the layer)
     int32_t* trace;      // out: membrane before reset, or null

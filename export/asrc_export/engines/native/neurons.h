@@ -85,7 +85,10 @@ ALWAYS_INLINE void fire(const U32 (&u)[V], I32 threshold, int32_t* membrane, uin
 
 // What a layer adds up, and whether it is of the usual kind: these are known to the compiler, so that a step is
 // straight code with the membranes in registers.
-enum class Drive { kMerged, kSeparate, kGraded };
+enum class Drive { kMerged, kSeparate, kGraded, kTapped, kGradedTapped };
+
+constexpr bool graded(Drive drive) { return drive == Drive::kGraded || drive == Drive::kGradedTapped; }
+constexpr bool tapped(Drive drive) { return drive == Drive::kTapped || drive == Drive::kGradedTapped; }
 
 inline bool usual(const Layer& layer, const Block& block) {
     return layer.soft_reset && layer.decay.kind == DecayKind::kShift && !layer.may_saturate && !block.trace;
@@ -107,9 +110,11 @@ void run_steps(const Layer& layer, const Tile& tile, Block& block) {
     for (int64_t t = 0; t < in.steps; ++t, words += row_words) {
         U32 u[V];
         for (int k = 0; k < V; ++k) u[k] = (U32)bias[k];
-        if constexpr (kDrive == Drive::kGraded) add_products<B>(u, layer.graded_feedforward, tile, in.products[t]);
-        if constexpr (kDrive != Drive::kGraded) feedforward.template add<kDrive == Drive::kMerged>(u, in.feedforward[t]);
-        if constexpr (kDrive != Drive::kMerged) recurrent.template add<false>(u, in.recurrent[t]);
+        if constexpr (graded(kDrive)) add_products<B>(u, layer.graded_feedforward, tile, in.products[t]);
+        if constexpr (!graded(kDrive)) feedforward.template add<kDrive == Drive::kMerged>(u, in.feedforward[t]);
+        if constexpr (tapped(kDrive)) add_products<B>(u, layer.graded_recurrent, tile, in.messages[t]);
+        if constexpr (kDrive == Drive::kSeparate || kDrive == Drive::kGraded)
+            recurrent.template add<false>(u, in.recurrent[t]);
         if constexpr (kUsual) {
             decayer.add_shifted(u, membrane);
         } else {
@@ -135,6 +140,8 @@ void run_tile_driven(const Layer& layer, const Tile& tile, Block& block) {
 
 template <int B>
 void run_tile_of(const Layer& layer, const Tile& tile, Block& block) {
+    if (layer.taps && layer.graded) return run_tile_driven<B, Drive::kGradedTapped>(layer, tile, block);
+    if (layer.taps) return run_tile_driven<B, Drive::kTapped>(layer, tile, block);
     if (layer.graded) return run_tile_driven<B, Drive::kGraded>(layer, tile, block);
     if (layer.merged) return run_tile_driven<B, Drive::kMerged>(layer, tile, block);
     return run_tile_driven<B, Drive::kSeparate>(layer, tile, block);

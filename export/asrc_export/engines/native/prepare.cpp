@@ -73,6 +73,13 @@ public:
 
     const Tile* tiles(std::vector<Tile> tiles) { return owner_.tiles.emplace_back(std::move(tiles)).data(); }
 
+    const Tap* taps(const asrc_layer& from) {
+        if (!from.tap_count) return nullptr;
+        std::vector<Tap>& copy = owner_.taps.emplace_back();
+        for (int32_t j = 0; j < from.tap_count; ++j) copy.push_back({from.taps[2 * j], from.taps[2 * j + 1]});
+        return copy.data();
+    }
+
     // The rows of one connection or of two that share an accumulator; scaled[i] is what left shift the weights of
     // connection i still need to be in the common unit.
     Rows rows(const std::vector<Folded>& connections, const std::vector<int32_t>& scaled, const std::vector<Tile>& tiles,
@@ -203,6 +210,8 @@ Layer prepare_layer(const asrc_layer& from, const asrc_network& network, bool fi
     layer.decay = decay_of(from.decay);
     layer.threshold = from.threshold;
     layer.span = from.span;
+    layer.taps = packer.taps(from);
+    layer.tap_count = from.tap_count;
     layer.soft_reset = from.soft_reset != 0;
     layer.may_saturate = from.may_saturate != 0;
 
@@ -211,17 +220,23 @@ Layer prepare_layer(const asrc_layer& from, const asrc_network& network, bool fi
     const int32_t rec_exponent = rec.zero ? ff.exponent : rec.exponent;
     const int32_t unit = std::min(ff_exponent, rec_exponent);
     layer.merged =
-        binary && unit >= 0 && fits_byte(ff, ff_exponent - unit) && fits_byte(rec, rec_exponent - unit);
+        binary && !layer.taps && unit >= 0 && fits_byte(ff, ff_exponent - unit) && fits_byte(rec, rec_exponent - unit);
 
-    const int64_t rows = layer.merged || binary ? from.inputs + from.neurons : from.neurons;
+    const int64_t rows = (binary ? from.inputs : 0) + from.neurons;
     std::vector<Tile> tiles = tiles_of(layer.lanes, rows, kernels.max_tile);
     if (layer.merged) {
         layer.feedforward = packer.rows({ff, rec}, {ff_exponent - unit, rec_exponent - unit}, tiles, layer.lanes);
         layer.feedforward.left = left_of(unit, from.activation_shift);
     } else {
-        layer.recurrent = packer.rows({rec}, {0}, tiles, layer.lanes);
-        layer.recurrent.right = right_of(rec.exponent);
-        layer.recurrent.left = left_of(rec.exponent, from.activation_shift);
+        if (layer.taps) {
+            layer.graded_recurrent = packer.graded(rec, true, layer.lanes);
+            layer.graded_recurrent.right = right_of(rec.exponent);
+            layer.graded_recurrent.left = left_of(rec.exponent, from.activation_shift);
+        } else {
+            layer.recurrent = packer.rows({rec}, {0}, tiles, layer.lanes);
+            layer.recurrent.right = right_of(rec.exponent);
+            layer.recurrent.left = left_of(rec.exponent, from.activation_shift);
+        }
         if (binary) {
             layer.feedforward = packer.rows({ff}, {0}, tiles, layer.lanes);
             layer.feedforward.right = right_of(ff.exponent);
@@ -236,7 +251,8 @@ Layer prepare_layer(const asrc_layer& from, const asrc_network& network, bool fi
     layer.tile_count = static_cast<int64_t>(tiles.size());
     layer.tiles = packer.tiles(std::move(tiles));
     const int64_t fan_in = from.inputs + from.neurons;
-    layer.block = std::min<int64_t>({from.span, kMaxBlock, std::max<int64_t>(1, kBlockEvents / fan_in)});
+    const int32_t shortest = layer.taps ? layer.taps[0].span : from.span;
+    layer.block = std::min<int64_t>({shortest, kMaxBlock, std::max<int64_t>(1, kBlockEvents / fan_in)});
     return layer;
 }
 

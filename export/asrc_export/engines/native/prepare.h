@@ -21,6 +21,7 @@ struct Prepared {
     std::vector<AlignedArray<uint8_t>> cells;
     std::vector<AlignedArray<int32_t>> words;
     std::vector<std::vector<Tile>> tiles;
+    std::vector<std::vector<Tap>> taps;
 };
 
 Prepared prepare(const asrc_network& network, const Kernels& kernels);

@@ -39,10 +39,12 @@ void Sample::add_counts(const Prepared& net, asrc_counts* totals) const {
         totals[l].inputs += counts[l].inputs;
         totals[l].spikes += counts[l].spikes;
         totals[l].saturations += counts[l].saturations;
+        totals[l].delivered += counts[l].delivered;
     }
     for (size_t l = 0; l < layers.size(); ++l) {
         // All of a layer's spikes have come back but those of the last `span` steps.
         const Layer& layer = net.layers[l];
+        if (layer.taps) continue;
         const uint64_t* under_way = layers[l].row(layer, -layer.span);
         totals[l].delivered += counts[l].spikes - net.kernels->count_ones(under_way, layer.span * layer.words);
     }

@@ -28,7 +28,7 @@ struct LayerState {
 struct Sample {
     std::vector<LayerState> layers;
     AlignedArray<int32_t> accumulator;
-    std::vector<asrc_counts> counts;  // delivered is left for add_counts
+    std::vector<asrc_counts> counts;  // delivered is left for add_counts, but where there are taps
 
     // `chunk`: the most steps that are ever fed at once.
     Sample(const Prepared& net, int64_t chunk);
