@@ -9,7 +9,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -57,7 +57,7 @@ class Checkpoint:
         """The float network with the checkpoint's weights, in evaluation mode."""
         from asrc_train.model import SkipRecurrentNetwork
 
-        network = SkipRecurrentNetwork(self.channels, self.classes, self.config.network)
+        network = SkipRecurrentNetwork(self.channels, self.classes, self.config.network, self.steps)
         network.load_state_dict(dict(self.tensors))
         return network.eval()
 
@@ -65,6 +65,8 @@ class Checkpoint:
 def save(checkpoint: Checkpoint, path: str | Path) -> None:
     """Write the checkpoint; what stands at ``path`` is replaced only once the new file is whole."""
     import torch
+
+    from asrc_train.sparsity import packed
 
     manifest = {
         name: getattr(checkpoint, name)
@@ -82,7 +84,7 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
     }
     manifest["config"] = checkpoint.config.model_dump(mode="json")
     manifest["spans"] = list(checkpoint.spans)
-    tensors = {name: tensor.detach().cpu().clone() for name, tensor in checkpoint.tensors.items()}
+    tensors = packed({name: tensor.detach().cpu() for name, tensor in checkpoint.tensors.items()})
     if checkpoint.permutation is not None:
         tensors["permutation"] = torch.from_numpy(checkpoint.permutation.copy())
     content = {"format": FORMAT, "version": VERSION, "manifest": json.dumps(manifest), "tensors": tensors}
@@ -111,6 +113,7 @@ def load(path: str | Path) -> Checkpoint:
         spans = tuple(int(span) for span in manifest.pop("spans"))
         order = None if permutation is None else permutation.numpy().astype(np.int64)
         checkpoint = Checkpoint(config=config, spans=spans, tensors=tensors, permutation=order, **manifest)
+        checkpoint = replace(checkpoint, tensors=_checked_tensors(checkpoint))
         _check(checkpoint)
     except InvalidSetting as error:
         _refuse(path, str(error).rstrip("."))
@@ -157,34 +160,56 @@ def fingerprint(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def _check(checkpoint: Checkpoint) -> None:
+def _checked_tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The network's state dict out of the file's tensors, each with the shape and type that the configuration gives it.
+
+    Raises ValueError naming the first tensor that does not fit, NonFiniteWeights.
+    """
     import torch
+
+    from asrc_train.sparsity import unpacked
 
     for name in ("channels", "classes", "steps", "maximum"):
         value = getattr(checkpoint, name)
         if not isinstance(value, int) or not 1 <= value <= 2**31:
             raise ValueError(f"{name} is {value!r}")
-    for name in ("scale", "temperature"):
-        value = getattr(checkpoint, name)
-        if not isinstance(value, float) or not 0 < value < float("inf"):
-            raise ValueError(f"{name} is {value!r}")
     with torch.device("meta"):  # shapes without memory, whatever widths the file claims
         from asrc_train.model import SkipRecurrentNetwork
 
-        expected = SkipRecurrentNetwork(checkpoint.channels, checkpoint.classes, checkpoint.config.network).state_dict()
+        config, steps = checkpoint.config.network, checkpoint.steps
+        expected = SkipRecurrentNetwork(checkpoint.channels, checkpoint.classes, config, steps).state_dict()
     if set(expected) != set(checkpoint.tensors):
         wrong = sorted(set(expected) ^ set(checkpoint.tensors))[0]
         raise ValueError(f"tensor '{wrong}' is missing or does not belong")
     for name, tensor in checkpoint.tensors.items():
-        if not isinstance(tensor, torch.Tensor) or tensor.shape != expected[name].shape:
+        if not isinstance(tensor, torch.Tensor):
+            raise ValueError(f"'{name}' is not a tensor")
+    tensors = unpacked(checkpoint.tensors, {name: tuple(tensor.shape) for name, tensor in expected.items()})
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
             raise ValueError(f"tensor '{name}' does not have the shape that the configuration gives it")
-        if tensor.dtype != torch.float32:
-            raise ValueError(f"tensor '{name}' is {tensor.dtype}, expected torch.float32")
+        kind = torch.bool if expected[name].dtype == torch.bool else torch.float32
+        if tensor.dtype != kind:
+            raise ValueError(f"tensor '{name}' is {tensor.dtype}, expected {kind}")
         broken = int((~torch.isfinite(tensor)).sum())
         if broken:
             raise NonFiniteWeights(name, broken)
-    if list(checkpoint.spans) != checkpoint.network().spans:
+    return tensors
+
+
+def _check(checkpoint: Checkpoint) -> None:
+    import torch
+
+    for name in ("scale", "temperature"):
+        value = getattr(checkpoint, name)
+        if not isinstance(value, float) or not 0 < value < float("inf"):
+            raise ValueError(f"{name} is {value!r}")
+    network = checkpoint.network()
+    if list(checkpoint.spans) != network.spans:
         raise ValueError("its spans are not those of its skip logits")
+    for name, tensor in network.state_dict().items():
+        if not torch.equal(tensor, checkpoint.tensors[name]):
+            raise ValueError(f"tensor '{name}' is not the one that its layers share")
     order = checkpoint.permutation
     if checkpoint.config.data.permute != (order is not None):
         raise ValueError("its permutation and its configuration disagree")

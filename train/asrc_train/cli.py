@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asrc_train import command_line
+from asrc_train import command_line, connections, neurons
 
 if TYPE_CHECKING:
     from asrc_train.config import Config
@@ -26,9 +26,13 @@ OVERRIDES = {
     "permute": ("data", "permute"),
     "permutation_seed": ("data", "permutation_seed"),
     "connection": ("network", "connection"),
+    "neuron": ("network", "neuron"),
     "hidden": ("network", "hidden"),
     "kernel_length": ("network", "kernel_length"),
+    "kernels": ("network", "kernels"),
+    "shared_span": ("network", "shared_span"),
     "span": ("network", "span"),
+    "sparsity": ("network", "sparsity"),
     "decay": ("network", "decay"),
     "threshold": ("network", "threshold"),
     "reset": ("network", "reset"),
@@ -63,10 +67,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", metavar="NAME", help="data set: digits, mnist5k")
     add("--recipe", metavar="NAME_OR_TOML", help="recipe by name, or a path ending in .toml")
     add("--out", metavar="MODEL.pt", default="model.pt", help="checkpoint to write (default: model.pt)")
-    add("--connection", choices=["vanilla", "src", "asrc"], help="recurrent connection")
+    add("--connection", choices=connections.names(), help="recurrent connection")
+    add("--neuron", choices=neurons.names(), help="neuron model")
     add("--hidden", metavar="N", nargs="+", type=command_line.positive, help="neurons of each layer")
     add("--kernel-length", metavar="K", type=command_line.positive, help="longest span that asrc may choose")
+    add("--kernels", metavar="k", type=command_line.positive, help="how many spans k-asrc may hear at once")
+    add("--shared-span", action="store_true", default=None, help="one learned span for all layers")
     add("--span", metavar="LAMBDA", type=command_line.positive, help="span of src")
+    add("--sparsity", metavar="SHARE", type=float, help="share of weights that are absent, drawn at random")
     add("--decay", metavar="ALPHA", type=float, help="decay factor of the membrane, 0 to 1")
     add("--threshold", metavar="THETA", type=float, help="firing threshold")
     add("--reset", choices=["soft", "hard"], help="reset by subtraction, or to zero")

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from asrc_train import connections, neurons
 from asrc_train.errors import InvalidSetting
+
+
+def _one_of(names: Callable[[], list[str]]) -> AfterValidator:
+    def known(name: str) -> str:
+        if name not in names():
+            raise ValueError(f"'{name}' is none of {', '.join(names())}")
+        return name
+
+    return AfterValidator(known)
+
 
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -44,12 +56,21 @@ class LayerConfig(_Section):
 class NetworkConfig(_Section):
     """Architecture and neuron constants."""
 
-    connection: Literal["vanilla", "src", "asrc"] = "asrc"
+    neuron: Annotated[str, _one_of(neurons.names)] = "lif"
+    """One of the files in `neurons`, each with its equations."""
+    connection: Annotated[str, _one_of(connections.names)] = "asrc"
+    """One of the files in `connections`, each with its equations."""
     hidden: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=100)] = (64, 128, 128)
     kernel_length: Annotated[int, Field(ge=1, le=4096)] = 16
-    """K of ASRC: the longest span it may choose."""
+    """K of ASRC and its variants: the longest span they may choose."""
+    kernels: Annotated[int, Field(ge=1, le=4096)] = 2
+    """k of k-ASRC: how many spans a layer may hear at once."""
+    shared_span: bool = False
+    """One set of skip logits for all layers."""
     span: Annotated[int, Field(ge=1, le=4096)] = 8
     """lambda of SRC."""
+    sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of every layer's feed-forward and recurrent weights that are absent, drawn at random once (`sparsity`)."""
     decay: Annotated[float, Field(ge=0, le=1)] = 0.5
     threshold: _Positive = 1.0
     reset: Literal["soft", "hard"] = "soft"
@@ -66,6 +87,22 @@ class NetworkConfig(_Section):
         if self.layers and len(self.layers) != len(self.hidden):
             raise ValueError(f"layers has {len(self.layers)} entries for {len(self.hidden)} layers")
         return self
+
+    @model_validator(mode="after")
+    def _connection_fits(self) -> NetworkConfig:
+        lengths = {own.kernel_length for own in self.each_layer()}
+        if self.shared_span and self.connection in ("vanilla", "src"):
+            raise ValueError(f"shared_span: nothing is learned for {self.connection} that layers could share")
+        if self.shared_span and len(lengths) > 1:
+            raise ValueError("shared_span: the layers have kernels of different lengths")
+        if self.connection == "k-asrc" and self.kernels > min(lengths):
+            raise ValueError(f"kernels: {self.kernels} cannot choose among {min(lengths)} spans (kernel_length)")
+        return self
+
+    @property
+    def longest_span(self) -> int:
+        """The longest span that training can give a layer of these settings."""
+        return {"vanilla": 1, "src": self.span}.get(self.connection, self.kernel_length)
 
     def each_layer(self) -> list[NetworkConfig]:
         """The constants that hold for each layer, its own ones in place of the network's."""

@@ -69,6 +69,13 @@ class TrainingDiverged(AsrcError):
         )
 
 
+class CannotFreeze(AsrcError):
+    """A neuron or a connection that trains, but that the integer contract does not hold. Never approximated."""
+
+    def __init__(self, what: str, missing: str) -> None:
+        super().__init__(f"{what} cannot be frozen for a chip: the integer contract {missing}.")
+
+
 class SpanTooLong(AsrcError):
     """A skip span beyond what the mapping can remember. Never truncated."""
 

@@ -38,7 +38,7 @@ class Epoch:
     learning_rate: float
     spans: list[int]
     skip_weights: list[list[float]]
-    """Each layer's softmax mixture, for the heat map over training; empty lists where the span is fixed."""
+    """What each lag weighs in each layer, for the heat map over training; empty lists where the span is fixed."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class _Run:
     ) -> None:
         self.config, self.dataset, self.order, self.device, self.world = config, dataset, order, device, world
         torch.manual_seed(config.training.seed)
-        begun = start or Start(SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network))
+        begun = start or Start(SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network, dataset.steps))
         self.network, self.origin = begun.network.to(device), dict(begun.provenance)
         self.optimizer = make_optimizer(self.network, config)
         train, held = validation_split(dataset.train_y, config.data.validation_fraction)
@@ -178,7 +178,7 @@ class _Run:
             temperature=temperature,
             learning_rate=rate,
             spans=self.network.spans,
-            skip_weights=[torch.softmax(w.detach() / temperature, 0).tolist() for w in self.network.skip_logits()],
+            skip_weights=self.network.weight_of_lags(temperature),
         )
         self.history.append(done)
         if done.validation_accuracy >= self.history[self.best].validation_accuracy:
@@ -289,15 +289,15 @@ def _require_whole_batches(config: Config, world: World) -> None:
 def make_optimizer(network: SkipRecurrentNetwork, config: Config) -> torch.optim.AdamW:
     """AdamW with the skip logits in a group of their own: faster, and without weight decay (paper, Table 2).
 
-    Batch normalisation's gains and shifts do not decay either.
+    Batch normalisation's gains and shifts and the neurons' own constants do not decay either.
     """
     training = config.training
-    skip, normalizing = network.skip_logits(), network.normalization_parameters()
-    apart = {id(p) for p in (*skip, *normalizing)}
+    skip, constants = network.skip_logits(), network.constants()
+    apart = {id(p) for p in (*skip, *constants)}
     others = [p for p in network.parameters() if id(p) not in apart]
     groups: list[dict[str, Any]] = [{"params": others, "weight_decay": training.weight_decay, "factor": 1.0}]
-    if normalizing:
-        groups.append({"params": normalizing, "weight_decay": 0.0, "factor": 1.0})
+    if constants:
+        groups.append({"params": constants, "weight_decay": 0.0, "factor": 1.0})
     if skip:
         groups.append({"params": skip, "weight_decay": 0.0, "factor": training.skip_learning_rate_factor})
     return torch.optim.AdamW(groups, lr=training.learning_rate)

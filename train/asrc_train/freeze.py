@@ -1,6 +1,7 @@
 """Freezing: a trained network with its skip kernels replaced by spans, as plain float64 arrays.
 
-Everything downstream sees only this: a frozen ASRC layer is an SRC layer, a vanilla one an SRC layer of span 1.
+Everything downstream sees only this: a frozen ASRC layer is an SRC layer, a vanilla one an SRC layer of span 1, a PLIF
+neuron is LIF with the decay that it learned.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from torch import Tensor
 
 from asrc_train import checkpoint
 from asrc_train.checkpoint import Checkpoint
+from asrc_train.connections.connection import longest_span
+from asrc_train.errors import CannotFreeze
+from asrc_train.model import SkipRecurrentLayer
 from asrc_train.normalization import fold
 from asrc_train.recurrence import Reset
 
@@ -62,27 +66,18 @@ class FrozenNetwork:
 
 
 def freeze(trained: Checkpoint) -> FrozenNetwork:
-    """Replace each layer's skip logits by the hard-max span 1 + argmax w, and fold batch normalisation into W and b."""
-    network = trained.config.network
-    folded = [_feedforward(trained, i) for i in range(len(network.hidden))]
-    tensors = {name: tensor.double().numpy() for name, tensor in trained.tensors.items()}
-    layers = tuple(
-        FrozenLayer(
-            name=f"layer{i}",
-            weight=folded[i][0],
-            recurrent=tensors[f"layers.{i}.recurrent.weight"],
-            bias=folded[i][1],
-            decay=own.decay,
-            threshold=own.threshold,
-            reset=own.reset,
-            span=span,
-        )
-        for i, (span, own) in enumerate(zip(trained.spans, network.each_layer(), strict=True))
-    )
+    """Replace each layer's skip logits by what they choose, learned decays by numbers, and fold batch normalisation
+    into W and b.
+
+    Raises CannotFreeze for neurons and connections that the integer contract does not hold.
+    """
+    network = trained.network().requires_grad_(False)
+    made = [layer for layer in network.layers if isinstance(layer, SkipRecurrentLayer)]
+    layers = tuple(_frozen(trained, i, layer) for i, layer in enumerate(made))
     return FrozenNetwork(
         layers=layers,
-        readout_weight=tensors["readout.weight"],
-        readout_bias=tensors["readout.bias"],
+        readout_weight=_array(trained, "readout.weight"),
+        readout_bias=_array(trained, "readout.bias"),
         channels=trained.channels,
         steps=trained.steps,
         scale=trained.scale,
@@ -90,6 +85,44 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
         permutation=trained.permutation,
         provenance={"data": trained.config.data.name, "seed": trained.config.training.seed, **trained.provenance},
     )
+
+
+def _frozen(trained: Checkpoint, i: int, layer: SkipRecurrentLayer) -> FrozenLayer:
+    settings = trained.config.network
+    dynamics, taps = layer.neuron.dynamics(), layer.connection.taps(None)
+    if dynamics is None or layer.neuron.missing is not None:
+        raise CannotFreeze(f"neuron '{settings.neuron}'", layer.neuron.missing or "does not hold its equations")
+    if layer.connection.each_step:
+        raise CannotFreeze(
+            f"connection '{settings.connection}'",
+            "hears a delay line at places that stay, where this connection moves them at every step; 'asrc' comes "
+            "closest",
+        )
+    weight, bias = _feedforward(trained, i)
+    return FrozenLayer(
+        name=f"layer{i}",
+        weight=weight,
+        recurrent=_array(trained, f"layers.{i}.recurrent.weight"),
+        bias=bias,
+        decay=float(dynamics.decay),
+        threshold=float(dynamics.threshold),
+        reset=dynamics.reset,
+        span=longest_span(taps),
+        taps=_weighted(taps),
+    )
+
+
+def _weighted(taps: Tensor | int) -> tuple[WeightedTap, ...]:
+    """The taps by span, where there are several."""
+    if isinstance(taps, int):
+        return ()
+    heard = [WeightedTap(k, weight) for k, weight in enumerate(taps.double().tolist(), start=1) if weight]
+    return tuple(heard) if len(heard) > 1 else ()
+
+
+def _array(trained: Checkpoint, name: str) -> Floats:
+    values: Floats = trained.tensors[name].double().numpy()
+    return values
 
 
 def _feedforward(trained: Checkpoint, i: int) -> tuple[Floats, Floats]:

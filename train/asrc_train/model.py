@@ -2,70 +2,76 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
+from asrc_train import connections, neurons
 from asrc_train.config import NetworkConfig
-from asrc_train.connection import AdaptiveSpan, FixedSpan
+from asrc_train.connections.connection import Connection, longest_span, weight_of_lags
+from asrc_train.kernels.layer import current
+from asrc_train.neurons.neuron import Neuron
 from asrc_train.normalization import BatchNormalization
 from asrc_train.recurrence import Dynamics, SkipLayer, driven_recurrence, skip_recurrence, spike_counts
+from asrc_train.sparsity import sparsify
+from asrc_train.stepping import stepped_recurrence
 
 
 class SkipRecurrentLayer(nn.Module):
-    """LIF neurons with a feed-forward and a skip-recurrent connection; the equations stand in `recurrence`.
+    """Neurons with a feed-forward and a skip-recurrent connection; the equations stand in `neurons` and `recurrence`.
 
-    W and b start as PyTorch's Linear does, U orthogonal. Dropout multiplies a neuron's feed-forward current by 0 or
-    1 / (1 - p), the same over all steps of a sample; batch normalisation comes after it.
+    W and b start as PyTorch's Linear does, U orthogonal; of both matrices a share may be absent (`sparsity`). Dropout
+    multiplies a neuron's feed-forward current by 0 or 1 / (1 - p), the same over all steps of a sample; batch
+    normalisation comes after it.
     """
 
-    def __init__(
-        self,
-        inputs: int,
-        neurons: int,
-        connection: AdaptiveSpan | FixedSpan,
-        dynamics: Dynamics,
-        dropout: float = 0.0,
-        batch_norm: bool = False,
-    ) -> None:
+    def __init__(self, inputs: int, size: int, connection: Connection, neuron: Neuron, config: NetworkConfig) -> None:
         super().__init__()
-        self.feedforward = nn.Linear(inputs, neurons)
-        self.recurrent = nn.Linear(neurons, neurons, bias=False)
+        self.feedforward = nn.Linear(inputs, size)
+        self.recurrent = nn.Linear(size, size, bias=False)
         nn.init.orthogonal_(self.recurrent.weight)
+        if config.sparsity:
+            sparsify(self.feedforward, config.sparsity)
+            sparsify(self.recurrent, config.sparsity)
         self.connection = connection
-        self.dynamics = dynamics
-        self.dropout = dropout
-        self.normalization = BatchNormalization(neurons) if batch_norm else None
+        self.neuron = neuron
+        self.dropout = config.dropout
+        self.normalization = BatchNormalization(size) if config.batch_norm else None
 
     def forward(self, x: Tensor, temperature: float | None = None) -> Tensor:
-        """Spikes (T, B, N) for input (T, B, I); hard-max span unless a temperature is given."""
-        if self.needs_batch:
-            return self._normalized(x, temperature)
-        weight, bias = self._affine()
-        taps, gain = self.connection.taps(temperature), self._gain(x.shape[1])
-        return skip_recurrence(x, weight, bias, self.recurrent.weight, taps, self.dynamics, gain)
+        """Spikes (T, B, N) for input (T, B, I); hard-max spans unless a temperature is given."""
+        layer = self.prepared(x.shape[1], temperature)
+        if self.normalization is not None and self.training:
+            x = self.normalization(current(x, layer))
+            layer = layer._replace(weight=None, bias=None, gain=None)
+        if not self.in_kernels:
+            return stepped_recurrence(x, layer, self.neuron)
+        if layer.weight is None:
+            return driven_recurrence(x, layer.recurrent, layer.taps, layer.dynamics)
+        return skip_recurrence(x, layer.weight, layer.bias, layer.recurrent, layer.taps, layer.dynamics, layer.gain)
 
     @property
-    def needs_batch(self) -> bool:
-        """Whether the layer's current now depends on the whole batch, so that it cannot run as one of a stack."""
-        return self.training and self.normalization is not None
+    def in_kernels(self) -> bool:
+        """Whether the kernels know these neurons and this connection."""
+        return self.neuron.dynamics() is not None and not self.connection.each_step
+
+    @property
+    def in_stack(self) -> bool:
+        """Whether the layer can run as one of a stack: in the kernels, and without statistics of the whole batch."""
+        return self.in_kernels and not (self.training and self.normalization is not None)
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """The neurons' constants as the kernels take them, for neurons that these know."""
+        return self.neuron.dynamics() or Dynamics()
 
     def prepared(self, batch: int, temperature: float | None) -> SkipLayer:
-        """What `forward` runs unless it needs the batch, for running several layers at once."""
-        weight, bias = self._affine()
-        taps = self.connection.taps(temperature)
-        return SkipLayer(weight, bias, self.recurrent.weight, taps, self.dynamics, self._gain(batch))
-
-    def _affine(self) -> tuple[Tensor, Tensor]:
-        weight, bias = self.feedforward.weight, self.feedforward.bias
-        return (weight, bias) if self.normalization is None else self.normalization.folded(weight, bias)
-
-    def _normalized(self, x: Tensor, temperature: float | None) -> Tensor:
-        assert self.normalization is not None
-        current = self.feedforward(x)
-        gain = self._gain(x.shape[1])
-        if gain is not None:
-            current = current * gain
-        taps = self.connection.taps(temperature)
-        return driven_recurrence(self.normalization(current), self.recurrent.weight, taps, self.dynamics)
+        """What runs, as the kernels take it, but for the batch normalisation that training does."""
+        taps, linear = self.connection.taps(temperature), self.feedforward
+        layer = SkipLayer(linear.weight, linear.bias, self.recurrent.weight, taps, self.dynamics, self._gain(batch))
+        if self.normalization is None or self.training:
+            return layer
+        weight, bias = self.normalization.folded(linear.weight, linear.bias)
+        return layer._replace(weight=weight, bias=bias)
 
     def _gain(self, batch: int) -> Tensor | None:
         if not self.training or self.dropout == 0:
@@ -75,14 +81,20 @@ class SkipRecurrentLayer(nn.Module):
 
 
 class SkipRecurrentNetwork(nn.Module):
-    """logits = sum_t (W_o s[t] + b_o) over the spikes s of the last layer."""
+    """logits = sum_t (W_o s[t] + b_o) over the spikes s of the last layer.
 
-    def __init__(self, channels: int, classes: int, config: NetworkConfig) -> None:
+    ``steps`` of a sample are needed only where something is learned for each of them: spans per step, GLIF.
+    """
+
+    def __init__(self, channels: int, classes: int, config: NetworkConfig, steps: int | None = None) -> None:
         super().__init__()
         fan_ins = (channels, *config.hidden[:-1])
+        shared = connections.build(config.each_layer()[0], steps) if config.shared_span else None
         self.layers = nn.ModuleList(
-            SkipRecurrentLayer(inputs, neurons, connection(own), _dynamics(own), config.dropout, config.batch_norm)
-            for inputs, neurons, own in zip(fan_ins, config.hidden, config.each_layer(), strict=True)
+            SkipRecurrentLayer(
+                inputs, size, shared or connections.build(own, steps), neurons.build(own, size, steps), config
+            )
+            for inputs, size, own in zip(fan_ins, config.hidden, config.each_layer(), strict=True)
         )
         self.readout = nn.Linear(config.hidden[-1], classes)
 
@@ -91,7 +103,7 @@ class SkipRecurrentNetwork(nn.Module):
 
         Softmax mixture at a temperature, hard-max spans without one.
         """
-        if any(layer.needs_batch for layer in self._skip_layers()):
+        if not all(layer.in_stack for layer in self._skip_layers()):
             return self.traced(x, temperature)[0]
         layers = [layer.prepared(x.shape[1], temperature) for layer in self._skip_layers()]
         return self._decide(spike_counts(x, layers), len(x))
@@ -110,30 +122,25 @@ class SkipRecurrentNetwork(nn.Module):
 
     @property
     def spans(self) -> list[int]:
-        """Each layer's span as it would be frozen now."""
-        return [each.span for each in self._connections()]
+        """The longest span that each layer hears at test time; of most connections, the only one."""
+        return [longest_span(layer.connection.taps(None)) for layer in self._skip_layers()]
+
+    @torch.no_grad()
+    def weight_of_lags(self, temperature: float) -> list[list[float]]:
+        """How much each lag from 1 to K weighs in each layer at a temperature; empty lists where the span is fixed."""
+        return [weight_of_lags(layer.connection.taps(temperature)) for layer in self._skip_layers()]
 
     def skip_logits(self) -> list[nn.Parameter]:
-        """The parameters that choose spans; empty unless the connection is adaptive."""
-        return [each.logits for each in self._connections() if isinstance(each, AdaptiveSpan)]
+        """The parameters that choose spans, each once; none unless the connection learns."""
+        found = (p for layer in self._skip_layers() for p in layer.connection.parameters())
+        return list(dict.fromkeys(found))
 
-    def normalization_parameters(self) -> list[nn.Parameter]:
-        """Gains and shifts of batch normalisation; empty without it."""
-        return [p for layer in self._skip_layers() if layer.normalization for p in layer.normalization.parameters()]
-
-    def _connections(self) -> list[AdaptiveSpan | FixedSpan]:
-        return [layer.connection for layer in self._skip_layers()]
+    def constants(self) -> list[nn.Parameter]:
+        """What is learned beside weights and spans: batch normalisation's gains and shifts, the neurons' constants."""
+        found: list[nn.Parameter] = []
+        for layer in self._skip_layers():
+            found += [*(layer.normalization.parameters() if layer.normalization else ()), *layer.neuron.parameters()]
+        return found
 
     def _skip_layers(self) -> list[SkipRecurrentLayer]:
         return [layer for layer in self.layers if isinstance(layer, SkipRecurrentLayer)]
-
-
-def _dynamics(config: NetworkConfig) -> Dynamics:
-    return Dynamics(config.decay, config.threshold, config.reset, config.detach_reset)
-
-
-def connection(config: NetworkConfig) -> AdaptiveSpan | FixedSpan:
-    """A fresh recurrent connection of the configured kind."""
-    if config.connection == "asrc":
-        return AdaptiveSpan(config.kernel_length)
-    return FixedSpan(1 if config.connection == "vanilla" else config.span)
