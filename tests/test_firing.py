@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
 import numpy as np
+import pytest
+import torch
 from numpy.typing import NDArray
 
-from asrc_export import firing
+from asrc_export import cli_export, cli_range_check, firing
+from asrc_export.engines import numpy as engine
+from asrc_export.export import Exported, export
 from asrc_export.firing import Firing
+from asrc_export.report import contents, formats
+from asrc_train import checkpoint
 
 
 def layer(*rates: list[int], steps: int = 4, name: str = "layer0") -> Firing:
@@ -74,3 +85,53 @@ def test_batches_join_to_what_they_are_together() -> None:
     for name in ("total", "least", "most"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
     assert parts.samples == 10
+
+
+@pytest.fixture(scope="module")
+def dead(checkpoint_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint whose second layer never fires: its biases hold it down."""
+    trained = checkpoint.load(checkpoint_path)
+    held = torch.full_like(trained.tensors["layers.1.feedforward.bias"], -20.0)
+    path = tmp_path_factory.mktemp("dead") / "dead.pt"
+    checkpoint.save(replace(trained, tensors={**trained.tensors, "layers.1.feedforward.bias": held}), path)
+    return path
+
+
+def test_an_export_with_a_dead_layer_warns_by_name_with_a_way_out(
+    dead: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "dead.safetensors"
+    assert cli_export.main([str(dead), "-o", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert out.exists()
+    (warning,) = [line for line in printed.splitlines() if line.startswith("warning: ")]
+    assert "layer 'layer1': all neurons never fire, the layer is dead (9 before export)" in warning
+    assert "train longer" in warning
+    assert cli_range_check.main([str(out), "--engine", "numpy"]) == 0
+    assert "warning: layer 'layer1': all neurons never fire" in capsys.readouterr().out
+
+
+def test_the_report_of_a_dead_layer_says_so_first_and_in_a_table(dead: Path, tmp_path: Path) -> None:
+    made = export(dead, "loihi2", tmp_path / "dead.safetensors")
+    content = contents.build(made.path, dead, engine=engine.run, engine_name="numpy", limit=20)
+    found = {(each["layer"], each["kind"]): each for each in content["firing_findings"]}
+    each = found["layer1", "dead-layer"]
+    assert each["serious"]
+    assert (each["float"], each["deployed"], each["neurons"]) == (9, 9, 9)
+    assert "Warning: no neuron of layer1 ever fires." in formats.text(content)
+    assert "train longer" in formats.markdown(content)
+    schema = json.loads((Path(contents.__file__).parent / "schema.json").read_text())
+    assert list(jsonschema.Draft202012Validator(schema).iter_errors(content)) == []
+
+
+def test_the_report_counts_the_same_neurons_as_its_table_of_silent_ones(
+    exported: Exported, checkpoint_path: Path
+) -> None:
+    content = contents.build(exported.path, checkpoint_path, engine=engine.run, engine_name="numpy", limit=20)
+    counted = {(each["layer"], each["kind"]): each for each in content["firing_findings"]}
+    for neurons in content["neurons"]:
+        for kind, key in (("silent", "silent"), ("always-firing", "always_firing")):
+            each = counted.get((neurons["name"], kind), {"float": 0, "deployed": 0})
+            assert each["float"] == neurons[f"{key}_float"]
+            assert each["deployed"] == neurons[f"{key}_deployed"]
+    assert all(layer["headroom_bits"] > 0 for layer in [*content["layers"], content["readout"]])

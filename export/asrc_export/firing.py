@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asrc_export.arithmetic import Ints
-from asrc_export.calibrate import SAMPLES
-
-if TYPE_CHECKING:  # it loads torch, which drawing a report from its JSON does not need
-    from asrc_export.engines.select import Run
-    from asrc_export.network import IntegerNetwork
-    from asrc_train.freeze import FrozenNetwork
 
 Kind = Literal["dead-layer", "silent", "nearly-silent", "always-firing", "nearly-always-firing", "constant"]
 RARE = 0.001
@@ -107,20 +101,6 @@ def of_spikes(name: str, spikes: NDArray[np.generic]) -> Firing:
     steps, samples, _ = spikes.shape
     total, least, most = per_sample.sum(0), per_sample.min(0), per_sample.max(0)
     return Firing(name, samples, steps, total.astype(np.int64), least.astype(np.int64), most.astype(np.int64))
-
-
-def watched(
-    network: IntegerNetwork, floating: FrozenNetwork, x: NDArray[np.generic], engine: Run
-) -> tuple[list[Firing], list[Firing]]:
-    """Both networks on the first SAMPLES of x (n, T, channels): deployed, then float. Raises InvalidData."""
-    from asrc_export import float_network
-
-    result = engine(network, x[:SAMPLES], trace=True)
-    assert result.trace is not None
-    names = [layer.name for layer in network.layers]
-    deployed = [of_spikes(name, trace.spikes) for name, trace in zip(names, result.trace.layers, strict=True)]
-    real = float_network.spikes(floating, x[:SAMPLES])
-    return deployed, [of_spikes(name, spikes) for name, spikes in zip(names, real, strict=True)]
 
 
 def joined(parts: Sequence[Firing]) -> Firing:

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from asrc_export import network_file
+from asrc_export.arithmetic import STATE_MAX
 from asrc_export.chip import rules
 from asrc_export.chip import target as targets
 from asrc_export.feed import dataset_for
 from asrc_export.network import IntegerNetwork, LayerRanges, worst_case
+from asrc_export.ranges import headroom_bits
 from asrc_export.report import costs, ladder, neurobench_counts, spikes
 from asrc_export.result import Result
 from asrc_train import __version__, checkpoint
@@ -192,6 +194,7 @@ def _layers(
                 "saturations": count.saturations,
                 "worst_case_membrane": ranges.state.magnitude,
                 "can_saturate": not ranges.state.fits_state,
+                "headroom_bits": headroom_bits(ranges.state.magnitude, STATE_MAX),
             }
         )
     return rows
@@ -206,4 +209,5 @@ def _readout(network: IntegerNetwork, result: Result, ranges: LayerRanges) -> di
         "saturations": count.saturations,
         "worst_case_accumulator": ranges.state.magnitude,
         "can_saturate": not ranges.state.fits_state,
+        "headroom_bits": headroom_bits(ranges.state.magnitude, STATE_MAX),
     }

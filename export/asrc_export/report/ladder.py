@@ -21,8 +21,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from asrc_export import firing
 from asrc_export.arithmetic import STATE_MAX, Ints
 from asrc_export.engines.select import Run
+from asrc_export.firing import Firing
 from asrc_export.network import IntegerNetwork
 from asrc_export.report import unrounded
 from asrc_export.report.drift import Parting, Spikes, differing, partings
@@ -59,13 +61,23 @@ class Rung:
 
 @dataclass(frozen=True, eq=False)
 class Activity:
-    """One layer's neurons over all samples: spikes of each, (N,), in float hard-max and deployed, and whether its
-    deployed membrane ever stood at the 24-bit limit.
+    """One layer's neurons over all samples: how they fire in float hard-max and deployed, and whether each one's
+    deployed membrane ever stood at the 24-bit limit, (N,).
     """
 
-    float_spikes: Ints
-    deployed_spikes: Ints
+    in_float: Firing
+    deployed: Firing
     at_limit: NDArray[np.bool_]
+
+    @property
+    def float_spikes(self) -> Ints:
+        """Spikes of each neuron in float, (N,)."""
+        return self.in_float.total
+
+    @property
+    def deployed_spikes(self) -> Ints:
+        """Spikes of each neuron deployed, (N,)."""
+        return self.deployed.total
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +116,7 @@ def climb(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, s
     right, agreeing = (dict.fromkeys(RUNGS, 0) for _ in range(2))
     unlike = {name: np.zeros((len(layers), steps), np.int64) for name in RUNGS}
     found: list[Parting] = []
-    totals = [np.zeros((2, layer.neurons), np.int64) for layer in layers]
+    fired: list[list[tuple[Firing, Firing]]] = [[] for _ in layers]
     at_limit = [np.zeros(layer.neurons, np.bool_) for layer in layers]
     shown: tuple[tuple[Spikes, ...], tuple[Spikes, ...]] | None = None
     for chunk in _chunks(count, min(BATCH, max(1, CHUNK_CELLS // per_sample))):
@@ -124,8 +136,9 @@ def climb(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, s
             unlike[name] += np.stack([differing(mine, theirs) for mine, theirs in pairs])
         apart = partings(reference.spikes, deployed.spikes)
         found += [parting._replace(sample=parting.sample + chunk.start) for parting in apart]
-        for i in range(len(layers)):
-            totals[i] += np.stack([each.spikes[i].sum((0, 1), np.int64) for each in (reference, deployed)])
+        for i, layer in enumerate(layers):
+            mine, theirs = (firing.of_spikes(layer.name, each.spikes[i]) for each in (reference, deployed))
+            fired[i].append((mine, theirs))
             at_limit[i] |= at[i]
         if shown is None:
             shown = (_of_first(reference), _of_first(deployed))
@@ -147,7 +160,10 @@ def climb(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, s
         rungs=rungs,
         drift=unlike["deployed"] / cells[:, None],
         partings=tuple(found),
-        activity=tuple(Activity(total[0], total[1], at) for total, at in zip(totals, at_limit, strict=True)),
+        activity=tuple(
+            Activity(firing.joined([mine for mine, _ in parts]), firing.joined([theirs for _, theirs in parts]), at)
+            for parts, at in zip(fired, at_limit, strict=True)
+        ),
         first_sample=shown,
     )
 

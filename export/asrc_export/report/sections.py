@@ -37,10 +37,13 @@ def summary(report: Report) -> str:
     """The report in a sentence."""
     accuracy = report["accuracy"]
     deployed, in_float = report["storage_bits"]["deployed"]["total"], report["storage_bits"]["float"]["total"]
+    dead = [each["layer"] for each in report.get("firing_findings", []) if each["serious"]]
+    warning = f" Warning: no neuron of {', '.join(dead)} ever fires." if dead else ""
     return (
         f"Deployed on {report['provenance']['target']}, the network answers {accuracy['deployed']:.1%} of "
         f"{report['samples']:,} test samples correctly (float {accuracy['float']:.1%}), agrees with the float model on "
         f"{report['agreement']:.1%}, and takes {deployed / 8192:.1f} KiB instead of {in_float / 8192:.1f} KiB."
+        f"{warning}"
     )
 
 
@@ -50,6 +53,8 @@ def sections(report: Report) -> Iterator[Section]:
     yield _confusion(report)
     yield _parting(report)
     yield _neurons(report)
+    if report.get("firing_findings"):
+        yield _firing_findings(report)
     yield _kernels(report)
     yield _layers(report)
     if report.get("placement"):
@@ -195,6 +200,19 @@ def _neurons(report: Report) -> Section:
     )
 
 
+def _firing_findings(report: Report) -> Section:
+    return Section(
+        "firing-findings",
+        "Neurons that say nothing",
+        ("layer", "what", "in float", "deployed", "of", "what to do"),
+        [
+            (each["layer"], each["what"], each["float"], each["deployed"], each["neurons"], each["advice"])
+            for each in report["firing_findings"]
+        ],
+        f"Counted on {report['ladder']['samples']:,} samples, before export (in float) and after.",
+    )
+
+
 def _kernels(report: Report) -> Section:
     rows = []
     for layer in report["kernels"]["layers"]:
@@ -217,7 +235,10 @@ def _layers(report: Report) -> Section:
     return Section(
         "layers",
         "Layers",
-        ("layer", "neurons", "span", "bits", "spikes/sample", "float", "rate", "synaptic ops/sample", "saturations"),
+        (
+            *("layer", "neurons", "span", "bits", "spikes/sample", "float", "rate", "synaptic ops/sample"),
+            *("headroom, bits", "saturations"),
+        ),
         [
             (
                 layer["name"],
@@ -228,11 +249,14 @@ def _layers(report: Report) -> Section:
                 f"{layer['spikes_float'] / report['samples']:.1f}",
                 f"{layer['spike_rate']:.1%}",
                 f"{layer['synaptic_operations'] / report['samples']:,.0f}",
+                f"{layer['headroom_bits']:.1f}",
                 f"{layer['saturations']} ({'possible' if layer['can_saturate'] else 'proven impossible'})",
             )
             for layer in report["layers"]
         ],
-        f"Readout: {readout['classes']} accumulators, {readout['saturations']} saturations ({proof}).",
+        f"Readout: {readout['classes']} accumulators, {readout['saturations']} saturations ({proof}), "
+        f"{readout['headroom_bits']:.1f} bits of headroom. Headroom: what is left to 24 bits in the worst case over "
+        "all inputs.",
     )
 
 
@@ -322,7 +346,7 @@ def _energy(energy: dict[str, Any]) -> Iterator[Section]:
     for chip in energy["targets_without_published_prices"]:
         note += f" No per-event energy of {chip} has been published, so none is given."
     if energy["graded_operations_per_sample"]:
-        note += f" Graded products of the first layer: {energy['graded_operations_per_sample']:,.0f} a sample."
+        note += f" Products of graded messages: {energy['graded_operations_per_sample']:,.0f} a sample."
     yield Section(
         "energy",
         "Energy per sample, modelled",

@@ -1,4 +1,4 @@
-"""The accuracy ladder as plain data: the report's keys `ladder`, `neurons`, `firing` and `raster`."""
+"""The accuracy ladder as plain data: the report's keys `ladder`, `neurons`, `firing`, `firing_findings`, `raster`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asrc_export import firing
 from asrc_export.report.drift import Spikes
 
 if TYPE_CHECKING:  # it loads torch, which drawing a report from its JSON does not need
@@ -27,6 +28,7 @@ def sections(ladder: Ladder, names: Sequence[str]) -> dict[str, Any]:
             {"name": name, "float": each.float_spikes.tolist(), "deployed": each.deployed_spikes.tolist()}
             for name, each in zip(names, ladder.activity, strict=True)
         ],
+        "firing_findings": _findings(ladder),
         "raster": _raster(ladder, names),
     }
 
@@ -85,6 +87,26 @@ def _neurons(ladder: Ladder, names: Sequence[str]) -> list[dict[str, Any]]:
             "saturated": int(each.at_limit.sum()),
         }
         for name, each in zip(names, ladder.activity, strict=True)
+    ]
+
+
+def _findings(ladder: Ladder) -> list[dict[str, Any]]:
+    """Neurons that say nothing, by layer and kind."""
+    activity = ladder.activity
+    found = firing.findings([each.deployed for each in activity], [each.in_float for each in activity])
+    return [
+        {
+            "layer": each.layer,
+            "kind": each.kind,
+            "what": firing.SAID[each.kind],
+            "serious": each.serious,
+            "float": each.before,
+            "deployed": each.after,
+            "neurons": each.of,
+            "deployed_neurons": list(each.neurons),
+            "advice": each.advice,
+        }
+        for each in found
     ]
 
 
