@@ -61,6 +61,17 @@ def test_samples_shorter_than_pipeline_and_spans(graph: plan.Graph) -> None:
 
 
 @GRAPHS
+def test_several_taps_of_a_delay_line(graph: plan.Graph) -> None:
+    """Graded spikes back into the layer, and none of them into the next sample."""
+    taps = ([(1, 3), (2, 1), (32, 99)], [(3, 64), (31, 63)])
+    networks = [
+        random_network(7, widths=(9, 6), spans=taps, steps=steps, exponents=(0, exponent), weight_bits=bits)
+        for steps, exponent, bits in ((1, 0, 8), (40, -3, 8), (35, 1, 4))
+    ]
+    assert_equal_to_reference([(network, inputs(network, 4)) for network in networks], graph)
+
+
+@GRAPHS
 def test_sums_beyond_single_precision(graph: plan.Graph) -> None:
     wide = random_network(
         5, channels=7, widths=(9,), spans=(2,), steps=5, input_range=(0, 2**20), exponents=(-5, 0), activation_shift=0

@@ -138,7 +138,14 @@ def _wire(
         forward = _Connection(
             f"{layer.name} feedforward", layer.feedforward, layer.feedforward_exponent, bits, low, high
         )
-        back = _Connection(f"{layer.name} recurrent", layer.recurrent, layer.recurrent_exponent, bits, delay=delay)
+        back = _Connection(
+            f"{layer.name} recurrent",
+            layer.recurrent,
+            layer.recurrent_exponent,
+            bits,
+            highest_input=layer.largest_message,
+            delay=delay,
+        )
         connect(out, neurons.a_in, forward)
         connect(neurons.tap_out, neurons.a_in, back)
         processes.append(neurons)

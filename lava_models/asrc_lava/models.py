@@ -26,7 +26,7 @@ class PySkipNeurons(PyLoihiProcessModel):  # type: ignore[misc]  # Lava is untyp
 
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=32)
     s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=1)
-    tap_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=1)
+    tap_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=7)
     u_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
     v: Ints = LavaPyType(np.ndarray, np.int64, precision=24)
     line: NDArray[np.uint32] = LavaPyType(np.ndarray, np.uint32, precision=32)
@@ -38,6 +38,7 @@ class PySkipNeurons(PyLoihiProcessModel):  # type: ignore[misc]  # Lava is untyp
         self._schedule = proc_params["schedule"]
         self._lag: int = proc_params["lag"]
         self._reach: int = proc_params["reach"]
+        self._taps = [tap._replace(span=tap.span - self._reach + 1) for tap in self._layer.heard]
         self._silence = np.zeros(proc_params["shape"], np.int64)
 
     def run_spk(self) -> None:
@@ -61,10 +62,10 @@ class PySkipNeurons(PyLoihiProcessModel):  # type: ignore[misc]  # Lava is untyp
         )
         self.v = fired.v
         self.line = arithmetic.push(self.line, fired.s)
-        # What the tap sends is delivered `reach` steps from now: not at all if the sample is over by then.
+        # What the taps send is delivered `reach` steps from now: not at all if the sample is over by then.
         delivered = step + self._reach <= self._schedule.steps
-        tapped = arithmetic.tap(self.line, layer.span - self._reach + 1) if delivered else self._silence
-        self.counts += (fired.s.sum(), tapped.sum(), fired.saturations)
+        tapped = arithmetic.message(self.line, self._taps) if delivered else self._silence
+        self.counts += (fired.s.sum(), np.count_nonzero(tapped), fired.saturations)
         if step == self._schedule.steps:
             self.v = np.zeros_like(self.v)
             self.line = np.zeros_like(self.line)

@@ -20,9 +20,10 @@ class SkipNeurons(AbstractProcess):  # type: ignore[misc]  # Lava is untyped
     """The neurons of one layer; a pair of Dense, feed-forward and recurrent, sums into ``a_in``.
 
     ``s_out`` are the spikes for the next layer. ``tap_out`` feeds the recurrent Dense: what it sends arrives ``reach``
-    steps later, of which the delay line has to supply span - reach. ``u_out`` is the membrane before reset.
+    steps later, of which the delay line has to supply span - reach. With several taps it is one graded spike a neuron,
+    the sum of what they give. ``u_out`` is the membrane before reset.
 
-    counts: spikes, spikes sent through the tap, saturations; summed over the whole run.
+    counts: spikes, messages sent through the tap, saturations; summed over the whole run.
     """
 
     def __init__(

@@ -124,7 +124,7 @@ class _Stream:
 def _counts(
     network: IntegerNetwork, samples: NDArray[np.int32], counted: list[NDArray[np.int64]]
 ) -> tuple[LayerCounts, ...]:
-    """The contract's counts from those of the processes: spikes, spikes fed back, saturations."""
+    """The contract's counts from those of the processes: spikes, messages fed back, saturations."""
     updates, fed = samples.shape[0] * samples.shape[1], int(np.count_nonzero(samples))
     counts = []
     for layer, (spikes, fed_back, saturations) in zip(network.layers, counted[:-1], strict=True):
