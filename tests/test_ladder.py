@@ -126,6 +126,17 @@ def test_a_real_membrane_reaches_a_threshold_that_an_integer_one_does_not() -> N
     assert engine.run(network, x).spikes_per_layer == [0]
 
 
+def test_the_rungs_between_hear_every_tap() -> None:
+    spans = ([(1, 5), (4, 2), (9, 1)], [(2, 1), (3, 1)])
+    network = random_network(3, widths=[9, 7], spans=spans, steps=20, exponents=(2, 1))
+    x = np.random.default_rng(3).integers(0, 256, (4, 20, 1))
+    result = engine.run(network, x)
+    logits, spikes = unrounded.run(network, x, integer_state=True)
+    assert np.array_equal(logits, result.logits)
+    assert [int(each.sum()) for each in spikes] == result.spikes_per_layer
+    assert all(count.recurrent_operations for count in result.counts[:-1])
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.data())
 def test_a_single_flipped_spike_is_the_parting(seed: int, data: st.DataObject) -> None:

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from asrc_export import cli_export, network_file, quantize
+from asrc_export.arithmetic import Tap
 from asrc_export.chip import target
 from asrc_export.engines import numpy as reference
 from asrc_export.export import Exported
@@ -222,6 +223,7 @@ class TestExport:
         ("change", "says"),
         [
             ({"span": 2}, "has span 2, and the public netx (lava-dl 0.6.0) cannot build a delayed recurrence"),
+            ({"span": 2, "taps": (Tap(1, 1), Tap(2, 3))}, "hears 2 spans at once, and netx one"),
             ({"reset": "soft"}, "resets softly"),
             ({"activation_shift": 5}, "has the activation shift 5"),
             ({"decay": 4096}, "forgets its membrane at once"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError
+from typing import Any
 
 import numpy as np
 import pytest
 
+from asrc_export.arithmetic import Reset
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported
 from asrc_export.feed import dataset_for
@@ -36,7 +38,13 @@ def test_on_the_float_network_neurobench_and_we_count_the_same(exported: Exporte
 def integer_networks() -> list[IntegerNetwork]:
     """Sparse weights, both resets, a span beyond the sample, membranes that stay as they were."""
     made = []
-    for seed, reset, spans, decay in ((0, "soft", [1, 30], 2048), (1, "hard", [3, 2], 0), (2, "soft", [2, 5], 4096)):
+    of_each: list[tuple[Reset, list[Any], int]] = [
+        ("soft", [1, 30], 2048),
+        ("hard", [3, 2], 0),
+        ("soft", [2, 5], 4096),
+        ("soft", [[(1, 2), (7, 1)], [(2, 1), (3, 1)]], 2048),
+    ]
+    for seed, (reset, spans, decay) in enumerate(of_each):
         network = random_network(
             seed, channels=2, widths=[9, 7], spans=spans, steps=20, input_range=(0, 2), reset=reset, decay=decay
         )
@@ -53,7 +61,7 @@ def integer_networks() -> list[IntegerNetwork]:
     return made
 
 
-@pytest.mark.parametrize("network", integer_networks(), ids=["soft", "hard", "forgetting"])
+@pytest.mark.parametrize("network", integer_networks(), ids=["soft", "hard", "forgetting", "taps"])
 def test_on_integer_networks_neurobench_and_we_count_the_same(network: IntegerNetwork) -> None:
     pytest.importorskip("neurobench", reason="the extra 'neurobench' is not installed")
     from asrc_export.report import neurobench_model

@@ -22,7 +22,7 @@ from asrc_export.interop.imported import Feed, Imported
 from asrc_lava import cli_sim
 from asrc_train import checkpoint
 from asrc_train.errors import AsrcError, InvalidSetting, NonFiniteWeights, UnreadableFile
-from asrc_train.freeze import FrozenLayer, FrozenNetwork, freeze, freeze_file
+from asrc_train.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze, freeze_file
 
 FED = Feed(steps=12, maximum=1)
 WHOLE = settings(deadline=None, max_examples=15)
@@ -126,6 +126,15 @@ def test_what_we_export_comes_back_bit_by_bit(frozen: FrozenNetwork, tmp_path_fa
     path = tmp_path_factory.mktemp("nir") / "model.nir"
     nir_file.write(nir_export.to_graph(frozen), path)
     require_same(frozen, freeze(nir_import.read(path, Feed()).checkpoint))
+
+
+def test_several_spans_at_once_are_refused_by_layer() -> None:
+    rng = np.random.default_rng(0)
+    taps = (WeightedTap(2, 0.5), WeightedTap(9, 0.5))
+    layer = FrozenLayer("layer0", rng.normal(size=(3, 1)), np.eye(3), np.zeros(3), 0.5, 1.0, "hard", 9, taps)
+    frozen = FrozenNetwork((layer,), np.ones((2, 3)), np.zeros(2), 1, 5, 1.0, 1, None, {})
+    with pytest.raises(InvalidSetting, match="layer0 hear several spans at once"):
+        nir_export.to_graph(frozen)
 
 
 def test_a_trained_network_comes_back_with_its_data_set(checkpoint_path: Path, tmp_path: Path) -> None:

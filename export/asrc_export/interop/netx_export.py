@@ -104,7 +104,9 @@ def _obstacles(layer: SkipLayer, ranges: LayerRanges, idle: int) -> Iterator[str
     recurrent = bool(layer.recurrent.any())
     if layer.reset != "hard":
         yield "resets softly, and netx only to zero"
-    if recurrent and layer.span != 1:
+    if recurrent and layer.taps:
+        yield f"hears {len(layer.taps)} spans at once, and netx one"
+    elif recurrent and layer.span != 1:
         yield (
             f"has span {layer.span}, and the public netx (lava-dl 0.6.0) cannot build a delayed recurrence, which "
             "asrc-sim --backend lava does"

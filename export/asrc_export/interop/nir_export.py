@@ -39,8 +39,8 @@ DT = 1e-3
 def save(model: str | Path, path: str | Path, *, lossy: bool = False) -> list[str]:
     """Write a checkpoint's frozen network as NIR; returns what readers other than ours will not see.
 
-    Raises InvalidSetting if there is such a thing and ``lossy`` is not given, UnreadableFile, NonFiniteWeights,
-    UnwritableOutput, BackendMissing.
+    Raises InvalidSetting if there is such a thing and ``lossy`` is not given, and for layers with several spans;
+    UnreadableFile, NonFiniteWeights, UnwritableOutput, BackendMissing.
     """
     frozen = freeze_file(model)
     lost = losses(frozen)
@@ -63,7 +63,12 @@ def losses(frozen: FrozenNetwork) -> list[str]:
 
 
 def to_graph(frozen: FrozenNetwork) -> nir.NIRGraph:
-    """The graph of the module's docstring. Raises BackendMissing."""
+    """The graph of the module's docstring. Raises BackendMissing, and InvalidSetting for layers with several spans."""
+    tapped = [layer.name for layer in frozen.layers if layer.taps and layer.recurrent.any()]
+    if tapped:
+        raise InvalidSetting(
+            "--nir", f"{', '.join(tapped)} hear several spans at once, and the graph has one delay a layer"
+        )
     nir = nir_file.package()
     channels = np.array([frozen.channels])
     nodes: dict[str, Any] = {

@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_export.arithmetic import Tap
 from asrc_export.engines.select import Run
 from asrc_export.network import IntegerNetwork
 from asrc_export.report.drift import Spikes
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.data.dataset import Samples
-from asrc_train.freeze import FrozenNetwork, freeze
+from asrc_train.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze
 
 if TYPE_CHECKING:
     from asrc_export.report.neurobench_model import SteppedNetwork
@@ -125,7 +126,7 @@ def counted_on_integers(network: IntegerNetwork, x: Samples, engine: Run) -> Met
     for layer, trace in zip(network.layers, result.trace.layers, strict=True):
         connections += [
             Connection(layer.feedforward, fed),
-            Connection(layer.recurrent, recalled(trace.spikes, layer.span)),
+            Connection(layer.recurrent, recalled(trace.spikes, layer.heard)),
         ]
         s, u = trace.spikes, trace.membrane.astype(np.int64)
         updates += _changes(u - layer.threshold * s if layer.reset == "soft" else u * (1 - s))
@@ -137,7 +138,7 @@ def counted_on_integers(network: IntegerNetwork, x: Samples, engine: Run) -> Met
 def counted_on_float(frozen: FrozenNetwork, trained: Checkpoint, x: Samples) -> Metrics:
     """The same metrics of the float network, from the spikes that our training kernels give in double precision.
 
-    Spikes determine the membranes: v[t] = alpha v[t-1] + W x[t] + b + U s[t - lambda] - theta s[t] with soft reset.
+    Spikes determine the membranes: v[t] = alpha v[t-1] + W x[t] + b + U r[t] - theta s[t] with soft reset.
     """
     import torch
 
@@ -147,7 +148,7 @@ def counted_on_float(frozen: FrozenNetwork, trained: Checkpoint, x: Samples) -> 
     fed: NDArray[np.generic] = real.numpy()
     connections, updates = [], 0
     for layer, s in zip(frozen.layers, spikes, strict=True):
-        delayed = recalled(s, layer.span)
+        delayed = recalled(s, heard(layer))
         connections += [Connection(layer.weight, fed), Connection(layer.recurrent, delayed)]
         v = np.zeros(s.shape)
         before = np.zeros(s.shape[1:])
@@ -162,10 +163,16 @@ def counted_on_float(frozen: FrozenNetwork, trained: Checkpoint, x: Samples) -> 
     return _metrics(connections, spikes, updates, footprint=4 * (weights + biases))
 
 
-def recalled(spikes: Spikes, span: int) -> Spikes:
-    """s[t - span] at each step t, zeros before the sample's first."""
-    late = np.zeros_like(spikes)
-    late[span:] = spikes[: max(0, len(spikes) - span)]
+def heard(layer: FrozenLayer) -> Sequence[WeightedTap]:
+    """The taps of a float layer; of one with a single span, that span once."""
+    return layer.taps or (WeightedTap(layer.span, 1),)
+
+
+def recalled(spikes: Spikes, taps: Sequence[Tap | WeightedTap]) -> NDArray[np.generic]:
+    """r[t] = sum_j weight_j s[t - span_j] at each step t, zeros before the sample's first."""
+    late = np.zeros(spikes.shape)
+    for span, weight in taps:
+        late[span:] += weight * spikes[: max(0, len(spikes) - span)].astype(np.float64)
     return late
 
 

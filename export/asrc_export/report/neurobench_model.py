@@ -9,7 +9,7 @@ Importing this module needs the neurobench and snntorch packages.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from snntorch import SpikingNeuron
 from torch import Tensor, nn
 
-from asrc_export.arithmetic import Ints, accumulate, fire, shift
+from asrc_export.arithmetic import Ints, Tap, accumulate, fire, shift
 from asrc_export.network import IntegerNetwork, Readout, SkipLayer
-from asrc_train.freeze import FrozenLayer, FrozenNetwork
+from asrc_export.report.neurobench_counts import heard
+from asrc_train.freeze import FrozenLayer, FrozenNetwork, WeightedTap
 
 Fire = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """From the membrane after the last reset and the two connections' sums to the next membrane and the spikes."""
@@ -44,15 +45,18 @@ class Neurons(SpikingNeuron):  # type: ignore[misc]
 
 
 class SteppedLayer(nn.Module):
-    """W, U and the neurons, called once a step; ``span`` is how many steps back U hears."""
+    """W, U and the neurons, called once a step; ``taps`` says how many steps back U hears, and how loud."""
 
-    def __init__(self, feedforward: nn.Linear, recurrent: nn.Linear, span: int, rule: Fire) -> None:
+    def __init__(
+        self, feedforward: nn.Linear, recurrent: nn.Linear, taps: Sequence[Tap | WeightedTap], rule: Fire
+    ) -> None:
         super().__init__()
         self.feedforward, self.recurrent, self.neurons = feedforward, recurrent, Neurons(rule)
-        self.span = span
+        self.taps = tuple(taps)
 
-    def forward(self, x: Tensor, recalled: Tensor) -> Tensor:
-        """Spikes (B, N) for input (B, I) and the layer's own spikes of ``span`` steps ago (B, N)."""
+    def forward(self, x: Tensor, past: list[Tensor]) -> Tensor:
+        """Spikes (B, N) for input (B, I) and the layer's own spikes (B, N) of the steps before, the last one last."""
+        recalled = sum((weight * past[-span] for span, weight in self.taps), torch.zeros_like(past[-1]))
         spikes: Tensor = self.neurons(self.feedforward(x), self.recurrent(recalled))
         return spikes
 
@@ -70,15 +74,16 @@ class SteppedNetwork(nn.Module):
         """Logits (B, C) for (B, T, channels) real samples, or integers that double precision holds."""
         layers = [layer for layer in self.layers if isinstance(layer, SteppedLayer)]
         silent = [x.new_zeros(len(x), layer.recurrent.in_features) for layer in layers]
-        past: list[list[Tensor]] = [[none] * layer.span for layer, none in zip(layers, silent, strict=True)]
+        past: list[list[Tensor]] = [[none] * layer.taps[-1].span for layer, none in zip(layers, silent, strict=True)]
         for layer, none in zip(layers, silent, strict=True):
             layer.neurons.mem = none
         y = x.new_zeros(len(x), self.readout.out_features)
         for t in range(x.shape[1]):
             fed = x[:, t]
             for layer, mine in zip(layers, past, strict=True):
-                fed = layer(fed, mine.pop(0))
+                fed = layer(fed, mine)
                 mine.append(fed)
+                del mine[0]
             y = self._rule(y, self.readout(fed))
         return y
 
@@ -86,7 +91,7 @@ class SteppedNetwork(nn.Module):
 def of_float(frozen: FrozenNetwork) -> SteppedNetwork:
     """The float network with hard-max spans; feed it integers times ``frozen.scale``."""
     layers = [
-        SteppedLayer(_linear(each.weight, each.bias), _linear(each.recurrent), each.span, partial(_fire_real, each))
+        SteppedLayer(_linear(each.weight, each.bias), _linear(each.recurrent), heard(each), partial(_fire_real, each))
         for each in frozen.layers
     ]
     return SteppedNetwork(layers, _linear(frozen.readout_weight, frozen.readout_bias), torch.add)
@@ -95,7 +100,7 @@ def of_float(frozen: FrozenNetwork) -> SteppedNetwork:
 def of_integers(network: IntegerNetwork) -> SteppedNetwork:
     """The integer network; feed it its integers, as doubles. Its biases belong to the neurons, not to the synapses."""
     layers = [
-        SteppedLayer(_linear(each.feedforward), _linear(each.recurrent), each.span, partial(_fire_integer, each))
+        SteppedLayer(_linear(each.feedforward), _linear(each.recurrent), each.heard, partial(_fire_integer, each))
         for each in network.layers
     ]
     return SteppedNetwork(layers, _linear(network.readout.weight), partial(_accumulate_integer, network.readout))

@@ -18,7 +18,7 @@ from asrc_train.freeze import Floats
 def run(network: IntegerNetwork, x: NDArray[np.generic], *, integer_state: bool) -> tuple[Floats, list[Spikes]]:
     """Logits (B, C) and the spikes (T, B, N) of each layer, for samples (B, T, channels).
 
-        u[t] = keep(v[t-1]) + (2^e_ff W x[t] + 2^e_rec U s[t - lambda]) 2^h + b
+        u[t] = keep(v[t-1]) + (2^e_ff W x[t] + 2^e_rec U r[t]) 2^h + b
         keep(v) = v (4096 - d) / 4096,    with ``integer_state`` rounded toward zero, and u held within 24 bits
 
     Spikes, reset and readout are the contract's (docs/arithmetic.md), but no sum is ever floored. So with an integer
@@ -43,8 +43,9 @@ def _layer(layer: SkipLayer, x: NDArray[np.generic], integer_state: bool) -> Spi
     for t in range(steps):
         kept = v * kept_share
         u = (np.trunc(kept) if integer_state else kept) + x[t].astype(np.float64) @ w_t + layer.bias
-        if t >= layer.span:
-            u += spikes[t - layer.span].astype(np.float64) @ u_t
+        for tap in layer.heard:
+            if t >= tap.span:
+                u += (tap.weight * spikes[t - tap.span].astype(np.float64)) @ u_t
         if integer_state:
             np.clip(u, -STATE_MAX, STATE_MAX, out=u)
         fired = u >= layer.threshold
