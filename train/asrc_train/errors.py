@@ -6,7 +6,7 @@ Assertions elsewhere are for us, these are for users.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -67,6 +67,14 @@ class TrainingDiverged(AsrcError):
         super().__init__(
             f"training diverged in epoch {epoch}: '{tensor}' is no longer finite; {rest}; lower --learning-rate."
         )
+
+
+class RunsFailed(AsrcError):
+    """Some of a sweep's trainings failed; all of them at once, each with its own sentence."""
+
+    def __init__(self, failed: Mapping[str, str], runs: int, folder: Path) -> None:
+        listed = "\n  ".join(f"{name}: {why}" for name, why in failed.items())
+        super().__init__(f"{len(failed)} of {runs} runs failed, what the others came to is in '{folder}':\n  {listed}")
 
 
 class CannotFreeze(AsrcError):

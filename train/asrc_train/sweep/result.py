@@ -1,0 +1,82 @@
+"""What the runs of a sweep came to, read from their checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from asrc_train import checkpoint
+from asrc_train.config import Config
+from asrc_train.errors import InvalidSetting, UnreadableFile
+from asrc_train.sweep import keys
+
+SCORES = ("validation", "test", "test_mixture")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished training: its settings, accuracies (shares, 0 to 1), spans, and which epoch was the best."""
+
+    name: str
+    config: Config
+    scores: dict[str, float]
+    spans: tuple[int, ...]
+    best_epoch: int
+
+    def row(self, swept: Sequence[str]) -> dict[str, Any]:
+        """The result as a table's row, with the settings under the keys given."""
+        settings = {key: _plain(keys.value(self.config, key)) for key in swept}
+        spans = "-".join(map(str, self.spans))
+        return {"name": self.name, **settings, **self.scores, "spans": spans, "best_epoch": self.best_epoch}
+
+
+def read(path: Path) -> Result:
+    """The result that a checkpoint holds. Raises UnreadableFile, NonFiniteWeights."""
+    trained = checkpoint.load(path)
+    try:
+        scores = {name: float(trained.scores[name]) for name in SCORES}
+        best = int(trained.provenance["best_epoch"])
+    except (KeyError, TypeError, ValueError) as error:
+        why = "it holds no scores, so it does not come from a training"
+        raise UnreadableFile(path, "result", why, "train one with asrc-train or asrc-sweep") from error
+    return Result(path.stem, trained.config, scores, trained.spans, best)
+
+
+def checkpoints_in(paths: Iterable[Path]) -> list[Path]:
+    """The checkpoints named, and those in the folders named, sorted within each. Raises InvalidSetting if none."""
+    found = [file for path in paths for file in (sorted(path.glob("*.pt")) if path.is_dir() else [path])]
+    if not found:
+        raise InvalidSetting("checkpoints", "there is no file *.pt in the folder; train with asrc-train or asrc-sweep")
+    return found
+
+
+def summary(results: Sequence[Result], swept: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each combination of the swept settings but the seed: accuracies over the seeds, as text in percent.
+
+    `test` is the mean with its least and greatest in brackets; `spans` are those of each seed.
+    """
+    settings = [key for key in swept if key != keys.SEED]
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(str([keys.value(result.config, key) for key in settings]), []).append(result)
+    return [
+        {
+            **{key.rpartition(".")[2]: keys.shown(keys.value(group[0].config, key)) for key in settings},
+            "runs": len(group),
+            **{name: _spread([result.scores[name] for result in group]) for name in ("validation", "test")},
+            "spans": "  ".join("-".join(map(str, result.spans)) for result in group),
+        }
+        for group in groups.values()
+    ]
+
+
+def _spread(shares: Sequence[float]) -> str:
+    mean = f"{fmean(shares):.1%}"
+    return mean if len(shares) == 1 else f"{mean} ({min(shares):.1%} to {max(shares):.1%})"
+
+
+def _plain(setting: Any) -> Any:
+    return setting if setting is None or isinstance(setting, (bool, int, float, str)) else keys.shown(setting)
