@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from asrc_train import checkpoint
+from asrc_train import checkpoint, connections, neurons
 from asrc_train.checkpoint import Checkpoint
+from asrc_train.config import NetworkConfig
 from asrc_train.connections.connection import longest_span
 from asrc_train.errors import CannotFreeze
 from asrc_train.model import SkipRecurrentLayer
@@ -71,6 +73,7 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
 
     Raises CannotFreeze for neurons and connections that the integer contract does not hold.
     """
+    require_freezable(trained.config.network, trained.steps)
     network = trained.network().requires_grad_(False)
     made = [layer for layer in network.layers if isinstance(layer, SkipRecurrentLayer)]
     layers = tuple(_frozen(trained, i, layer) for i, layer in enumerate(made))
@@ -87,17 +90,24 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
     )
 
 
-def _frozen(trained: Checkpoint, i: int, layer: SkipRecurrentLayer) -> FrozenLayer:
-    settings = trained.config.network
-    dynamics, taps = layer.neuron.dynamics(), layer.connection.taps(None)
-    if dynamics is None or layer.neuron.missing is not None:
-        raise CannotFreeze(f"neuron '{settings.neuron}'", layer.neuron.missing or "does not hold its equations")
-    if layer.connection.each_step:
+def require_freezable(settings: NetworkConfig, steps: int) -> None:
+    """Raise CannotFreeze if the integer contract does not hold the neurons or the connection of such a network."""
+    with torch.device("meta"):
+        own = settings.each_layer()[0]
+        neuron, connection = neurons.build(own, 1, steps), connections.build(own, steps)
+    if neuron.missing is not None:
+        raise CannotFreeze(f"neuron '{settings.neuron}'", neuron.missing)
+    if connection.each_step:
         raise CannotFreeze(
             f"connection '{settings.connection}'",
             "hears a delay line at places that stay, where this connection moves them at every step; 'asrc' comes "
             "closest",
         )
+
+
+def _frozen(trained: Checkpoint, i: int, layer: SkipRecurrentLayer) -> FrozenLayer:
+    dynamics, taps = layer.neuron.dynamics(), layer.connection.taps(None)
+    assert dynamics is not None, "a neuron that lacks nothing has the kernels' equations"
     weight, bias = _feedforward(trained, i)
     return FrozenLayer(
         name=f"layer{i}",

@@ -157,17 +157,17 @@ def _confusion(labels: Labels, predictions: Labels, classes: int) -> list[list[i
 
 
 def _kernels(network: IntegerNetwork, trained: Checkpoint) -> dict[str, Any]:
-    """Each layer's weights over lags 1 to K as training left them, softmax(w / temperature); None for a given span."""
-    logits = [trained.tensors.get(f"layers.{i}.connection.logits") for i in range(len(network.layers))]
+    """Each layer's weights over lags 1 to K as training left them, at its temperature; None for a given span."""
+    weights = trained.network().weight_of_lags(trained.temperature)
     return {
         "temperature": trained.temperature,
         "layers": [
             {
                 "name": layer.name,
                 "span": layer.span,
-                "weights": None if w is None else (w / trained.temperature).softmax(0).tolist(),
+                "weights": each or None,
             }
-            for layer, w in zip(network.layers, logits, strict=True)
+            for layer, each in zip(network.layers, weights, strict=True)
         ],
     }
 
