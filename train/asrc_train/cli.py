@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asrc_train import command_line, connections, neurons
+from asrc_train import command_line, connections, data, neurons
 
 if TYPE_CHECKING:
     from asrc_train.config import Config
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   asrc-train --data digits --connection asrc --out model.pt
   asrc-train --data mnist5k --permute --connection src --span 12 --epochs 100 --out src12.pt
+  asrc-train --recipe psmnist-asrc-0.15M --data-dir ~/data --download --out psmnist.pt      the paper's best on PS-MNIST
   asrc-train --recipe my.toml --seed 3 --out model.pt
   asrc-train --data digits --out model.pt --resume        go on after an interruption
 """
@@ -64,8 +65,10 @@ def _parser() -> argparse.ArgumentParser:
         EXAMPLES,
     )
     add = parser.add_argument
-    add("--data", metavar="NAME", help="data set: digits, mnist5k")
-    add("--recipe", metavar="NAME_OR_TOML", help="recipe by name, or a path ending in .toml")
+    add("--data", metavar="NAME", help=f"data set: {', '.join(data.names())}")
+    command_line.add_data_folder(parser)
+    add("--download", action="store_true", help="fetch the data set first, unless it is there: checked, asked for only")
+    add("--recipe", metavar="NAME_OR_TOML", help="recipe by name (psmnist-asrc-0.15M, ...), or a path ending in .toml")
     add("--out", metavar="MODEL.pt", default="model.pt", help="checkpoint to write (default: model.pt)")
     add("--connection", choices=connections.names(), help="recurrent connection")
     add("--neuron", choices=neurons.names(), help="neuron model")
@@ -99,6 +102,8 @@ def _train(options: argparse.Namespace) -> None:
 
     from asrc_train import fit, progress
 
+    if options.download:
+        data.download(config.data.name)
     observers: list[Observer] = []
     if options.tensorboard:
         from asrc_train import tensorboard
@@ -113,12 +118,14 @@ def _train(options: argparse.Namespace) -> None:
         f"validation {trained.scores['validation']:.1%}, test {trained.scores['test']:.1%} "
         f"(mixture {trained.scores['test_mixture']:.1%}), spans {spans}"
     )
+    for note in trained.provenance.get("data_notes", ()):
+        print(f"note: {note}")
     print(options.out)
 
 
 def configuration(options: argparse.Namespace) -> Config:
     """The recipe with the options on top. Raises UnknownName, InvalidSetting."""
-    from asrc_train import config, data, recipe
+    from asrc_train import config, recipe
     from asrc_train.errors import InvalidSetting, UnknownName
 
     if options.data is None and options.recipe is None:

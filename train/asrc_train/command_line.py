@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from asrc_train import __version__
+from asrc_train.data.sources import folder
 from asrc_train.errors import AsrcError
 
 
@@ -24,6 +26,19 @@ def parser(command: str, description: str, examples: str) -> argparse.ArgumentPa
     )
     made.add_argument("--version", action="version", version=f"{command} {__version__}")
     return made
+
+
+class _DataFolder(argparse.Action):
+    def __call__(
+        self, parser: argparse.ArgumentParser, options: Any, value: str | Sequence[Any] | None, name: str | None = None
+    ) -> None:
+        os.environ[folder.VARIABLE] = str(value)  # processes that the command starts read the same data
+
+
+def add_data_folder(to: argparse.ArgumentParser) -> None:
+    """The option ``--data-dir``, for commands that load data sets."""
+    help_text = f"where data sets lie that come with no package (default: ${folder.VARIABLE}, or one in the cache)"
+    to.add_argument("--data-dir", metavar="FOLDER", action=_DataFolder, help=help_text)
 
 
 def run(command: str, body: Callable[[], None]) -> int:

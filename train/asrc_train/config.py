@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from difflib import get_close_matches
+from inspect import isclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from asrc_train import connections, neurons
+from asrc_train import connections, neurons, toml
 from asrc_train.errors import InvalidSetting
+from asrc_train.toml_lines import line_of
 
 
 def _one_of(names: Callable[[], list[str]]) -> AfterValidator:
@@ -25,6 +27,8 @@ def _one_of(names: Callable[[], list[str]]) -> AfterValidator:
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Width = Annotated[int, Field(ge=1, le=65_536)]
+_Location = tuple[int | str, ...]
+_LARGEST_RECIPE = 1 << 16
 
 
 class _Section(BaseModel):
@@ -40,7 +44,8 @@ class DataConfig(_Section):
     """Feed every sample's steps in one fixed random order, as PS-MNIST does."""
     permutation_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.125
-    """Part of the training split on which the best epoch is chosen; the test split is read once, at the end."""
+    """Part of the training split on which the best epoch is chosen, unless the data set comes with an official
+    validation split; the test split is read once, at the end."""
 
 
 class LayerConfig(_Section):
@@ -147,22 +152,40 @@ class Config(_Section):
 def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:
     """A recipe file (TOML with sections data, network, training) with the overrides on top.
 
-    Raises InvalidSetting naming the key, or the line where TOML itself is broken.
+    Raises InvalidSetting naming the key and its line, or the line where TOML itself is broken.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST_RECIPE + 1)
+        if len(raw) > _LARGEST_RECIPE:
+            raise InvalidSetting(f"recipe '{path}'", f"is larger than {_LARGEST_RECIPE:,} bytes")
+        text = raw.decode("utf-8")
+        content = toml.loads(text)
     except OSError as error:
         raise InvalidSetting(f"recipe '{path}'", f"cannot be read ({error.strerror or error})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (toml.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidSetting(f"recipe '{path}'", f"is not valid TOML ({error})") from error
-    merged = {name: dict(section) if isinstance(section, dict) else section for name, section in content.items()}
+    try:
+        return Config.model_validate(_on_top(content, overrides))
+    except ValidationError as error:
+        location, why = _problem(error)
+        raise InvalidSetting(f"recipe '{path.name}'{_place(text, location, overrides)}", why) from error
+
+
+def _on_top(content: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    merged = dict(content)
     for name, section in overrides.items():
-        merged.setdefault(name, {}).update(section)
-    return validated(merged, f"recipe '{path.name}'")
+        mine = content.get(name, {})
+        merged[name] = {**mine, **section} if isinstance(mine, dict) else mine
+    return merged
+
+
+def _place(text: str, location: _Location, overrides: dict[str, dict[str, Any]]) -> str:
+    key = ".".join(map(str, location)) or "the whole"
+    if len(location) > 1 and location[1] in overrides.get(str(location[0]), {}):
+        return f" with other settings on top, key '{key}'"
+    line = line_of(text, location)
+    return f", line {line}, key '{key}'" if line else f", key '{key}'"
 
 
 def validated(content: Any, where: str) -> Config:
@@ -170,11 +193,35 @@ def validated(content: Any, where: str) -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        key, why = first_problem(error)
-        raise InvalidSetting(f"{where}, key '{key}'", why) from error
+        location, why = _problem(error)
+        raise InvalidSetting(f"{where}, key '{'.'.join(map(str, location)) or 'the whole'}'", why) from error
 
 
 def first_problem(error: ValidationError) -> tuple[str, str]:
     """The dotted key that does not fit, and why, to be put into a sentence."""
     first = error.errors()[0]
     return ".".join(map(str, first["loc"])) or "the whole", str(first["msg"]).lower().rstrip(".")
+
+
+def _problem(error: ValidationError) -> tuple[_Location, str]:
+    """Where in a configuration something does not fit, and why."""
+    first = error.errors()[0]
+    unknown = first["type"] == "extra_forbidden"
+    return first["loc"], _unknown(first["loc"]) if unknown else first_problem(error)[1]
+
+
+def _unknown(location: _Location) -> str:
+    known = sorted(_form(location[:-1]).model_fields)
+    near = get_close_matches(str(location[-1]), known, 1)
+    hint = f"did you mean '{near[0]}'" if near else f"known are {', '.join(known)}"
+    return f"there is no such key; {hint}"
+
+
+def _form(location: _Location) -> type[BaseModel]:
+    """What a section of the configuration is validated by; numbers in the location are those of its entries."""
+    form: type[BaseModel] = Config
+    for name in location:
+        if isinstance(name, str):
+            annotation = form.model_fields[name].annotation
+            form = next(a for a in (annotation, *get_args(annotation)) if isclass(a) and issubclass(a, BaseModel))
+    return form

@@ -18,11 +18,11 @@ from asrc_train import __version__, checkpoint, data, distributed
 from asrc_train.atomic import replacing, require_writable
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import Config
-from asrc_train.data.dataset import Dataset, permutation, permuted, validation_split
+from asrc_train.data.dataset import Dataset, permutation, permuted, training_parts
 from asrc_train.distributed import World
 from asrc_train.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_train.evaluate import Evaluation, evaluate, fed
-from asrc_train.model import SkipRecurrentNetwork
+from asrc_train.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.schedule import learning_rate_and_momentum, temperature_in
 
 
@@ -76,11 +76,11 @@ def fit(
 ) -> Checkpoint:
     """Train as configured and write the checkpoint of the best epoch to ``out``.
 
-    The best epoch has the highest accuracy on the validation part of the training split, with hard-max spans, the
-    latest of equals. The test split is read once, at the end. After each epoch the whole state is kept beside
-    ``out`` (`resume_path`), from which ``resume`` goes on to the same result, bit for bit. Same seed, same device,
-    same number of threads: same bits. Under torchrun, each process takes its share of every batch. ``start`` gives
-    a network to go on with.
+    The best epoch has the highest accuracy on the official validation split or else on the validation part of the
+    training split, with hard-max spans, the latest of equals. The test split is read once, at the end. After each
+    epoch the whole state is kept beside ``out`` (`resume_path`), from which ``resume`` goes on to the same result, bit
+    for bit. Same seed, same device, same number of threads: same bits. Under torchrun, each process takes its share of
+    every batch. ``start`` gives a network to go on with.
 
     Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
     """
@@ -125,14 +125,13 @@ class _Run:
     ) -> None:
         self.config, self.dataset, self.order, self.device, self.world = config, dataset, order, device, world
         torch.manual_seed(config.training.seed)
-        begun = start or Start(SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network, dataset.steps))
+        begun = start or Start(_fresh(dataset, config))
         self.network, self.origin = begun.network.to(device), dict(begun.provenance)
         self.optimizer = make_optimizer(self.network, config)
-        train, held = validation_split(dataset.train_y, config.data.validation_fraction)
-        x = torch.from_numpy(permuted(dataset.train_x, order))
-        y = torch.from_numpy(dataset.train_y)
-        self.train_x, self.train_y = x[train].to(device), y[train].to(device)
-        self.held_x, self.held_y = x[held], dataset.train_y[held]
+        (x, y), (held_x, self.held_y) = training_parts(dataset, config.data.validation_fraction)
+        self.train_x = torch.from_numpy(permuted(x, order)).to(device)
+        self.train_y = torch.from_numpy(y).to(device)
+        self.held_x = permuted(held_x, order)
         self.history: list[Epoch] = []
         self.best = 0
         self.best_tensors: dict[str, Tensor] = {}
@@ -223,6 +222,7 @@ class _Run:
             scores=scores,
             provenance={
                 **self.origin,
+                **({"data_notes": list(self.dataset.notes)} if self.dataset.notes else {}),
                 "best_epoch": best.epoch,
                 "asrc": __version__,
                 "torch": torch.__version__,
@@ -277,6 +277,16 @@ class _Run:
         for name, tensor in self.network.state_dict().items():
             if not torch.isfinite(tensor).all():
                 raise TrainingDiverged(self.epochs_done + 1, name, kept if self.history else None)
+
+
+def _fresh(dataset: Dataset, config: Config) -> SkipRecurrentNetwork:
+    """A network as it starts out: what stands for zero in the data drives its first layer no more than zero would."""
+    network = SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network, dataset.steps)
+    first = network.layers[0]
+    assert isinstance(first, SkipRecurrentLayer)
+    with torch.no_grad():
+        first.feedforward.bias.sub_(first.feedforward.weight.sum(1) * (dataset.shape.zero * dataset.scale))
+    return network
 
 
 def _require_whole_batches(config: Config, world: World) -> None:

@@ -15,9 +15,14 @@ def names() -> list[str]:
 
 
 def find(name_or_path: str) -> Path:
-    """The file of a recipe given by name, or by a path that ends in .toml. Raises UnknownName."""
+    """The file of a recipe given by name, or by a path that ends in .toml. Raises UnknownName.
+
+    The paper's recipes are named task-connection-parameters; a task alone stands for its smallest adaptive network.
+    """
     if name_or_path.endswith(".toml"):
         return Path(name_or_path)
-    if name_or_path not in names():
-        raise UnknownName("recipe", name_or_path, [*names(), "or a path ending in .toml"])
-    return FOLDER / f"{name_or_path}.toml"
+    known = names()
+    found = [name for name in known if name == name_or_path or name.startswith(f"{name_or_path}-asrc-")]
+    if not found:
+        raise UnknownName("recipe", name_or_path, [*known, "or a path ending in .toml"])
+    return FOLDER / f"{found[0]}.toml"

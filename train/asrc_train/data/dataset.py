@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,31 +11,90 @@ Samples = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Shape:
+    """What is known of a data set without loading it."""
+
+    steps: int
+    """T."""
+    channels: int
+    """Values fed at each step."""
+    classes: int
+    maximum: int
+    """Largest value a sample can hold; the least is 0."""
+    scale: float
+    """The network is fed x * scale."""
+    zero: int = 0
+    """The value that stands for zero. A network takes x * scale all the same: the biases of its first layer start
+    W 1 * zero * scale lower, so that a fresh network computes what it would of (x - zero) * scale."""
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Sequences (n, T, channels) uint8 with labels (n,); the network is fed x * scale.
+    """Sequences (n, T, channels) uint8 with labels (n,), in the splits of whoever published them.
 
-    Samples stay integers: the deployed network takes them as they are, the float one scales them.
+    Samples stay integers: the deployed network takes them as they are, the float one scales them. Arrays may be
+    backed by files.
     """
 
     name: str
-    classes: int
-    scale: float
-    maximum: int  # largest value a sample can hold
+    shape: Shape
     train_x: Samples
     train_y: Labels
     test_x: Samples
     test_y: Labels
+    validation_x: Samples | None = None
+    """The official validation split, where there is one."""
+    validation_y: Labels | None = None
+    notes: tuple[str, ...] = ()
+    """What a user has to know about these samples: one clause for each thing that was left out or changed."""
+
+    def __post_init__(self) -> None:
+        for x, y in self.parts().values():
+            assert x.dtype == np.uint8
+            assert x.shape == (len(y), self.shape.steps, self.shape.channels)
+
+    def parts(self) -> dict[str, tuple[Samples, Labels]]:
+        """Samples and labels of each split."""
+        parts = {"train": (self.train_x, self.train_y), "test": (self.test_x, self.test_y)}
+        if self.validation_x is not None and self.validation_y is not None:
+            parts["validation"] = self.validation_x, self.validation_y
+        return parts
 
     @property
     def steps(self) -> int:
         """T."""
-        return int(self.train_x.shape[1])
+        return self.shape.steps
 
     @property
     def channels(self) -> int:
         """Values fed at each step."""
-        return int(self.train_x.shape[2])
+        return self.shape.channels
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return self.shape.classes
+
+    @property
+    def maximum(self) -> int:
+        """Largest value a sample can hold."""
+        return self.shape.maximum
+
+    @property
+    def scale(self) -> float:
+        """The network is fed x * scale."""
+        return self.shape.scale
+
+
+def in_order(dataset: Dataset, order: NDArray[np.int64] | None) -> Dataset:
+    """The data set with the steps of every sample in another order; as it is without one."""
+    return replace(
+        dataset,
+        train_x=permuted(dataset.train_x, order),
+        test_x=permuted(dataset.test_x, order),
+        validation_x=None if dataset.validation_x is None else permuted(dataset.validation_x, order),
+    )
 
 
 def permuted(x: Samples, order: NDArray[np.int64] | None) -> Samples:
@@ -46,6 +105,18 @@ def permuted(x: Samples, order: NDArray[np.int64] | None) -> Samples:
 def permutation(steps: int, seed: int) -> NDArray[np.int64]:
     """The fixed random order of PS-MNIST-like tasks; kept in the checkpoint, never drawn twice."""
     return np.random.default_rng(seed).permutation(steps).astype(np.int64)
+
+
+def training_parts(dataset: Dataset, fraction: float) -> tuple[tuple[Samples, Labels], tuple[Samples, Labels]]:
+    """Samples and labels to train on and to choose the best epoch on: the official validation split where there is
+    one, else a stratified share of the training split.
+    """
+    x, y = dataset.train_x, dataset.train_y
+    official = dataset.parts().get("validation")
+    if official is not None:
+        return (x, y), official
+    train, held = validation_split(y, fraction)
+    return (x[train], y[train]), (x[held], y[held])
 
 
 def validation_split(labels: Labels, fraction: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from asrc_train.data.dataset import Dataset
+from asrc_train.data.dataset import Dataset, Shape
 
+SHAPE = Shape(steps=64, channels=1, classes=10, maximum=16, scale=1 / 16)
 HELD_OUT = 360
 
 
@@ -18,4 +19,4 @@ def load() -> Dataset:
     x = bundle.data.astype(np.uint8)[:, :, None]
     y = bundle.target.astype(np.int64)
     train_x, test_x, train_y, test_y = train_test_split(x, y, test_size=HELD_OUT, stratify=y, random_state=0)
-    return Dataset("digits", 10, 1 / 16, 16, train_x, train_y, test_x, test_y)
+    return Dataset("digits", SHAPE, train_x, train_y, test_x, test_y)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from asrc_train.data.dataset import Dataset
+from asrc_train.data.dataset import Dataset, Shape
 
+SHAPE = Shape(steps=784, channels=1, classes=10, maximum=255, scale=1 / 255)
 HELD_OUT = 1000
 
 
@@ -19,4 +20,4 @@ def load() -> Dataset:
     x = np.ascontiguousarray(table[:, :-1, None])
     y = table[:, -1].astype(np.int64)
     train_x, test_x, train_y, test_y = train_test_split(x, y, test_size=HELD_OUT, stratify=y, random_state=0)
-    return Dataset("mnist5k", 10, 1 / 255, 255, train_x, train_y, test_x, test_y)
+    return Dataset("mnist5k", SHAPE, train_x, train_y, test_x, test_y)

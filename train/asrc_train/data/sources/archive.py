@@ -1,0 +1,176 @@
+"""Official archives: fetched on request, used only with the right checksum, unpacked without leaving their folder."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+
+from asrc_train.atomic import replacing
+from asrc_train.data.sources.folder import folder, make_folder, whole_folder
+from asrc_train.errors import UnreadableFile
+
+CHUNK = 1 << 20
+TIMEOUT = 60.0  # seconds without a byte
+BROKEN = (EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A published file: where it belongs in the data folder, where it comes from, and what it has to be."""
+
+    place: str
+    """Relative to the data folder."""
+    address: str
+    page: str
+    """The publisher's page, for people."""
+    algorithm: str
+    """Of the checksum that is known: md5 or sha256."""
+    checksum: str
+    limit: int
+    """No more bytes than these are fetched, nor unpacked."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is, or has to be put."""
+        return folder() / self.place
+
+
+def fetch(archive: Archive) -> None:
+    """Download an archive to its place, unless it is there and right.
+
+    What has another checksum, or is larger than it may be, never gets there. Raises UnreadableFile, UnwritableOutput.
+    """
+    if archive.path.is_file() and _digest(archive.path, archive.algorithm) == archive.checksum:
+        return
+    make_folder(archive.path.parent)
+    by_hand = f"fetch it by other means and put it at '{archive.path}'"
+    with replacing(archive.path) as temporary:
+        with temporary.open("wb") as file:
+            for piece in _received(archive, f"check the connection, or {by_hand}"):
+                file.write(piece)
+        _require(archive, temporary, f"try again, or {by_hand}")
+
+
+def verified(archive: Archive) -> Path | None:
+    """The archive's path if it is in its place. Raises UnreadableFile if its checksum is not the published one."""
+    if not archive.path.is_file():
+        return None
+    _require(archive, archive.path, "remove it and download it again")
+    return archive.path
+
+
+def missing(path: Path, name: str, archive: Archive) -> UnreadableFile:
+    """The error for data that are not there, saying what to put where."""
+    way_out = (
+        f"run 'asrc-train --data {name} --download', or fetch {PurePosixPath(archive.place).name} "
+        f"from {archive.page} and put it at '{archive.path}', or name another folder with --data-dir"
+    )
+    return UnreadableFile(path, f"data set {name}", "it is not there", way_out)
+
+
+def unpack_tar(archive: Archive, path: Path, into: Path, inside: str = "") -> None:
+    """Unpack the regular files of a gzipped tar archive to a folder that does not exist yet.
+
+    With ``inside`` only those of that folder of the archive, and without its name. Raises UnreadableFile for names
+    that lead out of the folder, links, devices, and more bytes than the limit.
+    """
+    with whole_folder(into) as temporary, _broken(path), tarfile.open(path, "r:gz") as tar:
+        left = archive.limit
+        for member in tar:
+            if member.isdir():
+                continue
+            name = PurePosixPath(member.name)
+            if not member.isreg() or name.is_absolute() or ".." in name.parts:
+                raise _refused(path, f"it holds '{member.name}', which is not a file inside its folder")
+            if not name.is_relative_to(inside):
+                continue
+            left -= member.size
+            if left < 0:
+                raise _refused(path, f"it unpacks to more than {archive.limit:,} bytes")
+            target = temporary / name.relative_to(inside)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source = tar.extractfile(member)
+            assert source is not None
+            with target.open("wb") as file:
+                shutil.copyfileobj(source, file, CHUNK)
+
+
+def unpack_zip(archive: Archive, path: Path, member: str, to: Path) -> None:
+    """Unpack one file of a ZIP archive, whatever folder it is in there.
+
+    Raises UnreadableFile if there is not just one of that name, or it has more bytes than the limit.
+    """
+    with replacing(to) as temporary, _broken(path), zipfile.ZipFile(path) as pack, temporary.open("wb") as file:
+        found = [entry for entry in pack.infolist() if PurePosixPath(entry.filename).name == member]
+        if len(found) != 1:
+            raise _refused(path, f"it holds {len(found)} files named '{member}'")
+        with pack.open(found[0]) as source:
+            copied = 0
+            while piece := source.read(CHUNK):
+                copied += len(piece)
+                if copied > archive.limit:
+                    raise _refused(path, f"it unpacks to more than {archive.limit:,} bytes")
+                file.write(piece)
+
+
+def _received(archive: Archive, way_out: str) -> Iterator[bytes]:
+    from asrc_train import progress
+
+    taken = 0
+    try:
+        request = urllib.request.urlopen(archive.address, timeout=TIMEOUT)  # noqa: S310  an address of ours
+        with request as answer:
+            expected = int(answer.headers.get("Content-Length") or archive.limit)
+            with progress.bar(f"fetching {archive.path.name}", expected) as update:
+                while piece := answer.read(CHUNK):
+                    taken += len(piece)
+                    if taken > archive.limit:
+                        raise UnreadableFile(
+                            archive.address, "download", f"it exceeds {archive.limit:,} bytes", way_out
+                        )
+                    update(taken, "")
+                    yield piece
+    except (OSError, HTTPException, ValueError) as error:
+        raise UnreadableFile(archive.address, "download", str(error) or type(error).__name__, way_out) from error
+
+
+def _require(archive: Archive, path: Path, way_out: str) -> None:
+    found = _digest(path, archive.algorithm)
+    if found != archive.checksum:
+        why = f"its {archive.algorithm} is {found} in place of {archive.checksum}, so it is incomplete or was changed"
+        raise UnreadableFile(archive.path, "archive", why, way_out)
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(CHUNK):
+                digest.update(piece)
+    except OSError as error:
+        raise UnreadableFile(path, "archive", error.strerror or str(error), "check its permissions") from error
+    return digest.hexdigest()
+
+
+def _refused(path: Path, why: str) -> UnreadableFile:
+    return UnreadableFile(path, "archive", why, "remove it and download it again")
+
+
+@contextmanager
+def _broken(path: Path) -> Iterator[None]:
+    """Errors of reading an archive become ours; those of writing, which the system numbers, go on."""
+    try:
+        yield
+    except (*BROKEN, OSError) as error:
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise _refused(path, f"it is broken ({error})") from error

@@ -1,0 +1,143 @@
+"""Spikes as the Heidelberg data sets publish them: HDF5 with times (s) and units of each sample, binned into counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_train.data.dataset import Labels, Samples
+from asrc_train.errors import BackendMissing, InvalidData, UnreadableFile
+
+if TYPE_CHECKING:
+    import h5py
+
+BLOCK = 256
+"""Samples read at a time."""
+MOST = 1_000_000
+LARGEST_COUNT = 255
+
+
+@dataclass(frozen=True)
+class Binning:
+    """Events of ``units`` units, ``together`` of them a channel, in ``steps`` steps of ``width`` seconds."""
+
+    units: int
+    together: int
+    steps: int
+    width: float
+
+    @property
+    def channels(self) -> int:
+        """Channels that come of it."""
+        return self.units // self.together
+
+
+@dataclass
+class Tally:
+    """Events seen, and those that found no place in the counts."""
+
+    events: int = 0
+    late: int = 0
+    """Past the last step."""
+    crowded: int = 0
+    """Of a step and channel that had 255 already."""
+
+
+def binned(times: NDArray[Any], units: NDArray[Any], binning: Binning, tally: Tally) -> Samples:
+    """Counts x[t, c] = how many events have floor(time / width) = t and floor(unit / together) = c: (steps, channels).
+
+    ``times`` in seconds and ``units``, (n,) each; counts above 255 stay 255. What is left out is added to ``tally``.
+    Raises ValueError for times that are negative or not finite, units that are not there, lengths that differ.
+    """
+    if times.shape != units.shape or times.ndim != 1:
+        raise ValueError(f"it has {times.shape} times and {units.shape} units")
+    seconds, channel = times.astype(np.float64), units.astype(np.int64)
+    if not (np.isfinite(seconds).all() and (seconds >= 0).all()):
+        raise ValueError("it has times that are negative or not finite")
+    if channel.size and not 0 <= channel.min() <= channel.max() < binning.units:
+        raise ValueError(f"it has units {channel.min()} to {channel.max()}, and there are 0 to {binning.units - 1}")
+    step = np.minimum(seconds / binning.width, binning.steps).astype(np.int64)
+    inside = step < binning.steps
+    cell = step[inside] * binning.channels + channel[inside] // binning.together
+    counts = np.bincount(cell, minlength=binning.steps * binning.channels)
+    kept = np.minimum(counts, LARGEST_COUNT)
+    tally.events += len(step)
+    tally.late += len(step) - len(cell)
+    tally.crowded += int(counts.sum() - kept.sum())
+    return kept.astype(np.uint8).reshape(binning.steps, binning.channels)
+
+
+def labels(path: Path, classes: int) -> Labels:
+    """The labels (n,) of a file. Raises UnreadableFile, BackendMissing, InvalidData for those that are no class."""
+    with _opened(path) as file:
+        stored = _stored(path, file, "labels")
+        if stored.ndim != 1 or stored.dtype.kind not in "iu" or not 1 <= len(stored) <= MOST:
+            raise _wrong(path, f"'labels' is {stored.dtype} of shape {stored.shape}, not a list of integers")
+        found: Labels = stored[:].astype(np.int64)
+    if found.min() < 0 or found.max() >= classes:
+        why = f"it has the labels {found.min()} to {found.max()}, and there are {classes} classes"
+        raise InvalidData(f"'{path}'", why, "put the original file there")
+    return found
+
+
+def samples(path: Path, binning: Binning, tally: Tally) -> Iterator[Samples]:
+    """All samples of a file in order, (n, steps, channels) at a time. Raises UnreadableFile, InvalidData."""
+    with _opened(path) as file:
+        times, units = _ragged(path, file, "spikes/times", "f"), _ragged(path, file, "spikes/units", "iu")
+        if len(times) != len(units) or len(times) != len(_stored(path, file, "labels")):
+            raise _wrong(path, "times, units and labels are not of equally many samples")
+        for start in range(0, len(times), BLOCK):
+            yield np.stack(list(_block(path, times, units, start, binning, tally)))
+
+
+def _block(
+    path: Path, times: h5py.Dataset, units: h5py.Dataset, start: int, binning: Binning, tally: Tally
+) -> Iterator[Samples]:
+    stop = start + BLOCK
+    for i, (when, which) in enumerate(zip(times[start:stop], units[start:stop], strict=True), start):
+        try:
+            yield binned(when, which, binning, tally)
+        except ValueError as error:
+            raise InvalidData(f"sample {i} of '{path}'", str(error), "put the original file there") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    try:
+        import h5py
+    except ImportError as error:
+        raise BackendMissing("HDF5", "h5py is not installed", "pip install 'asrc-toolchain[data]'") from error
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, RuntimeError) as error:
+        raise _wrong(path, f"it is not whole HDF5 ({error})") from error
+
+
+def _stored(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
+    import h5py
+
+    found = file.get(key)
+    if not isinstance(found, h5py.Dataset):
+        raise _wrong(path, f"it has no '{key}'")
+    return found
+
+
+def _ragged(path: Path, file: h5py.File, key: str, kinds: str) -> h5py.Dataset:
+    import h5py
+
+    found = _stored(path, file, key)
+    inner = h5py.check_vlen_dtype(found.dtype)
+    if not isinstance(inner, np.dtype) or inner.kind not in kinds or found.ndim != 1 or not 1 <= len(found) <= MOST:
+        raise _wrong(path, f"'{key}' is {inner or found.dtype} of shape {found.shape}, not a list of lists of numbers")
+    return found
+
+
+def _wrong(path: Path, why: str) -> UnreadableFile:
+    return UnreadableFile(path, "spike file", why, "put the original file there")

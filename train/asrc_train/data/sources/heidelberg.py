@@ -1,0 +1,52 @@
+"""What the two Heidelberg data sets share: their archives, and counts of 5.6 ms and five units (paper, section A.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from asrc_train.data.dataset import Dataset, Shape
+from asrc_train.data.sources import archive, events, prepared
+from asrc_train.data.sources.archive import Archive
+from asrc_train.data.sources.events import Binning, Tally
+
+BINNING = Binning(units=700, together=5, steps=250, width=5.6e-3)
+
+
+def published(place: str, md5: str) -> Archive:
+    """The packed file, of which ``place`` is the unpacked one."""
+    return Archive(
+        place=f"{place}.zip",
+        address=f"https://zenkelab.org/datasets/{Path(place).name}.zip",
+        page="https://zenkelab.org/datasets/",
+        algorithm="md5",
+        checksum=md5,
+        limit=8 << 30,
+    )
+
+
+def load(name: str, shape: Shape, archives: Mapping[str, Archive]) -> Dataset:
+    """The counts of each split, worked out once. Raises the errors of `events`, `archive` and `prepared`."""
+    files = {split: _unpacked(name, each) for split, each in archives.items()}
+
+    def write(into: Path) -> list[str]:
+        tally = Tally()
+        for split, path in files.items():
+            labels = events.labels(path, shape.classes)
+            prepared.write(into, split, labels, shape, events.samples(path, BINNING, tally))
+        return [
+            f"{name}: {tally.late:,} of {tally.events:,} spikes come after the last of {BINNING.steps} steps and were "
+            f"left out, {tally.crowded:,} would have made a count exceed {shape.maximum}"
+        ]
+
+    return prepared.prepared(name, shape, str(BINNING), files.values(), write)
+
+
+def _unpacked(name: str, each: Archive) -> Path:
+    path = each.path.with_suffix("")
+    if not path.is_file():
+        packed = archive.verified(each)
+        if packed is None:
+            raise archive.missing(path, name, each)
+        archive.unpack_zip(each, packed, path.name, path)
+    return path

@@ -1,0 +1,67 @@
+"""Samples that take minutes to compute: worked out once, kept beside their sources, and mapped into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
+from asrc_train.data.sources.folder import folder, whole_folder
+from asrc_train.errors import UnreadableFile, UnwritableOutput
+
+NOTES = "notes.json"
+Make = Callable[[Path], Sequence[str]]
+
+
+def prepared(name: str, shape: Shape, recipe: str, sources: Iterable[Path], make: Make) -> Dataset:
+    """The data set that ``make`` writes into a folder with `write`, made anew when sources or recipe change.
+
+    ``recipe`` says in words how samples come from sources; ``make`` returns the notes. Sources are told apart by path,
+    size and time of change. Raises UnreadableFile, UnwritableOutput and whatever ``make`` raises.
+    """
+    home = folder() / "prepared" / f"{name}-{_fingerprint(recipe, sources)}"
+    if not home.is_dir():
+        with whole_folder(home) as temporary:
+            notes = make(temporary)
+            (temporary / NOTES).write_text(json.dumps(list(notes)), encoding="utf-8")
+    return _opened(name, shape, home)
+
+
+def write(home: Path, split: str, labels: Labels, shape: Shape, blocks: Iterable[Samples]) -> None:
+    """Write a split's samples as they come, (n, T, channels) at a time. Raises UnwritableOutput."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(labels), shape.steps, shape.channels)}
+    try:
+        with (home / f"{split}_x.npy").open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+            for block in blocks:
+                file.write(np.ascontiguousarray(block).data)
+        np.save(home / f"{split}_y.npy", labels)
+    except OSError as error:
+        raise UnwritableOutput(home, error.strerror or str(error)) from error
+
+
+def _fingerprint(recipe: str, sources: Iterable[Path]) -> str:
+    digest = hashlib.sha256(recipe.encode())
+    for path in sources:
+        facts = path.stat()
+        digest.update(f"\n{path} {facts.st_size} {facts.st_mtime_ns}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _opened(name: str, shape: Shape, home: Path) -> Dataset:
+    try:
+        parts = {
+            f"{split}_{which}": np.asarray(np.load(home / f"{split}_{which}.npy", mmap_mode="c", allow_pickle=False))
+            for split in ("train", "validation", "test")
+            for which in "xy"
+            if (home / f"{split}_x.npy").exists()
+        }
+        notes = json.loads((home / NOTES).read_text(encoding="utf-8"))
+        return Dataset(name, shape, notes=tuple(notes), **parts)
+    except (OSError, ValueError, TypeError, EOFError, AssertionError) as error:
+        why = f"its arrays are not whole ({error or type(error).__name__})"
+        raise UnreadableFile(home, "prepared samples", why, "remove that folder, they are made again") from error
