@@ -138,9 +138,9 @@ class IntegerNetwork:
         return sum(layer.feedforward.size + layer.recurrent.size for layer in self.layers) + self.readout.weight.size
 
 
-def contract_version(network: IntegerNetwork) -> int:
-    """The earliest version of docs/arithmetic.md by which the network means what it means: files state it."""
-    return 2 if any(layer.taps for layer in network.layers) else 1
+def contract_version(layers: Sequence[SkipLayer]) -> int:
+    """The earliest version of docs/arithmetic.md by which the layers mean what they mean: files state it."""
+    return 2 if any(layer.taps for layer in layers) else 1
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def manifest(network: IntegerNetwork) -> str:
     """The network's manifest as JSON: all but the tensors."""
     return _Manifest(
         format=FORMAT,
-        contract=contract_version(network),
+        contract=contract_version(network.layers),
         target=network.target,
         mapping=network.mapping,
         steps=network.steps,

@@ -28,7 +28,7 @@ def whole(frozen: FrozenNetwork) -> FrozenNetwork:
 
     Raises InvalidSetting for a layer with more taps than the contract has, or with weights that are not positive.
     """
-    return replace(frozen, layers=tuple(_whole(layer) for layer in frozen.layers))
+    return replace(frozen, layers=tuple(whole_layer(layer) for layer in frozen.layers))
 
 
 def gain(layer: FrozenLayer) -> float:
@@ -51,7 +51,8 @@ def apportioned(weights: Floats) -> Ints:
     raise AssertionError("the largest remainder is below 1 - 1 / MAX_TAPS")
 
 
-def _whole(layer: FrozenLayer) -> FrozenLayer:
+def whole_layer(layer: FrozenLayer) -> FrozenLayer:
+    """`whole` for one layer."""
     if not layer.taps or _is_whole(layer):
         return layer
     taps = sorted(layer.taps)

@@ -119,7 +119,7 @@ def _description(network: IntegerNetwork) -> str:
     entry = network.input
     return (
         "Skip-recurrent spiking network in integers, "
-        f"version {contract_version(network)} of the asrc arithmetic contract. "
+        f"version {contract_version(network.layers)} of the asrc arithmetic contract. "
         f"x[b, t] holds {entry.channels} integer(s) from {entry.minimum} to {entry.maximum}; their real value is "
         f"x * {entry.scale!r}. The prediction is the first maximum of the logits. Counts are per sample; column i is "
         f"layer i, the last column the readout. Exported for samples of {network.steps} steps; others run too."
