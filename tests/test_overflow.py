@@ -151,13 +151,16 @@ def test_whatever_the_network_the_verdicts_are_true(case: tuple[IntegerNetwork, 
 @given(cases(max_width=12, max_steps=12))
 def test_what_is_observed_lies_within_the_worst_case(case: tuple[IntegerNetwork, NDArray[np.int32]]) -> None:
     made, x = case
-    for each in headroom(made, x, engine.run(made, x, trace=True)):
+    for each in headroom(made, x, engine.run(made, x, trace=True), accumulator_bits=22):
         assert each.observed is not None
+        low, high = each.worst.low, each.worst.high
         if each.quantity in ("membrane", "accumulator"):
-            low, high = max(each.worst.low, -STATE_MAX), min(each.worst.high, STATE_MAX)
-        else:
-            assert each.limit == REGISTER_MAX
-            low, high = each.worst.low, each.worst.high
+            low, high = max(low, -STATE_MAX), min(high, STATE_MAX)
+        assert each.limit == {
+            "membrane": STATE_MAX,
+            "accumulator": STATE_MAX,
+            "synaptic accumulator": 2**21 - 1,
+        }.get(each.quantity, REGISTER_MAX)
         assert low <= each.observed.low <= each.observed.high <= high
 
 

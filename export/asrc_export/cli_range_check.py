@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("network", metavar="NETWORK.safetensors", help="integer network written by asrc-export")
     add("--data", metavar="NAME", help="data set to observe (default: the one trained on, if the network names it)")
+    command_line.add_data_folder(parser)
     add("--save", metavar="FILE.npz", help="write the inputs found that overflow, for asrc-sim --input")
     add("--engine", choices=["native", "numpy", "onnx"], default="native", help="all give the same bits")
     add("--json", action="store_true", help="print one JSON object instead of text")
@@ -51,6 +52,7 @@ def _check(options: argparse.Namespace) -> None:
     import json
 
     from asrc_export import calibrate, firing, network_file, overflow
+    from asrc_export.chip import target
     from asrc_export.engines import select
     from asrc_export.feed import dataset_for
     from asrc_export.headroom import headroom
@@ -63,7 +65,8 @@ def _check(options: argparse.Namespace) -> None:
     known = options.data or network.provenance.get("data")
     x = dataset_for(network, known).train_x[: calibrate.SAMPLES] if known else None
     result = None if x is None else engine.run(network, x, trace=True)
-    spare = headroom(network, x, result)
+    width = target.of(network.target, network.provenance).formats.accumulator_bits
+    spare = headroom(network, x, result, accumulator_bits=width and width.count)
     verdicts = overflow.search(network, engine.run, x)
     silent = []
     if result is not None and result.trace is not None:

@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     add("networks", metavar="NETWORK.safetensors", nargs="*", help="integer networks written by asrc-export")
     add("--float", dest="models", metavar="MODEL.pt", nargs="+", default=[], help="their checkpoints, in any order")
     add("--data", metavar="NAME", help="data set (default: the one trained on)")
+    command_line.add_data_folder(parser)
     add("--limit", metavar="N", type=command_line.positive, help="only the first N test samples")
     add("--draws", metavar="N", type=command_line.positive, help="random draws at each level (default: 3)")
     add("--seed", metavar="N", type=int, default=0, help="of the draws (default: 0)")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import REGISTER_MAX, STATE_MAX, shift
+from asrc_export.arithmetic import REGISTER_MAX, STATE_MAX, Ints, shift
 from asrc_export.network import IntegerNetwork, SkipLayer, worst_case
 from asrc_export.ranges import Range, headroom_bits
 from asrc_export.result import Result, checked_input
+
+FEEDFORWARD, RECURRENT, SYNAPTIC = "feed-forward sum", "recurrent sum", "synaptic accumulator"
 
 
 @dataclass(frozen=True)
@@ -36,23 +38,33 @@ class Headroom:
 
 
 def headroom(
-    network: IntegerNetwork, x: NDArray[np.generic] | None = None, result: Result | None = None
+    network: IntegerNetwork,
+    x: NDArray[np.generic] | None = None,
+    result: Result | None = None,
+    *,
+    accumulator_bits: int | None = None,
 ) -> list[Headroom]:
     """All quantities of all layers, the readout last.
 
     x: samples (n, T, channels) and ``result``, what an engine made of them with a trace; without them, nothing is
-    observed. Sums are those after the exponent, in registers of 32 bits signed; states saturate at 24.
+    observed. Sums are those after the exponent, in registers of 32 bits signed; states saturate at 24. A target that
+    adds both sums, shifted, in an accumulator of known width (sign included) gives that one a limit of its own.
     """
     seen: dict[tuple[str, str], Range] = {}
     if x is not None and result is not None:
         seen = dict(_observed(network, x, result))
     rows = []
-    for ranges in worst_case(network):
-        of_readout = ranges.recurrent is None
-        quantities = {"feed-forward sum": (REGISTER_MAX, ranges.feedforward)}
-        if ranges.recurrent is not None:
-            quantities["recurrent sum"] = REGISTER_MAX, ranges.recurrent
-        quantities["accumulator" if of_readout else "membrane"] = STATE_MAX, ranges.state
+    for i, ranges in enumerate(worst_case(network)):
+        quantities = {FEEDFORWARD: (REGISTER_MAX, ranges.feedforward)}
+        if ranges.recurrent is None:
+            quantities["accumulator"] = STATE_MAX, ranges.state
+        else:
+            quantities[RECURRENT] = REGISTER_MAX, ranges.recurrent
+            if accumulator_bits is not None:
+                ends = (getattr(ranges.feedforward, end) + getattr(ranges.recurrent, end) for end in ("low", "high"))
+                both = Range(*(end << network.layers[i].activation_shift for end in ends))
+                quantities[SYNAPTIC] = 2 ** (accumulator_bits - 1) - 1, both
+            quantities["membrane"] = STATE_MAX, ranges.state
         rows += [
             Headroom(ranges.name, name, limit, worst, seen.get((ranges.name, name)))
             for name, (limit, worst) in quantities.items()
@@ -66,13 +78,20 @@ def _observed(
     assert result.trace is not None
     fed: NDArray[np.generic] = checked_input(network, x).transpose(1, 0, 2)
     for layer, trace in zip(network.layers, result.trace.layers, strict=True):
-        yield (layer.name, "feed-forward sum"), _of_sums(fed, layer.feedforward, layer.feedforward_exponent)
-        heard = _heard(layer, trace.spikes)
-        yield (layer.name, "recurrent sum"), _of_sums(heard, layer.recurrent, layer.recurrent_exponent)
+        extents = [
+            (_extent(a_ff), _extent(a_rec), _extent((a_ff + a_rec) << layer.activation_shift))
+            for a_ff, a_rec in zip(
+                _sums(fed, layer.feedforward, layer.feedforward_exponent),
+                _sums(_heard(layer, trace.spikes), layer.recurrent, layer.recurrent_exponent),
+                strict=True,
+            )
+        ]
+        for name, each in zip((FEEDFORWARD, RECURRENT, SYNAPTIC), zip(*extents, strict=True), strict=True):
+            yield (layer.name, name), _union(each)
         yield (layer.name, "membrane"), _extent(trace.membrane)
         fed = trace.spikes
     out = network.readout
-    yield (out.name, "feed-forward sum"), _of_sums(fed, out.weight, out.exponent)
+    yield (out.name, FEEDFORWARD), _union([_extent(a) for a in _sums(fed, out.weight, out.exponent)])
     yield (out.name, "accumulator"), _extent(result.trace.readout)
 
 
@@ -84,14 +103,15 @@ def _heard(layer: SkipLayer, spikes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return r
 
 
-def _of_sums(x: NDArray[np.generic], weights: NDArray[np.int64], exponent: int) -> Range:
-    """Extent of shift(W x[t], e) over all steps and samples; double precision holds the sums exactly."""
+def _sums(x: NDArray[np.generic], weights: Ints, exponent: int) -> Iterator[Ints]:
+    """shift(W x[t], e), (B, N), step by step; double precision holds the sums exactly."""
     w = weights.T.astype(np.float64)
-    sums = [_extent(x_t.astype(np.float64) @ w) for x_t in x]
-    low, high = min(each.low for each in sums), max(each.high for each in sums)
-    ends = shift(np.array([low, high], np.int64), exponent)
-    return Range(int(ends[0]), int(ends[1]))
+    return (shift((x_t.astype(np.float64) @ w).astype(np.int64), exponent) for x_t in x)
 
 
 def _extent(values: NDArray[np.generic]) -> Range:
     return Range(int(values.min()), int(values.max()))
+
+
+def _union(parts: Sequence[Range]) -> Range:
+    return Range(min(each.low for each in parts), max(each.high for each in parts))

@@ -25,6 +25,7 @@ EXAMPLES = """\
   asrc-sim model.loihi2.safetensors --backend lava --graph single --limit 5 --compare numpy
   asrc-sim model.loihi2.safetensors --backend numpy --trace out.npz --limit 4
   asrc-sim model.loihi2.safetensors --json
+  asrc-sim model.loihi2.safetensors --input samples.npz
   SLURM=1 asrc-sim model.loihi2.safetensors --backend loihi2 --limit 200 --json
 """
 
@@ -48,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--graph", choices=["batched", "single"], default="batched", help="lava: many samples at once, or one by one")
     add("--data", metavar="NAME", help="data set (default: the one trained on)")
+    command_line.add_data_folder(parser)
+    add("--input", metavar="FILE.npz", help="integers x (samples, steps, channels), fed as they are, instead of data")
     add("--split", choices=["train", "test"], default="test", help="default: test")
     add("--limit", metavar="N", type=command_line.positive, help="only the first N samples")
     add("--trace", metavar="FILE.npz", help="write every spike and membrane of every layer")
@@ -64,15 +67,13 @@ def _simulate(options: argparse.Namespace) -> None:
     import time
 
     from asrc_export import network_file, parity
-    from asrc_export.feed import dataset_for
     from asrc_train.atomic import require_writable
 
     if options.trace:
         require_writable(options.trace)
     network = network_file.load(options.network)
-    dataset = dataset_for(network, options.data)
-    x, y = (dataset.test_x, dataset.test_y) if options.split == "test" else (dataset.train_x, dataset.train_y)
-    x, y = x[: options.limit], y[: options.limit]
+    x, y = _samples(network, options)
+    x, y = x[: options.limit], y if y is None else y[: options.limit]
     tracing = bool(options.trace or options.compare)
     started = time.perf_counter()
     backend, result, measured = _run(options.backend, network, x, tracing, options)
@@ -84,9 +85,9 @@ def _simulate(options: argparse.Namespace) -> None:
         _write_trace(network, result, options.trace)
     outcome: dict[str, Any] = {
         "backend": backend,
-        "samples": len(y),
+        "samples": len(x),
         "seconds": seconds,
-        "accuracy": float((result.predictions == y).mean()),
+        "accuracy": None if y is None else float((result.predictions == y).mean()),
         "predictions": result.predictions.tolist(),
         "logits": result.logits.tolist(),
         "spikes_per_layer": result.spikes_per_layer,
@@ -94,15 +95,16 @@ def _simulate(options: argparse.Namespace) -> None:
         "synaptic_operations_per_layer": [c.feedforward_operations + c.recurrent_operations for c in result.counts],
     }
     if measured is not None:
-        outcome["measured"] = measured.per_sample(len(y))
-        outcome["modelled"] = _modelled(network, result, len(y))
+        outcome["measured"] = measured.per_sample(len(x))
+        outcome["modelled"] = _modelled(network, result, len(x))
     if options.json:
         print(json.dumps(outcome))
         return
-    spikes = "/".join(f"{count / len(y):.1f}" for count in result.spikes_per_layer)
-    rate = len(y) / seconds
-    print(f"{backend}: {len(y)} samples in {seconds:.2f} s ({rate:,.1f} samples/s, start-up included)")
-    print(f"accuracy {outcome['accuracy']:.2%}, spikes per sample {spikes}")
+    spikes = "/".join(f"{count / len(x):.1f}" for count in result.spikes_per_layer)
+    rate = len(x) / seconds
+    print(f"{backend}: {len(x)} samples in {seconds:.2f} s ({rate:,.1f} samples/s, start-up included)")
+    answers = "no labels" if y is None else f"accuracy {outcome['accuracy']:.2%}"
+    print(f"{answers}, spikes per sample {spikes}")
     saturated = sum(outcome["saturations_per_layer"])
     if saturated:
         print(f"warning: {saturated} accumulator steps saturated at 24 bits")
@@ -114,8 +116,22 @@ def _simulate(options: argparse.Namespace) -> None:
         print(options.trace)
 
 
+def _samples(
+    network: IntegerNetwork, options: argparse.Namespace
+) -> tuple[NDArray[np.integer[Any]], NDArray[np.int64] | None]:
+    """Samples in the network's order of steps and their labels; those of --input have none."""
+    if options.input:
+        from asrc_export import samples_file
+
+        return samples_file.load(options.input), None
+    from asrc_export.feed import dataset_for
+
+    dataset = dataset_for(network, options.data)
+    return (dataset.test_x, dataset.test_y) if options.split == "test" else (dataset.train_x, dataset.train_y)
+
+
 def _run(
-    backend: str, network: IntegerNetwork, x: NDArray[np.uint8], trace: bool, options: argparse.Namespace
+    backend: str, network: IntegerNetwork, x: NDArray[np.integer[Any]], trace: bool, options: argparse.Namespace
 ) -> tuple[str, Result, Measured | None]:
     if backend not in ("lava", "loihi2"):
         from asrc_export.engines import select

@@ -15,6 +15,7 @@ from asrc_export.arithmetic import Ints
 from asrc_export.grid import WeightGrid
 from asrc_export.network import IntegerNetwork, Readout, SkipLayer
 from asrc_export.robustness.subject import Perturbation, Subject
+from asrc_export.taps import gain
 from asrc_train.freeze import FrozenNetwork
 
 
@@ -52,7 +53,8 @@ def damaged(floating: FrozenNetwork, before: IntegerNetwork, after: IntegerNetwo
     for i, (real, old, new) in enumerate(zip(floating.layers, before.layers, after.layers, strict=True)):
         unit = 2.0**old.activation_shift / old.scale
         w_unit = unit * 2.0**old.feedforward_exponent / (before.input.scale if i == 0 else 1.0)
-        u_unit = unit * 2.0**old.recurrent_exponent
+        # What several taps send back counts whole times: the integers stand for U divided by how much that is more.
+        u_unit = unit * 2.0**old.recurrent_exponent * old.largest_message / gain(real)
         layers.append(
             replace(
                 real,
