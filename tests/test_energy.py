@@ -70,6 +70,17 @@ def test_binary_inputs_are_additions() -> None:
     assert first.graded_operations == 0
 
 
+def test_what_several_taps_send_is_multiplied_not_added() -> None:
+    network = random_network(0, widths=(30,), spans=([(1, 2), (3, 1)],), steps=12, input_range=(0, 1))
+    counts = engine.run(network, np.ones((1, 12, 1), np.int64)).counts
+    first = energy.events(network, counts, 1)[0]
+    assert first.graded_operations == counts[0].recurrent_operations > 0
+    assert first.recurrent_operations == 0
+    estimate = energy.on_chip(network, counts, 1, LOIHI1)
+    assert estimate is not None
+    assert "not products of graded messages" in estimate.covers
+
+
 def test_energy_is_events_times_cited_constants(case: Case) -> None:
     network, counts, placed = case
     estimate = energy.on_chip(network, counts, SAMPLES, LOIHI1, placed)

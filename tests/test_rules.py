@@ -11,7 +11,7 @@ from asrc_export import cli_export
 from asrc_export.arithmetic import Mapping
 from asrc_export.chip import rules, target
 from asrc_export.chip.rules import Finding
-from asrc_export.chip.shape import LayerShape, NetworkShape
+from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
 from asrc_export.chip.target import Target
 from asrc_export.random_network import random_network
 from asrc_train.errors import RulesBroken
@@ -73,6 +73,32 @@ def test_a_span_beyond_the_mapping_blocks(span: int, mapping: Mapping, way_out: 
         (f"span {span}", way_out, True)
     ] * 2
     assert not found(shape(span=32), LOIHI2, rules.spike_history)
+
+
+def test_several_spans_at_once_need_graded_spikes() -> None:
+    network = random_network(0, widths=(8, 8), spans=([(2, 3), (9, 1)], 4), steps=5, input_range=(0, 1))
+    (finding,) = found(of_network(network), LOIHI1, rules.graded_recurrence)
+    assert (finding.layer, finding.value, finding.limit) == ("layer0", "2 spans, messages of 3 bits", "binary")
+    assert finding.blocks
+    assert "one span for each layer, or use loihi2" in finding.way_out
+    assert not found(of_network(network), LOIHI2, rules.graded_recurrence)
+    with pytest.raises(RulesBroken, match="payload of a graded spike"):
+        rules.require(network, LOIHI1)
+
+
+def test_more_spans_at_once_than_a_delay_line_has_taps_are_refused_with_the_number_that_it_has() -> None:
+    made = shape()
+    layers = (replace(made.layers[0], taps=9, largest_message=9), *made.layers[1:])
+    (finding,) = found(replace(made, layers=layers), LOIHI2, rules.taps_of_a_delay_line)
+    assert (finding.value, finding.limit, finding.blocks) == ("9 spans at once", "8", True)
+
+
+def test_several_spans_at_once_are_no_synaptic_delays() -> None:
+    made = shape(mapping="synaptic-delay")
+    layers = (replace(made.layers[0], taps=3, largest_message=9), *made.layers[1:])
+    (finding,) = found(replace(made, layers=layers), LOIHI2, rules.several_spans)
+    assert (finding.layer, finding.way_out, finding.blocks) == ("layer0", "--mapping delay-line", True)
+    assert not found(replace(made, layers=layers, mapping="delay-line"), LOIHI2, rules.several_spans)
 
 
 def test_a_delay_line_on_neurons_without_a_program_is_told_but_does_not_block() -> None:

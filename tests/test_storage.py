@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asrc_export.chip import storage, target
+from asrc_export.chip.placement import compared as compare
 from asrc_export.chip.placement import place
 from asrc_export.chip.shape import of_network
 from asrc_export.chip.storage import AxonEntries
@@ -26,7 +27,7 @@ def test_storage_counts_every_kind_of_bit() -> None:
     in_float = storage.float32(network)[0]
     assert in_float.history == 9 * 8 * 32
     assert in_float.weights == (2 * 8 + 8 * 8) * 32
-    assert storage.history_bits(network.layers[0], "synaptic-delay") == 8 * 8 * 4  # delay 8 takes 4 bits
+    assert storage.history_bits(of_network(network).layers[0], "synaptic-delay") == 8 * 8 * 4  # delay 8 takes 4 bits
     assert storage.synaptic_memory(network, LOIHI2) == (2 * 8 + 8 * 8 + 8 * 3) * (8 + 12)
 
 
@@ -44,8 +45,18 @@ def test_delay_bits_hold_the_delay(span: int, bits: int) -> None:
 
 def test_the_mappings_differ_by_more_than_an_order_of_magnitude_at_128_neurons() -> None:
     network = random_network(0, widths=(128,), spans=(16,), steps=5)
-    line, synapses = (storage.history_bits(network.layers[0], mapping) for mapping in ("delay-line", "synaptic-delay"))
+    layer = of_network(network).layers[0]
+    line, synapses = (storage.history_bits(layer, mapping) for mapping in ("delay-line", "synaptic-delay"))
     assert synapses >= 10 * line
+
+
+def test_several_taps_share_one_delay_line_and_as_synapses_would_take_a_copy_each() -> None:
+    one, three = (random_network(0, widths=(8,), spans=(heard,), steps=5) for heard in (9, [(2, 1), (4, 7), (9, 2)]))
+    assert storage.deployed(three, LOIHI2) == storage.deployed(one, LOIHI2)
+    assert storage.history_bits(of_network(three).layers[0], "synaptic-delay") == 8 * 8 * (3 * 4 + 2 * 8)
+    compared = compare(of_network(three).layers, LOIHI2)
+    assert "its 3 spans are taps of a delay line" in str(compared["synaptic-delay"])
+    assert not isinstance(compared["delay-line"], str)
 
 
 def test_axon_tables_hold_an_entry_for_each_source_and_each_core_sent_to() -> None:

@@ -28,7 +28,7 @@ class Events:
     """Additions of a weight because a spike of the layer before arrived."""
     recurrent_operations: float = 0.0
     graded_operations: float = 0.0
-    """Multiply-accumulates of graded inputs, in the first layer only."""
+    """Multiply-accumulates of graded messages: the first layer's inputs, and what several taps send."""
     neuron_updates: float = 0.0
     spikes: float = 0.0
     messages: float = 0.0
@@ -81,10 +81,12 @@ def events(
     found = []
     for i, (name, count) in enumerate(zip(network.names, counts, strict=True)):
         fed_graded = graded and i == 0
+        tapped = i < len(network.layers) and bool(network.layers[i].taps)
+        fed, recalled = count.feedforward_operations / samples, count.recurrent_operations / samples
         own = Events(
-            feedforward_operations=0 if fed_graded else count.feedforward_operations / samples,
-            recurrent_operations=count.recurrent_operations / samples,
-            graded_operations=count.feedforward_operations / samples if fed_graded else 0,
+            feedforward_operations=0 if fed_graded else fed,
+            recurrent_operations=0 if tapped else recalled,
+            graded_operations=fed * fed_graded + recalled * tapped,
             neuron_updates=count.neuron_updates / samples,
             spikes=count.spikes / samples,
             messages=0 if routes else count.spikes / samples,
@@ -107,7 +109,7 @@ def on_chip(
 
     E = e_syn * synaptic operations + e_update * neuron updates + e_spike * messages + e_hop * hops. The table has two
     prices for an update, "active" and "inactive", which no public source defines: the range has all updates at one or
-    the other. The first layer's graded operations, which the table does not price, are left out.
+    the other. Graded operations (the first layer's, and those of taps), which the table does not price, are left out.
     """
     prices = target.energy
     if prices is None:
@@ -122,7 +124,7 @@ def on_chip(
     }
     used = [prices.synaptic_operation, inactive, active, prices.spike_within_tile]
     covers = ["synaptic operations, neuron updates, spike messages"]
-    left_out = ["the first layer's graded products"] if total.graded_operations else []
+    left_out = ["products of graded messages"] if total.graded_operations else []
     hops = (prices.hop_east_west, prices.hop_north_south)
     if placement is not None and target.mesh is not None and hops[0] is not None and hops[1] is not None:
         parts["hops, east-west"] = _priced(total.hops_east_west, hops[0])
@@ -191,8 +193,8 @@ def latency(
         low * whole,
         high * whole,
         (seat.chip, seat.index),
-        "the busiest core's synaptic operations and neuron updates in an average step, and the barrier; not the first "
-        "layer's graded products, messages between chips, input and output, or steps busier than the average",
+        "the busiest core's synaptic operations and neuron updates in an average step, and the barrier; not products "
+        "of graded messages, messages between chips, input and output, or steps busier than the average",
         _sources(used),
     )
 

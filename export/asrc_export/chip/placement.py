@@ -107,6 +107,8 @@ def compared(layers: Sequence[LayerShape], target: Target) -> dict[Mapping, Plac
             for layer in layers:
                 if layer.span:
                     check_span(layer.name, layer.span, mapping)
+                if layer.taps > 1 and mapping != "delay-line":
+                    raise RulesBroken(target.name, [f"{layer.name}: its {layer.taps} spans are taps of a delay line"])
             found[mapping] = place(layers, target, mapping)
         except (RulesBroken, SpanTooLong) as error:
             found[mapping] = str(error)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from asrc_export.arithmetic import LINE_BITS, MAX_SPAN
+from asrc_export.arithmetic import LINE_BITS, MAX_SPAN, MAX_TAPS
 from asrc_export.chip.bound import Broken, fewest_cores
 from asrc_export.chip.budget import UNITS, most_that_fit, stored_delay_bits
 from asrc_export.chip.placement import place
@@ -102,6 +102,34 @@ def synaptic_delay(shape: NetworkShape, target: Target) -> Iterator[Finding]:
             )
 
 
+def taps_of_a_delay_line(shape: NetworkShape, target: Target) -> Iterator[Finding]:
+    """A neuron reads its delay line in a few places at most."""
+    for layer in shape.layers:
+        if layer.taps > MAX_TAPS:
+            yield Finding(
+                _sentence(taps_of_a_delay_line),
+                layer.name,
+                f"{layer.taps} spans at once",
+                str(MAX_TAPS),
+                f"train with {MAX_TAPS} kernels or fewer",
+                blocks=True,
+            )
+
+
+def several_spans(shape: NetworkShape, target: Target) -> Iterator[Finding]:
+    """Several spans at once are taps of one delay line; as synaptic delays, each takes a copy of the weights."""
+    for layer in shape.layers:
+        if shape.mapping == "synaptic-delay" and layer.taps > 1:
+            yield Finding(
+                _sentence(several_spans),
+                layer.name,
+                f"{layer.taps} spans",
+                "1",
+                "--mapping delay-line",
+                blocks=True,
+            )
+
+
 def delay_bits_against_neurons(shape: NetworkShape, target: Target) -> Iterator[Finding]:
     """Each bit of synaptic delay halves the neurons that one core can hold."""
     slots = target.limits.delay_slots_per_core
@@ -176,6 +204,22 @@ def graded_spikes(shape: NetworkShape, target: Target) -> Iterator[Finding]:
         )
 
 
+def graded_recurrence(shape: NetworkShape, target: Target) -> Iterator[Finding]:
+    """A layer that hears several spans at once sends itself their weighted sum, as the payload of a graded spike."""
+    bits = target.formats.graded_spike_bits.count
+    for layer in shape.layers:
+        needed = layer.largest_message.bit_length()
+        if layer.largest_message > 1 and needed > bits:
+            yield Finding(
+                _sentence(graded_recurrence),
+                layer.name,
+                f"{layer.taps} spans, messages of {needed} bits",
+                f"{bits} bits" if bits else "binary",
+                "train with one span for each layer, or use loihi2",
+                blocks=True,
+            )
+
+
 def weight_exponent(network: IntegerNetwork, target: Target) -> Iterator[Finding]:
     """A synapse's weight exponent has a limited range."""
     low, high = target.formats.min_weight_exponent.count, target.formats.max_weight_exponent.count
@@ -246,10 +290,13 @@ SHAPE_RULES: tuple[ShapeRule, ...] = (
     spike_history,
     delay_line_state,
     synaptic_delay,
+    taps_of_a_delay_line,
+    several_spans,
     delay_bits_against_neurons,
     single_neuron,
     cores_of_a_system,
     graded_spikes,
+    graded_recurrence,
 )
 NUMBER_RULES: tuple[NumberRule, ...] = (weight_exponent, synaptic_accumulator, threshold_format, bias_format)
 RULES: tuple[ShapeRule | NumberRule, ...] = (*SHAPE_RULES, *NUMBER_RULES)

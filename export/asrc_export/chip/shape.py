@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asrc_export.arithmetic import Mapping
+from asrc_export.arithmetic import MAX_MESSAGE, Mapping
 from asrc_export.network import IntegerNetwork
 from asrc_train.config import Config
-from asrc_train.data.dataset import Dataset
+from asrc_train.data.dataset import Shape
+from asrc_train.freeze import require_freezable
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class LayerShape:
     neurons: int
     span: int
     weight_bits: int
+    taps: int = 1
+    """How many spans it hears at once; ``span`` is the longest."""
+    largest_message: int = 1
+    """Greatest number that one of its neurons sends back to it."""
 
     @property
     def sources(self) -> int:
@@ -47,21 +52,34 @@ class NetworkShape:
 def of_network(network: IntegerNetwork) -> NetworkShape:
     """The shape of an integer network."""
     layers = [
-        LayerShape(layer.name, layer.inputs, layer.neurons, layer.span, layer.weight_bits) for layer in network.layers
+        LayerShape(
+            layer.name,
+            layer.inputs,
+            layer.neurons,
+            layer.span,
+            layer.weight_bits,
+            len(layer.heard),
+            layer.largest_message,
+        )
+        for layer in network.layers
     ]
     readout = network.readout
     layers.append(LayerShape(readout.name, readout.inputs, readout.classes, 0, readout.weight_bits))
     return NetworkShape(tuple(layers), network.input.minimum, network.input.maximum, network.mapping)
 
 
-def of_recipe(config: Config, dataset: Dataset, bits: int, mapping: Mapping) -> NetworkShape:
-    """The shape that a training will give, with the longest span that each layer can end up with."""
+def of_recipe(config: Config, dataset: Shape, bits: int, mapping: Mapping) -> NetworkShape:
+    """The shape that a training will give, with the longest span that each layer can end up with.
+
+    Raises CannotFreeze for neurons and connections that the integer contract does not hold.
+    """
     network = config.network
-    span = {"vanilla": 1, "src": network.span, "asrc": network.kernel_length}[network.connection]
+    require_freezable(network, dataset.steps)
     fan_ins = (dataset.channels, *network.hidden)
+    taps = network.kernels if network.connection == "k-asrc" else 1
     layers = [
-        LayerShape(f"layer{i}", fan_in, width, span, bits)
-        for i, (fan_in, width) in enumerate(zip(fan_ins, network.hidden, strict=False))
+        LayerShape(f"layer{i}", fan_in, width, own.longest_span, bits, taps, MAX_MESSAGE if taps > 1 else 1)
+        for i, (fan_in, width, own) in enumerate(zip(fan_ins, network.hidden, network.each_layer(), strict=False))
     ]
     layers.append(LayerShape("readout", network.hidden[-1], dataset.classes, 0, bits))
     return NetworkShape(tuple(layers), 0, dataset.maximum, mapping)

@@ -10,7 +10,7 @@ from asrc_export.chip.budget import destinations, stored_delay_bits
 from asrc_export.chip.placement import Placement
 from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
 from asrc_export.chip.target import Target, delay_bits
-from asrc_export.network import IntegerNetwork, SkipLayer
+from asrc_export.network import IntegerNetwork
 
 FLOAT_BITS = 32
 PAPER_HISTORY_BITS = 32
@@ -49,17 +49,19 @@ class AxonEntries:
     bits: int | None
 
 
-def history_bits(layer: SkipLayer | LayerShape, mapping: Mapping) -> int:
+def history_bits(layer: LayerShape, mapping: Mapping) -> int:
     """Bits that remembering the layer's own spikes takes under a mapping.
 
-    delay-line: one 32-bit word a neuron. synaptic-delay: ceil(log2(span)) delay bits a recurrent synapse
-    (a delay of span - 1 steps), N^2 of them.
+    delay-line: one 32-bit word a neuron, however many taps it has. synaptic-delay: ceil(log2(span)) delay bits a
+    recurrent synapse (a delay of span - 1 steps), N^2 of them; for k spans at once k N^2 of them, and k - 1 more
+    copies of the weights (what it would take: no rule lets it through).
     """
     if layer.span == 0:
         return 0
     if mapping == "delay-line":
         return LINE_BITS * layer.neurons
-    return delay_bits(layer.span - 1) * layer.neurons * layer.neurons
+    copies = layer.taps * delay_bits(layer.span - 1) + (layer.taps - 1) * layer.weight_bits
+    return copies * layer.neurons * layer.neurons
 
 
 def deployed(network: IntegerNetwork, target: Target) -> list[Storage]:

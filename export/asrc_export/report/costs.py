@@ -36,8 +36,8 @@ def storage_data(network: IntegerNetwork, chip: Target) -> dict[str, Any]:
     shape = of_network(network)
     zero = storage.Storage(0, 0, 0, 0)
     by_mapping = {
-        "delay_line": sum(storage.history_bits(layer, "delay-line") for layer in network.layers),
-        "synaptic_delay": sum(storage.history_bits(layer, "synaptic-delay") for layer in network.layers),
+        "delay_line": sum(storage.history_bits(layer, "delay-line") for layer in shape.layers),
+        "synaptic_delay": sum(storage.history_bits(layer, "synaptic-delay") for layer in shape.layers),
     }
     per_neuron = {key: bits / shape.neurons for key, bits in by_mapping.items()}
     return {
@@ -84,7 +84,7 @@ def energy_data(
         "targets_without_published_prices": [
             each.name for each, estimate in zip(chips, priced, strict=True) if estimate is None
         ],
-        "graded_operations_per_sample": counts[0].feedforward_operations / samples,
+        "graded_operations_per_sample": sum(each.graded_operations for each in happened),
         "events_per_sample": [
             {"name": name, **asdict(each)} for name, each in zip(network.names, happened, strict=True)
         ],
