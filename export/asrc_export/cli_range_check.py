@@ -66,7 +66,7 @@ def _check(options: argparse.Namespace) -> None:
     x = dataset_for(network, known).train_x[: calibrate.SAMPLES] if known else None
     result = None if x is None else engine.run(network, x, trace=True)
     width = target.of(network.target, network.provenance).formats.accumulator_bits
-    spare = headroom(network, x, result, accumulator_bits=width and width.count)
+    spare = headroom(network, x, result, accumulator_bits=None if width is None else width.count)
     verdicts = overflow.search(network, engine.run, x)
     silent = []
     if result is not None and result.trace is not None:

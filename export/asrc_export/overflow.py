@@ -180,7 +180,8 @@ def _extreme_frames(network: IntegerNetwork) -> Frames:
     driving = [np.where(w > 0, high, low), np.where(w > 0, low, high)]
     every = np.concatenate([*ends, *driving]).astype(np.int32)
     _, first = np.unique(every, axis=0, return_index=True)
-    return every[np.sort(first)]
+    frames: Frames = every[np.sort(first)]
+    return frames
 
 
 def _states(result: Result) -> list[NDArray[np.int32]]:

@@ -6,7 +6,7 @@ import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from asrc_train.atomic import replacing
 from asrc_train.errors import UnreadableFile
 
 MAX_CELLS = 2**28
+"""At most so many values are read."""
 
 
 def save(path: str | Path, x: NDArray[np.integer[Any]], more: Mapping[str, NDArray[Any]] | None = None) -> None:
@@ -31,9 +32,7 @@ def load(path: str | Path) -> NDArray[np.integer[Any]]:
 
     try:
         with zipfile.ZipFile(path) as archive, archive.open("x.npy") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(file)
+            shape, dtype = _header(file)
         if dtype.kind not in "iub" or len(shape) != 3:
             raise refuse(f"its x is {dtype} of shape {shape}")
         if math.prod(shape) > MAX_CELLS:
@@ -47,3 +46,12 @@ def load(path: str | Path) -> NDArray[np.integer[Any]]:
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
         raise refuse("it is not a whole .npz file") from error
     return x
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of the array in a .npy file. Raises ValueError."""
+    form: Any = np.lib.format  # has no types
+    version = form.read_magic(file)
+    read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype

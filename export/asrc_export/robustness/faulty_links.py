@@ -25,8 +25,13 @@ Cells = NDArray[np.uint8]
 class Neurons(Protocol):
     """One layer's neurons."""
 
-    count: int
-    taps: Sequence[tuple[int, float]]
+    @property
+    def count(self) -> int:
+        """How many."""
+
+    @property
+    def taps(self) -> Sequence[tuple[int, float]]:
+        """Which past spikes come back to them, and how much each weighs."""
 
     def step(self, v: NDArray[Any], x: NDArray[Any], r: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Spikes and membranes (B, N) from membranes, input (B, I) and what comes back (B, N)."""
@@ -36,7 +41,8 @@ class IntegerNeurons:
     """Those of docs/arithmetic.md."""
 
     def __init__(self, layer: SkipLayer) -> None:
-        self.count, self.taps, self._layer = layer.neurons, layer.heard, layer
+        self.count, self._layer = layer.neurons, layer
+        self.taps: Sequence[tuple[int, float]] = layer.heard
         self._w, self._u = layer.feedforward.T.astype(np.float64), layer.recurrent.T.astype(np.float64)
 
     def step(self, v: Ints, x: NDArray[Any], r: NDArray[Any]) -> tuple[Ints, Ints]:
@@ -59,7 +65,8 @@ class FloatNeurons:
     """u = alpha v + W x + b + U r, in single precision as the kernels have it; ``unit`` scales what is fed."""
 
     def __init__(self, layer: FrozenLayer, unit: float = 1.0) -> None:
-        self.count, self.taps, self._layer = len(layer.bias), layer.taps or ((layer.span, 1.0),), layer
+        self.count, self._layer = len(layer.bias), layer
+        self.taps: Sequence[tuple[int, float]] = layer.taps or ((layer.span, 1.0),)
         self._unit, single = np.float32(unit), np.float32
         self._w, self._u = layer.weight.T.astype(single), layer.recurrent.T.astype(single)
         self._bias, self._decay, self._threshold = (
@@ -128,7 +135,7 @@ def _last_layer(neurons: Sequence[Neurons], x: NDArray[np.generic], links: Links
     """What arrives at the readout, (T, B, N), of samples (B, T, channels)."""
     fed: NDArray[Any] = x.transpose(1, 0, 2)
     for i, layer in enumerate(neurons):
-        shape = (*fed.shape[:2], layer.count)
+        shape = (fed.shape[0], fed.shape[1], layer.count)
         onward, back = (Link(links, (start, i, path), shape) for path in range(2))
         v: NDArray[Any] = np.zeros(shape[1:], np.int64)
         for t, x_t in enumerate(fed):

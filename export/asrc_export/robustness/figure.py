@@ -10,7 +10,7 @@ from asrc_export.report.figures import STYLE
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette, which is told apart with every kind of colour vision."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES = {"deployed": "-", "float": (0, (4, 2))}
+DASHES: dict[str, Any] = {"deployed": "-", "float": (0, (4, 2))}
 COLUMNS = 3
 PANEL = (3.0, 2.3)
 LOOKS = {

@@ -68,13 +68,9 @@ def contenders(networks: Sequence[str | Path], models: Sequence[str | Path] = ()
 
 def variant_of(config: NetworkConfig) -> str:
     """The connection with its constant: vanilla, SRC 8, ASRC 16."""
-    own = {
-        "vanilla": lambda layer: "vanilla",
-        "src": lambda layer: f"SRC {layer.span}",
-        "asrc": lambda layer: f"ASRC {layer.kernel_length}",
-    }
-    name = own.get(config.connection, lambda layer: str(layer.connection))
-    names = list(dict.fromkeys(name(layer) for layer in config.each_layer()))
+    constants = {"src": "SRC {0.span}", "asrc": "ASRC {0.kernel_length}"}
+    name = constants.get(config.connection, config.connection)
+    names = list(dict.fromkeys(name.format(layer) for layer in config.each_layer()))
     return ", ".join(names)
 
 

@@ -7,16 +7,13 @@ of it is 0); one whose bias is 0 never does. Both are exact, in floats and in in
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.network import SkipLayer
 from asrc_export.robustness.subject import Subject
-from asrc_train.freeze import FrozenLayer
 
-Layer = TypeVar("Layer", SkipLayer, FrozenLayer)
 Mask = NDArray[np.bool_]
 
 
@@ -25,14 +22,24 @@ def stuck(subject: Subject, share: float, rng: np.random.Generator, *, firing: b
     masks = [_chosen(layer.neurons, share, rng) for layer in subject.deployed.layers]
     deployed = subject.deployed
     held = tuple(
-        _held(layer, mask, firing, feedforward=layer.feedforward)
+        replace(
+            layer,
+            feedforward=_cleared(layer.feedforward, mask),
+            recurrent=_cleared(layer.recurrent, mask),
+            bias=np.where(mask, layer.threshold if firing else 0, layer.bias),
+        )
         for layer, mask in zip(deployed.layers, masks, strict=True)
     )
     subject = replace(subject, deployed=replace(deployed, layers=held))
     if subject.floating is None:
         return subject
     floats = tuple(
-        _held(layer, mask, firing, weight=layer.weight)
+        replace(
+            layer,
+            weight=_cleared(layer.weight, mask),
+            recurrent=_cleared(layer.recurrent, mask),
+            bias=np.where(mask, layer.threshold if firing else 0, layer.bias),
+        )
         for layer, mask in zip(subject.floating.layers, masks, strict=True)
     )
     return replace(subject, floating=replace(subject.floating, layers=floats))
@@ -45,7 +52,6 @@ def _chosen(neurons: int, share: float, rng: np.random.Generator) -> Mask:
     return mask
 
 
-def _held(layer: Layer, mask: Mask, firing: bool, **incoming: NDArray[Any]) -> Layer:
-    bias = np.where(mask, layer.threshold if firing else 0, layer.bias)
-    kept = {name: np.where(mask[:, None], 0, weights) for name, weights in incoming.items()}
-    return replace(layer, recurrent=np.where(mask[:, None], 0, layer.recurrent), bias=bias, **kept)
+def _cleared(weights: NDArray[Any], mask: Mask) -> NDArray[Any]:
+    """The weights with those into the chosen neurons 0."""
+    return np.where(mask[:, None], 0, weights)

@@ -13,7 +13,7 @@ def perturb(subject: Subject, level: float, rng: np.random.Generator) -> Subject
     """Feed clip(round(x + level * (maximum - minimum) * n)), n normal; the share of clipped values is noted."""
     entry = subject.deployed.input
     noise = rng.standard_normal(subject.x.shape, np.float32) * np.float32(level * (entry.maximum - entry.minimum))
-    noisy = np.rint(subject.x + noise)
+    noisy = np.rint(subject.x.astype(np.float32) + noise)
     x = noisy.clip(entry.minimum, entry.maximum)
     clipped = float(np.count_nonzero(x != noisy) / x.size)
     return replace(subject, x=x.astype(np.int32), notes={**subject.notes, "clipped": clipped})
