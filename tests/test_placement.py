@@ -213,7 +213,7 @@ def test_a_hundred_thousand_neurons_are_placed(name: str, most: float) -> None:
 
 def test_a_shape_is_the_same_from_a_recipe_as_from_the_network_that_comes_of_it() -> None:
     settings_ = config.from_recipe(recipe.find("digits"), {})
-    planned = of_recipe(settings_, data.load("digits"), 8, "delay-line")
+    planned = of_recipe(settings_, data.shape("digits"), 8, "delay-line")
     network = random_network(0, channels=1, spans=(16, 16, 16), classes=10, steps=64, input_range=(0, 16))
     assert planned == of_network(network)
     assert planned.neurons == 320

@@ -24,7 +24,7 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     require_bits(bits)
     chip = target.load(target_name)
     settings = config.from_recipe(recipe.find(recipe_name), {})
-    planned = shape.of_recipe(settings, data.load(settings.data.name), bits, mapping)
+    planned = shape.of_recipe(settings, data.shape(settings.data.name), bits, mapping)
     _print_storage(planned, chip)
     findings = rules.check_shape(planned, chip)
     print_placements(planned, chip)

@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     add("network", metavar="NETWORK.safetensors", help="integer network written by asrc-export")
     add("--float", dest="model", metavar="MODEL.pt", required=True, help="the checkpoint it was exported from")
     add("--data", metavar="NAME", help="data set (default: the one trained on)")
+    command_line.add_data_folder(parser)
     add("--limit", metavar="N", type=command_line.positive, help="only the first N test samples")
     add("--engine", choices=["native", "numpy", "onnx"], default="native", help="all give the same bits")
     add(

@@ -66,7 +66,7 @@ def settle(asked: Feed, stated: Feed, channels: int, classes: int) -> Settled:
 def _of_dataset(name: str, asked: Feed, stated: Feed, channels: int, classes: int) -> Settled:
     if (asked.steps, asked.maximum, asked.scale) != (None, None, None):
         raise InvalidSetting("--data", f"'{name}' settles steps, maximum and scale; leave the other options away")
-    dataset = data.load(name)
+    dataset = data.shape(name)
     facts = (("channels", dataset.channels, channels), ("classes", dataset.classes, classes))
     stated_facts = (("steps", dataset.steps, stated.steps), ("largest value", dataset.maximum, stated.maximum))
     for what, mine, theirs in (*facts, *stated_facts):
