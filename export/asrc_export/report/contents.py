@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from asrc_export import network_file
+from asrc_export import network_file, taps
 from asrc_export.arithmetic import STATE_MAX
 from asrc_export.chip import rules
 from asrc_export.chip import target as targets
 from asrc_export.feed import dataset_for
-from asrc_export.network import IntegerNetwork, LayerRanges, worst_case
+from asrc_export.network import IntegerNetwork, LayerRanges, SkipLayer, worst_case
 from asrc_export.ranges import headroom_bits
 from asrc_export.report import costs, ladder, neurobench_counts, spikes
 from asrc_export.result import Result
@@ -28,6 +28,7 @@ from asrc_train.checkpoint import Checkpoint
 from asrc_train.data.dataset import Labels
 from asrc_train.errors import InvalidSetting, UnreadableFile
 from asrc_train.evaluate import evaluate
+from asrc_train.freeze import freeze
 
 Engine = Callable[..., Result]
 FORMAT = "asrc-report"
@@ -131,7 +132,7 @@ def _require_kinship(
     if born_of is not None and born_of != checkpoint.fingerprint(float_path):
         raise InvalidSetting("--float", f"{not_the_one} (hashes differ); {way_out}")
     mine = [(layer.neurons, layer.span) for layer in network.layers]
-    theirs = list(zip(trained.config.network.hidden, trained.spans, strict=True))
+    theirs = [(len(layer.bias), layer.span) for layer in taps.whole(freeze(trained)).layers]
     if mine != theirs or network.readout.classes != trained.classes:
         raise InvalidSetting("--float", f"{not_the_one} (widths or spans differ); {way_out}")
 
@@ -165,11 +166,17 @@ def _kernels(network: IntegerNetwork, trained: Checkpoint) -> dict[str, Any]:
             {
                 "name": layer.name,
                 "span": layer.span,
+                **_taps(layer),
                 "weights": each or None,
             }
             for layer, each in zip(network.layers, weights, strict=True)
         ],
     }
+
+
+def _taps(layer: SkipLayer) -> dict[str, list[dict[str, int]]]:
+    """The spans that a layer hears at once and their whole weights, where it hears several."""
+    return {"taps": [tap._asdict() for tap in layer.taps]} if layer.taps else {}
 
 
 def _layers(
@@ -183,6 +190,7 @@ def _layers(
                 "neurons": layer.neurons,
                 "inputs": layer.inputs,
                 "span": layer.span,
+                **_taps(layer),
                 "weight_bits": layer.weight_bits,
                 "spikes": count.spikes,
                 "spikes_float": float_count,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asrc_export.report.sections import Report
+from asrc_export.report.sections import Report, spans_of
 from asrc_export.report.spikes import spikes_of
 
 if TYPE_CHECKING:
@@ -219,11 +219,11 @@ def kernels(report: Report) -> Figure | None:
     canvas, grid = _canvas(WIDE, 1.7 * rows + 0.3, rows=rows, columns=columns)
     for axes, layer in zip(np.ravel(grid), layers, strict=False):
         lags = np.arange(1, len(layer["weights"]) + 1)
-        chosen = lags == layer["span"]
+        chosen = np.isin(lags, spans_of(layer))
         axes.bar(lags[~chosen], np.array(layer["weights"])[~chosen], color=MUTED, alpha=0.6)
         axes.bar(lags[chosen], np.array(layer["weights"])[chosen], color=ACCENT)
         axes.set(
-            title=f"{layer['name']}: span {layer['span']}",
+            title=f"{layer['name']}: span {', '.join(map(str, spans_of(layer)))}",
             xlabel="lag in steps",
             ylim=(0, 1.05),
             xlim=(0, len(lags) + 1),
@@ -232,8 +232,8 @@ def kernels(report: Report) -> Figure | None:
         axes.set_visible(False)
     np.ravel(grid)[0].set_ylabel("weight")
     caption = (
-        "Softmax weights over lags as training left them; the coloured lag is the span that the chip gets. A single "
-        "tall bar means that freezing changed little."
+        "Softmax weights over lags as training left them; the coloured lags are the spans that the chip gets. Little "
+        "weight elsewhere means that freezing changed little."
     )
     return Figure(_svg(canvas), "Span kernels", caption, wide=True)
 

@@ -217,16 +217,28 @@ def _kernels(report: Report) -> Section:
     rows = []
     for layer in report["kernels"]["layers"]:
         weights = layer["weights"]
-        share = "given" if weights is None else f"{weights[layer['span'] - 1]:.1%}"
-        rows.append((layer["name"], layer["span"], len(weights) if weights else "", share))
+        share = "given" if weights is None else f"{sum(weights[span - 1] for span in spans_of(layer)):.1%}"
+        rows.append((layer["name"], _heard(layer), len(weights) if weights else "", share))
     return Section(
         "kernels",
         "How far back each layer listens",
-        ("layer", "span", "lags to choose from", "weight of the chosen lag"),
+        ("layer", "span", "lags to choose from", "weight of the chosen lags"),
         rows,
-        "The span is the number of steps after which a spike comes back to its layer. Weights: softmax over lags, at "
-        f"the temperature training ended with ({report['kernels']['temperature']:.3g}).",
+        "The span is the number of steps after which a spike comes back to its layer; of several heard at once, 3 x 7 "
+        "is span 7 counting three times. Weights: softmax over lags, at the temperature "
+        f"training ended with ({report['kernels']['temperature']:.3g}).",
     )
+
+
+def spans_of(layer: dict[str, Any]) -> list[int]:
+    """The spans that a layer of the report hears."""
+    return [tap["span"] for tap in layer.get("taps", [layer])]
+
+
+def _heard(layer: dict[str, Any]) -> str:
+    """The layer's span, or its taps: 3 x 7 is span 7 counting three times."""
+    taps = layer.get("taps")
+    return ", ".join(f"{tap['weight']} x {tap['span']}" for tap in taps) if taps else str(layer["span"])
 
 
 def _layers(report: Report) -> Section:
@@ -243,7 +255,7 @@ def _layers(report: Report) -> Section:
             (
                 layer["name"],
                 layer["neurons"],
-                layer["span"],
+                _heard(layer),
                 layer["weight_bits"],
                 f"{layer['spikes'] / report['samples']:.1f}",
                 f"{layer['spikes_float'] / report['samples']:.1f}",
