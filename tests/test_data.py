@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 import struct
+import sys
 import tarfile
 import wave
 import zipfile
@@ -739,8 +740,9 @@ def test_data_that_are_not_there_say_what_to_put_where_and_nothing_is_fetched(
 ) -> None:
     assert cli.main(["--data", name, "--out", str(home.parent / "m.pt")]) == 1
     said = capsys.readouterr().err
-    assert f"run 'asrc-train --data {name} --download', or fetch " in said
-    assert f"put it at '{home}" in said
+    assert f"fetch it with 'asrc-train --data {name} --download'" in said
+    for each in sys.modules[f"asrc_train.data.{name}"].ARCHIVES:
+        assert f"{each.address} as '{each.path}'" in said
     assert said.count("\n") == 1
     assert not home.exists()
 
@@ -800,7 +802,7 @@ def test_a_fresh_network_takes_the_value_that_stands_for_zero_as_nothing(home: P
     """W x scale + b of the shifted biases is W (x - zero) scale + b of those that PyTorch draws."""
     import torch
 
-    from asrc_train.fit import _fresh
+    from asrc_train.fit import fresh
     from asrc_train.model import SkipRecurrentNetwork
     from asrc_train.recipe import find
 
@@ -809,7 +811,7 @@ def test_a_fresh_network_takes_the_value_that_stands_for_zero_as_nothing(home: P
     torch.manual_seed(5)
     plain = SkipRecurrentNetwork(40, 12, config.network, 101).layers[0].feedforward
     torch.manual_seed(5)
-    shifted = _fresh(loaded, config).layers[0].feedforward
+    shifted = fresh(loaded, config).layers[0].feedforward
     x = torch.from_numpy(loaded.test_x[0].astype(np.float32))
     torch.testing.assert_close(shifted(x / 32), plain((x - 96) / 32), rtol=0, atol=1e-5)
 

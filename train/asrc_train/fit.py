@@ -125,7 +125,7 @@ class _Run:
     ) -> None:
         self.config, self.dataset, self.order, self.device, self.world = config, dataset, order, device, world
         torch.manual_seed(config.training.seed)
-        begun = start or Start(_fresh(dataset, config))
+        begun = start or Start(fresh(dataset, config))
         self.network, self.origin = begun.network.to(device), dict(begun.provenance)
         self.optimizer = make_optimizer(self.network, config)
         (x, y), (held_x, self.held_y) = training_parts(dataset, config.data.validation_fraction)
@@ -279,7 +279,7 @@ class _Run:
                 raise TrainingDiverged(self.epochs_done + 1, name, kept if self.history else None)
 
 
-def _fresh(dataset: Dataset, config: Config) -> SkipRecurrentNetwork:
+def fresh(dataset: Dataset, config: Config) -> SkipRecurrentNetwork:
     """A network as it starts out: what stands for zero in the data drives its first layer no more than zero would."""
     network = SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network, dataset.steps)
     first = network.layers[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from asrc_train.analysis import band, label
 from asrc_train.analysis.analysis import Analysis
-from asrc_train.analysis.figure import COLOURS, panels
+from asrc_train.analysis.figure import COLOURS, INK, legend, log_axis, panels
 from asrc_train.analysis.history import epochs
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.fit import Epoch
@@ -65,18 +65,21 @@ def _figure(trained: Mapping[str, Checkpoint], histories: Mapping[str, list[Epoc
         band.draw(accuracy, right, colour, called)
         if adaptive.issuperset(names):
             for run in runs:
-                _draw_spans(spans[0], run, colour, None if run is not runs[0] else called)
+                _draw_spans(spans[0], run, colour)
     loss.set(xlabel="epoch", ylabel="training loss", yscale="log")
-    accuracy.set(xlabel="epoch", ylabel="validation accuracy, hard-max spans (%)")
-    accuracy.legend(loc="lower right")
+    log_axis(loss.yaxis, plain=True)
+    accuracy.set(xlabel="epoch", ylabel="validation accuracy (%)")
     if spans:
-        spans[0].set(xlabel="epoch", ylabel="span of each layer (steps)")
+        spans[0].set(xlabel="epoch", ylabel="span of each layer")
+        layers = max(len(histories[name][0].spans) for name in adaptive)
+        for layer, stroke in zip(range(layers), itertools.cycle(STROKES)):
+            spans[0].plot([], [], stroke, color=INK, linewidth=1, label=f"layer {layer}")
         spans[0].legend(fontsize=7)
+    legend(figure, accuracy)
     return figure
 
 
-def _draw_spans(axes: Axes, run: list[Epoch], colour: str, called: str | None) -> None:
-    for layer in range(len(run[0].spans)):
+def _draw_spans(axes: Axes, run: list[Epoch], colour: str) -> None:
+    for layer, stroke in zip(range(len(run[0].spans)), itertools.cycle(STROKES)):
         chosen = [epoch.spans[layer] for epoch in run]
-        told = called and f"{called}, layer {layer}"
-        axes.plot(range(1, len(run) + 1), chosen, STROKES[layer % len(STROKES)], color=colour, linewidth=1, label=told)
+        axes.plot(range(1, len(run) + 1), chosen, stroke, color=colour, linewidth=1)

@@ -5,6 +5,8 @@ An SVG carries a second set of colours, so that it is readable on a dark page to
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from asrc_train.atomic import replacing
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 Draw = Callable[[], "Figure"]
@@ -22,6 +26,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8
 MARKERS = "osD^vPX"
 INK, RULE, PAPER = "#262626", "#b0b0b1", "#ffffff"
 IN_THE_DARK = {INK: "#dcdcdc", RULE: "#6a6a6b", PAPER: "#1e2129"}
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "asrc",
@@ -76,13 +81,38 @@ def panels(
 def write(draw: Draw, path: str | Path) -> None:
     """Draw and write the figure, in the format of `SUFFIXES` that the path ends in. Raises UnwritableOutput."""
     kind = Path(path).suffix.lower()[1:]
-    nothing: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+    nothing: dict[str, dict[str, Any]] = {
+        "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
+        "pdf": {"CreationDate": None},
+        "png": {},
+    }
     with style():
         figure = draw()
         with replacing(path) as temporary:
             figure.savefig(temporary, format=kind, metadata=nothing[kind])
             if kind == "svg":
-                temporary.write_text(_readable_in_the_dark(temporary.read_text(encoding="utf-8")), encoding="utf-8")
+                svg = _short(_readable_in_the_dark(temporary.read_text(encoding="utf-8")))
+                temporary.write_text(svg, encoding="utf-8")
+
+
+def log_axis(axis: Axis, *, plain: bool = False) -> None:
+    """Ticks of a logarithmic axis: powers of ten, or plain numbers where the range is small."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if plain else (1,)))
+    axis.set_minor_locator(NullLocator())
+
+    def told(value: float, at: int | None = None) -> str:
+        return f"{value:g}" if plain else "10" + str(round(math.log10(value))).translate(SUPERSCRIPT)
+
+    axis.set_major_formatter(FuncFormatter(told))
+
+
+def legend(figure: Figure, axis: Axes) -> None:
+    """The legend of one panel's lines above the whole figure."""
+    handles, labels = axis.get_legend_handles_labels()
+    if any(labels):
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
 
 
 def _readable_in_the_dark(svg: str) -> str:
@@ -94,3 +124,8 @@ def _readable_in_the_dark(svg: str) -> str:
     )
     sheet = f"<style>@media (prefers-color-scheme: dark) {{{rules}}}</style>"
     return svg.replace("<defs>", f"{sheet}\n <defs>", 1)
+
+
+def _short(svg: str) -> str:
+    """The SVG with two decimals to its coordinates, a hundredth of a point."""
+    return re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)

@@ -26,10 +26,11 @@ from torch import Tensor, nn
 from asrc_train import data
 from asrc_train.analysis import band, label
 from asrc_train.analysis.analysis import Analysis
-from asrc_train.analysis.figure import COLOURS, panels
+from asrc_train.analysis.figure import COLOURS, legend, log_axis, panels
 from asrc_train.checkpoint import Checkpoint
-from asrc_train.data.dataset import permuted, validation_split
+from asrc_train.data.dataset import permuted, training_parts
 from asrc_train.evaluate import fed
+from asrc_train.fit import fresh
 from asrc_train.model import SkipRecurrentLayer, SkipRecurrentNetwork
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ STATES = ("at the start", "trained")
 FAINT = 0.01
 """Of the norm at distance 0: below this, a gradient counts as gone."""
 LOWEST = 1e-8
-"""Of the norm at distance 0: nothing below is drawn."""
+"""Of the norm at distance 0: where the figure ends."""
 
 
 class Norms(NamedTuple):
@@ -86,12 +87,12 @@ def network_norms(network: SkipRecurrentNetwork, x: Tensor, temperature: float |
 def of_checkpoint(name: str, trained: Checkpoint, samples: int) -> Iterator[Norms]:
     """The norms before the first and after the best epoch, with the mixture of that time, on validation samples."""
     dataset = data.load(trained.config.data.name)
-    _, held = validation_split(dataset.train_y, trained.config.data.validation_fraction)
-    x = fed(permuted(dataset.train_x[held[:samples]], trained.permutation), dataset.scale)
-    torch.manual_seed(trained.config.training.seed)  # as training drew its first weights
-    fresh = SkipRecurrentNetwork(trained.channels, trained.classes, trained.config.network)
+    _, (held, _) = training_parts(dataset, trained.config.data.validation_fraction)
+    x = fed(permuted(held[:samples], trained.permutation), dataset.scale)
+    torch.manual_seed(trained.config.training.seed)
+    untrained = fresh(dataset, trained.config)
     start = trained.config.training.temperature
-    for state, network, tau in zip(STATES, (fresh, trained.network()), (start, trained.temperature), strict=True):
+    for state, network, tau in zip(STATES, (untrained, trained.network()), (start, trained.temperature), strict=True):
         for layer, norms in enumerate(network_norms(network, x, tau)):
             yield Norms(name, state, layer, norms)
 
@@ -139,7 +140,7 @@ def _figure(trained: Mapping[str, Checkpoint], found: Sequence[Norms]) -> Figure
         for row, state in enumerate(STATES):
             for layer in range(layers):
                 curves = [
-                    np.maximum(each.norms / each.norms[0], LOWEST)
+                    np.maximum(each.norms / each.norms[0], LOWEST / 100)
                     for each in found
                     if each.name in names and (each.state, each.layer) == (state, layer)
                 ]
@@ -147,8 +148,9 @@ def _figure(trained: Mapping[str, Checkpoint], found: Sequence[Norms]) -> Figure
     for row, state in enumerate(STATES):
         axes[row, 0].set(ylabel="G(d) / G(0)")
         for layer in range(layers):
-            axes[row, layer].set(yscale="log", ylim=(LOWEST, None), title=f"layer {layer}, {state}")
+            axes[row, layer].set(yscale="log", ylim=(LOWEST, 3), title=f"layer {layer}, {state}")
+            log_axis(axes[row, layer].yaxis)
     for axis in axes[-1]:
         axis.set_xlabel("distance d in time (steps)")
-    axes[0, -1].legend()
+    legend(figure, axes[0, 0])
     return figure

@@ -53,6 +53,7 @@ def skip_kernel(name: str, trained: Checkpoint) -> Analysis:
                 interpolation="nearest",
             )
             axis.grid(visible=False)
+            axis.locator_params(integer=True)
             axis.set(xlabel="epoch", title=f"layer {layer}: span {trained.spans[layer]}")
         axes[0, 0].set_ylabel("span k")
         bar = figure.colorbar(heat, ax=axes[0, -1])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from asrc_train.analysis import band
 from asrc_train.analysis.analysis import Analysis
-from asrc_train.analysis.figure import COLOURS, MARKERS, panels
+from asrc_train.analysis.figure import COLOURS, MARKERS, legend, panels
 from asrc_train.errors import InvalidSetting, UnknownName
 from asrc_train.sweep import keys
 from asrc_train.sweep.result import SCORES, Result, summary
@@ -55,8 +55,7 @@ def _figure(results: Sequence[Result], x: str, lines: Sequence[str], metric: str
     _set_ticks(axis, ticks)
     unit = "span (steps)" if metric == SPANS else f"{metric.replace('_', ', ')} accuracy (%)"
     axis.set(xlabel=x, ylabel=unit)
-    if any(values):
-        axis.legend()
+    legend(figure, axis)
     return figure
 
 
