@@ -35,7 +35,7 @@ from asrc_train.model import SkipRecurrentNetwork
 
 RUNGS = {
     "float_mixture": ("float, softmax mixture", "the trained network"),
-    "float": ("float, hard-max spans", "each mixture becomes one span"),
+    "float": ("float, hard-max spans", "each mixture becomes the span, or the few, that it chose"),
     "quantized_weights": ("quantized weights", "weights, biases, thresholds and decay become integers"),
     "quantized_state": ("quantized state", "membranes decay in integers of 24 bits"),
     "deployed": ("deployed integers", "sums are shifted in integers"),
