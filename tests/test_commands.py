@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asrc_export import cli_export, cli_report
+from asrc_export import cli_export, cli_range_check, cli_report, cli_robustness
 from asrc_export.export import Exported
 from asrc_lava import cli_demo, cli_sim
 from asrc_train import cli as cli_train
@@ -21,6 +21,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "asrc-train": cli_train.main,
     "asrc-export": cli_export.main,
     "asrc-report": cli_report.main,
+    "asrc-check": cli_range_check.main,
+    "asrc-robustness": cli_robustness.main,
     "asrc-sim": cli_sim.main,
     "asrc-demo": cli_demo.main,
 }
@@ -131,6 +133,9 @@ BAD: list[tuple[str, list[str], str]] = [
     ("asrc-report", ["model.loihi2.safetensors", "--float", "absent.pt"], "cannot read checkpoint 'absent.pt'"),
     ("asrc-report", ["model.loihi2.safetensors", "--float", "model.pt", "-o", "r.doc"], "its suffix is none of"),
     ("asrc-report", ["model.loihi2.safetensors", "--float", "model.pt", "-o", "absent/r.md"], "cannot write"),
+    ("asrc-check", ["model.pt"], "cannot read integer network 'model.pt'"),
+    ("asrc-check", ["model.loihi2.safetensors", "--save", "absent/f.npz"], "cannot write 'absent/f.npz'"),
+    ("asrc-sim", ["model.loihi2.safetensors", "--input", "model.pt"], "cannot read samples 'model.pt'"),
     ("asrc-demo", ["--out", "model.pt"], "cannot write 'model.pt'"),
 ]
 
