@@ -11,14 +11,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from asrc_train import checkpoint, cli, connections
+from asrc_export.chip.shape import of_recipe
+from asrc_train import checkpoint, cli, connections, data
 from asrc_train.checkpoint import Checkpoint
-from asrc_train.config import Config, NetworkConfig, validated
+from asrc_train.config import Config, validated
 from asrc_train.connections.k_asrc import SeveralSpans
 from asrc_train.connections.per_step import SpanPerStep
 from asrc_train.errors import CannotFreeze, InvalidData, InvalidSetting, UnreadableFile
 from asrc_train.fit import make_optimizer
-from asrc_train.freeze import freeze, require_freezable
+from asrc_train.freeze import freeze
 from asrc_train.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.recurrence import driven_recurrence, using
 
@@ -271,10 +272,18 @@ def test_the_command_line_reaches_all_of_it() -> None:
 
 @pytest.mark.parametrize("connection", connections.names())
 def test_the_longest_span_that_may_come_of_a_training_is_known_before(connection: str) -> None:
-    settings = NetworkConfig(connection=connection, kernel_length=5, span=7)
-    assert settings.longest_span == {"vanilla": 1, "src": 7}.get(connection, 5)
+    settings = config(connection=connection, span=7, kernels=3, layers=[{}, {"kernel_length": 4, "span": 2}])
     if connection == "per-step":
-        with pytest.raises(CannotFreeze):
-            require_freezable(settings, 20)
-    else:
-        require_freezable(settings, 20)
+        with pytest.raises(CannotFreeze, match="per-step"):
+            of_recipe(settings, data.shape("digits"), 8, "delay-line")
+        return
+    planned = of_recipe(settings, data.shape("digits"), 8, "delay-line")
+    expected = {"vanilla": [1, 1], "src": [7, 2]}.get(connection, [5, 4])
+    assert [layer.span for layer in planned.layers] == [*expected, 0]
+    assert [layer.taps for layer in planned.layers[:2]] == [3 if connection == "k-asrc" else 1] * 2
+
+
+@pytest.mark.parametrize("neuron", ["glif", "clif", "tc-lif"])
+def test_a_neuron_that_cannot_be_deployed_is_refused_before_it_is_trained(neuron: str) -> None:
+    with pytest.raises(CannotFreeze, match=f"neuron '{neuron}' cannot be frozen"):
+        of_recipe(config(neuron=neuron), data.shape("digits"), 8, "delay-line")
