@@ -22,6 +22,7 @@ from asrc_export.export import Exported
 from asrc_export.headroom import headroom
 from asrc_export.network import InputFormat, IntegerNetwork, Readout, SkipLayer, validate
 from asrc_export.random_network import random_network
+from asrc_export.result import Result
 from asrc_lava import cli_sim
 from asrc_train.errors import UnreadableFile
 
@@ -233,6 +234,20 @@ def test_samples_that_are_none_are_refused_in_a_sentence(content: str, tmp_path:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
     with pytest.raises(UnreadableFile, match=r"cannot read samples.*samples\.npz.*give an \.npz file"):
         samples_file.load(path)
+
+
+def test_long_samples_of_many_channels_are_searched_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overflow, "MAX_CELLS", 100)
+    most = 0
+
+    def watched(made: IntegerNetwork, x: NDArray[np.int32], *, trace: bool = False) -> Result:
+        nonlocal most
+        most = max(most, x.size)
+        return engine.run(made, x, trace=trace)
+
+    made = network(PICKY, steps=10)
+    assert overflow.search(made, watched)[0].kind == "example"
+    assert most <= 100
 
 
 def test_samples_come_back_as_they_were_saved(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ CHILDREN = 32
 PARENTS = 8
 HELD = 512
 """At most so many frames are tried held."""
+MAX_CELLS = 2**24
+"""Fewer are, and fewer inputs are changed at a time, if they would take more than so many integers."""
 MAX_STEPS = 2**16
 """Longer samples are searched up to this step."""
 CHUNK_CELLS = 2**23
@@ -110,11 +112,12 @@ class _Hunt:
         self._best: dict[int, list[tuple[int, int, Frames]]] = {i: [] for i in layers}
         self._steps = min(network.steps, MAX_STEPS)
         self._frames = _extreme_frames(network)
+        self._room = max(2, MAX_CELLS // (self._steps * network.input.channels))
         self._rng = np.random.default_rng(0)
 
     def run(self, samples: NDArray[np.generic] | None) -> None:
         """Try the frames held, the samples given, and what becomes of the best."""
-        self._try(np.repeat(self._frames[:HELD, None], self._steps, axis=1))
+        self._try(np.repeat(self._frames[: min(HELD, self._room), None], self._steps, axis=1))
         if samples is not None:
             self._try(samples[:PARENTS, : self._steps].astype(np.int32))
         for _ in range(ROUNDS):
@@ -123,7 +126,7 @@ class _Hunt:
                 return
             for i in missing:
                 if i not in self.examples:  # the round for another layer may have found it
-                    self._try(np.stack([self._child(i) for _ in range(CHILDREN)]))
+                    self._try(np.stack([self._child(i) for _ in range(min(CHILDREN, self._room))]))
 
     def _try(self, x: Frames) -> None:
         """Run samples (n, T, channels); note which saturate, and which come close."""
@@ -143,9 +146,8 @@ class _Hunt:
 
     def _note(self, i: int, closest: NDArray[Any], part: Frames) -> None:
         self.reached[i] = max(self.reached[i], int(closest.max()))
-        entered = [
-            (-int(value), self.tried + n, sample) for n, (value, sample) in enumerate(zip(closest, part, strict=True))
-        ]
+        nearest = np.argsort(-closest, kind="stable")[:PARENTS]
+        entered = [(-int(closest[n]), self.tried + int(n), part[n].copy()) for n in nearest]
         self._best[i] = sorted([*self._best[i], *entered], key=lambda each: each[:2])[:PARENTS]
 
     def _verify(self, i: int, x: Frames) -> None:
