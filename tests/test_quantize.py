@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,30 +22,9 @@ from asrc_export.quantize import quantize
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.errors import InvalidSetting, NonFiniteWeights, SpanTooLong
 from asrc_train.evaluate import evaluate
-from asrc_train.freeze import FrozenLayer, FrozenNetwork, freeze
+from asrc_train.freeze import freeze
 
 LOIHI2 = target.load("loihi2")
-
-
-def frozen_network(seed: int, *, spread: float = 1.0, **layer: Any) -> FrozenNetwork:
-    rng = np.random.default_rng(seed)
-    layers, fan_in = [], 2
-    for i, width in enumerate((7, 5)):
-        bound = spread / np.sqrt(fan_in)
-        made = FrozenLayer(
-            name=f"layer{i}",
-            weight=rng.uniform(-bound, bound, (width, fan_in)),
-            recurrent=np.linalg.qr(rng.normal(size=(width, width)))[0],
-            bias=rng.uniform(-bound, bound, width),
-            decay=0.5,
-            threshold=1.0,
-            reset="soft",
-            span=3 + i,
-        )
-        layers.append(replace(made, **layer))
-        fan_in = width
-    out = rng.uniform(-0.4, 0.4, (4, fan_in)), rng.uniform(-0.4, 0.4, 4)
-    return FrozenNetwork(tuple(layers), *out, 2, 20, 1 / 16, 16, None, {})
 
 
 @settings(max_examples=60, deadline=None)
@@ -83,7 +63,7 @@ def test_what_comes_out_is_valid_logged_and_cannot_overflow(
 
 
 @pytest.mark.parametrize("bits", [8, 6, 4])
-def test_each_weight_is_within_half_a_step_of_the_float_one(bits: int) -> None:
+def test_each_weight_is_within_half_a_step_of_the_float_one_or_cut_off_at_the_end_and_counted(bits: int) -> None:
     frozen = frozen_network(3)
     made = quantize(frozen, LOIHI2, bits=bits)
     for i, (layer, real) in enumerate(zip(made.network.layers, frozen.layers, strict=True)):
@@ -91,8 +71,16 @@ def test_each_weight_is_within_half_a_step_of_the_float_one(bits: int) -> None:
         into = frozen.scale if i == 0 else 1.0
         half = 2.0 ** (9 - bits) / 2 * (1 + 1e-9)
         w_unit, u_unit = unit * 2.0**layer.feedforward_exponent, unit * 2.0**layer.recurrent_exponent
-        assert np.abs(layer.feedforward * w_unit - real.weight * into).max() <= half * w_unit
-        assert np.abs(layer.recurrent * u_unit - real.recurrent).max() <= half * u_unit
+        grid = WeightGrid(bits)
+        for name, integers, wanted in (
+            ("feedforward weight", layer.feedforward, real.weight * into / w_unit),
+            ("recurrent weight", layer.recurrent, real.recurrent / u_unit),
+        ):
+            assert np.abs(integers - np.clip(wanted, grid.low, grid.high)).max() <= half
+            (line,) = (each for each in made.rounding if (each.layer, each.parameter) == (layer.name, name))
+            assert line.cut_off == np.count_nonzero((wanted < grid.low - half) | (wanted > grid.high + half))
+            assert line.moved == 0
+            assert bits < 8 or line.cut_off == 0
 
 
 def test_a_network_that_integers_hold_exactly_computes_exactly_what_the_float_one_does(trained: Checkpoint) -> None:
@@ -194,5 +182,5 @@ def test_every_scale_tried_is_judged_by_the_same_error() -> None:
     for scale in module._scales(layer, frozen.scale, grid, formats):
         at = module._at_scale(layer, frozen.scale, scale, grid, formats)
         made = None if at is None else module.layer_at(layer, into.unit, at, grid, formats)
-        if made is not None and module._cannot_overflow(made, into, formats):
+        if made is not None and module.cannot_overflow(made, into, formats):
             assert module._expected_error(layer, made, into.unit, into.power) >= best

@@ -19,6 +19,7 @@ EXAMPLES = """\
   asrc-export model.pt --target loihi2
   asrc-export model.pt --target loihi2 --bits 6 --mapping synaptic-delay -o small.safetensors
   asrc-export model.pt --target loihi2 --bits 4 --finetune 5
+  asrc-export model.pt --target loihi2 --bits auto --budget 40KB
   asrc-export model.pt --target my_chip.toml --rounding-log
   asrc-export model.pt --target loihi2 --onnx model.onnx
   asrc-export vanilla.pt --target loihi2 --netx model.net
@@ -40,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("name a checkpoint, a recipe with --check, or a target with --show-target")
     if options.lossy and not options.nir:
         parser.error("argument --lossy: goes with --nir only")
+    if (options.bits == "auto") != (options.budget is not None):
+        parser.error("argument --budget: goes with --bits auto, and it with a budget")
+    if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
+        parser.error("argument --bits: auto needs a float network and samples")
     body = _show_target if options.show_target is not None else _export if options.check is None else _check
     return command_line.run("asrc-export", lambda: body(options))
 
@@ -55,7 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     add("model", metavar="MODEL.pt", nargs="?", help="checkpoint written by asrc-train")
     add("--target", metavar="NAME_OR_TOML", default="loihi2", help="loihi1, loihi2 or a target file (default: loihi2)")
     add("-o", "--out", metavar="FILE", help="integer network to write (default: MODEL.<target>.safetensors)")
-    add("--bits", metavar="N", type=int, default=8, help="weight bits, 2 to 8 (default: 8)")
+    add(
+        "--bits",
+        metavar="N",
+        type=_bits,
+        default=8,
+        help="weight bits, 2 to 8 (default: 8), or 'auto': of each layer its own, chosen under --budget",
+    )
+    add("--budget", metavar="SIZE", help="with --bits auto: what all weights may take, such as 40KB, 40KiB, 320000bits")
     add(
         "--finetune",
         metavar="EPOCHS",
@@ -68,7 +80,12 @@ def _parser() -> argparse.ArgumentParser:
         default="delay-line",
         help="where past spikes are kept: 32 bits a neuron (spans to 32), or in the synapses (spans to 63)",
     )
-    add("--calibrate", metavar="DATA", help="data set on which ranges are observed (default: the one trained on)")
+    add(
+        "--calibrate",
+        metavar="DATA",
+        help="data set by which scales are chosen and on which ranges are observed (default: the one trained on)",
+    )
+    command_line.add_data_folder(parser)
     add("--rounding-log", action="store_true", help="print float value, integer and effective value of each parameter")
     add("--onnx", metavar="FILE.onnx", help="write the integer network as an ONNX model, too")
     add("--netx", metavar="FILE.net", help="write its layers for lava-dl, too, and keep to what netx can represent")
@@ -83,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 def _export(options: argparse.Namespace) -> None:
     from asrc_export.export import export
     from asrc_export.scales import PROVENANCE_KEY
+    from asrc_train import progress
 
     if options.source and options.source[0] == "netx":
         cli_import.bring_in_integers(options)
@@ -90,23 +108,28 @@ def _export(options: argparse.Namespace) -> None:
     model = cli_import.bring_in(options) if options.source else options.model
     if options.nir:
         _write_nir(model, options)
-    out = options.out
+    out, bits = options.out, _widths(model, options)
     if options.finetune:
-        model, out = _finetune(model, options)
-    exported = export(
-        model,
-        options.target,
-        out,
-        bits=options.bits,
-        mapping=options.mapping,
-        calibrate_on=options.calibrate,
-        netx=bool(options.netx),
-    )
+        model, out = _finetune(model, bits, options)
+    with progress.bar("choosing scales, %", 100) as update:
+        exported = export(
+            model,
+            options.target,
+            out,
+            bits=bits,
+            mapping=options.mapping,
+            calibrate_on=options.calibrate,
+            netx=bool(options.netx),
+            progress=lambda done, note: update(100 * done, note),
+        )
     print_layers(exported)
+    _print_search(exported)
     if options.rounding_log:
         _print_rounding(exported)
     for finding in exported.findings:
         print(f"note: {finding}")
+    for silent in exported.firing:
+        print(f"{'warning' if silent.serious else 'note'}: {silent}")
     if PROVENANCE_KEY in exported.network.provenance:
         print("note: weights are rounded at the scales that the checkpoint was fine-tuned at")
     if options.finetune:
@@ -124,7 +147,45 @@ def _export(options: argparse.Namespace) -> None:
         print(options.netx)
 
 
-def _finetune(model: str | Path, options: argparse.Namespace) -> tuple[Path, Path]:
+def _bits(text: str) -> int | str:
+    """Argparse type: a number, or 'auto'."""
+    return text if text == "auto" else int(text)
+
+
+def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, ...]:
+    """The bits asked for; for 'auto', those chosen for each layer and the readout, which are printed."""
+    if options.bits != "auto":
+        return int(options.bits)
+    from tabulate import tabulate
+
+    from asrc_export import bit_budget
+    from asrc_export.chip import target
+    from asrc_export.feed import calibration_for
+    from asrc_train import freeze, progress
+    from asrc_train.errors import InvalidSetting
+
+    budget, frozen = bit_budget.parse(options.budget), freeze.freeze_file(model)
+    data = options.calibrate or frozen.provenance["data"]
+    if not data:
+        raise InvalidSetting("--bits auto", "the network does not say what it was trained on; name data by --calibrate")
+    samples = calibration_for(frozen, data).train_x
+    with progress.bar("choosing bits", len(frozen.layers) + 1) as update:
+        found = bit_budget.choose(
+            frozen, target.load(options.target), budget, samples, mapping=options.mapping, progress=update
+        )
+    each = zip(found.names, found.options, found.chosen, strict=True)
+    rows = [
+        (name, *(f"{option.loss:.4f}" for option in tried), chosen.width, f"{chosen.storage / 8000:,.3f}")
+        for name, tried, chosen in each
+    ]
+    tried = [f"{option.width} bits" for option in found.options[0]]
+    print("loss in nats a sample of each part at each width, all others at the widest:")
+    print(tabulate(rows, ("layer", *tried, "chosen", "weights, KB"), disable_numparse=True))
+    print(f"weights take {found.storage / 8000:,.3f} KB of {budget / 8000:,.3f} KB")
+    return found.bits
+
+
+def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.Namespace) -> tuple[Path, Path]:
     """Fine-tune; the new checkpoint, and where the integer network goes."""
     from pathlib import Path
 
@@ -135,13 +196,13 @@ def _finetune(model: str | Path, options: argparse.Namespace) -> tuple[Path, Pat
 
     out = Path(options.out or default_output(model, target.load(options.target)))
     tuned = out.with_suffix(".qat.pt")
-    with progress.bar(f"fine-tuning at {options.bits} bits", options.finetune) as update:
+    with progress.bar(f"fine-tuning at {_listed(bits)} bits", options.finetune) as update:
         trained = finetune.finetune(
             model,
             options.target,
             tuned,
             epochs=options.finetune,
-            bits=options.bits,
+            bits=bits,
             mapping=options.mapping,
             observers=(progress.of_training(update),),
         )
@@ -151,6 +212,10 @@ def _finetune(model: str | Path, options: argparse.Namespace) -> tuple[Path, Pat
     )
     print(tuned)
     return tuned, out
+
+
+def _listed(bits: int | tuple[int, ...]) -> str:
+    return str(bits) if isinstance(bits, int) else "/".join(map(str, bits))
 
 
 def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse.Namespace) -> None:
@@ -175,18 +240,21 @@ def _write_nir(model: str | Path, options: argparse.Namespace) -> None:
 
 def print_layers(exported: Exported) -> None:
     """Print the table of the layers: shapes, formats, and how far each accumulator is from saturating."""
-    import math
-
     from tabulate import tabulate
 
-    from asrc_export.arithmetic import STATE_MAX
+    from asrc_export.arithmetic import REGISTER_MAX, STATE_MAX
     from asrc_export.network import worst_case
+    from asrc_export.ranges import headroom_bits
 
     network, observed = exported.network, exported.observed
     ranges = worst_case(network)
 
     def headroom(reach: int) -> str:
-        return f"{math.log2(STATE_MAX / max(reach, 1)):.1f}"
+        return f"{headroom_bits(reach, STATE_MAX):.1f}"
+
+    def sums(i: int) -> str:
+        parts = [part.magnitude for part in (ranges[i].feedforward, ranges[i].recurrent) if part is not None]
+        return f"{headroom_bits(max(parts), REGISTER_MAX):.1f}"
 
     def seen(i: int) -> str:
         return headroom(observed[i].state.magnitude) if observed else "no data"
@@ -200,11 +268,12 @@ def print_layers(exported: Exported) -> None:
         (
             layer.name,
             f"{layer.inputs} x {layer.neurons}",
-            layer.span,
+            ", ".join(f"{weight} x {span}" for span, weight in layer.taps) or layer.span,
             layer.weight_bits,
             f"{layer.feedforward_exponent} / {layer.recurrent_exponent}",
             layer.threshold,
             layer.decay,
+            sums(i),
             headroom(ranges[i].state.magnitude),
             seen(i),
             saturation(i),
@@ -222,6 +291,7 @@ def print_layers(exported: Exported) -> None:
             str(out.exponent),
             "",
             "",
+            sums(last),
             headroom(ranges[last].state.magnitude),
             seen(last),
             saturation(last),
@@ -235,23 +305,38 @@ def print_layers(exported: Exported) -> None:
         "exponents",
         "threshold",
         "decay",
+        "sums, bits",
         "headroom, bits",
         "observed, bits",
         "saturation",
     )
     print(f"{network.target}, {network.mapping}, {network.steps} steps, {network.synapses:,} synapses")
-    print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", *("right",) * 8, "left")))
+    print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", *("right",) * 9, "left")))
+
+
+def _print_search(exported: Exported) -> None:
+    """Say how far the chosen integers are from the float network, and how many weights lie beyond their grid."""
+    for part in exported.measured:
+        what = "logits off by" if part is exported.measured[-1] else "spikes that differ, step for step:"
+        print(f"{part.name}: {what} {part.error:.2%} (chosen without samples: {part.data_free:.2%})")
+    for line in exported.rounding:
+        if line.cut_off:
+            print(
+                f"note: {line.layer}: {line.cut_off:,} of its {line.parameter}s lie beyond the grid and were cut off, "
+                f"the worst by {abs(line.error):.3g} (from {line.value:.3g})"
+            )
 
 
 def _print_rounding(exported: Exported) -> None:
     from tabulate import tabulate
 
     rows = [
-        (r.layer, r.parameter, f"{r.value:.6g}", r.integer, f"{r.effective:.6g}", f"{r.error:.2e}")
+        (r.layer, r.parameter, f"{r.value:.6g}", r.integer, f"{r.effective:.6g}", f"{r.error:.2e}", r.cut_off, r.moved)
         for r in exported.rounding
     ]
+    headers = ("layer", "parameter", "float", "integer", "effective", "error", "cut off", "not to the nearest")
     print("rounding, worst case of each parameter:")
-    print(tabulate(rows, ("layer", "parameter", "float", "integer", "effective", "error"), disable_numparse=True))
+    print(tabulate(rows, headers, disable_numparse=True))
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from asrc_export import calibrate, network_file, quantize
+from asrc_export import calibrate, firing, float_network, network_file, quantize, search
+from asrc_export.activity import observe
 from asrc_export.arithmetic import Mapping
 from asrc_export.calibrate import Observed
 from asrc_export.chip import target
 from asrc_export.chip.rules import Finding
-from asrc_export.feed import dataset_for
+from asrc_export.feed import calibration_for
 from asrc_export.interop import netx_export
 from asrc_export.network import IntegerNetwork
 from asrc_export.quantize import Rounded
+from asrc_export.search import Found, Measured, Progress
 from asrc_train import freeze
 from asrc_train.atomic import require_writable
+from asrc_train.data.dataset import Samples
+from asrc_train.freeze import FrozenNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +32,10 @@ class Exported:
     rounding: list[Rounded]
     observed: list[Observed]
     findings: list[Finding]
+    firing: list[firing.Finding]
+    """Neurons that say nothing on the calibration samples, before export and after."""
+    measured: tuple[Measured, ...] = ()
+    """How far each layer and the readout is from the float one on calibration samples, if scales were searched."""
 
 
 def export(
@@ -34,15 +43,19 @@ def export(
     target_name: str,
     out: str | Path | None = None,
     *,
-    bits: int = 8,
+    bits: int | tuple[int, ...] = 8,
     mapping: Mapping = "delay-line",
     calibrate_on: str | None = None,
     netx: bool = False,
+    progress: Progress = lambda done, note: None,
 ) -> Exported:
     """Quantize a checkpoint for a target and write the integer network (by default beside the checkpoint).
 
-    Ranges are observed on training samples of ``calibrate_on``, by default the data set trained on, and not at
-    all for a network from elsewhere that names none. ``netx`` keeps to the number formats of lava-dl's netx. Raises
+    ``bits``: the width of all weights, or one for each layer and the readout. Scales are searched, and ranges
+    observed, on training samples of ``calibrate_on``, by default the data set trained on. For a network from elsewhere
+    that names none, scales are those with the least expected error and no ranges are observed; for a checkpoint
+    fine-tuned for the target and bits they are those it was trained at. ``progress`` is told how much of a search is
+    done, as a share. ``netx`` keeps to the number formats of lava-dl's netx. Raises
     UnreadableFile, NonFiniteWeights, UnknownName, SpanTooLong, InvalidSetting, InvalidData, RulesBroken,
     UnwritableOutput; an earlier file at ``out`` is left whole.
     """
@@ -50,16 +63,46 @@ def export(
     path = Path(out or default_output(model, chip))
     require_writable(path)
     frozen = freeze.freeze_file(model)
-    made = quantize.quantize(frozen, netx_export.narrowed(chip) if netx else chip, bits=bits, mapping=mapping)
+    numbers = netx_export.narrowed(chip) if netx else chip
+    trained = quantize.trained_at(frozen, numbers, bits)
+    quantize.require_spans(frozen, mapping)
+    data = calibrate_on or frozen.provenance["data"]
+    samples = calibration_for(frozen, data).train_x if data else None
+    found = None if trained or samples is None else _searched(frozen, numbers, bits, samples, progress)
+    made = quantize.quantize(frozen, numbers, bits=bits, mapping=mapping, plan=found.plan if found else None)
     if netx:
         made = netx_export.refit(made)
-    data = calibrate_on or frozen.provenance["data"]
-    observed = calibrate.observe(made.network, dataset_for(made.network, data).train_x) if data else []
-    reached = {each.name: [each.state.low, each.state.high] for each in observed}
-    known = {**made.network.provenance, "observed": reached, **target.luggage(chip)}
+    observed = calibrate.observe(made.network, samples) if samples is not None else []
+    silent = _silent(frozen, observed, samples) if samples is not None else []
+    known = {
+        **made.network.provenance,
+        "observed": {each.name: [each.state.low, each.state.high] for each in observed},
+        **(_calibration(data, found) if found else {}),
+        **target.luggage(chip),
+    }
     network = replace(made.network, provenance=known)
     network_file.save(network, path)
-    return Exported(path, network, made.rounding, observed, made.findings)
+    return Exported(path, network, made.rounding, observed, made.findings, silent, found.measured if found else ())
+
+
+def _searched(
+    frozen: FrozenNetwork, chip: target.Target, bits: int | tuple[int, ...], samples: Samples, progress: Progress
+) -> Found:
+    quantize.require_finite(frozen)
+    parts = len(frozen.layers) + 1
+    activity = observe(frozen, samples)
+    return search.search(frozen, chip, bits, activity, lambda done, note: progress(done / parts, note))
+
+
+def _calibration(data: str, found: Found) -> dict[str, Any]:
+    """For the provenance: what the search chose by, and how far each part is from the float one on it."""
+    return {"calibration": {"data": data, "samples": found.samples, "parts": [m._asdict() for m in found.measured]}}
+
+
+def _silent(frozen: FrozenNetwork, observed: list[Observed], samples: Samples) -> list[firing.Finding]:
+    spikes = float_network.spikes(frozen, samples[: calibrate.SAMPLES])
+    before = [firing.of_spikes(layer.name, fired) for layer, fired in zip(frozen.layers, spikes, strict=True)]
+    return firing.findings([each.firing for each in observed if each.firing is not None], before)
 
 
 def default_output(model: str | Path, chip: target.Target) -> Path:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from asrc_export.network import IntegerNetwork
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_export.network import InputFormat, IntegerNetwork
 from asrc_train import data
 from asrc_train.data.dataset import Dataset, permuted
 from asrc_train.errors import InvalidData, InvalidSetting
+from asrc_train.freeze import FrozenNetwork
 
 
 def dataset_for(network: IntegerNetwork, name: str | None = None) -> Dataset:
@@ -19,15 +23,20 @@ def dataset_for(network: IntegerNetwork, name: str | None = None) -> Dataset:
     name = name or network.provenance.get("data")
     if not isinstance(name, str):
         raise InvalidSetting("--data", "the network does not say what it was trained on, name a data set")
+    return _fitting(name, network.input, network.steps, network.permutation)
+
+
+def calibration_for(frozen: FrozenNetwork, name: str) -> Dataset:
+    """The data set of that name for a network that has no integers yet. Raises UnknownName, InvalidData."""
+    entry = InputFormat(frozen.channels, 0, frozen.maximum, frozen.scale)
+    return _fitting(name, entry, frozen.steps, frozen.permutation)
+
+
+def _fitting(name: str, entry: InputFormat, steps: int, order: NDArray[np.int64] | None) -> Dataset:
     dataset = data.load(name)
     mine = f"{dataset.steps} steps of {dataset.channels} values from 0 to {dataset.maximum}"
-    entry = network.input
-    theirs = f"{network.steps} steps of {entry.channels} values from {entry.minimum} to {entry.maximum}"
+    theirs = f"{steps} steps of {entry.channels} values from {entry.minimum} to {entry.maximum}"
     if mine != theirs:
         why = f"its samples are {mine}, the network's are {theirs}"
         raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on")
-    return replace(
-        dataset,
-        train_x=permuted(dataset.train_x, network.permutation),
-        test_x=permuted(dataset.test_x, network.permutation),
-    )
+    return replace(dataset, train_x=permuted(dataset.train_x, order), test_x=permuted(dataset.test_x, order))

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asrc_export import quantize, scales
+from asrc_export import quantize, scales, search
+from asrc_export.activity import observe
 from asrc_export.arithmetic import Mapping
 from asrc_export.chip import target
 from asrc_export.engines import select
@@ -22,10 +23,10 @@ from asrc_train import checkpoint, data
 from asrc_train.atomic import require_writable
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import Config
-from asrc_train.data.dataset import permutation
+from asrc_train.data.dataset import Samples, permutation, permuted
 from asrc_train.errors import InvalidData, InvalidSetting
 from asrc_train.fit import Observer, Start, fit
-from asrc_train.freeze import freeze
+from asrc_train.freeze import FrozenNetwork, freeze
 
 GENTLER = 0.2
 """Fine-tuning starts at this share of the learning rate that the float network was trained with."""
@@ -38,7 +39,7 @@ def finetune(
     out: str | Path,
     *,
     epochs: int,
-    bits: int = 8,
+    bits: int | tuple[int, ...] = 8,
     mapping: Mapping = "delay-line",
     resume: bool = False,
     device: str = "cpu",
@@ -46,10 +47,11 @@ def finetune(
 ) -> Checkpoint:
     """Train a checkpoint on as the integer network it will be, and write the best epoch's checkpoint to ``out``.
 
-    Spans and scales are fixed at the start (`quantize.choose`), and the new checkpoint carries them: exported to the
-    same target with as many bits, it becomes the very integers that it was trained with. Batch normalisation is
-    folded into the weights first, and there is no dropout. Data, split, batches and seed are those of the float
-    training, the learning rate falls from a fifth of its own along a cosine.
+    Spans and scales are fixed at the start, searched on training samples (`search`), and the new checkpoint carries
+    them: exported to the same target with as many bits, it becomes the very integers that it was trained with. Training
+    goes on from the weights as the search rounded them. Batch normalisation is folded into the weights first, and there
+    is no dropout. Data, split, batches and seed are those of the float training, the learning rate falls from a fifth
+    of its own along a cosine.
 
     Raises what `quantize` raises (before any training), and the errors of `fit`; InvalidSetting and InvalidData for a
     checkpoint that does not say what it was trained on, or was trained on samples that are not ours.
@@ -57,9 +59,11 @@ def finetune(
     require_writable(out)
     chip = target.load(target_name)
     begun = _folded(checkpoint.load(model))
-    _require_same_samples(begun)
-    chosen = quantize.choose(freeze(begun), chip, bits, to_train=True)
-    begun = replace(begun, provenance={**chosen.carried(), "finetuned_from_sha256": checkpoint.fingerprint(model)})
+    samples = _samples(begun)
+    frozen = freeze(begun)
+    moved, chosen = search.search(frozen, chip, bits, observe(frozen, samples), to_train=True).plan
+    provenance = {**chosen.carried(), "finetuned_from_sha256": checkpoint.fingerprint(model)}
+    begun = replace(begun, tensors=_moved(begun, moved), provenance=provenance)
     quantize.quantize(freeze(begun), chip, bits=bits, mapping=mapping)  # what the target refuses, it refuses now
     start = Start(QuantizedNetwork(begun, chosen, chip), begun.provenance)
     config = _gentler(begun, epochs)
@@ -110,6 +114,18 @@ def _folded(trained: Checkpoint) -> Checkpoint:
     return replace(trained, config=trained.config.model_copy(update={"network": network}), tensors=tensors)
 
 
+def _moved(trained: Checkpoint, to: FrozenNetwork) -> dict[str, torch.Tensor]:
+    """The checkpoint's tensors with the weights and biases of another network of its shape."""
+    tensors = dict(trained.tensors)
+    for i, layer in enumerate(to.layers):
+        tensors[f"layers.{i}.feedforward.weight"] = torch.from_numpy(layer.weight).float()
+        tensors[f"layers.{i}.feedforward.bias"] = torch.from_numpy(layer.bias).float()
+        tensors[f"layers.{i}.recurrent.weight"] = torch.from_numpy(layer.recurrent).float()
+    tensors["readout.weight"] = torch.from_numpy(to.readout_weight).float()
+    tensors["readout.bias"] = torch.from_numpy(to.readout_bias).float()
+    return tensors
+
+
 def _gentler(trained: Checkpoint, epochs: int) -> Config:
     training = trained.config.training.model_copy(
         update={
@@ -123,12 +139,12 @@ def _gentler(trained: Checkpoint, epochs: int) -> Config:
     return trained.config.model_copy(update={"training": training})
 
 
-def _require_same_samples(trained: Checkpoint) -> None:
-    """The data that `fit` will load must be what the checkpoint was trained on."""
+def _samples(trained: Checkpoint) -> Samples:
+    """The training samples as the network takes them, if those that `fit` will load are what it was trained on."""
     name = trained.config.data.name
     if name is None:
         raise InvalidSetting("--finetune", "the checkpoint does not say what it was trained on")
-    dataset = data.load(name)
+    dataset = data.shape(name)
     ours = (dataset.steps, dataset.channels, dataset.classes, dataset.maximum, dataset.scale)
     theirs = (trained.steps, trained.channels, trained.classes, trained.maximum, trained.scale)
     order = permutation(dataset.steps, trained.config.data.permutation_seed) if trained.config.data.permute else None
@@ -136,3 +152,4 @@ def _require_same_samples(trained: Checkpoint) -> None:
     if ours != theirs or (None if order is None else order.tolist()) != (None if fed is None else fed.tolist()):
         why = "its samples, or the order of their steps, are not those that the checkpoint was trained on"
         raise InvalidData(f"data set '{name}'", why, "train the float network here first")
+    return permuted(data.load(name).train_x, order)

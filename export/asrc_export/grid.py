@@ -17,6 +17,19 @@ def require_bits(bits: int) -> None:
         raise InvalidSetting("--bits", f"{bits} is outside 2 to 8")
 
 
+def widths(bits: int | tuple[int, ...], layers: int) -> tuple[int, ...]:
+    """The weight bits of each layer and, last, of the readout, where one number stands for all.
+
+    Raises InvalidSetting for a width that no weight has, or another number of them.
+    """
+    each = (bits,) * (layers + 1) if isinstance(bits, int) else bits
+    if len(each) != layers + 1:
+        raise InvalidSetting("--bits", f"there are {len(each)} widths for {layers} layers and the readout")
+    for width in each:
+        require_bits(width)
+    return each
+
+
 @dataclass(frozen=True)
 class WeightGrid:
     """Mixed-sign weights at ``bits`` bits: multiples of 2^(9 - bits) in [-256, 256 - 2^(9 - bits)].

@@ -4,27 +4,30 @@ Each layer gets one scale, the number of membrane units in one unit of the float
 bias and threshold share it; the two weight exponents are the only freedom between the matrices. The scale is the
 one with the least expected error among those for which, whatever the input, no membrane can saturate. First the
 scales are chosen (`choose`), then parameters are rounded at them (`layer_at`, `readout_at`): a checkpoint that was
-trained at given scales is only rounded, by the very functions that rounded it in training.
+trained at given scales is only rounded, by the very functions that rounded it in training. Where samples are at hand,
+`search` chooses better, by what comes out: its `Plan` is rounded here, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from asrc_export.arithmetic import CONTRACT_VERSION, DECAY_ONE, STATE_MAX, Mapping
+from asrc_export import taps
+from asrc_export.arithmetic import DECAY_ONE, STATE_MAX, Ints, Mapping, Tap
 from asrc_export.chip import rules
 from asrc_export.chip.target import Formats, Target
-from asrc_export.grid import WeightGrid, require_bits
+from asrc_export.grid import WeightGrid, widths
 from asrc_export.network import (
     InputFormat,
     IntegerNetwork,
     Readout,
     SkipLayer,
     check_span,
+    contract_version,
     layer_ranges,
     readout_ranges,
     validate,
@@ -36,6 +39,8 @@ from asrc_train.freeze import Floats, FrozenLayer, FrozenNetwork
 
 ASSUMED_RATE = 0.1
 """Spikes per neuron and step that the expected error is weighed with."""
+PARTS = 4
+"""Scales are tried in steps of this fraction of an octave."""
 ROOM_TO_TRAIN = 2
 """Scales for training leave a membrane's worst case this many times below saturation: weights grow."""
 
@@ -44,7 +49,8 @@ ROOM_TO_TRAIN = 2
 class Rounded:
     """One line of the rounding log: a parameter's float value, its integer, the value that integer stands for.
 
-    Of a tensor, the entry is that of its worst error.
+    Of a tensor, the entry is that of its worst error; ``cut_off`` counts its values beyond the grid's ends, ``moved``
+    those that went to another value of the grid than the nearest.
     """
 
     layer: str
@@ -52,6 +58,8 @@ class Rounded:
     value: float
     integer: int
     effective: float
+    cut_off: int = 0
+    moved: int = 0
 
     @property
     def error(self) -> float:
@@ -68,6 +76,13 @@ class Quantized:
     findings: list[rules.Finding]
 
 
+class Plan(NamedTuple):
+    """Scales, and the float network with its parameters moved to where rounding at them gives the integers wanted."""
+
+    frozen: FrozenNetwork
+    scales: Scales
+
+
 class Feed(NamedTuple):
     """What comes into a layer: the real value of an input of 1, the inputs' range, and their mean square."""
 
@@ -77,33 +92,40 @@ class Feed(NamedTuple):
     power: float
 
 
-def quantize(frozen: FrozenNetwork, target: Target, *, bits: int = 8, mapping: Mapping = "delay-line") -> Quantized:
+def quantize(
+    frozen: FrozenNetwork,
+    target: Target,
+    *,
+    bits: int | tuple[int, ...] = 8,
+    mapping: Mapping = "delay-line",
+    plan: Plan | None = None,
+) -> Quantized:
     """The integer network that stands for a frozen float network on a target.
 
-    Scales that a network was trained at (`scales.kept`), for this target and this many bits, are used as they are,
-    and then stand in its provenance.
+    ``bits``: the width of all weights, or one for each layer and the readout. Scales that a network was trained at
+    (`scales.kept`), for this target and these bits, are used as they are, and then stand in its provenance. Otherwise
+    a ``plan`` found by `search` for this target and these bits is, or else the scales that `choose` finds.
 
     Raises NonFiniteWeights, SpanTooLong (naming the layer), InvalidSetting (bits, or weights that no scale fits, or
     not the one trained at), RulesBroken (all hardware limits that block, at once).
     """
-    for layer in frozen.layers:
-        check_span(layer.name, layer.span, mapping)
-    _require_finite(frozen)
-    trained = kept(frozen)
-    if trained is not None and (trained.target, trained.bits) != (target.name, bits):
-        trained = None
-    scales = trained or choose(frozen, target, bits)
-    grid, formats = WeightGrid(bits), target.formats
+    require_spans(frozen, mapping)
+    require_finite(frozen)
+    stated, frozen = frozen, taps.whole(frozen)
+    trained, formats = trained_at(frozen, target, bits), target.formats
+    moved, scales = Plan(frozen, trained) if trained else plan or Plan(frozen, choose(frozen, target, bits))
+    *grids, readout_grid = (WeightGrid(width) for width in widths(bits, len(frozen.layers)))
+    assert (scales.target, scales.widths) == (target.name, widths(bits, len(frozen.layers))), "another plan's bits"
     layers: list[SkipLayer] = []
     rounding: list[Rounded] = []
-    for i, (float_layer, at) in enumerate(zip(frozen.layers, scales.layers, strict=True)):
+    for i, (float_layer, at, grid) in enumerate(zip(moved.layers, scales.layers, grids, strict=True)):
         into = feed(frozen, i)
         made = layer_at(float_layer, into.unit, at, grid, formats)
-        if not _cannot_overflow(made, into, formats):
+        if not cannot_overflow(made, into, formats):
             raise _outgrown(made.name)
         layers.append(made)
-        rounding.extend(_layer_log(float_layer, made, into.unit))
-    readout = readout_at(frozen.readout_weight, frozen.readout_bias, scales.readout, grid, formats)
+        rounding.extend(_layer_log(stated.layers[i], made, into.unit))
+    readout = readout_at(moved.readout_weight, moved.readout_bias, scales.readout, readout_grid, formats)
     if not readout_ranges(readout, (0, 1), frozen.steps).state.fits_state:
         raise _outgrown(readout.name)
     rounding.extend(_readout_log(frozen, readout))
@@ -121,7 +143,7 @@ def quantize(frozen: FrozenNetwork, target: Target, *, bits: int = 8, mapping: M
                 **provenance,
                 **(trained.carried() if trained else {}),
                 "asrc": __version__,
-                "contract": CONTRACT_VERSION,
+                "contract": contract_version(layers),
                 "rounding": [_plain(line) for line in rounding],
             },
         )
@@ -129,23 +151,32 @@ def quantize(frozen: FrozenNetwork, target: Target, *, bits: int = 8, mapping: M
     return Quantized(network, rounding, rules.require(network, target))
 
 
-def choose(frozen: FrozenNetwork, target: Target, bits: int, *, to_train: bool = False) -> Scales:
-    """The feasible scales with the least expected error, each layer's for itself.
+def trained_at(frozen: FrozenNetwork, target: Target, bits: int | tuple[int, ...]) -> Scales | None:
+    """The scales that the network was trained at, if they are for this target and these bits.
 
-    ``to_train``: scales at which training goes on (`quantized_network`). Their recurrent sums are never floored
-    (exponents of at least 0), they leave room for weights to grow, and, where that lessens the error, the largest
-    weights are cut off at the grid's ends. Raises NonFiniteWeights, InvalidSetting (bits, or a layer without a
-    feasible scale).
+    Raises InvalidSetting (bits, or scales that are not whole).
     """
-    require_bits(bits)
-    _require_finite(frozen)
-    grid, formats = WeightGrid(bits), target.formats
+    asked, trained = widths(bits, len(frozen.layers)), kept(frozen)
+    return trained if trained is not None and (trained.target, trained.widths) == (target.name, asked) else None
+
+
+def choose(frozen: FrozenNetwork, target: Target, bits: int | tuple[int, ...], *, to_train: bool = False) -> Scales:
+    """The feasible scales with the least expected error, each layer's for itself; no samples are needed.
+
+    Where that lessens the square error, the largest weights are cut off at the grid's ends. ``to_train``: scales at
+    which training goes on (`quantized_network`). Their recurrent sums are never floored (exponents of at least 0), and
+    they leave room for weights to grow. Raises NonFiniteWeights, InvalidSetting (bits, or a layer without a feasible
+    scale).
+    """
+    *grids, readout_grid = (WeightGrid(width) for width in widths(bits, len(frozen.layers)))
+    require_finite(frozen)
+    frozen, formats = taps.whole(frozen), target.formats
     layers = tuple(
-        _choose_layer(layer, feed(frozen, i), grid, formats, to_train) for i, layer in enumerate(frozen.layers)
+        choose_layer(layer, feed(frozen, i), grid, formats, to_train)
+        for i, (layer, grid) in enumerate(zip(frozen.layers, grids, strict=True))
     )
-    return Scales(
-        target=target.name, bits=bits, layers=layers, readout=_choose_readout(frozen, grid, formats, to_train)
-    )
+    readout = choose_readout(frozen, readout_grid, formats)
+    return Scales(target=target.name, bits=bits, layers=layers, readout=readout)
 
 
 def feed(frozen: FrozenNetwork, index: int) -> Feed:
@@ -158,7 +189,8 @@ def feed(frozen: FrozenNetwork, index: int) -> Feed:
 def layer_at(layer: FrozenLayer, unit_in: float, at: LayerScales, grid: WeightGrid, formats: Formats) -> SkipLayer:
     """The layer in integers at given scales; weights and biases beyond a grid's ends come to lie on them.
 
-    ``unit_in`` is the real value of an input of 1. Raises InvalidSetting if the threshold has no integer there.
+    ``unit_in`` is the real value of an input of 1; taps weigh whole numbers (`taps.whole`). Raises InvalidSetting if
+    the threshold has no integer there.
     """
     w_factor, u_factor = weight_factors(unit_in, at, formats)
     threshold = layer.threshold * at.scale
@@ -179,6 +211,7 @@ def layer_at(layer: FrozenLayer, unit_in: float, at: LayerScales, grid: WeightGr
         activation_shift=formats.activation_shift.count,
         weight_bits=grid.bits,
         scale=at.scale,
+        taps=tuple(Tap(span, int(weight)) for span, weight in layer.taps),
     )
 
 
@@ -209,18 +242,22 @@ def _outgrown(layer: str) -> InvalidSetting:
     )
 
 
-def _choose_layer(layer: FrozenLayer, into: Feed, grid: WeightGrid, formats: Formats, to_train: bool) -> LayerScales:
-    """The feasible scale with the least expected error; of equals the largest."""
+def choose_layer(
+    layer: FrozenLayer, into: Feed, grid: WeightGrid, formats: Formats, to_train: bool = False
+) -> LayerScales:
+    """The feasible scale with the least expected error; of equals the largest.
+
+    Raises InvalidSetting if there is none.
+    """
     best: tuple[float, float, LayerScales] | None = None
-    for scale in _scales(layer, into.unit, grid, formats, parts=4 if to_train else 1):
+    for scale in _scales(layer, into.unit, grid, formats):
         at = _at_scale(layer, into.unit, scale, grid, formats, to_train)
         if at is None:
             continue
         made = layer_at(layer, into.unit, at, grid, formats)
-        if not _cannot_overflow(made, into, formats, ROOM_TO_TRAIN if to_train else 1):
-            continue
         error = _expected_error(layer, made, into.unit, into.power)
-        if best is None or (error, -scale) < (best[0], -best[1]):
+        better = best is None or (error, -scale) < (best[0], -best[1])
+        if better and cannot_overflow(made, into, formats, ROOM_TO_TRAIN if to_train else 1):
             best = error, scale, at
     if best is None:
         room = " and leaves room to train" if to_train else ""
@@ -232,7 +269,7 @@ def _choose_layer(layer: FrozenLayer, into: Feed, grid: WeightGrid, formats: For
     return best[2]
 
 
-def _cannot_overflow(made: SkipLayer, into: Feed, formats: Formats, room: int = 1) -> bool:
+def cannot_overflow(made: SkipLayer, into: Feed, formats: Formats, room: int = 1) -> bool:
     """Whether no input can saturate a membrane, nor wrap the synaptic accumulator where its width is known.
 
     With ``room``, not even if what it reaches were that many times as large.
@@ -247,17 +284,17 @@ def _cannot_overflow(made: SkipLayer, into: Feed, formats: Formats, room: int = 
     return bool(reach * room < 2 ** (formats.accumulator_bits.count - 1))
 
 
-def _scales(layer: FrozenLayer, unit_in: float, grid: WeightGrid, formats: Formats, parts: int = 1) -> Iterator[float]:
-    """Scales at which one of the two matrices fills its grid exactly, over the octaves that exponents reach, each
-    octave in so many parts.
+def _scales(layer: FrozenLayer, unit_in: float, grid: WeightGrid, formats: Formats) -> Iterator[float]:
+    """Scales at which one of the two matrices fills its grid exactly, or by a part of an octave less or more, over the
+    octaves that exponents reach.
     """
     unit = 2.0**formats.activation_shift.count
     lowest, highest = formats.min_weight_exponent.count, formats.max_weight_exponent.count
     for matrix in (layer.weight * unit_in, layer.recurrent):
-        extent = _extent(matrix, grid)
-        if extent > 0:
-            for part in range(parts * lowest, parts * highest + 1):
-                yield unit * 2.0 ** (part / parts) / extent
+        reach = extent(matrix, grid)
+        if reach > 0:
+            for part in range(PARTS * lowest, PARTS * highest + 1):
+                yield unit * 2.0 ** (part / PARTS) / reach
 
 
 def _at_scale(
@@ -267,18 +304,19 @@ def _at_scale(
     sums = scale / 2.0**formats.activation_shift.count
     scaled = [matrix * sums for matrix in (layer.weight * unit_in, layer.recurrent)]
     fitting = [_exponent(each, grid, formats) for each in scaled]
-    if not _holds_threshold(layer.threshold * scale, formats):
-        return None
-    if np.abs(layer.bias * scale).max() > formats.bias_grid.high:
-        return None
     e_ff, e_rec = fitting
-    if e_ff is None or e_rec is None:
+    if not fits(layer, scale, formats) or e_ff is None or e_rec is None:
         return None
-    if to_train:
-        e_ff, e_rec = (_cut_exponent(each, e, grid, formats) for each, e in zip(scaled, (e_ff, e_rec), strict=True))
-        if e_rec < 0:
-            return None
+    e_ff, e_rec = (_cut_exponent(each, e, grid, formats) for each, e in zip(scaled, (e_ff, e_rec), strict=True))
+    if to_train and e_rec < 0:
+        return None
     return LayerScales(scale=scale, feedforward_exponent=e_ff, recurrent_exponent=e_rec)
+
+
+def fits(layer: FrozenLayer, scale: float, formats: Formats) -> bool:
+    """Whether the layer's threshold and biases have integers at the scale."""
+    biases_fit = bool(np.abs(layer.bias * scale).max() <= formats.bias_grid.high)
+    return biases_fit and _holds_threshold(layer.threshold * scale, formats)
 
 
 def _holds_threshold(threshold: float, formats: Formats) -> bool:
@@ -287,12 +325,12 @@ def _holds_threshold(threshold: float, formats: Formats) -> bool:
 
 def _exponent(scaled: Floats, grid: WeightGrid, formats: Formats) -> int | None:
     """The smallest exponent at which the matrix fits the grid: smallest, because it wastes no resolution."""
-    extent = _extent(scaled, grid)
+    reach = extent(scaled, grid)
     lowest, highest = formats.min_weight_exponent.count, formats.max_weight_exponent.count
-    if extent == 0:
+    if reach == 0:
         return 0
     # A hair of tolerance, so that the scale chosen to fill the grid exactly does.
-    exponent = max(lowest, int(np.ceil(np.log2(extent) - 1e-9)))
+    exponent = max(lowest, int(np.ceil(np.log2(reach) - 1e-9)))
     return exponent if exponent <= highest else None
 
 
@@ -314,7 +352,7 @@ def _cut_error(matrix: Floats, grid: WeightGrid) -> Callable[[float], float]:
     return error
 
 
-def _extent(matrix: Floats, grid: WeightGrid) -> float:
+def extent(matrix: Floats, grid: WeightGrid) -> float:
     """The matrix's reach in units of the grid's: 1 fills it."""
     return float(max(matrix.max() / grid.high, matrix.min() / grid.low, 0.0))
 
@@ -323,13 +361,14 @@ def _expected_error(layer: FrozenLayer, made: SkipLayer, into: float, power: flo
     """Mean square error of a step's drive in units of the threshold: rounding of W, U, b and theta, and the
     floor of negative exponents; inputs are taken as independent with mean square ``power``.
     """
+    recalled = ASSUMED_RATE * sum(tap.weight**2 for tap in made.heard)
     unit = 2.0**made.activation_shift / made.scale
     w_error = layer.weight * into - made.feedforward * (unit * 2.0**made.feedforward_exponent)
     u_error = layer.recurrent - made.recurrent * (unit * 2.0**made.recurrent_exponent)
     floors = sum(unit**2 / 3 for e in (made.feedforward_exponent, made.recurrent_exponent) if e < 0)
     return (
         float(
-            (np.square(w_error).sum(axis=1) * power + np.square(u_error).sum(axis=1) * ASSUMED_RATE).mean()
+            (np.square(w_error).sum(axis=1) * power + np.square(u_error).sum(axis=1) * recalled).mean()
             + np.square(layer.bias - made.bias / made.scale).mean()
             + (layer.threshold - made.threshold / made.scale) ** 2
             + floors
@@ -338,33 +377,50 @@ def _expected_error(layer: FrozenLayer, made: SkipLayer, into: float, power: flo
     )
 
 
-def _choose_readout(frozen: FrozenNetwork, grid: WeightGrid, formats: Formats, to_train: bool) -> ReadoutScales:
-    """Weights fill the grid; the exponent falls until no accumulator can saturate within the sample's steps.
+def choose_readout(frozen: FrozenNetwork, grid: WeightGrid, formats: Formats) -> ReadoutScales:
+    """The grid unit with the least square error of the weights, the largest cut off where that lessens it.
+
+    Raises InvalidSetting if no scale is feasible.
+    """
+    unit = extent(frozen.readout_weight, grid) or 1.0 / grid.high
+    unit = min((unit / 2 ** (part / PARTS) for part in range(9)), key=_cut_error(frozen.readout_weight, grid))
+    at = largest_readout(frozen.readout_weight, frozen.readout_bias, unit, frozen.steps, grid, formats)
+    if at is None:
+        raise InvalidSetting(
+            "readout",
+            f"its accumulators could exceed {STATE_MAX} within {frozen.steps} steps at every exponent; "
+            "use a smaller last layer, shorter samples or more weight decay",
+        )
+    return at
+
+
+def largest_readout(
+    weight: Floats, bias: Floats, unit: float, steps: int, grid: WeightGrid, formats: Formats
+) -> ReadoutScales | None:
+    """The largest scale at which a grid unit has that value and no accumulator can saturate within the steps.
 
     Lowering the exponent floors the sum once a step, which costs less than coarser weights would.
     """
-    extent = _extent(frozen.readout_weight, grid) or 1.0 / grid.high
-    if to_train:
-        extent = min((extent / 2 ** (part / 4) for part in range(9)), key=_cut_error(frozen.readout_weight, grid))
     for exponent in range(0, formats.min_weight_exponent.count - 1, -1):
-        at = ReadoutScales(scale=2.0**exponent / extent, exponent=exponent)
-        if np.abs(frozen.readout_bias * at.scale).max() > formats.bias_grid.high:
+        at = ReadoutScales(scale=2.0**exponent / unit, exponent=exponent)
+        if np.abs(bias * at.scale).max() > formats.bias_grid.high:
             continue
-        readout = readout_at(frozen.readout_weight, frozen.readout_bias, at, grid, formats)
-        if readout_ranges(readout, (0, 1), frozen.steps).state.fits_state:
+        if readout_ranges(readout_at(weight, bias, at, grid, formats), (0, 1), steps).state.fits_state:
             return at
-    raise InvalidSetting(
-        "readout",
-        f"its accumulators could exceed {STATE_MAX} within {frozen.steps} steps at every exponent; "
-        "use a smaller last layer, shorter samples or more weight decay",
-    )
+    return None
 
 
 def _layer_log(layer: FrozenLayer, made: SkipLayer, into: float) -> Iterator[Rounded]:
     unit = 2.0**made.activation_shift / made.scale
-    w_unit, u_unit = unit * 2.0**made.feedforward_exponent / into, unit * 2.0**made.recurrent_exponent
-    yield _worst(made.name, "feedforward weight", layer.weight, made.feedforward, w_unit)
-    yield _worst(made.name, "recurrent weight", layer.recurrent, made.recurrent, u_unit)
+    divisor = made.largest_message / taps.gain(layer)
+    w_unit, u_unit = unit * 2.0**made.feedforward_exponent / into, unit * 2.0**made.recurrent_exponent * divisor
+    grid = WeightGrid(made.weight_bits)
+    yield _worst(made.name, "feedforward weight", layer.weight, made.feedforward, w_unit, grid)
+    yield _worst(made.name, "recurrent weight", layer.recurrent, made.recurrent, u_unit, grid)
+    whole = {tap.span: tap.weight for tap in made.heard}
+    for span, weight in layer.taps:
+        m = whole.get(span, 0)
+        yield Rounded(made.name, f"weight of the tap {span} steps back", weight, m, m / divisor)
     yield _worst(made.name, "bias", layer.bias, made.bias, 1 / made.scale)
     yield Rounded(made.name, "threshold", layer.threshold, made.threshold, made.threshold / made.scale)
     yield Rounded(made.name, "decay factor", layer.decay, made.decay, (DECAY_ONE - made.decay) / DECAY_ONE)
@@ -372,14 +428,22 @@ def _layer_log(layer: FrozenLayer, made: SkipLayer, into: float) -> Iterator[Rou
 
 def _readout_log(frozen: FrozenNetwork, readout: Readout) -> Iterator[Rounded]:
     unit = 2.0**readout.exponent / readout.scale
-    yield _worst(readout.name, "weight", frozen.readout_weight, readout.weight, unit)
+    yield _worst(readout.name, "weight", frozen.readout_weight, readout.weight, unit, WeightGrid(readout.weight_bits))
     yield _worst(readout.name, "bias", frozen.readout_bias, readout.bias, 1 / readout.scale)
 
 
-def _worst(layer: str, parameter: str, values: Floats, integers: np.ndarray[Any, Any], unit: float) -> Rounded:
+def _worst(
+    layer: str, parameter: str, values: Floats, integers: Ints, unit: float, grid: WeightGrid | None = None
+) -> Rounded:
     effective = integers * unit
     at = np.unravel_index(np.abs(effective - values).argmax(), values.shape)
-    return Rounded(layer, parameter, float(values[at]), int(integers[at]), float(effective[at]))
+    line = Rounded(layer, parameter, float(values[at]), int(integers[at]), float(effective[at]))
+    if grid is None:
+        return line
+    wanted, half = values / unit, grid.step / 2 * (1 + 1e-9)
+    beyond = (wanted < grid.low - half) | (wanted > grid.high + half)
+    moved = (np.abs(np.clip(wanted, grid.low, grid.high) - integers) > half).sum()
+    return replace(line, cut_off=int(beyond.sum()), moved=int(moved))
 
 
 def _plain(line: Rounded) -> dict[str, Any]:
@@ -390,10 +454,24 @@ def _plain(line: Rounded) -> dict[str, Any]:
         "integer": line.integer,
         "effective": line.effective,
         "error": line.error,
+        "cut_off": line.cut_off,
+        "moved": line.moved,
     }
 
 
-def _require_finite(frozen: FrozenNetwork) -> None:
+def require_spans(frozen: FrozenNetwork, mapping: Mapping) -> None:
+    """Raise SpanTooLong, naming the layer, if the mapping cannot reach back as far as a span; InvalidSetting if it has
+    no taps and a layer hears several spans at once.
+    """
+    for layer in frozen.layers:
+        check_span(layer.name, layer.span, mapping)
+        if layer.taps and mapping != "delay-line":
+            why = f"layer '{layer.name}' hears {len(layer.taps)} spans at once, each of which would take a copy of U"
+            raise InvalidSetting(f"--mapping {mapping}", f"{why}; use delay-line")
+
+
+def require_finite(frozen: FrozenNetwork) -> None:
+    """Raise NonFiniteWeights, naming the tensor, for a weight or bias that is no number."""
     tensors = [("readout.weight", frozen.readout_weight), ("readout.bias", frozen.readout_bias)]
     for layer in frozen.layers:
         tensors += [

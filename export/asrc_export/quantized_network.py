@@ -4,7 +4,7 @@ Its parameters are floats. At every call they are rounded by the exporter's own 
 scales fixed beforehand, and the layers run on the integers so found. Floats hold them: everything is divided by a
 power of two, P for each layer, which changes no digit. With the integers of docs/arithmetic.md,
 
-    u / P = decayed(v / P) + (floor(W x 2^e_ff) 2^h + b) / P + (U 2^(e_rec + h) / P) s[t - lambda]
+    u / P = decayed(v / P) + (floor(W x 2^e_ff) 2^h + b) / P + (U 2^(e_rec + h) / P) r[t]
 
 is the kernels' equation with a resolution of 1 / P. P is the power nearest to the layer's scale, so that the
 surrogate's triangle is as wide as in float training. Backward, every rounding counts as if it were not there
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from asrc_export import taps
 from asrc_export.arithmetic import DECAY_ONE, Ints
 from asrc_export.chip.target import Target
 from asrc_export.grid import WeightGrid
@@ -48,7 +49,7 @@ class QuantizedNetwork(SkipRecurrentNetwork):
         super().__init__(start.channels, start.classes, start.config.network)
         self.load_state_dict(dict(start.tensors))
         self._start, self._scales, self._formats = freeze(start), scales, target.formats
-        self._grid = WeightGrid(scales.bits)
+        self._grids = tuple(WeightGrid(width) for width in scales.widths)
         self._dtype = self._exact_dtype()
 
     def forward(self, x: Tensor, temperature: float | None = None) -> Tensor:
@@ -81,21 +82,25 @@ class QuantizedNetwork(SkipRecurrentNetwork):
             bias=_array(layer.feedforward.bias),
             recurrent=_array(layer.recurrent.weight),
         )
-        return layer_at(frozen, feed(self._start, i).unit, self._scales.layers[i], self._grid, self._formats)
+        heard, unit_in = taps.whole_layer(frozen), feed(self._start, i).unit
+        return layer_at(heard, unit_in, self._scales.layers[i], self._grids[i], self._formats)
 
     def _integer_readout(self) -> Readout:
         weight, bias = _array(self.readout.weight), _array(self.readout.bias)
-        return readout_at(weight, bias, self._scales.readout, self._grid, self._formats)
+        return readout_at(weight, bias, self._scales.readout, self._grids[-1], self._formats)
 
     def _spikes(self, i: int, layer: SkipRecurrentLayer, x: Tensor) -> Tensor:
         made, at = self._integer_layer(i, layer), self._scales.layers[i]
         w_factor, u_factor = weight_factors(feed(self._start, i).unit, at, self._formats)
+        u_factor *= taps.gain(self._start.layers[i]) / made.largest_message
         unit = 2.0 ** round(math.log2(made.scale))  # P
         sums = 2.0**made.activation_shift / unit
-        a_ff = self._product(x, layer.feedforward.weight, w_factor, made.feedforward, made.feedforward_exponent)
+        grid = self._grids[i]
+        on_grid = _weights(layer.feedforward.weight, w_factor, made.feedforward, grid)
+        a_ff = self._product(x, on_grid, made.feedforward_exponent)
         bias = self._rounded_bias(layer.feedforward.bias, made.scale, made.bias) / unit
         current = torch.add(bias.to(self._dtype), a_ff, alpha=sums)
-        recurrent = self._weights(layer.recurrent.weight, u_factor, made.recurrent)
+        recurrent = _weights(layer.recurrent.weight, u_factor, made.recurrent, grid)
         dynamics = Dynamics(
             decay=(DECAY_ONE - made.decay) / DECAY_ONE,
             threshold=made.threshold / unit,
@@ -104,24 +109,19 @@ class QuantizedNetwork(SkipRecurrentNetwork):
             resolution=1 / unit,
         )
         scaled = (recurrent * (2.0**made.recurrent_exponent * sums)).to(self._dtype)
-        return driven_recurrence(current, scaled, made.span, dynamics)
+        return driven_recurrence(current, scaled, _heard(made).to(scaled) if made.taps else made.span, dynamics)
 
     def _accumulators(self, spikes: Tensor) -> Tensor:
         made = self._integer_readout()
         factor = made.scale / 2.0**made.exponent
-        a = self._product(spikes, self.readout.weight, factor, made.weight, made.exponent)
+        a = self._product(spikes, _weights(self.readout.weight, factor, made.weight, self._grids[-1]), made.exponent)
         bias = self._rounded_bias(self.readout.bias, made.scale, made.bias)
         return a.sum(0, dtype=torch.float64) + len(spikes) * bias
 
-    def _product(self, x: Tensor, weight: Tensor, factor: float, integers: Ints, exponent: int) -> Tensor:
+    def _product(self, x: Tensor, weight: Tensor, exponent: int) -> Tensor:
         """shift(W x, e), as the contract has it."""
-        on_grid = self._weights(weight, factor, integers) * 2.0**exponent
-        a = functional.linear(x, on_grid.to(self._dtype))
+        a = functional.linear(x, (weight * 2.0**exponent).to(self._dtype))
         return straight_through(a, a.detach().floor()) if exponent < 0 else a
-
-    def _weights(self, parameter: Tensor, factor: float, integers: Ints) -> Tensor:
-        half = self._grid.step / 2
-        return _on_grid(parameter, factor, integers, self._grid.low - half, self._grid.high + half)
 
     def _rounded_bias(self, parameter: Tensor, factor: float, integers: Ints) -> Tensor:
         most = self._formats.bias_grid.high
@@ -129,11 +129,26 @@ class QuantizedNetwork(SkipRecurrentNetwork):
 
     def _exact_dtype(self) -> torch.dtype:
         """Single precision, if it holds every value: decays that only shift, and sums that stay below 2^24."""
-        kept = [DECAY_ONE - layer.decay for layer in self.integers()[0]]
+        layers = self.integers()[0]
+        kept = [DECAY_ONE - layer.decay for layer in layers]
         only_shift = all(each & (each - 1) == 0 for each in kept)
-        terms = [self._start.channels * self._start.maximum, *(len(layer.recurrent) for layer in self._start.layers)]
-        sums_fit = max(terms) * -self._grid.low < EXACT_IN_SINGLE
+        recalled = (layer.neurons * layer.largest_message for layer in layers)
+        terms = [self._start.channels * self._start.maximum, *recalled]
+        sums_fit = max(terms) * -self._grids[0].low < EXACT_IN_SINGLE
         return torch.float32 if only_shift and sums_fit else torch.float64
+
+
+def _heard(layer: SkipLayer) -> Tensor:
+    """The layer's taps as the kernels take them: a weight for each lag up to the longest, (K,)."""
+    weights = torch.zeros(layer.span)
+    for span, weight in layer.taps:
+        weights[span - 1] = weight
+    return weights
+
+
+def _weights(parameter: Tensor, factor: float, integers: Ints, grid: WeightGrid) -> Tensor:
+    half = grid.step / 2
+    return _on_grid(parameter, factor, integers, grid.low - half, grid.high + half)
 
 
 def _on_grid(parameter: Tensor, factor: float, integers: Ints, low: float, high: float) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from asrc_export.grid import widths
 from asrc_export.network import MAX_EXPONENT
 from asrc_train.config import first_problem
 from asrc_train.errors import InvalidSetting
@@ -16,6 +17,7 @@ PROVENANCE_KEY = "quantization"
 
 # Far beyond any use, and far from where a weight times the scale would leave double precision.
 _Scale = Annotated[float, Field(gt=0, le=2.0**800, allow_inf_nan=False)]
+_Bits = Annotated[int, Field(ge=2, le=8)]
 _Exponent = Annotated[int, Field(ge=-MAX_EXPONENT, le=MAX_EXPONENT)]
 
 
@@ -39,12 +41,17 @@ class ReadoutScales(_Section):
 
 
 class Scales(_Section):
-    """Of a whole network, for one target and one width of weights."""
+    """Of a whole network, for one target and one width of weights, or one for each layer and the readout."""
 
     target: str
-    bits: Annotated[int, Field(ge=2, le=8)]
+    bits: _Bits | tuple[_Bits, ...]
     layers: tuple[LayerScales, ...]
     readout: ReadoutScales
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The weight bits of each layer and, last, of the readout. Raises InvalidSetting for too few or too many."""
+        return widths(self.bits, len(self.layers))
 
     def carried(self) -> dict[str, Any]:
         """The provenance entry by which `kept` finds them again."""
@@ -64,4 +71,6 @@ def kept(frozen: FrozenNetwork) -> Scales | None:
         raise InvalidSetting(f"{where}, key '{key}'", why) from error
     if len(scales.layers) != len(frozen.layers):
         raise InvalidSetting(where, f"it has scales for {len(scales.layers)} layers, there are {len(frozen.layers)}")
+    if not isinstance(scales.bits, int) and len(scales.bits) != len(scales.layers) + 1:
+        raise InvalidSetting(where, f"it has {len(scales.bits)} widths for {len(scales.layers)} layers and the readout")
     return scales

@@ -1,0 +1,86 @@
+"""What the float network does on samples, layer by layer: the yardstick by which its integers are chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_export import float_network, taps
+from asrc_train.errors import InvalidData
+from asrc_train.freeze import Floats, FrozenLayer, FrozenNetwork
+
+SAMPLES = 64
+LEAST_SAMPLES = 8
+MAX_CELLS = 2**23
+"""At most this many (step, sample, neuron or input) cells of a layer are kept: of long samples, fewer are run."""
+
+Cells = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerActivity:
+    """One layer of the float network over all steps of a batch.
+
+    fed (T, B, I): integers for the first layer, spikes for the others; heard (T, B, N): r[t], what comes back through
+    the recurrence, where several taps weigh whole numbers (`taps.whole`); spikes (T, B, N): ones and zeros.
+    """
+
+    fed: Cells
+    heard: Cells
+    spikes: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """All layers, and the logits (B, C) that the readout comes to."""
+
+    layers: tuple[LayerActivity, ...]
+    logits: Floats
+
+    @property
+    def samples(self) -> int:
+        """B."""
+        return len(self.logits)
+
+
+def observe(frozen: FrozenNetwork, x: NDArray[np.generic]) -> Activity:
+    """Run the first SAMPLES of some samples (B, T, channels) through the float network.
+
+    Raises InvalidData for a wrong type, shape, width or range, or fewer than LEAST_SAMPLES samples.
+    """
+    _require_fit(frozen, x)
+    widest = max(frozen.channels, *(len(layer.recurrent) for layer in frozen.layers))
+    count = min(SAMPLES, max(LEAST_SAMPLES, MAX_CELLS // (x.shape[1] * widest)))
+    fed, layers = x[:count].transpose(1, 0, 2).astype(np.float32), []
+    for layer, spikes in zip(frozen.layers, float_network.spikes(frozen, x[:count]), strict=True):
+        layers.append(LayerActivity(fed, _heard(taps.whole_layer(layer), spikes), spikes))
+        fed = spikes.astype(np.float32)
+    logits = fed.sum(axis=0, dtype=np.float64) @ frozen.readout_weight.T + len(fed) * frozen.readout_bias
+    return Activity(tuple(layers), logits)
+
+
+def _heard(layer: FrozenLayer, spikes: NDArray[np.uint8]) -> Cells:
+    """r[t] at every step: s[t - span], or what all taps together give; zeros before the first step."""
+    r = np.zeros(spikes.shape, np.float32)
+    for span, weight in layer.taps or ((layer.span, 1.0),):
+        r[span:] += np.float32(weight) * spikes[: max(0, len(spikes) - span)]
+    return r
+
+
+def _require_fit(frozen: FrozenNetwork, x: NDArray[np.generic]) -> None:
+    what = "calibration data"
+    if x.ndim != 3 or 0 in x.shape or x.dtype.kind not in "iub":
+        why = f"they are {x.dtype} of shape {x.shape}"
+        raise InvalidData(what, why, "give integers of shape (samples, steps, channels), each at least 1")
+    if x.shape[2] != frozen.channels:
+        why = f"they have {x.shape[2]} channels and the network takes {frozen.channels}"
+        raise InvalidData(what, why, "choose the data set the network was trained on, or one like it")
+    if len(x) < LEAST_SAMPLES:
+        why = f"{len(x)} sample(s) are too few to choose by"
+        raise InvalidData(what, why, f"give at least {LEAST_SAMPLES}, or export without calibration data")
+    low, high = int(x.min()), int(x.max())
+    if low < 0 or high > frozen.maximum:
+        why = f"their values span {low} to {high}, the network's range is 0 to {frozen.maximum}"
+        raise InvalidData(what, why, "give values in the range that the network was trained on")

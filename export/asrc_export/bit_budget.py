@@ -1,0 +1,200 @@
+"""Weight bits for each layer under a total: few where it costs little, many where it costs much.
+
+How much it costs is measured. For each layer, and the readout, and each width that the target stores, the network is
+run on calibration samples with that part at that width and all others at the widest; the loss is the mean
+Kullback-Leibler divergence of its answers from the float network's. Losses of the parts are taken to add up, and the
+choice with the least sum within the budget is found exactly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_export import quantize, search
+from asrc_export.activity import Activity, observe
+from asrc_export.arithmetic import Mapping
+from asrc_export.chip.target import Target
+from asrc_export.engines import select
+from asrc_export.network import IntegerNetwork
+from asrc_export.search import LayerChoice, Progress, ReadoutChoice
+from asrc_train.errors import InvalidSetting
+from asrc_train.freeze import Floats, FrozenNetwork
+
+UNITS = {"bits": 1, "B": 8, "KB": 8 * 1000, "KiB": 8 * 1024, "MB": 8 * 1000**2, "MiB": 8 * 1024**2}
+MAX_BUDGET = 2**50
+
+
+class Option(NamedTuple):
+    """A part at a width: the bits of storage that its weights take, and what it loses, in nats a sample."""
+
+    width: int
+    storage: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """The width chosen for each layer, then the readout, and all that could have been."""
+
+    names: tuple[str, ...]
+    chosen: tuple[Option, ...]
+    options: tuple[tuple[Option, ...], ...]
+
+    @property
+    def bits(self) -> tuple[int, ...]:
+        """The widths alone, as `quantize` takes them."""
+        return tuple(option.width for option in self.chosen)
+
+    @property
+    def storage(self) -> int:
+        """Bits of weight storage, all parts together."""
+        return sum(option.storage for option in self.chosen)
+
+
+def parse(text: str) -> int:
+    """Bits in a budget such as 40KB (1,000 bytes), 40KiB (1,024), 5000B or 320000bits. Raises InvalidSetting."""
+    found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([A-Za-z]+)", text.strip())
+    if found is None or found[2] not in UNITS:
+        raise InvalidSetting(
+            "--budget", f"'{text}' is no size; give a number and one of {', '.join(UNITS)}, as in 40KB"
+        )
+    bits = int(float(found[1]) * UNITS[found[2]])
+    if not 1 <= bits <= MAX_BUDGET:
+        raise InvalidSetting("--budget", f"'{text}' is not between 1 bit and {MAX_BUDGET:,} bits")
+    return bits
+
+
+def choose(
+    frozen: FrozenNetwork,
+    target: Target,
+    budget: int,
+    x: NDArray[np.generic],
+    *,
+    mapping: Mapping = "delay-line",
+    progress: Progress = lambda done, note: None,
+) -> Allocation:
+    """The widths with the least measured loss whose weights take at most ``budget`` bits of storage.
+
+    x: calibration samples (B, T, channels). ``progress`` is told how many of the layers and the readout are done.
+    Raises InvalidData (samples that do not fit, or too few), InvalidSetting (a budget that nothing meets, naming the
+    smallest that can be), and what `quantize` raises.
+    """
+    allowed = sorted(width for width in target.formats.weight_bits if 2 <= width <= 8)
+    if not allowed:
+        raise InvalidSetting("--bits", f"target '{target.name}' stores no weights of 2 to 8 bits")
+    sizes = [layer.weight.size + layer.recurrent.size for layer in frozen.layers] + [frozen.readout_weight.size]
+    names = (*(layer.name for layer in frozen.layers), "readout")
+    _require_reachable(budget, sizes, allowed[0])
+    quantize.require_finite(frozen)
+    activity = observe(frozen, x)
+    losses = _losses(frozen, target, allowed, activity, x[: activity.samples], mapping, progress)
+    options = tuple(
+        tuple(Option(width, width * size, loss) for width, loss in zip(allowed, each, strict=True))
+        for size, each in zip(sizes, losses, strict=True)
+    )
+    return Allocation(names, allocate(options, budget), options)
+
+
+def allocate(options: Sequence[Sequence[Option]], budget: int) -> tuple[Option, ...]:
+    """One option of each part with the least sum of losses within the budget; of equals the one with most bits.
+
+    Exact: of all choices for the first parts, those are dropped to which another is better and no larger. Raises
+    InvalidSetting if nothing fits.
+    """
+    kept: list[tuple[int, float, tuple[Option, ...]]] = [(0, 0.0, ())]
+    for part in options:
+        longer = sorted(
+            (size + option.storage, loss + option.loss, (*chosen, option))
+            for size, loss, chosen in kept
+            for option in part
+            if size + option.storage <= budget
+        )
+        kept = []
+        for each in longer:
+            if not kept or (each[1] <= kept[-1][1] and each[:2] != kept[-1][:2]):
+                kept.append(each)
+    if not kept:
+        least = sum(min(option.storage for option in part) for part in options)
+        raise InvalidSetting("--budget", f"{budget:,} bits are too few, {least:,} are the least")
+    return kept[-1][2]
+
+
+def _require_reachable(budget: int, sizes: Sequence[int], narrowest: int) -> None:
+    least = sum(sizes) * narrowest
+    if budget < least:
+        raise InvalidSetting(
+            "--budget",
+            f"{_bytes(budget)} are too few: with all weights at {narrowest} bits, the fewest that the target stores, "
+            f"they take {_bytes(least)}; give that much, or train a smaller network",
+        )
+
+
+def _bytes(bits: int) -> str:
+    return f"{bits / 8000:,.3f} KB ({bits:,} bits)"
+
+
+def _losses(
+    frozen: FrozenNetwork,
+    target: Target,
+    allowed: Sequence[int],
+    activity: Activity,
+    x: NDArray[np.generic],
+    mapping: Mapping,
+    progress: Progress,
+) -> list[list[float]]:
+    """Of each layer and the readout, the loss at each allowed width, never less than at a wider one."""
+    parts, widest = len(frozen.layers) + 1, len(allowed) - 1
+    layers: list[list[LayerChoice]] = []
+    for i, layer in enumerate(frozen.layers):
+        layers.append([])
+        for k, width in enumerate(allowed):
+            progress(i + k / len(allowed), f"{layer.name} at {width} bits")
+            layers[i].append(search.choose_layer(frozen, i, target, width, activity.layers[i]))
+    readouts = [search.choose_readout(frozen, target, width, activity) for width in allowed]
+    run = select.engine().run
+
+    def loss(picked: Sequence[int]) -> float:
+        network = _network(frozen, target, allowed, picked, layers, readouts, mapping)
+        return divergence(activity.logits, run(network, x).logits / network.readout.scale)
+
+    progress(parts - 1, "measuring")
+    base = loss([widest] * parts)
+    found = []
+    for part in range(parts):
+        own = [loss([k if j == part else widest for j in range(parts)]) for k in range(widest)] + [base]
+        found.append(np.maximum.accumulate(own[::-1])[::-1].tolist())
+    progress(parts, "")
+    return found
+
+
+def _network(
+    frozen: FrozenNetwork,
+    target: Target,
+    allowed: Sequence[int],
+    picked: Sequence[int],
+    layers: Sequence[Sequence[LayerChoice]],
+    readouts: Sequence[ReadoutChoice],
+    mapping: Mapping,
+) -> IntegerNetwork:
+    bits = tuple(allowed[k] for k in picked)
+    own = [choices[k] for choices, k in zip(layers, picked, strict=False)]
+    plan = search.together(frozen, target, bits, own, readouts[picked[-1]], 0).plan
+    return quantize.quantize(frozen, target, bits=bits, mapping=mapping, plan=plan).network
+
+
+def divergence(expected: Floats, logits: Floats) -> float:
+    """Mean over the samples of KL(softmax(expected) || softmax(logits)), in nats; both (B, C)."""
+    mine, theirs = (_log_softmax(each) for each in (expected, logits))
+    return float((np.exp(mine) * (mine - theirs)).sum(axis=1).mean())
+
+
+def _log_softmax(logits: Floats) -> Floats:
+    shifted: Floats = logits - logits.max(axis=1, keepdims=True)
+    logs: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return logs
