@@ -253,6 +253,7 @@ def test_curves_begin_with_the_accuracy_of_the_unperturbed_networks(content: dic
             np.testing.assert_allclose(draws.mean(axis=(0, 2)), curve["mean"])
             np.testing.assert_allclose(draws[0].std(axis=1, ddof=1), curve["spread"])
             assert curve["spread_over"] == "draws"
+            assert curve["mean_loss"] == pytest.approx(curve["mean"][0] - np.mean(curve["mean"][1:]))
 
 
 def test_without_checkpoints_the_integers_have_curves_of_their_own(exported: Exported) -> None:

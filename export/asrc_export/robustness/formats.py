@@ -48,10 +48,7 @@ def sections(content: Content) -> Iterator[Section]:
                 (
                     curve["variant"],
                     curve["version"],
-                    *(
-                        f"{100 * mean:.1f} ± {100 * spread:.1f}"
-                        for mean, spread in zip(curve["mean"], curve["spread"], strict=True)
-                    ),
+                    *(_percent(mean, spread) for mean, spread in zip(curve["mean"], curve["spread"], strict=True)),
                 )
                 for curve in panel["curves"]
             ],
@@ -84,8 +81,8 @@ def _losses(content: Content) -> Section:
     )
     rows = []
     for panel in content["perturbations"]:
-        lost = {(c["variant"], c["version"]): c["mean_loss"] for c in panel["curves"]}
-        rows.append((panel["title"], *(f"{100 * lost[column]:.1f}" for column in columns)))
+        lost = {(c["variant"], c["version"]): _percent(c["mean_loss"], c["mean_loss_spread"]) for c in panel["curves"]}
+        rows.append((panel["title"], *(lost[column] for column in columns)))
     return Section(
         "losses",
         "Points lost, mean over the levels above 0",
@@ -93,6 +90,10 @@ def _losses(content: Content) -> Section:
         rows,
         "Percentage points below the same network unperturbed.",
     )
+
+
+def _percent(mean: float, spread: float) -> str:
+    return f"{100 * mean:.1f} ± {100 * spread:.1f}"
 
 
 def _notes(panel: dict[str, Any]) -> str:

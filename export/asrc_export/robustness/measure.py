@@ -194,7 +194,9 @@ def _accuracy(logits: NDArray[Any], y: Labels) -> float:
 
 
 def _curves(subjects: Sequence[Contender], shares: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """One curve for each variant and version. Spread is over networks where a variant has several, else over draws."""
+    """One curve for each variant and version. Spread is over networks where a variant has several, else over draws;
+    ``mean_loss`` is what is lost on average over the levels above 0.
+    """
     curves = []
     for variant in dict.fromkeys(each.variant for each in subjects):
         mine = [i for i, each in enumerate(subjects) if each.variant == variant]
@@ -202,19 +204,24 @@ def _curves(subjects: Sequence[Contender], shares: NDArray[np.float64]) -> list[
             values = shares[mine, v]  # networks, levels, draws
             if np.isnan(values).any():
                 continue
-            per_network = values.mean(axis=2)
-            apart = per_network if len(mine) > 1 else values[0].T
-            mean = per_network.mean(axis=0)
+            apart = values.mean(axis=2) if len(mine) > 1 else values[0].T  # networks or draws, levels
+            lost = (apart[:, :1] - apart[:, 1:]).mean(axis=1) if apart.shape[1] > 1 else np.zeros(len(apart))
             curves.append(
                 {
                     "variant": variant,
                     "version": version,
                     "networks": mine,
-                    "mean": mean.tolist(),
-                    "spread": (apart.std(axis=0, ddof=1) if len(apart) > 1 else np.zeros(len(mean))).tolist(),
+                    "mean": apart.mean(axis=0).tolist(),
+                    "spread": _spread(apart).tolist(),
                     "spread_over": "networks" if len(mine) > 1 else "draws",
-                    "mean_loss": float((mean[0] - mean[1:]).mean()) if len(mean) > 1 else 0.0,
+                    "mean_loss": float(lost.mean()),
+                    "mean_loss_spread": float(_spread(lost)),
                     "accuracy": values.tolist(),
                 }
             )
     return curves
+
+
+def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard deviation along the first axis, of a sample; 0 of a single one."""
+    return np.asarray(values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1:]))
