@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_export import taps
+from asrc_export import quantize, taps
 from asrc_export.arithmetic import MAX_MESSAGE, MAX_TAPS
-from asrc_train.errors import InvalidSetting
-from asrc_train.freeze import FrozenLayer, FrozenNetwork, WeightedTap
+from asrc_export.chip import target
+from asrc_export.engines import numpy as engine
+from asrc_export.export import export
+from asrc_export.quantized_network import QuantizedNetwork
+from asrc_export.report import contents, formats
+from asrc_train import checkpoint
+from asrc_train.checkpoint import Checkpoint
+from asrc_train.errors import InvalidSetting, RulesBroken
+from asrc_train.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze
+
+LOIHI2 = target.load("loihi2")
 
 some_weights = st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=MAX_TAPS)
 
@@ -102,3 +115,67 @@ def test_whole_weights_stay_and_a_layer_with_one_span_is_the_same_object() -> No
 def test_taps_that_no_message_holds_are_refused_by_layer(broken: FrozenLayer, says: str) -> None:
     with pytest.raises(InvalidSetting, match=says):
         taps.whole(network(broken))
+
+
+@pytest.fixture(scope="module")
+def several(trained: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A k-ASRC checkpoint: its first layer hears 3 and 9 steps back, the kernels of its second have chosen alike."""
+    settings = trained.config.network.model_copy(update={"connection": "k-asrc", "kernels": 2})
+    tensors = {name: tensor for name, tensor in trained.tensors.items() if "connection" not in name}
+    for i, (spans, weights) in enumerate((((3, 9), (1.2, 0.2)), ((5, 5), (0.0, 0.0)))):
+        logits = torch.zeros(2, settings.kernel_length)
+        logits[[0, 1], [span - 1 for span in spans]] = 4.0
+        tensors[f"layers.{i}.connection.span_logits"] = logits
+        tensors[f"layers.{i}.connection.weight_logits"] = torch.tensor(weights)
+    config = trained.config.model_copy(update={"network": settings})
+    path = tmp_path_factory.mktemp("several") / "model.pt"
+    checkpoint.save(replace(trained, config=config, spans=(9, 5), tensors=tensors), path)
+    return path
+
+
+def test_a_checkpoint_that_hears_several_spans_is_deployed_and_reported_as_such(several: Path) -> None:
+    made = export(several, "loihi2")
+    first, second = made.network.layers
+    assert [tap.span for tap in first.taps] == [3, 9]
+    assert (second.taps, second.span) == ((), 5)
+    logged = [line for line in made.rounding if "tap" in line.parameter]
+    assert [line.parameter for line in logged] == ["weight of the tap 3 steps back", "weight of the tap 9 steps back"]
+    assert [line.integer for line in logged] == [tap.weight for tap in first.taps]
+    assert sum(line.effective for line in logged) == pytest.approx(1.0)
+    assert all(abs(line.error) <= taps.MAX_SHARE_ERROR for line in logged)
+    report = contents.build(made.path, several, engine=engine.run, engine_name="numpy", limit=20)
+    jsonschema.validate(report, json.loads(Path(contents.__file__).with_name("schema.json").read_text()))
+    assert report["layers"][0]["taps"] == [tap._asdict() for tap in first.taps]
+    assert "taps" not in report["layers"][1]
+    assert {rung["name"]: rung["agreement"] for rung in report["ladder"]["rungs"]}["deployed"] > 0.5
+    for suffix in (".md", ".html"):
+        formats.write(report, made.path.with_suffix(suffix))
+        assert f"{first.taps[0].weight} x 3, {first.taps[1].weight} x 9" in made.path.with_suffix(suffix).read_text()
+
+
+def test_where_graded_spikes_or_the_delay_line_are_missing_several_spans_are_refused(several: Path) -> None:
+    with pytest.raises(RulesBroken, match=r"layer0: A layer that hears several spans.*loihi2"):
+        export(several, "loihi1")
+    with pytest.raises(InvalidSetting, match=r"--mapping synaptic-delay: layer 'layer0' hears 2 spans.*use delay-line"):
+        export(several, "loihi2", mapping="synaptic-delay")
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_what_is_fine_tuned_with_several_spans_is_what_the_integer_network_computes(several: Path, bits: int) -> None:
+    begun = checkpoint.load(several)
+    chosen = quantize.choose(freeze(begun), LOIHI2, bits, to_train=True)
+    tuned = QuantizedNetwork(begun, chosen, LOIHI2).eval()
+    kept = replace(begun, provenance={**begun.provenance, **chosen.carried()})
+    network = quantize.quantize(freeze(kept), LOIHI2, bits=bits).network
+    assert network.layers[0].taps
+    x = np.random.default_rng(bits).integers(0, 17, (6, network.steps, 1))
+    logits, spikes = tuned.accumulated(torch.from_numpy(x.astype(np.float32)).transpose(0, 1))
+    result = engine.run(network, x, trace=True)
+    assert result.trace is not None
+    for mine, theirs in zip(spikes, result.trace.layers, strict=True):
+        assert np.array_equal(mine.detach().numpy(), theirs.spikes)
+    assert np.array_equal(logits.detach().numpy(), result.logits)
+    logits.square().sum().backward()
+    recurrent = tuned.get_parameter("layers.0.recurrent.weight")
+    assert recurrent.grad is not None
+    assert recurrent.grad.any()
