@@ -188,6 +188,15 @@ def test_without_correlations_compensated_rounding_is_plain_rounding() -> None:
     assert np.array_equal(made, rounding.nearest(weights, np.full(5, 0.3), *ends))
 
 
+def test_compensated_rounding_leaves_absent_weights_absent() -> None:
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=(20, 8)) * (rng.random((20, 8)) < 0.6)
+    inputs = rng.normal(size=(30, 8)) + 3 * rng.normal(size=(30, 1))
+    made = rounding.compensated(weights, np.full(8, 0.3), np.full(8, -9), np.full(8, 9), inputs.T @ inputs)
+    assert not made[weights == 0].any()
+    assert not np.array_equal(made, rounding.nearest(weights, np.full(8, 0.3), np.full(8, -9), np.full(8, 9)))
+
+
 @pytest.mark.parametrize(
     ("x", "why"),
     [

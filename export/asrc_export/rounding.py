@@ -19,7 +19,8 @@ def compensated(weights: Floats, units: Floats, low: Floats, high: Floats, momen
 
     weights (N, D); units, low, high (D,): column d becomes whole multiples of units[d], from low[d] to high[d] of
     them; moments: G (D, D), symmetric. Starts at the nearest multiples, so the result is never worse than those.
-    Columns whose input is silent keep them. Returns the multiples (N, D), whole numbers.
+    Columns whose input is silent keep them, and weights of 0 stay 0: of sparse layers, those are absent. Returns the
+    multiples (N, D), whole numbers.
     """
     multiples = nearest(weights, units, low, high)
     pull = (multiples * units - weights) @ moments  # half the gradient
@@ -28,7 +29,7 @@ def compensated(weights: Floats, units: Floats, low: Floats, high: Floats, momen
         moved = False
         for d in order:
             wanted = multiples[:, d] - pull[:, d] / (moments[d, d] * units[d])
-            steps = np.clip(np.rint(wanted), low[d], high[d]) - multiples[:, d]
+            steps = np.where(weights[:, d] == 0, 0, np.clip(np.rint(wanted), low[d], high[d]) - multiples[:, d])
             if steps.any():
                 moved = True
                 multiples[:, d] += steps
