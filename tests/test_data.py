@@ -504,19 +504,21 @@ def test_no_event_is_lost_in_silence_where_counts_are_full(here: int, there: int
     ],
 )
 def test_events_that_cannot_be_are_refused_naming_the_sample(
-    home: Path, times: list[float], units: list[int], says: str
+    tmp_path: Path, times: list[float], units: list[int], says: str
 ) -> None:
-    put_shd(home)
-    path = put_spikes(home / "SHD/shd_test.h5", [spikes(0, 5), (times, units)], [1, 2])
+    path = put_spikes(tmp_path / "x.h5", [spikes(0, 5), (times, units)], [1, 2])
     with pytest.raises(InvalidData, match=f"sample 1 of '{path}': .*{says}"):
-        data.load("shd")
-    assert not list((home / "prepared").iterdir())
+        read(path)
 
 
 def test_an_empty_sample_is_silence(home: Path) -> None:
-    put_shd(home)
-    put_spikes(home / "SHD/shd_test.h5", [([], [])], [1])
-    assert data.load("shd").test_x.sum() == 0
+    path = put_spikes(home / "x.h5", [([], [])], [1])
+    assert next(events.samples(path, heidelberg.BINNING, Tally())).sum() == 0
+
+
+def read(path: Path) -> None:
+    events.labels(path, 20)
+    list(events.samples(path, heidelberg.BINNING, Tally()))
 
 
 def rewrite(path: Path, key: str, value: Any) -> None:
@@ -541,29 +543,42 @@ def rewrite(path: Path, key: str, value: Any) -> None:
         ("labels", np.array([0, -1]), "labels -1 to 0"),
     ],
 )
-def test_a_spike_file_of_another_layout_is_refused_in_a_sentence(home: Path, key: str, value: Any, says: str) -> None:
-    put_shd(home)
-    rewrite(home / "SHD/shd_test.h5", key, value)
+def test_a_spike_file_of_another_layout_is_refused_in_a_sentence(
+    tmp_path: Path, key: str, value: Any, says: str
+) -> None:
+    path = put_spikes(tmp_path / "x.h5", [spikes(0, 5)] * 2, [1, 2])
+    rewrite(path, key, value)
     with pytest.raises(AsrcError, match=says):
-        data.load("shd")
+        read(path)
 
 
-def test_ragged_units_that_are_no_integers_are_refused(home: Path) -> None:
-    put_shd(home)
-    with h5py.File(home / "SHD/shd_test.h5", "a") as file:
+def test_ragged_units_that_are_no_integers_are_refused(tmp_path: Path) -> None:
+    path = put_spikes(tmp_path / "x.h5", [spikes(0, 5)] * 2, [1, 2])
+    with h5py.File(path, "a") as file:
         del file["spikes/units"]
         file.create_dataset("spikes/units", (2,), h5py.vlen_dtype(np.dtype(np.float32)))
     with pytest.raises(UnreadableFile, match="'spikes/units' is float32"):
-        data.load("shd")
+        read(path)
 
 
-def test_a_spike_file_that_is_cut_off_or_no_hdf5_is_refused(home: Path) -> None:
-    put_shd(home)
-    path = home / "SHD/shd_test.h5"
+def test_a_spike_file_that_is_cut_off_or_no_hdf5_is_refused(tmp_path: Path) -> None:
+    path = put_spikes(tmp_path / "x.h5", [spikes(0, 5)] * 2, [1, 2])
     for content in (b"", b"no HDF5", path.read_bytes()[:1000]):
         put(path, content)
         with pytest.raises(UnreadableFile, match="not whole HDF5"):
-            data.load("shd")
+            read(path)
+
+
+def test_a_spike_file_that_crashes_the_library_is_refused_by_a_process_that_survives(home: Path) -> None:
+    put_shd(home)
+    path = home / "SHD/shd_test.h5"
+    ragged = bytes.fromhex("1900000010000000")  # the data type of lists, of which there is no kind 23
+    content = path.read_bytes()
+    assert ragged in content
+    put(path, content.replace(ragged, b"\x19\x17" + ragged[2:]))
+    with pytest.raises(UnreadableFile, match="cannot read spike file"):
+        data.load("shd")
+    assert not list((home / "prepared").iterdir())
 
 
 # Archives

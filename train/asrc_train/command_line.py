@@ -32,7 +32,9 @@ class _DataFolder(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, options: Any, value: str | Sequence[Any] | None, name: str | None = None
     ) -> None:
-        os.environ[folder.VARIABLE] = str(value)  # processes that the command starts read the same data
+        os.environ[folder.VARIABLE] = os.path.abspath(
+            os.path.expanduser(str(value))
+        )  # processes that the command starts read the same data
 
 
 def add_data_folder(to: argparse.ArgumentParser) -> None:

@@ -36,7 +36,7 @@ ARCHIVES = (
     Archive(
         place="SpeechCommands/speech_commands_v0.01.tar.gz",
         address="https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.01.tar.gz",
-        page="http://download.tensorflow.org/data/speech_commands_v0.01.tar.gz",
+        page="https://research.google/blog/launching-the-speech-commands-dataset/",
         algorithm="sha256",
         checksum="743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d",  # as torchaudio states it
         limit=4 << 30,
@@ -61,7 +61,7 @@ def load() -> Dataset:
         (published,) = ARCHIVES
         packed = archive.verified(published)
         if packed is None:
-            raise archive.missing(home, "gsc", published)
+            raise archive.missing(home, "gsc", ARCHIVES)
         archive.unpack_tar(published, packed, home)
     found = recordings(home)
     recipe = f"{speech.__doc__}, {SHAPE}"
@@ -74,15 +74,21 @@ def recordings(home: Path) -> list[Recording]:
     Raises InvalidData for a folder that is no word of version 0.01, for recordings that are listed and not there, and
     for a split without recordings; UnreadableFile for a list that is not there.
     """
+    try:
+        words = sorted(path for path in home.iterdir() if path.is_dir())
+        files = {word.name: sorted(word.glob("*.wav")) for word in words}
+    except OSError as error:
+        raise UnreadableFile(home, "recordings", error.strerror or str(error), "check its permissions") from error
+    strange = sorted(files.keys() - CLASS_OF.keys())
+    if strange:
+        why = f"its folder '{strange[0]}' is none of the 30 words of version 0.01"
+        raise InvalidData(f"'{home}'", why, "put the original files there")
     split_of = {line: split for split, file in LISTS.items() for line in _lines(home / file)}
-    found = []
-    for word in sorted(path for path in home.iterdir() if path.is_dir()):
-        if word.name not in CLASS_OF:
-            why = f"its folder '{word.name}' is none of the 30 words of version 0.01"
-            raise InvalidData(f"'{home}'", why, "put the original files there")
-        for path in sorted(word.glob("*.wav")):
-            split = split_of.pop(f"{word.name}/{path.name}", "train")
-            found.append(Recording(path, CLASS_OF[word.name], split))
+    found = [
+        Recording(path, CLASS_OF[word], split_of.pop(f"{word}/{path.name}", "train"))
+        for word, paths in files.items()
+        for path in paths
+    ]
     if split_of:
         why = f"{len(split_of):,} recordings are listed and not there, '{min(split_of)}' is the first"
         raise InvalidData(f"'{home}'", why, "put the original files there")

@@ -49,5 +49,5 @@ def _unpack() -> None:
         return
     packed = archive.verified(published)
     if packed is None:
-        raise archive.missing(home, "scifar", published)
+        raise archive.missing(home, "scifar", ARCHIVES)
     archive.unpack_tar(published, packed, home, inside=BINARY)

@@ -49,7 +49,7 @@ def _located(published: Archive) -> Path:
         return unpacked
     packed = archive.verified(published)
     if packed is None:
-        raise archive.missing(unpacked, "smnist", published)
+        raise archive.missing(unpacked, "smnist", ARCHIVES)
     return packed
 
 

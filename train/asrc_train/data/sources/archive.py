@@ -8,7 +8,7 @@ import tarfile
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -68,11 +68,14 @@ def verified(archive: Archive) -> Path | None:
     return archive.path
 
 
-def missing(path: Path, name: str, archive: Archive) -> UnreadableFile:
+def missing(path: Path, name: str, archives: Iterable[Archive]) -> UnreadableFile:
     """The error for data that are not there, saying what to put where."""
+    wanted = [each for each in archives if not each.path.is_file()]
+    places = ", ".join(f"{each.address} as '{each.path}'" for each in wanted)
+    pages = ", ".join(sorted({each.page for each in wanted}))
     way_out = (
-        f"run 'asrc-train --data {name} --download', or fetch {PurePosixPath(archive.place).name} "
-        f"from {archive.page} and put it at '{archive.path}', or name another folder with --data-dir"
+        f"fetch it with 'asrc-train --data {name} --download', or name another folder with --data-dir, or save "
+        f"{places} (published at {pages})"
     )
     return UnreadableFile(path, f"data set {name}", "it is not there", way_out)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,10 @@ BLOCK = 256
 """Samples read at a time."""
 MOST = 1_000_000
 LARGEST_COUNT = 255
+SLOWEST = 1_000_000
+"""Bytes a second at which a file is read even on a slow disk."""
+FAILED = 1
+"""Exit status of a Python program that ends with an error."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,22 @@ def binned(times: NDArray[Any], units: NDArray[Any], binning: Binning, tally: Ta
     return kept.astype(np.uint8).reshape(binning.steps, binning.channels)
 
 
+def require_readable(paths: Collection[Path]) -> None:
+    """Read files whole in a process of their own: on damaged HDF5 the library that reads it can crash or hang.
+
+    Raises UnreadableFile if it did. What else is wrong with a file comes to light when it is read here.
+    """
+    here, listed = Path(__file__), [str(path.absolute()) for path in paths]
+    command = [sys.executable, "-m", f"asrc_train.data.sources.{here.stem}", *listed]
+    limit = 60 + sum(path.stat().st_size for path in paths) / SLOWEST
+    try:  # in our folder, so that no module of the user's is found first
+        done = subprocess.run(command, cwd=here.parent, capture_output=True, check=False, timeout=limit)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        raise _wrong("', '".join(listed), f"not read within {limit:,.0f} s, so damaged") from error
+    if done.returncode not in (0, FAILED):
+        raise _wrong("', '".join(listed), "the library that reads them crashes, so one is damaged")
+
+
 def labels(path: Path, classes: int) -> Labels:
     """The labels (n,) of a file. Raises UnreadableFile, BackendMissing, InvalidData for those that are no class."""
     with _opened(path) as file:
@@ -116,7 +138,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError) as error:  # HDF5 that is damaged fails in all these ways
         raise _wrong(path, f"it is not whole HDF5 ({error})") from error
 
 
@@ -139,5 +161,18 @@ def _ragged(path: Path, file: h5py.File, key: str, kinds: str) -> h5py.Dataset:
     return found
 
 
-def _wrong(path: Path, why: str) -> UnreadableFile:
+def _wrong(path: Path | str, why: str) -> UnreadableFile:
     return UnreadableFile(path, "spike file", why, "put the original file there")
+
+
+def _read_whole(path: Path) -> None:
+    with _opened(path) as file:
+        for key in ("labels", "spikes/times", "spikes/units"):
+            stored = _stored(path, file, key)
+            for start in range(0, len(stored), BLOCK):
+                stored[start : start + BLOCK]
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        _read_whole(Path(argument))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from asrc_train.data.dataset import Dataset, Shape
@@ -27,9 +27,10 @@ def published(place: str, md5: str) -> Archive:
 
 def load(name: str, shape: Shape, archives: Mapping[str, Archive]) -> Dataset:
     """The counts of each split, worked out once. Raises the errors of `events`, `archive` and `prepared`."""
-    files = {split: _unpacked(name, each) for split, each in archives.items()}
+    files = {split: _unpacked(name, each, archives.values()) for split, each in archives.items()}
 
     def write(into: Path) -> list[str]:
+        events.require_readable(files.values())
         tally = Tally()
         for split, path in files.items():
             labels = events.labels(path, shape.classes)
@@ -42,11 +43,11 @@ def load(name: str, shape: Shape, archives: Mapping[str, Archive]) -> Dataset:
     return prepared.prepared(name, shape, str(BINNING), files.values(), write)
 
 
-def _unpacked(name: str, each: Archive) -> Path:
+def _unpacked(name: str, each: Archive, archives: Iterable[Archive]) -> Path:
     path = each.path.with_suffix("")
     if not path.is_file():
         packed = archive.verified(each)
         if packed is None:
-            raise archive.missing(path, name, each)
+            raise archive.missing(path, name, archives)
         archive.unpack_zip(each, packed, path.name, path)
     return path

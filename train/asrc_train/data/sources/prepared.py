@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
 from asrc_train.data.sources.folder import folder, whole_folder
@@ -47,21 +49,32 @@ def write(home: Path, split: str, labels: Labels, shape: Shape, blocks: Iterable
 def _fingerprint(recipe: str, sources: Iterable[Path]) -> str:
     digest = hashlib.sha256(recipe.encode())
     for path in sources:
-        facts = path.stat()
+        try:
+            facts = path.stat()
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise UnreadableFile(path, "source of samples", why, "leave data alone while they are read") from error
         digest.update(f"\n{path} {facts.st_size} {facts.st_mtime_ns}".encode())
     return digest.hexdigest()[:16]
 
 
 def _opened(name: str, shape: Shape, home: Path) -> Dataset:
+    parts: dict[str, NDArray[Any]] = {}
     try:
-        parts = {
-            f"{split}_{which}": np.asarray(np.load(home / f"{split}_{which}.npy", mmap_mode="c", allow_pickle=False))
-            for split in ("train", "validation", "test")
-            for which in "xy"
-            if (home / f"{split}_x.npy").exists()
-        }
+        for split in ("train", "validation", "test"):
+            if not (home / f"{split}_x.npy").exists():
+                continue
+            x, y = _mapped(home / f"{split}_x.npy"), _mapped(home / f"{split}_y.npy")
+            if x.dtype != np.uint8 or x.shape != (len(y), shape.steps, shape.channels):
+                raise ValueError(f"{split}: {x.dtype} of shape {x.shape}")
+            parts |= {f"{split}_x": x, f"{split}_y": y}
         notes = json.loads((home / NOTES).read_text(encoding="utf-8"))
         return Dataset(name, shape, notes=tuple(notes), **parts)
-    except (OSError, ValueError, TypeError, EOFError, AssertionError) as error:
+    except (OSError, ValueError, TypeError, EOFError) as error:
         why = f"its arrays are not whole ({error or type(error).__name__})"
         raise UnreadableFile(home, "prepared samples", why, "remove that folder, they are made again") from error
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    """An array backed by its file; what is written to it stays in memory."""
+    return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
