@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from asrc_export import quantize
+from asrc_export import finetune, quantize
 from asrc_export.chip import target
 from asrc_train import checkpoint, connections, data, neurons
 from asrc_train.checkpoint import Checkpoint
@@ -309,6 +309,18 @@ def test_a_frozen_plif_layer_is_the_lif_layer_of_the_decay_that_it_learned(few_d
     plain.load_state_dict({name: tensor for name, tensor in trained.tensors.items() if ".neuron." not in name})
     x = torch.rand(12, 20, 1, generator=torch.Generator().manual_seed(0))
     assert torch.equal(trained.network()(x), plain(x))
+
+
+def test_fine_tuning_leaves_learned_decays_and_absent_weights_alone(tmp_path: Path) -> None:
+    trained = fit(everything("plif", "k-asrc", shared_span=False), tmp_path / "m.pt")
+    tuned = finetune.finetune(tmp_path / "m.pt", "loihi2", tmp_path / "q.pt", epochs=1)
+    for i in range(2):
+        assert torch.equal(tuned.tensors[f"layers.{i}.neuron.w"], trained.tensors[f"layers.{i}.neuron.w"])
+        for name in ("feedforward", "recurrent"):
+            weight, mask = (tuned.tensors[f"layers.{i}.{name}.{each}"] for each in ("weight", "mask"))
+            assert not weight[~mask].any()
+            assert not torch.equal(weight, trained.tensors[f"layers.{i}.{name}.weight"])
+    assert [layer.decay for layer in freeze(tuned).layers] == [layer.decay for layer in freeze(trained).layers]
 
 
 @pytest.mark.parametrize("neuron", neurons.names())
