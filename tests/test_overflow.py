@@ -124,7 +124,7 @@ def test_what_the_bound_allows_and_no_input_does_is_left_open_in_words() -> None
     assert found.tried > 100
     assert found.reached == 2 << 15
     assert "could overflow by the bound, but none of the" in str(found)
-    assert "7.0 bits below" in str(found)
+    assert "7.00 bits below" in str(found)
 
 
 def test_the_same_network_gives_the_same_answer() -> None:

@@ -23,7 +23,7 @@ from asrc_export.ranges import Range, headroom_bits
 from asrc_export.result import Result
 
 Frames = NDArray[np.int32]
-ROUNDS = 24
+ROUNDS = 40
 """Generations of changed inputs, for each layer that has not saturated."""
 CHILDREN = 32
 PARENTS = 8
@@ -76,7 +76,7 @@ class Verdict:
             return f"{self.name}: cannot overflow, whatever the input"
         return (
             f"{self.name}: could overflow by the bound, but none of the {self.tried:,} inputs tried does it; the "
-            f"closest stayed {headroom_bits(self.reached, STATE_MAX):.1f} bits below"
+            f"closest stayed {headroom_bits(self.reached, STATE_MAX):.2f} bits below"
         )
 
 
