@@ -133,7 +133,7 @@ def test_each_step_hears_its_own_span() -> None:
     with pytest.raises(CannotFreeze, match=r"'per-step' cannot be frozen.*at every step; 'asrc' comes closest"):
         freeze(trained)
     assert torch.equal(layer(x[:15]), spikes[:15])
-    with pytest.raises(InvalidData, match="21 steps, and spans were learned for 20"):
+    with pytest.raises(InvalidData, match="more than the 20 steps for which spans were learned"):
         network(torch.zeros(21, 3, 2))
 
 

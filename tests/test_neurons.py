@@ -208,6 +208,10 @@ def test_what_a_stepped_layer_cannot_be_fed_is_a_named_error() -> None:
         network(torch.full((5, 2, 2), float("nan")))
     with pytest.raises(InvalidSetting, match="weight"):
         network(torch.zeros(5, 2, 3))
+    gated = SkipRecurrentNetwork(2, 3, NetworkConfig(neuron="glif", hidden=(4,)), 5)
+    assert gated(torch.zeros(4, 2, 2)).shape == (2, 3)
+    with pytest.raises(InvalidData, match="more than the 5 steps for which conductances were learned"):
+        gated(torch.zeros(6, 2, 2))
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,8 @@ def stepped_recurrence(x: Tensor, layer: SkipLayer, neuron: Neuron) -> Tensor:
     each_step = isinstance(taps, Tensor) and taps.dim() == 2
     require_valid(x, (layer._replace(taps=1) if each_step else layer,))
     if isinstance(taps, Tensor) and each_step and len(taps) < len(x):
-        raise InvalidData("input x", f"it has {len(x)} steps, and spans were learned for {len(taps)}", "give fewer")
+        why = f"it has more than the {len(taps)} steps for which spans were learned"
+        raise InvalidData("input x", why, "give fewer")
     with torch.autocast(x.device.type, enabled=False):  # what a spike hangs on is not computed in half precision
         driven = current(x, layer)
         require_finite("input x, or the current it makes,", driven)

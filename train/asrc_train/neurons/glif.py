@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from asrc_train.config import NetworkConfig
-from asrc_train.errors import InvalidSetting
+from asrc_train.errors import InvalidData, InvalidSetting
 from asrc_train.neurons.neuron import State, Step, inverse_sigmoid, require_left_alone, require_open_decay
 from asrc_train.surrogate import fire
 
@@ -61,6 +61,9 @@ class GLIF(nn.Module):
 
         def step(state: tuple[Tensor, Tensor, int], current: Tensor) -> tuple[Tensor, State]:
             u, s, t = state
+            if t == len(hearing):
+                why = f"it has more than the {t} steps for which conductances were learned"
+                raise InvalidData("input x", why, "give fewer")
             resetting = s.detach() if self.detach_reset else s
             u = kept * u * (1 - g * resetting) - leaking + hearing[t] * current - dropping * resetting
             s = fire(u - theta)
