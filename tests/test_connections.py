@@ -287,3 +287,12 @@ def test_the_longest_span_that_may_come_of_a_training_is_known_before(connection
 def test_a_neuron_that_cannot_be_deployed_is_refused_before_it_is_trained(neuron: str) -> None:
     with pytest.raises(CannotFreeze, match=f"neuron '{neuron}' cannot be frozen"):
         of_recipe(config(neuron=neuron), data.shape("digits"), 8, "delay-line")
+
+
+def test_a_checkpoint_from_before_there_were_other_neurons_still_loads() -> None:
+    shipped = Path(__file__).parent.parent / "examples" / "psmnist-asrc.pt"
+    manifest = json.loads(torch.load(shipped, weights_only=True)["manifest"])
+    assert not {"neuron", "sparsity", "kernels", "shared_span"} & manifest["config"]["network"].keys()
+    loaded = checkpoint.load(shipped)
+    assert (loaded.config.network.neuron, loaded.config.network.sparsity) == ("lif", 0)
+    assert tuple(layer.span for layer in freeze(loaded).layers) == loaded.spans
