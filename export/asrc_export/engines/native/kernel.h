@@ -43,7 +43,7 @@ struct Tap {
     int32_t weight;
 };
 
-// Weights for graded input: the first layer's, or messages of several taps. cells holds, for each vector of V lanes, entry after entry, V int32: one
+// First-layer weights for graded input. cells holds, for each vector of V lanes, entry after entry, V int32: one
 // weight, or (paired) the weights of channels 2e and 2e + 1 in the low and the high half.
 struct Graded {
     bool paired;  // inputs fit 16 bits, so two of them are multiplied and added by one instruction
@@ -67,7 +67,7 @@ struct Decay {
 
 // A layer, ready to run. Its input comes as spikes or graded. Spikes of the input and of the past share one
 // accumulator (`merged`: row I + n is the recurrent row of neuron n) where their exponents allow it. With several taps,
-// what comes back is graded, too.
+// each tap's spikes are added up for themselves, and U r is the sum of these sums times the taps' weights.
 struct Layer {
     int64_t inputs;
     int64_t neurons;
@@ -77,9 +77,8 @@ struct Layer {
     bool graded;
     bool merged;
     Rows feedforward;  // unused if graded; both connections if merged
-    Rows recurrent;    // unused if merged, and with taps
+    Rows recurrent;    // unused if merged
     Graded graded_feedforward;
-    Graded graded_recurrent;  // with taps only
     const int32_t* bias;  // (lanes)
     Decay decay;
     int32_t threshold;
@@ -129,10 +128,9 @@ struct SpikeRows {
 // One sample's share of a tile, for a block of steps.
 struct Block {
     int64_t steps;
-    const Events* feedforward;  // (steps); the four of them null where the layer has none
-    const Events* recurrent;
+    const Events* feedforward;  // (steps); the three of them null where the layer has none
+    const Events* recurrent;    // with taps (taps, steps)
     const Products* products;
-    const Products* messages;  // of the taps, through graded_recurrent
     int32_t* membrane;   // (lanes of the layer)
     uint64_t* spikes;    // out: (steps, words of the layer)
     int32_t* trace;      // out: membrane before reset, or null

@@ -112,7 +112,7 @@ void run_steps(const Layer& layer, const Tile& tile, Block& block) {
         for (int k = 0; k < V; ++k) u[k] = (U32)bias[k];
         if constexpr (graded(kDrive)) add_products<B>(u, layer.graded_feedforward, tile, in.products[t]);
         if constexpr (!graded(kDrive)) feedforward.template add<kDrive == Drive::kMerged>(u, in.feedforward[t]);
-        if constexpr (tapped(kDrive)) add_products<B>(u, layer.graded_recurrent, tile, in.messages[t]);
+        if constexpr (tapped(kDrive)) recurrent.add_weighed(u, layer.taps, layer.tap_count, in.recurrent + t, in.steps);
         if constexpr (kDrive == Drive::kSeparate || kDrive == Drive::kGraded)
             recurrent.template add<false>(u, in.recurrent[t]);
         if constexpr (kUsual) {

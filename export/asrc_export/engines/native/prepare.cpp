@@ -228,15 +228,9 @@ Layer prepare_layer(const asrc_layer& from, const asrc_network& network, bool fi
         layer.feedforward = packer.rows({ff, rec}, {ff_exponent - unit, rec_exponent - unit}, tiles, layer.lanes);
         layer.feedforward.left = left_of(unit, from.activation_shift);
     } else {
-        if (layer.taps) {
-            layer.graded_recurrent = packer.graded(rec, true, layer.lanes);
-            layer.graded_recurrent.right = right_of(rec.exponent);
-            layer.graded_recurrent.left = left_of(rec.exponent, from.activation_shift);
-        } else {
-            layer.recurrent = packer.rows({rec}, {0}, tiles, layer.lanes);
-            layer.recurrent.right = right_of(rec.exponent);
-            layer.recurrent.left = left_of(rec.exponent, from.activation_shift);
-        }
+        layer.recurrent = packer.rows({rec}, {0}, tiles, layer.lanes);
+        layer.recurrent.right = right_of(rec.exponent);
+        layer.recurrent.left = left_of(rec.exponent, from.activation_shift);
         if (binary) {
             layer.feedforward = packer.rows({ff}, {0}, tiles, layer.lanes);
             layer.feedforward.right = right_of(ff.exponent);
@@ -250,7 +244,7 @@ Layer prepare_layer(const asrc_layer& from, const asrc_network& network, bool fi
     }
     layer.tile_count = static_cast<int64_t>(tiles.size());
     layer.tiles = packer.tiles(std::move(tiles));
-    const int64_t fan_in = from.inputs + from.neurons;
+    const int64_t fan_in = from.inputs + std::max(from.tap_count, 1) * from.neurons;
     const int32_t shortest = layer.taps ? layer.taps[0].span : from.span;
     layer.block = std::min<int64_t>({shortest, kMaxBlock, std::max<int64_t>(1, kBlockEvents / fan_in)});
     return layer;

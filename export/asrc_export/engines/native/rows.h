@@ -72,10 +72,38 @@ public:
         }
     }
 
+    // The same for several lists of events, `stride` apart, each counting as often as its tap says.
+    ALWAYS_INLINE void add_weighed(U32 (&u)[4 * B], const Tap* taps, int64_t count, const Events* events,
+                                   int64_t stride) const {
+        U32 all[4 * B] = {};
+        for (int64_t j = 0; j < count; ++j, events += stride) {
+            const U32 weight = (U32)splat(taps[j].weight);
+            if (events->count > exact_ || events->silent) {
+                U32 sum[4 * B];
+                whole_sum(sum, *events);
+                for (int k = 0; k < 4 * B; ++k) all[k] += sum[k] * weight;
+                continue;
+            }
+            const ByteSums<B> sums(cells_, events->place, events->count);
+            for (int b = 0; b < B; ++b) {
+                all[4 * b] += low_halves(sums.even[b]) * weight;
+                all[4 * b + 1] += high_halves(sums.even[b]) * weight;
+                all[4 * b + 2] += low_halves(sums.odd[b]) * weight;
+                all[4 * b + 3] += high_halves(sums.odd[b]) * weight;
+            }
+        }
+        for (int k = 0; k < 4 * B; ++k) u[k] += shift_left((U32)shift_right((I32)all[k], right_), left_);
+    }
+
 private:
+    __attribute__((noinline)) void any_sum(U32 (&total)[4 * B], const Events& events) const {
+        whole_sum(total, events);
+        for (int k = 0; k < 4 * B; ++k) total[k] = shift_left((U32)shift_right((I32)total[k], right_), left_);
+    }
+
     // Sums that do not fit 16 bits are carried over to 32 before they leave them; silent neurons' rows are taken
     // from the sum of all rows.
-    __attribute__((noinline)) void any_sum(U32 (&total)[4 * B], const Events& events) const {
+    void whole_sum(U32 (&total)[4 * B], const Events& events) const {
         for (int k = 0; k < 4 * B; ++k) total[k] = U32{};
         for (int64_t at = 0; at < events.count; at += exact_) {
             const int64_t n = events.count - at < exact_ ? events.count - at : exact_;
@@ -87,10 +115,8 @@ private:
                 total[4 * b + 3] += high_halves(sums.odd[b]);
             }
         }
-        for (int k = 0; k < 4 * B; ++k) {
-            if (events.silent) total[k] = (U32)load(total_ + k * kLanes) - total[k];
-            total[k] = shift_left((U32)shift_right((I32)total[k], right_), left_);
-        }
+        if (events.silent)
+            for (int k = 0; k < 4 * B; ++k) total[k] = (U32)load(total_ + k * kLanes) - total[k];
     }
 
     // Half of each lane, widened to 32 bits and shifted. A product with 2^(left - right) in that half and 0 in the other

@@ -12,17 +12,15 @@ void unpack(const uint64_t* words, int64_t neurons, uint8_t* to) {
     for (int64_t n = 0; n < neurons; ++n) to[n] = words[n / kWordBits] >> (n % kWordBits) & 1;
 }
 
-// What comes back to a layer of several taps from step `at` on: (steps, neurons), the taps' weights summed up.
-void recall(const Layer& layer, const LayerState& state, int64_t at, int64_t steps, int32_t* to) {
-    std::fill_n(to, steps * layer.neurons, 0);
-    for (int64_t t = 0; t < steps; ++t, to += layer.neurons) {
-        for (const Tap* tap = layer.taps; tap != layer.taps + layer.tap_count; ++tap) {
-            const uint64_t* row = state.row(layer, at + t - tap->span);
-            for (int64_t w = 0; w < layer.words; ++w)
-                for (uint64_t word = row[w]; word; word &= word - 1)
-                    to[w * kWordBits + __builtin_ctzll(word)] += tap->weight;
-        }
+// Neurons of which some tap hears a spike, from step `at` on: each sends one message a step.
+int64_t count_messages(const Kernels& kernels, const Layer& layer, const LayerState& state, int64_t at, int64_t steps) {
+    int64_t count = 0;
+    for (int64_t w = 0; w < steps * layer.words; ++w) {
+        uint64_t heard = 0;
+        for (int64_t j = 0; j < layer.tap_count; ++j) heard |= state.row(layer, at - layer.taps[j].span)[w];
+        count += kernels.count_ones(&heard, 1);
     }
+    return count;
 }
 
 int64_t chunk_steps(const Prepared& net) {
@@ -34,25 +32,22 @@ int64_t chunk_steps(const Prepared& net) {
 }  // namespace
 
 Runner::Lists::Lists(const Prepared& net, int64_t chunk) {
-    int64_t most = net.readout.inputs, steps = 1, valued = 0, tapped = 0;
+    int64_t most = net.readout.inputs, steps = 1, recalled = 1;
     for (const Layer& layer : net.layers) {
+        const int64_t taps = std::max<int64_t>(layer.tap_count, 1);
         steps = std::max(steps, layer.block);
-        most = std::max(most, layer.block * (layer.inputs + layer.neurons));
-        const int64_t messages = layer.taps ? layer.block * layer.neurons : 0;
-        valued = std::max(valued, messages + (layer.graded ? layer.block * layer.inputs : 0));
-        tapped = std::max(tapped, messages);
+        recalled = std::max(recalled, layer.block * taps);
+        most = std::max(most, layer.block * (layer.inputs + taps * layer.neurons));
     }
     const Layer& first = net.layers.front();
     places = AlignedArray<uint32_t>(most + 2 * kSpareRoom);
-    if (valued) values = AlignedArray<int32_t>(valued);
-    if (tapped) recalled = AlignedArray<int32_t>(tapped);
+    if (first.graded) values = AlignedArray<int32_t>(first.block * first.inputs);
     if (!first.graded) packed = AlignedArray<uint64_t>(chunk * first.input_words);
     fired = AlignedArray<int32_t>(net.layers.back().lanes);
     summed = AlignedArray<int32_t>(net.readout.lanes);
     feedforward.resize(steps);
-    recurrent.resize(steps);
+    recurrent.resize(recalled);
     products.resize(steps);
-    messages.resize(steps);
 }
 
 void Runner::Traced::point(const Prepared& net, const asrc_trace& trace, int64_t step, int64_t sample, int64_t of) {
@@ -134,9 +129,8 @@ void Runner::run_block(size_t l, int64_t group, int64_t at, int64_t steps) {
             Block block{};
             block.steps = steps;
             block.feedforward = layer.graded ? nullptr : lists.feedforward.data();
-            block.recurrent = layer.merged || layer.taps ? nullptr : lists.recurrent.data();
+            block.recurrent = layer.merged ? nullptr : lists.recurrent.data();
             block.products = layer.graded ? lists.products.data() : nullptr;
-            block.messages = layer.taps ? lists.messages.data() : nullptr;
             block.membrane = state.membrane.data();
             block.spikes = state.row(layer, at);
             block.trace_step = traced_[g].samples * layer.neurons;
@@ -153,7 +147,6 @@ void Runner::list_block(size_t l, int64_t g, int64_t at, int64_t steps) {
     const LayerState& state = samples_[g].layers[l];
     Lists& lists = lists_[g];
     uint32_t* room = lists.places.data();
-    int32_t* values = lists.values.data();
     const SpikeRows none{};
     const SpikeRows recalled{state.row(layer, at - layer.span), layer.words, layer.neurons};
     if (layer.merged) {
@@ -161,21 +154,18 @@ void Runner::list_block(size_t l, int64_t g, int64_t at, int64_t steps) {
         return;
     }
     if (layer.taps) {
-        recall(layer, state, at, steps, lists.recalled.data());
-        samples_[g].counts[l].delivered +=
-            kernels.list_products(layer.graded_recurrent, lists.recalled.data(), layer.neurons, steps, room, values,
-                                  lists.messages.data());
-        const Products& last = lists.messages[steps - 1];
-        const int64_t listed = last.entry + last.count - room;
-        room += listed;
-        values += listed;
+        for (int64_t j = 0; j < layer.tap_count; ++j) {
+            const SpikeRows heard{state.row(layer, at - layer.taps[j].span), layer.words, layer.neurons};
+            room = kernels.list_events(layer.recurrent, heard, none, steps, room, lists.recurrent.data() + j * steps);
+        }
+        samples_[g].counts[l].delivered += count_messages(kernels, layer, state, at, steps);
     } else {
         room = kernels.list_events(layer.recurrent, recalled, none, steps, room, lists.recurrent.data());
     }
     if (layer.graded) {
         samples_[g].counts[l].inputs +=
             kernels.list_products(layer.graded_feedforward, x_[g] + at * layer.inputs, layer.inputs, steps, room,
-                                  values, lists.products.data());
+                                  lists.values.data(), lists.products.data());
     } else {
         kernels.list_events(layer.feedforward, input_rows(l, g, at), none, steps, room, lists.feedforward.data());
     }

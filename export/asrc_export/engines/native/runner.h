@@ -28,12 +28,11 @@ private:
     struct Lists {
         AlignedArray<uint32_t> places;
         AlignedArray<int32_t> values;
-        AlignedArray<int32_t> recalled;  // what the taps of a layer give, a block of steps
         AlignedArray<uint64_t> packed;  // the first layer's binary input, one chunk
         AlignedArray<int32_t> fired;    // spikes of each neuron of the last layer in one chunk
         AlignedArray<int32_t> summed;   // of the readout
         std::vector<Events> feedforward, recurrent;
-        std::vector<Products> products, messages;
+        std::vector<Products> products;
 
         Lists(const Prepared& net, int64_t chunk);
     };
