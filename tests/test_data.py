@@ -813,22 +813,28 @@ def test_training_on_speech_uses_the_official_splits_and_keeps_the_notes(home: P
     assert len(trained.provenance["data_notes"]) == 2
 
 
-def test_a_fresh_network_takes_the_value_that_stands_for_zero_as_nothing(home: Path) -> None:
-    """W x scale + b of the shifted biases is W (x - zero) scale + b of those that PyTorch draws."""
+def test_training_feeds_standardized_speech_and_what_it_ends_with_takes_the_bytes(home: Path) -> None:
+    """At x * scale the checkpoint is the network that was trained and validated at (x - zero) * scale."""
     import torch
 
-    from asrc_train.fit import fresh
+    from asrc_train.evaluate import fed
+    from asrc_train.fit import absorb_zero, fit
     from asrc_train.model import SkipRecurrentNetwork
     from asrc_train.recipe import find
 
     put_speech(home)
-    loaded, config = data.load("gsc"), from_recipe(find("gsc"), {})
-    torch.manual_seed(5)
-    plain = SkipRecurrentNetwork(40, 12, config.network, 101).layers[0].feedforward
-    torch.manual_seed(5)
-    shifted = fresh(loaded, config).layers[0].feedforward
-    x = torch.from_numpy(loaded.test_x[0].astype(np.float32))
-    torch.testing.assert_close(shifted(x / 32), plain((x - 96) / 32), rtol=0, atol=1e-5)
+    loaded, config = data.load("gsc"), from_recipe(find("gsc"), {"network": {"hidden": [5]}, "training": {"epochs": 1}})
+    network = SkipRecurrentNetwork(40, 12, config.network, 101).double()
+    before = network.layers[0].feedforward(fed(loaded.test_x, loaded.scale, zero=96).double())
+    absorb_zero(network, loaded.shape)
+    after = network.layers[0].feedforward(fed(loaded.test_x, loaded.scale).double())
+    torch.testing.assert_close(after, before)
+    torch.manual_seed(config.training.seed)
+    begun = SkipRecurrentNetwork(40, 12, config.network, 101).layers[0].feedforward
+    moved = fit(config, home / "m.pt").network().layers[0].feedforward
+    expected = begun.bias - begun.weight.sum(1) * 3
+    assert (moved.bias - expected).abs().max() < 0.1  # one epoch away from where it began
+    assert (moved.bias - begun.bias).abs().max() > 0.5
 
 
 def test_both_heidelberg_data_sets_are_binned_as_the_paper_says() -> None:

@@ -33,10 +33,10 @@ class Evaluation:
         return float((self.predictions == labels).mean())
 
 
-def fed(x: Samples | Tensor, scale: float, device: torch.device | str = "cpu") -> Tensor:
-    """Integer samples (n, T, channels) as the network takes them: real values, time first."""
-    samples = torch.as_tensor(x).to(device)
-    return samples.transpose(0, 1).to(torch.get_default_dtype()) * scale
+def fed(x: Samples | Tensor, scale: float, device: torch.device | str = "cpu", zero: int = 0) -> Tensor:
+    """Integer samples (n, T, channels) as the network takes them: real values (x - zero) * scale, time first."""
+    samples = torch.as_tensor(x).to(device).transpose(0, 1).to(torch.get_default_dtype())
+    return (samples - zero if zero else samples) * scale
 
 
 @torch.no_grad()
@@ -47,11 +47,12 @@ def evaluate(
     *,
     temperature: float | None = None,
     device: torch.device | str = "cpu",
+    zero: int = 0,
 ) -> Evaluation:
     """Run the network over samples (n, T, channels): hard-max spans, or the mixture at a temperature."""
     logits, totals = [], [0] * len(network.layers)
     for start in range(0, len(x), BATCH):
-        answers, spikes = network.traced(fed(x[start : start + BATCH], scale, device), temperature)
+        answers, spikes = network.traced(fed(x[start : start + BATCH], scale, device, zero), temperature)
         logits.append(answers.cpu())
         # Summed in double precision: single counts whole numbers only up to 2^24.
         totals = [total + int(s.sum(dtype=torch.float64)) for total, s in zip(totals, spikes, strict=True)]

@@ -18,7 +18,7 @@ from asrc_train import __version__, checkpoint, data, distributed
 from asrc_train.atomic import replacing, require_writable
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import Config
-from asrc_train.data.dataset import Dataset, permutation, permuted, training_parts
+from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
 from asrc_train.distributed import World
 from asrc_train.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_train.evaluate import Evaluation, evaluate, fed
@@ -125,7 +125,8 @@ class _Run:
     ) -> None:
         self.config, self.dataset, self.order, self.device, self.world = config, dataset, order, device, world
         torch.manual_seed(config.training.seed)
-        begun = start or Start(fresh(dataset, config))
+        begun = start or Start(SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network, dataset.steps))
+        self.zero = 0 if start else dataset.shape.zero  # a network that is given takes x * scale, as trained ones do
         self.network, self.origin = begun.network.to(device), dict(begun.provenance)
         self.optimizer = make_optimizer(self.network, config)
         (x, y), (held_x, self.held_y) = training_parts(dataset, config.data.validation_fraction)
@@ -182,7 +183,7 @@ class _Run:
         self.history.append(done)
         if done.validation_accuracy >= self.history[self.best].validation_accuracy:
             self.best = epoch
-            self.best_tensors = {name: t.detach().cpu().clone() for name, t in self.network.state_dict().items()}
+            self.best_tensors = self._tensors()
         for observe in observers:
             observe(done)
 
@@ -191,7 +192,7 @@ class _Run:
         mine = self.world.share(batch)
         figures = torch.zeros(2, device=self.device)
         if len(mine):
-            logits = self.network(fed(self.train_x[mine], self.dataset.scale), temperature)
+            logits = self.network(fed(self.train_x[mine], self.dataset.scale, zero=self.zero), temperature)
             loss = nn.functional.cross_entropy(logits, self.train_y[mine], reduction="sum") / len(batch)
             loss.backward()  # type: ignore[no-untyped-call]
             figures = torch.stack([loss.detach(), (logits.argmax(1) == self.train_y[mine]).sum()])
@@ -200,6 +201,9 @@ class _Run:
     def finish(self) -> Checkpoint:
         """The best epoch as a checkpoint, with its accuracies: here, once, the test split is read."""
         self.network.load_state_dict(self.best_tensors)
+        if self.zero:
+            absorb_zero(self.network, self.dataset.shape)
+            self.zero, self.best_tensors = 0, self._tensors()
         best = self.history[self.best]
         test_x, test_y = permuted(self.dataset.test_x, self.order), self.dataset.test_y
         scores = {
@@ -230,6 +234,9 @@ class _Run:
                 "threads": torch.get_num_threads(),
             },
         )
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
 
     def store(self, path: Path) -> None:
         """Keep everything that the next epoch depends on."""
@@ -271,7 +278,8 @@ class _Run:
 
     def _evaluate(self, x: Any, temperature: float | None = None) -> Evaluation:
         self.network.eval()
-        return evaluate(self.network, x, self.dataset.scale, temperature=temperature, device=self.device)
+        scale = self.dataset.scale
+        return evaluate(self.network, x, scale, temperature=temperature, device=self.device, zero=self.zero)
 
     def _require_finite(self, kept: Path) -> None:
         for name, tensor in self.network.state_dict().items():
@@ -280,13 +288,19 @@ class _Run:
 
 
 def fresh(dataset: Dataset, config: Config) -> SkipRecurrentNetwork:
-    """A network as it starts out: what stands for zero in the data drives its first layer no more than zero would."""
+    """An untrained network that takes the data set's x * scale, as trained ones do."""
     network = SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network, dataset.steps)
-    first = network.layers[0]
-    assert isinstance(first, SkipRecurrentLayer)
-    with torch.no_grad():
-        first.feedforward.bias.sub_(first.feedforward.weight.sum(1) * (dataset.shape.zero * dataset.scale))
+    absorb_zero(network, dataset.shape)
     return network
+
+
+def absorb_zero(network: SkipRecurrentNetwork, shape: Shape) -> None:
+    """Make a network that takes (x - zero) * scale one that takes x * scale, by the biases of its first layer."""
+    if shape.zero:
+        first = network.layers[0]
+        assert isinstance(first, SkipRecurrentLayer)
+        with torch.no_grad():
+            first.feedforward.bias.sub_(first.feedforward.weight.sum(1) * (shape.zero * shape.scale))
 
 
 def _require_whole_batches(config: Config, world: World) -> None:

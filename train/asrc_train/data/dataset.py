@@ -25,8 +25,8 @@ class Shape:
     scale: float
     """The network is fed x * scale."""
     zero: int = 0
-    """The value that stands for zero. A network takes x * scale all the same: the biases of its first layer start
-    W 1 * zero * scale lower, so that a fresh network computes what it would of (x - zero) * scale."""
+    """The value that stands for zero: training feeds (x - zero) * scale. What it ends with takes x * scale all the
+    same, because the biases of its first layer have become W 1 * zero * scale lower."""
 
 
 @dataclass(frozen=True, eq=False)
