@@ -262,6 +262,9 @@ def test_without_checkpoints_the_integers_have_curves_of_their_own(exported: Exp
     (panel,) = content["perturbations"]
     assert [curve["version"] for curve in panel["curves"]] == ["deployed"]
     assert panel["levels"] == [0, 0.5]
+    assert panel["curves"][0]["spread"] is None
+    for suffix in (".svg", ".txt"):  # nothing to show a spread of
+        assert "±" not in formats.WRITERS[suffix](content)
 
 
 def test_every_format_shows_what_was_measured(content: dict[str, Any], tmp_path: Path) -> None:

@@ -69,14 +69,15 @@ def _draw(axes: Any, panel: dict[str, Any], variants: list[str]) -> None:
     levels = panel["levels"]
     for curve in panel["curves"]:
         i = variants.index(curve["variant"])
-        mean, spread = ([100 * share for share in curve[key]] for key in ("mean", "spread"))
+        mean = [100 * share for share in curve["mean"]]
         axes.plot(levels, mean, color=_colour(i), marker=_marker(i), linestyle=DASHES[curve["version"]])
-        if curve["version"] == "deployed":
-            low, high = ([m + sign * s for m, s in zip(mean, spread, strict=True)] for sign in (-1, 1))
+        if curve["version"] == "deployed" and curve["spread"]:
+            low, high = ([m + sign * s for m, s in zip(mean, curve["spread"], strict=True)] for sign in (-100, 100))
             axes.fill_between(levels, low, high, color=_colour(i), alpha=0.15, linewidth=0)
     if panel["logarithmic"] and len(levels) > 1:
         axes.set_xscale("symlog", linthresh=levels[1], linscale=0.5)
         axes.minorticks_off()
+        axes.set_xticks(levels, [f"{level:g}" for level in levels])
     axes.set(title=panel["title"], xlabel=panel["axis"], ylim=(0, 102))
     axes.grid(axis="y")
 

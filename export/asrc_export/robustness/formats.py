@@ -38,7 +38,15 @@ def summary(content: Content) -> str:
 
 def sections(content: Content) -> Iterator[Section]:
     """Tables: what each perturbation costs at a glance, then each of them level by level, then the networks."""
-    yield _losses(content)
+    yield _at_a_glance(
+        content, "mean_loss", "Points lost, mean over the levels above 0", "Below the same network unperturbed."
+    )
+    yield _at_a_glance(
+        content,
+        "mean_kept",
+        "Accuracy kept, mean over the levels above 0",
+        "In percent of that of the same network unperturbed: networks that have little to lose lose few points.",
+    )
     for panel in content["perturbations"]:
         yield Section(
             panel["name"],
@@ -48,7 +56,7 @@ def sections(content: Content) -> Iterator[Section]:
                 (
                     curve["variant"],
                     curve["version"],
-                    *(_percent(mean, spread) for mean, spread in zip(curve["mean"], curve["spread"], strict=True)),
+                    *(_percent(mean, spread) for mean, spread in zip(curve["mean"], _spreads(curve), strict=True)),
                 )
                 for curve in panel["curves"]
             ],
@@ -75,25 +83,24 @@ def sections(content: Content) -> Iterator[Section]:
 _VERSIONS = ("deployed", "float")
 
 
-def _losses(content: Content) -> Section:
+def _at_a_glance(content: Content, key: str, title: str, note: str) -> Section:
     columns = list(
         dict.fromkeys((c["variant"], c["version"]) for panel in content["perturbations"] for c in panel["curves"])
     )
     rows = []
     for panel in content["perturbations"]:
-        lost = {(c["variant"], c["version"]): _percent(c["mean_loss"], c["mean_loss_spread"]) for c in panel["curves"]}
-        rows.append((panel["title"], *(lost[column] for column in columns)))
-    return Section(
-        "losses",
-        "Points lost, mean over the levels above 0",
-        ("perturbation", *(f"{variant}, {version}" for variant, version in columns)),
-        rows,
-        "Percentage points below the same network unperturbed.",
-    )
+        each = {(c["variant"], c["version"]): _percent(c[key], c[f"{key}_spread"]) for c in panel["curves"]}
+        rows.append((panel["title"], *(each[column] for column in columns)))
+    headers = ("perturbation", *(f"{variant}, {version}" for variant, version in columns))
+    return Section(key.replace("_", "-"), title, headers, rows, note)
 
 
-def _percent(mean: float, spread: float) -> str:
-    return f"{100 * mean:.1f} ± {100 * spread:.1f}"
+def _spreads(curve: dict[str, Any]) -> list[float | None]:
+    return curve["spread"] or [None] * len(curve["mean"])
+
+
+def _percent(mean: float, spread: float | None) -> str:
+    return f"{100 * mean:.1f}" if spread is None else f"{100 * mean:.1f} ± {100 * spread:.1f}"
 
 
 def _notes(panel: dict[str, Any]) -> str:

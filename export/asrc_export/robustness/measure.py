@@ -195,7 +195,7 @@ def _accuracy(logits: NDArray[Any], y: Labels) -> float:
 
 def _curves(subjects: Sequence[Contender], shares: NDArray[np.float64]) -> list[dict[str, Any]]:
     """One curve for each variant and version. Spread is over networks where a variant has several, else over draws;
-    ``mean_loss`` is what is lost on average over the levels above 0.
+    ``mean_loss`` is what is lost on average over the levels above 0, ``mean_kept`` the share that is left.
     """
     curves = []
     for variant in dict.fromkeys(each.variant for each in subjects):
@@ -205,23 +205,26 @@ def _curves(subjects: Sequence[Contender], shares: NDArray[np.float64]) -> list[
             if np.isnan(values).any():
                 continue
             apart = values.mean(axis=2) if len(mine) > 1 else values[0].T  # networks or draws, levels
-            lost = (apart[:, :1] - apart[:, 1:]).mean(axis=1) if apart.shape[1] > 1 else np.zeros(len(apart))
+            later = apart[:, 1:].mean(axis=1) if apart.shape[1] > 1 else apart[:, 0]
+            lost, kept = apart[:, 0] - later, later / np.maximum(apart[:, 0], 1e-9)
             curves.append(
                 {
                     "variant": variant,
                     "version": version,
                     "networks": mine,
                     "mean": apart.mean(axis=0).tolist(),
-                    "spread": _spread(apart).tolist(),
+                    "spread": _spread(apart),
                     "spread_over": "networks" if len(mine) > 1 else "draws",
                     "mean_loss": float(lost.mean()),
-                    "mean_loss_spread": float(_spread(lost)),
+                    "mean_loss_spread": _spread(lost),
+                    "mean_kept": float(kept.mean()),
+                    "mean_kept_spread": _spread(kept),
                     "accuracy": values.tolist(),
                 }
             )
     return curves
 
 
-def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard deviation along the first axis, of a sample; 0 of a single one."""
-    return np.asarray(values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1:]))
+def _spread(values: NDArray[np.float64]) -> Any:
+    """Standard deviation of a sample along the first axis, as plain data; None of a single one."""
+    return values.std(axis=0, ddof=1).tolist() if len(values) > 1 else None
