@@ -15,7 +15,7 @@ from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_export import bit_budget, cli_export, network_file, quantize, rounding, scales, search
+from asrc_export import bit_budget, cli_export, layer_search, network_file, quantize, rounding, scales, search
 from asrc_export.activity import LEAST_SAMPLES, observe
 from asrc_export.bit_budget import Option
 from asrc_export.chip import storage, target
@@ -77,7 +77,7 @@ def test_what_a_search_finds_is_on_the_grids_cannot_saturate_and_differs_no_more
     assert all(count.saturations == 0 for count in engine.run(made, samples(seed)).counts)
     assert all(part.error <= part.data_free for part in found.measured)
     for layer, part, seen in zip(made.layers, found.measured, activity.layers, strict=False):
-        assert search.forced(layer, seen) / seen.spikes.size == part.error
+        assert layer_search.forced(layer, seen) / seen.spikes.size == part.error
 
 
 @pytest.mark.parametrize("bits", [8, 4, 3])
@@ -89,8 +89,8 @@ def test_the_search_gains_on_samples_that_it_did_not_see(bits: int) -> None:
         unseen = observe(frozen, samples(seed + 100, 40))
         plain, found = (made.network for made in (quantize.quantize(frozen, LOIHI2, bits=bits), deployed(frozen, bits)))
         for before, after, seen in zip(plain.layers, found.layers, unseen.layers, strict=True):
-            without += search.forced(before, seen)
-            with_search += search.forced(after, seen)
+            without += layer_search.forced(before, seen)
+            with_search += layer_search.forced(after, seen)
     assert with_search < without
 
 
@@ -147,7 +147,7 @@ def test_the_moments_say_what_an_error_of_the_weights_does_to_the_membrane(seed:
     """Mean square of the membrane's error, teacher-forced, once the bias has taken up what it can."""
     frozen = frozen_network(seed)
     layer, seen = frozen.layers[1], observe(frozen, samples(seed)).layers[1]
-    moments, with_bias, bias_power = search.filtered_moments(layer, seen)
+    moments, with_bias, bias_power = layer_search.filtered_moments(layer, seen)
     off = np.random.default_rng(seed).normal(size=(5, 12))
     bias = -off @ with_bias / bias_power
     error, total = np.zeros((12, 5)), 0.0

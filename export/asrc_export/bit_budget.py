@@ -16,18 +16,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export import quantize, search
-from asrc_export.activity import Activity, observe
+from asrc_export import float_network, layer_search, quantize, readout_search, search
+from asrc_export.activity import SAMPLES, Activity, observe
 from asrc_export.arithmetic import Mapping
 from asrc_export.chip.target import Target
 from asrc_export.engines import select
+from asrc_export.layer_search import LayerChoice
 from asrc_export.network import IntegerNetwork
-from asrc_export.search import LayerChoice, Progress, ReadoutChoice
+from asrc_export.readout_search import ReadoutChoice
+from asrc_export.search import Progress
 from asrc_train.errors import InvalidSetting
 from asrc_train.freeze import Floats, FrozenNetwork
 
 UNITS = {"bits": 1, "B": 8, "KB": 8 * 1000, "KiB": 8 * 1024, "MB": 8 * 1000**2, "MiB": 8 * 1024**2}
 MAX_BUDGET = 2**50
+ROUGH = 16
+"""Samples by which the integers of each width are chosen: losses are compared here, the final search takes more."""
 
 
 class Option(NamedTuple):
@@ -92,8 +96,8 @@ def choose(
     names = (*(layer.name for layer in frozen.layers), "readout")
     _require_reachable(budget, sizes, allowed[0])
     quantize.require_finite(frozen)
-    activity = observe(frozen, x)
-    losses = _losses(frozen, target, allowed, activity, x[: activity.samples], mapping, progress)
+    activity = observe(frozen, x[:ROUGH])
+    losses = _losses(frozen, target, allowed, activity, x[:SAMPLES], mapping, progress)
     options = tuple(
         tuple(Option(width, width * size, loss) for width, loss in zip(allowed, each, strict=True))
         for size, each in zip(sizes, losses, strict=True)
@@ -155,13 +159,13 @@ def _losses(
         layers.append([])
         for k, width in enumerate(allowed):
             progress(i + k / len(allowed), f"{layer.name} at {width} bits")
-            layers[i].append(search.choose_layer(frozen, i, target, width, activity.layers[i]))
-    readouts = [search.choose_readout(frozen, target, width, activity) for width in allowed]
-    run = select.engine().run
+            layers[i].append(layer_search.choose(frozen, i, target, width, activity.layers[i]))
+    readouts = [readout_search.choose(frozen, target, width, activity) for width in allowed]
+    run, expected = select.engine().run, float_network.logits(frozen, x).astype(np.float64)
 
     def loss(picked: Sequence[int]) -> float:
         network = _network(frozen, target, allowed, picked, layers, readouts, mapping)
-        return divergence(activity.logits, run(network, x).logits / network.readout.scale)
+        return divergence(expected, run(network, x).logits / network.readout.scale)
 
     progress(parts - 1, "measuring")
     base = loss([widest] * parts)
@@ -184,7 +188,7 @@ def _network(
 ) -> IntegerNetwork:
     bits = tuple(allowed[k] for k in picked)
     own = [choices[k] for choices, k in zip(layers, picked, strict=False)]
-    plan = search.together(frozen, target, bits, own, readouts[picked[-1]], 0).plan
+    plan = search.together(frozen, target, bits, own, readouts[picked[-1]])
     return quantize.quantize(frozen, target, bits=bits, mapping=mapping, plan=plan).network
 
 

@@ -8,10 +8,16 @@ weight's error can make up for another's.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from asrc_export.arithmetic import Ints
+from asrc_export.grid import WeightGrid
 from asrc_train.freeze import Floats
 
 SWEEPS = 4
+"""Passes over all columns, unless one changes nothing."""
+SHRUNK = 0.02
+"""Share of the inputs' mean power by which `settled` raises the power of each."""
 
 
 def compensated(weights: Floats, units: Floats, low: Floats, high: Floats, moments: Floats) -> Floats:
@@ -49,3 +55,28 @@ def error(weights: Floats, values: Floats, moments: Floats) -> float:
     """Mean over the rows of (q - w)^T G (q - w)."""
     off = values - weights
     return float(np.einsum("nd,nd->", off @ moments, off) / len(off))
+
+
+def on_grid(weights: Floats, units: Floats, grid: WeightGrid, moments: Floats) -> Floats:
+    """The weights rounded with compensation to the grid, each column in its own unit of it; as real values."""
+    steps = units * grid.step
+    low, high = (np.full(len(units), end / grid.step) for end in (grid.low, grid.high))
+    return compensated(weights, steps, low, high, moments) * steps
+
+
+def settled(moments: Floats, blocks: tuple[slice, ...]) -> Floats:
+    """The moments with a small share of each block's mean power added to its diagonal: rare inputs count, too.
+
+    Rounded to single precision: the last digits are the order in which a BLAS adds, and should decide nothing.
+    """
+    added = np.zeros(len(moments))
+    for block in blocks:
+        added[block] = SHRUNK * moments.diagonal()[block].mean()
+    return (moments + np.diag(added)).astype(np.float32).astype(np.float64)
+
+
+def exact(x: NDArray[np.generic], weights: Floats) -> Ints:
+    """X @ weights of whole numbers through the floating-point BLAS, in the precision that holds every partial sum."""
+    reach = float(np.abs(x).max(initial=0)) * float(np.abs(weights).sum(axis=0).max(initial=0))
+    held = np.float32 if reach < 2**24 else np.float64  # a valid network's sums stay below 2^31
+    return (x.astype(held, copy=False) @ weights.astype(held)).astype(np.int64)

@@ -1,44 +1,25 @@
 """Quantization that searches: scales, exponents, roundings and biases chosen by what they change on real samples.
 
-Each layer is judged *teacher-forced*: at every step it receives what the float layer received, its own past spikes
-and resets included, and the measure is the share of (step, sample, neuron) cells whose spike differs. So one flipped
-spike counts once, instead of starting another trajectory, layers do not depend on each other, and the measure is as
-smooth as spikes allow. For every pair of grid units worth trying,
-
-1. the weights are rounded so that the membrane's mean square error is least (`rounding.compensated`), with the second
-   moments of the inputs as the membrane filters them, z[t] = alpha z[t-1] + (x[t], r[t]);
-2. the biases take up the mean error that the rounding leaves;
-3. the integer layer is run over the float layer's inputs and its spikes are counted against the float ones.
-
-The first candidate is the choice that needs no data (`quantize.choose`), so none is ever worse on these samples. What
-is chosen is given back as float parameters on the grid and scales (`Plan`): `quantize.layer_at` rounds them as ever.
+Each layer is chosen by the spikes that differ from the float layer's (`layer_search`), the readout by the error of its
+logits (`readout_search`). What is chosen is given back as float parameters on the grid and scales (`quantize.Plan`):
+`quantize.layer_at` rounds them as ever, so there is one place where a layer becomes integers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import numpy as np
-
-from asrc_export import quantize, rounding, taps
-from asrc_export.activity import Activity, LayerActivity
-from asrc_export.arithmetic import Ints, decay, shift
-from asrc_export.chip.target import Formats, Target
-from asrc_export.grid import WeightGrid, widths
-from asrc_export.network import Readout, SkipLayer
-from asrc_export.quantize import Feed, Plan
-from asrc_export.scales import LayerScales, ReadoutScales, Scales
-from asrc_train.freeze import Floats, FrozenLayer, FrozenNetwork
-
-PARTS = 8
-"""Grid units are tried in steps of this fraction of an octave."""
-CUT_OCTAVES = 3
-"""Down to this many octaves below the unit at which the largest weight fits; what lies beyond is cut off."""
-TRIED = 6
-"""Pairs of units, those with the least error of plain rounding, that are rounded with compensation and run."""
-CHUNK_STEPS = 64
+from asrc_export import layer_search, quantize, readout_search
+from asrc_export.activity import Activity
+from asrc_export.chip.target import Target
+from asrc_export.grid import widths
+from asrc_export.layer_search import LayerChoice
+from asrc_export.quantize import Plan
+from asrc_export.readout_search import ReadoutChoice
+from asrc_export.scales import Scales
+from asrc_train.freeze import FrozenNetwork
 
 Progress = Callable[[float, str], None]
 
@@ -54,23 +35,6 @@ class Measured(NamedTuple):
     bits: int
     error: float
     data_free: float
-
-
-class LayerChoice(NamedTuple):
-    """A layer's float parameters, moved to where they are rounded as wanted, and its scales."""
-
-    layer: FrozenLayer
-    at: LayerScales
-    measured: Measured
-
-
-class ReadoutChoice(NamedTuple):
-    """The same of the readout."""
-
-    weight: Floats
-    bias: Floats
-    at: ReadoutScales
-    measured: Measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,22 +65,24 @@ def search(
     layers = []
     for i, width in enumerate(each[:-1]):
         progress(i, frozen.layers[i].name)
-        layers.append(choose_layer(frozen, i, target, width, activity.layers[i], to_train=to_train))
+        layers.append(layer_search.choose(frozen, i, target, width, activity.layers[i], to_train=to_train))
     progress(len(layers), "readout")
-    readout = choose_readout(frozen, target, each[-1], activity)
+    readout = readout_search.choose(frozen, target, each[-1], activity)
     progress(len(each), "")
-    return together(frozen, target, bits, layers, readout, activity.samples)
+    chosen: list[LayerChoice | ReadoutChoice] = [*layers, readout]
+    parts = zip((*(layer.name for layer in frozen.layers), "readout"), each, chosen, strict=True)
+    measured = tuple(Measured(name, width, choice.error, choice.data_free) for name, width, choice in parts)
+    return Found(together(frozen, target, bits, layers, readout), measured, activity.samples)
 
 
 def together(
     frozen: FrozenNetwork,
     target: Target,
     bits: int | tuple[int, ...],
-    layers: list[LayerChoice],
+    layers: Sequence[LayerChoice],
     readout: ReadoutChoice,
-    samples: int,
-) -> Found:
-    """The choices for all layers and the readout as one."""
+) -> Plan:
+    """The choices for all layers and the readout as one plan."""
     moved = replace(
         frozen,
         layers=tuple(choice.layer for choice in layers),
@@ -124,217 +90,4 @@ def together(
         readout_bias=readout.bias,
     )
     at = tuple(choice.at for choice in layers)
-    scales = Scales(target=target.name, bits=bits, layers=at, readout=readout.at)
-    return Found(Plan(moved, scales), (*(choice.measured for choice in layers), readout.measured), samples)
-
-
-def choose_layer(
-    frozen: FrozenNetwork,
-    index: int,
-    target: Target,
-    bits: int,
-    activity: LayerActivity,
-    *,
-    to_train: bool = False,
-) -> LayerChoice:
-    """The layer of that index with the fewest differing spikes. Raises InvalidSetting if no scale is feasible."""
-    layer, into = taps.whole_layer(frozen.layers[index]), quantize.feed(frozen, index)
-    grid, formats = WeightGrid(bits), target.formats
-    start = quantize.choose_layer(layer, into, grid, formats, to_train)
-    least = data_free = forced(quantize.layer_at(layer, into.unit, start, grid, formats), activity)
-    best = layer, start
-    for candidate, at in _candidates(layer, into, grid, formats, activity, to_train):
-        made = quantize.layer_at(candidate, into.unit, at, grid, formats)
-        found = forced(made, activity)
-        if found < least:
-            least, best = found, (candidate, at)
-    cells = activity.spikes.size
-    measured = Measured(layer.name, bits, least / cells, data_free / cells)
-    return LayerChoice(*best, measured)
-
-
-def forced(made: SkipLayer, activity: LayerActivity) -> int:
-    """Cells whose spike differs when the layer receives, at every step, what the float layer received.
-
-    Its inputs, past spikes and resets are the float layer's; its own spikes lead nowhere.
-    """
-    batch, neurons = activity.spikes.shape[1:]
-    w_t, u_t = made.feedforward.T.astype(np.float64), made.recurrent.T.astype(np.float64)
-    v, differing = np.zeros((batch, neurons), np.int64), 0
-    for first in range(0, len(activity.spikes), CHUNK_STEPS):
-        chunk = slice(first, first + CHUNK_STEPS)
-        sums = shift(_exact(activity.fed[chunk], w_t), made.feedforward_exponent)
-        sums += shift(_exact(activity.heard[chunk], u_t), made.recurrent_exponent)
-        drive = (sums << made.activation_shift) + made.bias
-        for each, spikes in zip(drive, activity.spikes[chunk], strict=True):
-            u = decay(v, made.decay) + each
-            differing += int(np.count_nonzero((u >= made.threshold) != spikes))
-            v = u - made.threshold * spikes if made.reset == "soft" else u * (1 - spikes)
-    return differing
-
-
-def _exact(x: np.ndarray[tuple[int, ...], np.dtype[np.float32]], weights: Floats) -> Ints:
-    """X @ weights, exact in double precision as in the NumPy engine."""
-    return (x.astype(np.float64) @ weights).astype(np.int64)
-
-
-def _candidates(
-    layer: FrozenLayer, into: Feed, grid: WeightGrid, formats: Formats, activity: LayerActivity, to_train: bool
-) -> Iterator[tuple[FrozenLayer, LayerScales]]:
-    """Feasible ways to round the layer, compensated at the most promising pairs of units."""
-    weights = np.concatenate([layer.weight * into.unit, layer.recurrent], axis=1)
-    fan_in = layer.weight.shape[1]
-    moments, with_bias, bias_power = filtered_moments(layer, activity)
-    moments = _settled(moments, (slice(0, fan_in), slice(fan_in, None)))
-    for pair in _promising(weights, fan_in, grid, formats, moments):
-        units = np.repeat(pair, [fan_in, len(layer.recurrent)])
-        values = rounded(weights, units, grid, moments)
-        bias = layer.bias - (values - weights) @ with_bias / bias_power
-        moved = replace(layer, weight=values[:, :fan_in] / into.unit, recurrent=values[:, fan_in:], bias=bias)
-        at = _largest_scale(moved, into, pair, grid, formats, to_train)
-        if at is not None:
-            yield moved, at
-
-
-def rounded(weights: Floats, units: Floats, grid: WeightGrid, moments: Floats) -> Floats:
-    """The weights on the grid, each column in its unit, rounded with compensation."""
-    steps = units * grid.step
-    low, high = (np.full(len(units), end / grid.step) for end in (grid.low, grid.high))
-    return rounding.compensated(weights, steps, low, high, moments) * steps
-
-
-def _promising(
-    weights: Floats, fan_in: int, grid: WeightGrid, formats: Formats, moments: Floats
-) -> list[tuple[float, float]]:
-    """Values of one grid unit of W and of U, a power of two apart, with the least error of plain rounding."""
-    blocks = (slice(0, fan_in), slice(fan_in, None))
-    extents = [quantize.extent(weights[:, block], grid) for block in blocks]
-    if not any(extents):
-        return []
-    extents = [extent or max(extents) for extent in extents]
-    octaves = formats.max_weight_exponent.count - formats.min_weight_exponent.count
-
-    def error(block: slice, unit: float) -> float:
-        own = weights[:, block]
-        values = np.clip(np.rint(own / (unit * grid.step)) * grid.step, grid.low, grid.high) * unit
-        return rounding.error(own, values, moments[block, block])
-
-    found: list[tuple[float, tuple[float, float]]] = []
-    for part in range(-PARTS, PARTS * CUT_OCTAVES + 1):
-        w_unit = extents[0] * 2.0 ** (-part / PARTS)
-        w_error = error(blocks[0], w_unit)
-        nearest = round(np.log2(extents[1] / w_unit))
-        for apart in range(max(-octaves, nearest - CUT_OCTAVES), min(octaves, nearest + 1) + 1):
-            u_unit = w_unit * 2.0**apart
-            found.append((w_error + error(blocks[1], u_unit), (w_unit, u_unit)))
-    return [pair for _, pair in sorted(found)[:TRIED]]
-
-
-def _largest_scale(
-    layer: FrozenLayer, into: Feed, pair: tuple[float, float], grid: WeightGrid, formats: Formats, to_train: bool
-) -> LayerScales | None:
-    """The largest scale at which one grid unit of W and of U have the values asked for and no membrane can saturate.
-
-    Larger only refines bias, threshold and membrane: the weights are the same integers at all of them.
-    """
-    lowest, highest = formats.min_weight_exponent.count, formats.max_weight_exponent.count
-    room = quantize.ROOM_TO_TRAIN if to_train else 1
-    apart = round(np.log2(pair[1] / pair[0]))
-    for exponent in range(min(highest, highest - apart), max(lowest, lowest - apart) - 1, -1):
-        scale = 2.0 ** (exponent + formats.activation_shift.count) / pair[0]
-        at = LayerScales(scale=scale, feedforward_exponent=exponent, recurrent_exponent=exponent + apart)
-        if not quantize.fits(layer, scale, formats) or (to_train and exponent + apart < 0):
-            continue
-        if quantize.cannot_overflow(quantize.layer_at(layer, into.unit, at, grid, formats), into, formats, room):
-            return at
-    return None
-
-
-def filtered_moments(layer: FrozenLayer, activity: LayerActivity) -> tuple[Floats, Floats, float]:
-    """Second moments of the inputs as the membrane filters them, what the bias explains taken out.
-
-    With z[t] = alpha z[t-1] + (x[t], r[t]) and z_b its like for a constant input of 1, the membrane's error is
-    (q - w)^T z + (b' - b) z_b. Returns E[z z^T] - E[z z_b] E[z z_b]^T / E[z_b^2], E[z z_b] and E[z_b^2]. A reset is
-    taken to subtract (a hard one forgets a part of the error).
-    """
-    steps, batch, fan_in = activity.fed.shape
-    size = fan_in + activity.heard.shape[2]
-    z, z_b = np.zeros((batch, size)), 0.0
-    moments, with_bias, bias_power = np.zeros((size, size)), np.zeros(size), 0.0
-    for first in range(0, steps, CHUNK_STEPS):
-        kept = []
-        for t in range(first, min(first + CHUNK_STEPS, steps)):
-            z = layer.decay * z + np.concatenate([activity.fed[t], activity.heard[t]], axis=1)
-            z_b = layer.decay * z_b + 1.0
-            kept.append(z)
-            with_bias += z.sum(axis=0) * z_b
-            bias_power += z_b**2 * batch
-        stacked = np.concatenate(kept)
-        moments += stacked.T @ stacked
-    cells = steps * batch
-    moments, with_bias, bias_power = moments / cells, with_bias / cells, bias_power / cells
-    moments -= np.outer(with_bias, with_bias) / bias_power
-    return moments, with_bias, bias_power
-
-
-SHRUNK = 0.02
-
-
-def _settled(moments: Floats, blocks: tuple[slice, ...]) -> Floats:
-    """The moments with a small share of each block's mean power added to its diagonal: rarely active inputs count."""
-    diagonal = moments.diagonal().copy()
-    for block in blocks:
-        diagonal[block] += SHRUNK * diagonal[block].mean()
-    settled = moments.copy()
-    np.fill_diagonal(settled, diagonal)
-    return settled.astype(np.float32).astype(np.float64)  # the last bits are the BLAS's: they decide nothing
-
-
-def choose_readout(frozen: FrozenNetwork, target: Target, bits: int, activity: Activity) -> ReadoutChoice:
-    """The readout with the least error of the logits. Raises InvalidSetting if no exponent is feasible."""
-    grid, formats = WeightGrid(bits), target.formats
-    spikes = activity.layers[-1].spikes
-    start = quantize.choose_readout(frozen, grid, formats)
-    data_free = least = _logit_error(frozen.readout_weight, frozen.readout_bias, start, grid, formats, activity)
-    best = frozen.readout_weight, frozen.readout_bias, start
-    counts = spikes.sum(axis=0, dtype=np.float64)
-    mean = counts.mean(axis=0)
-    moments = np.cov(counts.T, bias=True).reshape(len(mean), len(mean))
-    moments = 0.5 * (moments + np.diag(moments.diagonal()))  # fewer samples than neurons: half of what they say
-    moments = _settled(moments, (slice(None),))
-    extent = quantize.extent(frozen.readout_weight, grid)
-    for part in range(PARTS * CUT_OCTAVES + 1 if extent else 0):
-        unit = extent * 2.0 ** (-part / PARTS)
-        values = rounded(frozen.readout_weight, np.full(len(mean), unit), grid, moments)
-        bias = frozen.readout_bias - (values - frozen.readout_weight) @ mean / len(spikes)
-        at = quantize.largest_readout(values, bias, unit, frozen.steps, grid, formats)
-        if at is None:
-            continue
-        error = _logit_error(values, bias, at, grid, formats, activity)
-        if error < least:
-            least, best = error, (values, bias, at)
-    return ReadoutChoice(*best, Measured("readout", bits, least, data_free))
-
-
-def _logit_error(
-    weight: Floats, bias: Floats, at: ReadoutScales, grid: WeightGrid, formats: Formats, activity: Activity
-) -> float:
-    """Root mean square error of the logits against the float ones' spread; what all classes share does not count."""
-    logits = accumulated(quantize.readout_at(weight, bias, at, grid, formats), activity) / at.scale
-    off, spread = (_centred(each) for each in (logits - activity.logits, activity.logits))
-    return float(np.sqrt(np.square(off).mean() / max(np.square(spread).mean(), 1e-30)))
-
-
-def accumulated(made: Readout, activity: Activity) -> Ints:
-    """The readout's accumulators (B, C) after the float network's last spikes; none saturates, which is proven."""
-    weights = made.weight.T.astype(np.float64)
-    spikes = activity.layers[-1].spikes
-    y = np.zeros((activity.samples, made.classes), np.int64)
-    for first in range(0, len(spikes), CHUNK_STEPS):
-        y += shift(_exact(spikes[first : first + CHUNK_STEPS].astype(np.float32), weights), made.exponent).sum(axis=0)
-    return y + len(spikes) * made.bias
-
-
-def _centred(logits: Floats) -> Floats:
-    centred: Floats = logits - logits.mean(axis=1, keepdims=True)
-    return centred
+    return Plan(moved, Scales(target=target.name, bits=bits, layers=at, readout=readout.at))
