@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from asrc_export.network import InputFormat, IntegerNetwork
 from asrc_train import data
-from asrc_train.data.dataset import Dataset, permuted
+from asrc_train.data.dataset import Dataset, in_order
 from asrc_train.errors import InvalidData, InvalidSetting
 from asrc_train.freeze import FrozenNetwork
 
@@ -33,10 +31,10 @@ def calibration_for(frozen: FrozenNetwork, name: str) -> Dataset:
 
 
 def _fitting(name: str, entry: InputFormat, steps: int, order: NDArray[np.int64] | None) -> Dataset:
-    dataset = data.load(name)
-    mine = f"{dataset.steps} steps of {dataset.channels} values from 0 to {dataset.maximum}"
+    shape = data.shape(name)
+    mine = f"{shape.steps} steps of {shape.channels} values from 0 to {shape.maximum}"
     theirs = f"{steps} steps of {entry.channels} values from {entry.minimum} to {entry.maximum}"
     if mine != theirs:
         why = f"its samples are {mine}, the network's are {theirs}"
         raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on")
-    return replace(dataset, train_x=permuted(dataset.train_x, order), test_x=permuted(dataset.test_x, order))
+    return in_order(data.load(name), order)

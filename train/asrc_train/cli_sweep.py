@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("file", metavar="SWEEP.toml", nargs="?", type=Path, help="grids, seeds and fixed settings in a file")
     add("--data", metavar="NAME", help="data set; its recipe is what the settings go on top of")
+    command_line.add_data_folder(parser)
     add("--recipe", metavar="NAME_OR_TOML", help="another recipe, by name or a path ending in .toml")
     add("--connection", metavar="NAME", nargs="+", help="recurrent connections to try")
     add("--seed", metavar="SEED", nargs="+", type=int, help="seeds (default: 0)")
