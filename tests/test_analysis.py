@@ -25,7 +25,7 @@ from asrc_train.config import Config, validated
 from asrc_train.errors import InvalidSetting, UnknownName, UnreadableFile
 from asrc_train.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.surrogate import fire
-from asrc_train.sweep.result import Result
+from asrc_train.sweep.result import Result, where
 
 STEPS, SAMPLES = 12, 3
 
@@ -135,6 +135,16 @@ def test_a_mean_never_hides_a_setting() -> None:
         swept(runs, "network.spam")
     with pytest.raises(UnknownName, match="validation"):
         swept(runs, "network.span", ["network.decay"], "loss")
+
+
+def test_runs_are_chosen_by_their_settings() -> None:
+    runs = [result(0.5, span=2, decay=0.25), result(0.6, span=2, decay=0.5), result(0.7, hidden=[4, 4])]
+    assert where(runs, {"network.decay": [0.25, 0.5], "network.span": [2]}) == runs[:2]
+    assert where(runs, {"network.hidden": [[4, 4]]}) == runs[2:]
+    assert where(runs, {"training.seed": [500.0]}) == runs[:1]
+    assert where(runs, {}) == runs
+    with pytest.raises(InvalidSetting, match="--where"):
+        where(runs, {"network.span": [3]})
 
 
 def test_seeds_become_mean_least_and_greatest() -> None:

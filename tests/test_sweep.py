@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from asrc_train import checkpoint, cli_sweep, recipe
 from asrc_train.errors import BackendMissing, InvalidSetting, UnknownName
-from asrc_train.fit import resume_path
+from asrc_train.fit import fit, resume_path
 from asrc_train.sweep import grid, keys, on_ray, processes
 from asrc_train.sweep.grid import Run
 from asrc_train.sweep.result import read, summary
@@ -165,8 +165,16 @@ def test_a_run_that_fails_is_told_and_stops_no_other(mixed: list[Run], whole: tu
     assert rows[bad]["error"] == found.failed[bad]
 
 
-def test_runs_are_those_of_one_thread(mixed: list[Run], whole: tuple[Path, Found]) -> None:
-    assert checkpoint.load(mixed[0].checkpoint(whole[0])).provenance["threads"] == 1
+def test_a_run_is_the_training_of_one_thread(mixed: list[Run], whole: tuple[Path, Found], tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        alone = fit(mixed[0].config, tmp_path / "alone.pt")
+    finally:
+        torch.set_num_threads(threads)
+    swept = checkpoint.load(mixed[0].checkpoint(whole[0]))
+    assert all(torch.equal(swept.tensors[name], tensor) for name, tensor in alone.tensors.items())
+    assert swept.provenance == alone.provenance
 
 
 def test_a_killed_run_fails_alone_and_goes_on_to_the_same_bits(
@@ -223,8 +231,14 @@ def test_the_table_gives_mean_and_spread_over_the_seeds(whole: tuple[Path, Found
 @pytest.mark.slow
 def test_an_interrupted_command_leaves_at_once_and_goes_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "asrc_train.cli_sweep", "--data", "digits", "--set", "network.hidden=[6],[7]"]
-    command += ["--epochs", "40", "-o", str(tmp_path)]
-    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command += ["--epochs", "12", "-o", str(tmp_path)]
+    started = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
+    )
     while len(list(tmp_path.glob("*.training"))) < min(2, len(os.sched_getaffinity(0))):
         assert started.poll() is None
         time.sleep(0.05)

@@ -18,7 +18,7 @@ EXAMPLES = """\
   asrc-analyze gradients vanilla.pt src.pt asrc.pt -o gradients.svg
   asrc-analyze skip-kernel asrc.pt -o kernel.png
   asrc-analyze training vanilla.pt src.pt asrc.pt -o training.svg -o training.csv
-  asrc-analyze sweep sweep/ --x network.span -o spans.svg
+  asrc-analyze sweep sweep/ --x network.span --where network.connection=src -o spans.svg
   asrc-analyze sweep sweep/ --x network.decay --line network.connection -o decay.pdf
   asrc-analyze sweep sweep/ --x network.kernel_length --metric spans -o chosen.svg
 """
@@ -70,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     add_checkpoints(sweep)
     sweep.add_argument("--x", metavar="KEY", required=True, help="the setting along the axis, as network.span")
     sweep.add_argument("--line", metavar="KEY", nargs="+", default=[], help="a line for each value of these settings")
+    sweep.add_argument(
+        "--where",
+        metavar="KEY=V,V,...",
+        action="append",
+        default=[],
+        help="only runs with one of these values, as network.connection=src; repeatable",
+    )
     sweep.add_argument("--metric", default="test", help="test (default), validation, test_mixture or spans")
     return parser
 
@@ -111,9 +118,11 @@ def _training(options: argparse.Namespace) -> Analysis:
 
 def _sweep(options: argparse.Namespace) -> Analysis:
     from asrc_train.analysis.swept import swept
-    from asrc_train.sweep.result import checkpoints_in, read
+    from asrc_train.sweep import keys
+    from asrc_train.sweep.result import checkpoints_in, read, where
 
-    results = [read(path) for path in checkpoints_in(options.checkpoints)]
+    wanted = dict(keys.parse(assignment) for assignment in options.where)
+    results = where(map(read, checkpoints_in(options.checkpoints)), wanted)
     return swept(results, options.x, options.line, options.metric)
 
 

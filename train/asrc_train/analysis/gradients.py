@@ -152,5 +152,6 @@ def _figure(trained: Mapping[str, Checkpoint], found: Sequence[Norms]) -> Figure
             log_axis(axes[row, layer].yaxis)
     for axis in axes[-1]:
         axis.set_xlabel("distance d in time (steps)")
+        axis.margins(x=0.01)
     legend(figure, axes[0, 0])
     return figure

@@ -52,7 +52,7 @@ def parse(assignment: str) -> tuple[str, list[Any]]:
     """
     key, equals, text = assignment.partition("=")
     if not equals or not text.strip():
-        raise InvalidSetting(f"--set '{assignment}'", "it is not KEY=VALUE,VALUE,...")
+        raise InvalidSetting(f"setting '{assignment}'", "it is not KEY=VALUE,VALUE,...")
     require_known(key.strip())
     try:
         return key.strip(), list(toml.loads(f"values = [{text}]")["values"])

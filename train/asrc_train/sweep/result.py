@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -53,6 +53,18 @@ def checkpoints_in(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
+def where(results: Iterable[Result], wanted: Mapping[str, Sequence[Any]]) -> list[Result]:
+    """The results whose settings are among those wanted, by key. Raises InvalidSetting if none are, UnknownName."""
+    found = [
+        each
+        for each in results
+        if all(_is_among(keys.value(each.config, key), settings) for key, settings in wanted.items())
+    ]
+    if not found:
+        raise InvalidSetting("--where", "no run has these settings")
+    return found
+
+
 def summary(results: Sequence[Result], swept: Sequence[str]) -> list[dict[str, Any]]:
     """A row for each combination of the swept settings but the seed: accuracies over the seeds, as text in percent.
 
@@ -71,6 +83,10 @@ def summary(results: Sequence[Result], swept: Sequence[str]) -> list[dict[str, A
         }
         for group in groups.values()
     ]
+
+
+def _is_among(setting: Any, wanted: Sequence[Any]) -> bool:
+    return any(setting == each or keys.shown(setting) == keys.shown(each) for each in wanted)  # (8, 8) is [8, 8]
 
 
 def _spread(shares: Sequence[float]) -> str:
