@@ -16,9 +16,12 @@ from asrc_export import cli_export, cli_range_check, cli_report, cli_robustness
 from asrc_export.export import Exported
 from asrc_lava import cli_demo, cli_sim
 from asrc_train import cli as cli_train
+from asrc_train import cli_analyze, cli_sweep
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "asrc-train": cli_train.main,
+    "asrc-sweep": cli_sweep.main,
+    "asrc-analyze": cli_analyze.main,
     "asrc-export": cli_export.main,
     "asrc-report": cli_report.main,
     "asrc-check": cli_range_check.main,
