@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from asrc_train.config import NetworkConfig
 from asrc_train.errors import BackendMissing, InvalidData, InvalidSetting, UnknownName
 from asrc_train.kernels import choice
 from asrc_train.kernels.native.library import instruction_sets
+from asrc_train.model import SkipRecurrentNetwork
 from asrc_train.recurrence import Dynamics, SkipLayer, driven_recurrence, skip_recurrence, spike_counts, using
 
 BUILT = bool(instruction_sets())
@@ -417,6 +419,24 @@ def test_what_a_kernel_does_not_cover_falls_to_the_next_and_is_said_once(
     assert torch.equal(counts, spike_counts(case.x, case.layers, kernel="bptt"))
     assert len(caplog.records) == 1
     assert "native" in caplog.text
+
+
+@pytest.mark.parametrize("changes", [{"neuron": "clif"}, {"connection": "per-step"}], ids=["neuron", "connection"])
+def test_what_no_kernel_knows_is_said_once_and_refused_where_one_is_asked_for(
+    changes: dict[str, str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "_told", set())
+    monkeypatch.delenv("ASRC_KERNEL", raising=False)
+    network = SkipRecurrentNetwork(2, 3, NetworkConfig.model_validate({"hidden": [4, 4], **changes}), 5).eval()
+    x = torch.rand(5, 2, 2)
+    with caplog.at_level(logging.WARNING, "asrc_train.kernels"):
+        logits = network(x)
+        network(x)
+    assert len(caplog.records) == 1
+    with using("autograd"):
+        assert torch.equal(network(x), logits)
+    with using("native"), pytest.raises(BackendMissing, match="step by step"):
+        network(x)
 
 
 def test_argument_context_and_environment_choose_in_that_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from asrc_train import connections, neurons
 from asrc_train.config import NetworkConfig
 from asrc_train.connections.connection import Connection, longest_span, weight_of_lags
+from asrc_train.kernels.choice import pass_over_all
 from asrc_train.kernels.layer import current
 from asrc_train.neurons.neuron import Neuron
 from asrc_train.normalization import BatchNormalization
@@ -44,6 +45,8 @@ class SkipRecurrentLayer(nn.Module):
             x = self.normalization(current(x, layer))
             layer = layer._replace(weight=None, bias=None, gain=None)
         if not self.in_kernels:
+            named = "a span for each step" if self.connection.each_step else f"neuron '{type(self.neuron).__name__}'"
+            pass_over_all(f"{named} runs step by step in PyTorch")
             return stepped_recurrence(x, layer, self.neuron)
         if layer.weight is None:
             return driven_recurrence(x, layer.recurrent, layer.taps, layer.dynamics)

@@ -64,10 +64,25 @@ def choose(x: Tensor, layers: Sequence[SkipLayer], name: str | None = None) -> K
         reason = kernel.why_not(x, layers)
         if reason is None:
             return kernel
-        if reason not in _told:
-            _told.add(reason)
-            _log.warning("kernel '%s' is passed over: %s.", candidate, reason)
+        _tell(f"kernel '{candidate}' is passed over: {reason}.")
     return _load(NAMES[-1])
+
+
+def pass_over_all(reason: str) -> None:
+    """For what no kernel knows and plain PyTorch runs step by step: the log says so, once for each reason.
+
+    Raises UnknownName, and BackendMissing when a kernel was asked for that does not run that way.
+    """
+    asked = _asked.get() or os.environ.get("ASRC_KERNEL")
+    if asked and _known(asked) != NAMES[-1]:
+        raise BackendMissing(asked, reason, f"leave the choice open, or ask for '{NAMES[-1]}'")
+    _tell(f"no kernel is used: {reason}.")
+
+
+def _tell(what: str) -> None:
+    if what not in _told:
+        _told.add(what)
+        _log.warning(what)
 
 
 def _known(name: str) -> str:
