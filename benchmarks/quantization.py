@@ -1,14 +1,15 @@
-"""What rounding to few bits costs without any training: naive, by expected error, and searched on samples.
+"""What few bits cost: rounded naively, by expected error, searched on samples, and, if asked, fine-tuned.
 
     python benchmarks/quantization.py digits-0.pt digits-1.pt digits-2.pt
-    python benchmarks/quantization.py psmnist-asrc.pt --bits 4 3 --finetune 10 --mapping synaptic-delay
+    python benchmarks/quantization.py psmnist-asrc.pt --bits 4 3 --finetune 10
     python benchmarks/quantization.py --quick --json
 
 Shares of the whole test split, means over the checkpoints: accuracy, and agreement with the predictions of the float
 network (hard-max spans, single precision). `naive`: each weight tensor rounded to as many bits with the scale at which
 its largest weight just fits, everything else, the membrane too, left in floating point: what a quantizer without any
 choice gives, and not yet a network that a chip could run. `expected`: the exporter's choice without samples.
-`searched`: its choice on 64 training samples. `double` is the float network once more, in double precision: where two
+`searched`: its choice on 64 training samples. `fine-tuned`: trained on from there for so many epochs, and checked to
+fire the checkpoint's spikes. `double` is the float network once more, in double precision: where two
 floating-point formats disagree, no rounding can be expected to agree more. Without a checkpoint, a small network is
 trained first.
 """
@@ -66,8 +67,10 @@ def shares(model: Path, bits: int, epochs: int, folder: Path) -> Iterator[tuple[
         "searched": deployed(quantize.quantize(frozen, CHIP, bits=bits, mapping=mapping, plan=found.plan).network),
     }
     if epochs:
-        learned = finetune.finetune(model, CHIP.name, folder / "tuned.pt", epochs=epochs, bits=bits, mapping=mapping)
-        answers["fine-tuned"] = deployed(quantize.quantize(freeze(learned), CHIP, bits=bits, mapping=mapping).network)
+        tuned = folder / "tuned.pt"
+        learned = finetune.finetune(model, CHIP.name, tuned, epochs=epochs, bits=bits, mapping=mapping)
+        network = quantize.quantize(freeze(learned), CHIP, bits=bits, mapping=mapping).network
+        answers["fine-tuned"] = finetune.require_same_spikes(tuned, CHIP, network).predictions
     yield "float, accuracy", float((expected == dataset.test_y).mean())
     for kind, answer in answers.items():
         yield f"{kind}, accuracy", float((answer == dataset.test_y).mean())

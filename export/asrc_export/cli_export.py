@@ -322,8 +322,8 @@ def _print_search(exported: Exported) -> None:
     for line in exported.rounding:
         if line.cut_off:
             print(
-                f"note: {line.layer}: {line.cut_off:,} of its {line.parameter}s lie beyond the grid and were cut off, "
-                f"the worst by {abs(line.error):.3g} (from {line.value:.3g})"
+                f"note: {line.layer}: {line.cut_off:,} of its {line.parameter}s lie beyond the grid and were cut off; "
+                f"the largest error of any is {abs(line.error):.3g} (of {line.value:.3g})"
             )
 
 
