@@ -83,7 +83,7 @@ def _weights(network: IntegerNetwork) -> list[Ints]:
 PERTURBATION = Perturbation(
     title="weight bit flips",
     axis="probability that a stored bit flips",
-    levels=(0, 0.00001, 0.0001, 0.0003, 0.001, 0.003),
+    levels=(0, 0.0001, 0.0003, 0.001, 0.003, 0.01),
     highest=1,
     perturb=perturb,
     logarithmic=True,
