@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from asrc_train import cli, data
 from asrc_train.config import from_recipe
 from asrc_train.data import gsc, scifar, shd, smnist, ssc
-from asrc_train.data.dataset import Dataset, in_order, permutation, training_parts
+from asrc_train.data.dataset import Dataset, in_order, permutation, training_parts, validation_split
 from asrc_train.data.sources import archive, cifar, events, heidelberg, idx, speech
 from asrc_train.data.sources.archive import Archive
 from asrc_train.data.sources.events import Binning, Tally
@@ -790,6 +790,12 @@ def test_the_official_validation_split_takes_the_place_of_a_share_of_the_trainin
     (x, y), (held_x, held_y) = training_parts(digits, 0.25)
     assert len(y) + len(held_y) == len(digits.train_y)
     assert len(held_y) == pytest.approx(len(digits.train_y) / 4, abs=1)
+
+
+@pytest.mark.parametrize(("count", "fraction"), [(100, 0.01), (100, 0.99), (10, 0.5)])
+def test_a_share_too_small_for_every_class_is_refused_in_a_sentence(count: int, fraction: float) -> None:
+    with pytest.raises(InvalidSetting, match=f"validation_fraction: {fraction:g} of {count} samples"):
+        validation_split(np.arange(count) % 10, fraction)
 
 
 def test_an_order_of_steps_holds_for_every_split(home: Path) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_train.errors import InvalidSetting
+
 Samples = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
@@ -120,9 +122,16 @@ def training_parts(dataset: Dataset, fraction: float) -> tuple[tuple[Samples, La
 
 
 def validation_split(labels: Labels, fraction: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of a stratified (training, validation) partition; the same one every time, whatever the seed."""
+    """Indices of a stratified (training, validation) partition; the same one every time, whatever the seed.
+
+    Raises InvalidSetting where a part would have fewer samples than there are classes, or a class only one sample.
+    """
     from sklearn.model_selection import train_test_split
 
     everything = np.arange(len(labels))
-    fit, held = train_test_split(everything, test_size=fraction, stratify=labels, random_state=0)
+    try:
+        fit, held = train_test_split(everything, test_size=fraction, stratify=labels, random_state=0)
+    except ValueError as error:
+        why = f"{fraction:g} of {len(labels):,} samples is no part with all classes, and another with all"
+        raise InvalidSetting("validation_fraction", why) from error
     return np.sort(fit), np.sort(held)
