@@ -79,4 +79,5 @@ def exact(x: NDArray[np.generic], weights: Floats) -> Ints:
     """X @ weights of whole numbers through the floating-point BLAS, in the precision that holds every partial sum."""
     reach = float(np.abs(x).max(initial=0)) * float(np.abs(weights).sum(axis=0).max(initial=0))
     held = np.float32 if reach < 2**24 else np.float64  # a valid network's sums stay below 2^31
-    return (x.astype(held, copy=False) @ weights.astype(held)).astype(np.int64)
+    product: Ints = (x.astype(held, copy=False) @ weights.astype(held)).astype(np.int64)
+    return product
