@@ -230,6 +230,181 @@ def test_a_network_without_taps_is_written_as_version_1_and_one_with_taps_as_ver
         assert [("taps" in layer) for layer in manifest["layers"]] == [version == 2, False]
 
 
+def sparsified(network: IntegerNetwork, sparsity: float, seed: int = 0) -> IntegerNetwork:
+    """The network without that share of every weight matrix, the readout's too."""
+    rng = np.random.default_rng(seed)
+
+    def masked(weights: NDArray[Any]) -> NDArray[Any]:
+        return np.where(rng.random(weights.shape) < sparsity, 0, weights)
+
+    layers = [
+        replace(layer, feedforward=masked(layer.feedforward), recurrent=masked(layer.recurrent))
+        for layer in network.layers
+    ]
+    readout = replace(network.readout, weight=masked(network.readout.weight))
+    return replace(network, layers=tuple(layers), readout=readout)
+
+
+def stored_whole(manifest: Any, tensors: Any) -> None:
+    """Undo sparse storage as docs/how-to/export.md says that anyone can."""
+    manifest.pop("file_version", None)
+    fan_in = manifest["input"]["channels"]
+    for i in range(len(manifest["layers"])):
+        width = len(tensors[f"layers.{i}.bias"])
+        for name, inputs in ((f"layers.{i}.feedforward", fan_in), (f"layers.{i}.recurrent", width)):
+            fill(tensors, name, (width, inputs))
+        fan_in = width
+    fill(tensors, "readout.weight", (len(tensors["readout.bias"]), fan_in))
+
+
+def fill(tensors: Any, name: str, shape: tuple[int, int]) -> None:
+    if f"{name}.present" in tensors:
+        present = np.unpackbits(tensors.pop(f"{name}.present"), count=shape[0] * shape[1]).reshape(shape)
+        tensors[name] = np.zeros(shape, np.int16)
+        tensors[name][present == 1] = tensors.pop(f"{name}.values")
+
+
+def weights_of(network: IntegerNetwork) -> list[NDArray[Any]]:
+    layers = [matrix for layer in network.layers for matrix in (layer.feedforward, layer.recurrent)]
+    return [*layers, network.readout.weight]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 2**16),
+    widths=st.lists(st.integers(1, 70), min_size=1, max_size=2),
+    channels=st.integers(1, 5),
+    bits=st.integers(2, 8),
+    sparsity=st.sampled_from([0.0, 0.05, 0.1, 0.3, 0.5, 0.9, 1.0]),
+)
+def test_sparse_weights_come_back_and_their_file_is_never_larger_than_the_one_that_stores_every_weight(
+    tmp_path: Path, seed: int, widths: list[int], channels: int, bits: int, sparsity: float
+) -> None:
+    whole = random_network(
+        seed, channels=channels, widths=widths, spans=[3] * len(widths), classes=3, steps=4, weight_bits=bits
+    )
+    network = sparsified(whole, sparsity, seed)
+    file = tmp_path / "net.safetensors"
+    network_file.save(network, file)
+    content = file.read_bytes()
+    again = network_file.load(file)
+    for mine, theirs in zip(weights_of(again), weights_of(network), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+        assert mine.dtype == np.int64
+    assert network_file.to_bytes(again) == content
+    rewritten(file, stored_whole)
+    assert len(file.read_bytes()) >= len(content)
+    for mine, theirs in zip(weights_of(network_file.load(file)), weights_of(network), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.fixture
+def thin(tmp_path: Path) -> Path:
+    """The file of a network with 30 + 21 neurons, nine tenths of whose weights are absent."""
+    network = random_network(5, channels=29, widths=(30, 21), spans=(3, 32), classes=3, steps=9)
+    network_file.save(sparsified(network, 0.9), tmp_path / "thin.safetensors")
+    return tmp_path / "thin.safetensors"
+
+
+def test_only_a_matrix_that_gets_smaller_is_stored_sparsely_and_only_then_the_file_says_version_2(
+    thin: Path, path: Path
+) -> None:
+    from safetensors import safe_open
+
+    with safe_open(thin, "numpy") as content:
+        names = set(content.keys())
+        assert json.loads(content.metadata()["asrc"])["file_version"] == 2
+        assert json.loads(content.metadata()["asrc"])["contract"] == 1
+        assert content.get_tensor("layers.0.feedforward.present").shape == (109,)  # 30 * 29 bits, two of them spare
+    assert {"layers.0.recurrent.present", "layers.0.recurrent.values", "readout.weight"} < names
+    assert not {"layers.0.recurrent", "readout.weight.present"} & names
+    with safe_open(path, "numpy") as content:
+        assert "file_version" not in json.loads(content.metadata()["asrc"])
+    whole = len(network_file.to_bytes(random_network(5, channels=29, widths=(30, 21), spans=(3, 32), classes=3)))
+    assert len(thin.read_bytes()) < whole / 2
+
+
+FIRST = "layers.0.feedforward"
+
+
+def of_bits(change: Any) -> Any:
+    return lambda m, t: t.update({f"{FIRST}.present": change(t[f"{FIRST}.present"].copy())})
+
+
+def of_values(change: Any) -> Any:
+    return lambda m, t: t.update({f"{FIRST}.values": change(t[f"{FIRST}.values"].copy())})
+
+
+def with_entry(at: int, value: int) -> Any:
+    def changed(tensor: NDArray[Any]) -> NDArray[Any]:
+        tensor[at] = value
+        return tensor
+
+    return changed
+
+
+def enormous(m: Any, t: Any) -> None:
+    """Small in the file, 20 GB when unpacked."""
+    t["layers.0.bias"] = np.zeros(100_000, np.int32)
+
+
+SPARSE_CHANGES: list[tuple[Any, str]] = [
+    (lambda m, t: m.pop("file_version"), rf"'{FIRST}' is sparse, which version 1 of the file does not know"),
+    (lambda m, t: m.update(file_version=1), rf"'{FIRST}' is sparse, which version 1 of the file does not know"),
+    (lambda m, t: m.update(file_version=3), "version 3 of the file and this package knows 1 to 2"),
+    (lambda m, t: m.update(file_version=0), "manifest is invalid at 'file_version'"),
+    (lambda m, t: m.update(file_version="2"), "manifest is invalid at 'file_version'"),
+    (enormous, rf"'{FIRST}' and what else is sparse would unpack to more than 4294967296 bytes"),
+    (of_bits(lambda b: b[:-1]), rf"'{FIRST}' does not hold a bit for each of 30 x 29 weights"),
+    (of_bits(lambda b: np.append(b, np.uint8(0))), rf"'{FIRST}' does not hold a bit for each"),
+    (of_bits(lambda b: b[None]), rf"'{FIRST}' does not hold a bit for each"),
+    (of_bits(lambda b: b.astype(np.int16)), rf"'{FIRST}' does not hold a bit for each"),
+    (of_bits(lambda b: b[:0]), rf"'{FIRST}' does not hold a bit for each"),
+    (of_bits(lambda b: with_entry(-1, b[-1] | 1)(b)), rf"'{FIRST}' has bits set after its last weight"),
+    (of_bits(lambda b: with_entry(-1, b[-1] | 2)(b)), rf"'{FIRST}' has bits set after its last weight"),
+    (of_bits(lambda b: with_entry(0, 255)(b)), rf"'{FIRST}' has \d+ bits set, and its values are int16"),
+    (of_values(lambda v: v[:-1]), rf"'{FIRST}' has \d+ bits set, and its values are int16"),
+    (of_values(lambda v: np.append(v, v[:1])), rf"'{FIRST}' has \d+ bits set, and its values are int16"),
+    (of_values(lambda v: v[:, None]), rf"'{FIRST}' has \d+ bits set, and its values are int16"),
+    (of_values(lambda v: v.astype(np.int32)), rf"'{FIRST}' has \d+ bits set, and its values are int32"),
+    (of_values(with_entry(3, 0)), rf"'{FIRST}' calls a weight present that is 0"),
+    (of_values(with_entry(3, 999)), "not on the 8-bit grid"),
+    (lambda m, t: t.pop(f"{FIRST}.values"), rf"tensor '{FIRST}\.values' is missing"),
+    (lambda m, t: t.pop(f"{FIRST}.present"), rf"tensor '{FIRST}' is missing"),
+    (lambda m, t: t.update({FIRST: np.zeros((30, 29), np.int16)}), rf"tensor '{FIRST}' does not belong"),
+    (
+        lambda m, t: t.update({"readout.weight.values": np.zeros(1, np.int16)}),
+        "'readout.weight.values' does not belong",
+    ),
+    (lambda m, t: m["input"].update(channels=28), rf"'{FIRST}' does not hold a bit for each of 30 x 28 weights"),
+    (lambda m, t: t.update({"layers.0.bias": np.zeros(0, np.int32)}), "does not hold a bit for each of 0 x 29 weights"),
+    (lambda m, t: t.update({"layers.0.bias": np.zeros((5, 6), np.int32)}), r"bias has shape \(5, 6\)"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), SPARSE_CHANGES, ids=[f"{i}" for i in range(len(SPARSE_CHANGES))])
+def test_tampered_sparse_weights_are_refused_and_the_sentence_names_the_tensor(
+    thin: Path, change: Any, says: str
+) -> None:
+    rewritten(thin, change)
+    with pytest.raises((UnreadableFile, InvalidNetwork), match=says) as refused:
+        network_file.load(thin)
+    assert "\n" not in str(refused.value)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_flipped_byte_of_a_sparse_file_never_gets_past_as_a_traceback(thin: Path, data: st.DataObject) -> None:
+    content = bytearray(thin.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    other = thin.with_name("flipped.safetensors")
+    other.write_bytes(content)
+    try:
+        network_file.load(other)
+    except AsrcError as error:
+        assert "\n" not in str(error)
+
+
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.safetensors")), ids=lambda file: file.name)
 def test_files_of_the_first_version_are_read_and_written_again_byte_for_byte(file: Path) -> None:
     assert network_file.to_bytes(network_file.load(file)) == file.read_bytes()

@@ -3,7 +3,8 @@
     layers.<i>.feedforward  int16 (N, I)      layers.<i>.recurrent  int16 (N, N)      layers.<i>.bias  int32 (N,)
     readout.weight          int16 (C, N)      readout.bias          int32 (C,)        permutation  int64 (T,), optional
 
-Anyone can read it with the safetensors package alone; the manifest is the metadata's key `asrc`.
+Anyone can read it with the safetensors package alone; the manifest is the metadata's key `asrc`. A weight matrix that
+is smaller so is stored as `<name>.present` and `<name>.values` (`sparse_weights`); such a file says `file_version` 2.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -20,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asrc_export.arithmetic import CONTRACT_VERSION, MAX_TAPS, STATE_MAX, Mapping, Reset, Tap
 from asrc_export.network import InputFormat, IntegerNetwork, Readout, SkipLayer, contract_version, validate
+from asrc_export.sparse_weights import packed, saved, unpacked
 from asrc_train.atomic import replacing
 from asrc_train.errors import UnreadableFile
 
@@ -27,6 +30,12 @@ FORMAT: Literal["asrc-integer-network"] = "asrc-integer-network"
 MAX_MANIFEST_BYTES = 64 * 2**20
 MAX_FILE_BYTES = 4 * 2**30
 """A generous multiple of the largest network a chip holds; a larger file is not one of ours."""
+FILE_VERSION = 2
+"""Of the file's layout, not of the arithmetic. 1: every weight is stored. 2: matrices may be sparse."""
+MAX_UNPACKED = MAX_FILE_BYTES
+"""Bytes that sparse matrices would take if every weight of theirs was stored."""
+HEADER_BYTES = 256
+"""More than a second tensor in place of one adds to the header."""
 
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 _Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -74,6 +83,7 @@ class _Manifest(_Strict):
 
     format: Literal["asrc-integer-network"] = FORMAT
     contract: int
+    file_version: Annotated[int, Field(ge=1)] = 1  # left out where it is 1
     target: _Name
     mapping: Mapping
     steps: Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -97,32 +107,50 @@ def to_bytes(network: IntegerNetwork) -> bytes:
     from safetensors.numpy import save as serialise
 
     validate(network)
-    tensors: dict[str, NDArray[np.generic]] = {}
-    for i, layer in enumerate(network.layers):
-        tensors[f"layers.{i}.feedforward"] = layer.feedforward.astype(np.int16)
-        tensors[f"layers.{i}.recurrent"] = layer.recurrent.astype(np.int16)
-        tensors[f"layers.{i}.bias"] = layer.bias.astype(np.int32)
-    tensors["readout.weight"] = network.readout.weight.astype(np.int16)
-    tensors["readout.bias"] = network.readout.bias.astype(np.int32)
-    if network.permutation is not None:
-        tensors["permutation"] = network.permutation.astype(np.int64)
-    contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    return bytes(serialise(contiguous, metadata={"asrc": manifest(network)}))
+    weights, tensors = _weights(network), _vectors(network)
+    sparse = {name for name, weight in weights.items() if saved(weight) > HEADER_BYTES}
+    for name, weight in weights.items():
+        if name in sparse:
+            tensors[f"{name}.present"], tensors[f"{name}.values"] = packed(weight)
+        else:
+            tensors[name] = np.ascontiguousarray(weight)
+    return bytes(serialise(tensors, metadata={"asrc": _described(network, {"file_version": 2} if sparse else {})}))
 
 
 def manifest(network: IntegerNetwork) -> str:
-    """The network's manifest as JSON: all but the tensors."""
+    """The network's manifest as JSON: all but the tensors, however they are stored."""
+    return _described(network, {})
+
+
+def _described(network: IntegerNetwork, of_file: dict[str, Any]) -> str:
     return _Manifest(
         format=FORMAT,
         contract=contract_version(network.layers),
+        **of_file,
         target=network.target,
         mapping=network.mapping,
         steps=network.steps,
         input=_Input(**_fields(network.input, _Input)),
-        layers=[_described(layer) for layer in network.layers],
+        layers=[_layer(layer) for layer in network.layers],
         readout=_Readout(**_fields(network.readout, _Readout)),
         provenance=dict(network.provenance),
     ).model_dump_json(exclude_unset=True)
+
+
+def _weights(network: IntegerNetwork) -> dict[str, NDArray[np.int16]]:
+    matrices = {"readout.weight": network.readout.weight}
+    for i, layer in enumerate(network.layers):
+        matrices |= {f"layers.{i}.feedforward": layer.feedforward, f"layers.{i}.recurrent": layer.recurrent}
+    return {name: matrix.astype(np.int16) for name, matrix in matrices.items()}
+
+
+def _vectors(network: IntegerNetwork) -> dict[str, NDArray[Any]]:
+    biases = {f"layers.{i}.bias": layer.bias for i, layer in enumerate(network.layers)}
+    biases["readout.bias"] = network.readout.bias
+    vectors: dict[str, NDArray[Any]] = {name: np.ascontiguousarray(b.astype(np.int32)) for name, b in biases.items()}
+    if network.permutation is not None:
+        vectors["permutation"] = np.ascontiguousarray(network.permutation.astype(np.int64))
+    return vectors
 
 
 def load(path: str | Path) -> IntegerNetwork:
@@ -151,6 +179,8 @@ def load(path: str | Path) -> IntegerNetwork:
         )
     if read.contract < 2 and any(layer.taps for layer in read.layers):
         _refuse(path, f"it has taps, which version {read.contract} of the contract does not know")
+    if read.file_version > FILE_VERSION:
+        _refuse(path, f"it is of version {read.file_version} of the file and this package knows 1 to {FILE_VERSION}")
 
     def take(name: str, dtype: type[np.signedinteger[Any]]) -> NDArray[np.int64]:
         if name not in tensors:
@@ -160,19 +190,36 @@ def load(path: str | Path) -> IntegerNetwork:
             _refuse(path, f"tensor '{name}' is {tensor.dtype}, expected {np.dtype(dtype)}")
         return tensor.astype(np.int64)
 
+    biases = [take(f"layers.{i}.bias", np.int32) for i in range(len(read.layers))]
+    bias = take("readout.bias", np.int32)
+    shapes = _shapes(read.input.channels, [each.size for each in biases], bias.size)
+    sparse = {name: shape for name, shape in shapes.items() if f"{name}.present" in tensors}
+    if sparse and read.file_version < 2:
+        _refuse(path, f"tensor '{min(sparse)}' is sparse, which version {read.file_version} of the file does not know")
+    if sum(np.dtype(np.int16).itemsize * rows * columns for rows, columns in sparse.values()) > MAX_UNPACKED:
+        _refuse(path, f"tensor '{min(sparse)}' and what else is sparse would unpack to more than {MAX_UNPACKED} bytes")
+
+    def weights(name: str) -> NDArray[np.int64]:
+        if name not in sparse:
+            return take(name, np.int16)
+        if f"{name}.values" not in tensors:
+            _refuse(path, f"tensor '{name}.values' is missing")
+        try:
+            return unpacked(tensors.pop(f"{name}.present"), tensors.pop(f"{name}.values"), shapes[name])
+        except ValueError as error:
+            _refuse(path, f"sparse tensor '{name}' {error}")
+
     layers = tuple(
         SkipLayer(
-            feedforward=take(f"layers.{i}.feedforward", np.int16),
-            recurrent=take(f"layers.{i}.recurrent", np.int16),
-            bias=take(f"layers.{i}.bias", np.int32),
+            feedforward=weights(f"layers.{i}.feedforward"),
+            recurrent=weights(f"layers.{i}.recurrent"),
+            bias=biases[i],
             taps=tuple(Tap(tap.span, tap.weight) for tap in layer.taps),
             **layer.model_dump(exclude={"taps"}),
         )
         for i, layer in enumerate(read.layers)
     )
-    readout = Readout(
-        weight=take("readout.weight", np.int16), bias=take("readout.bias", np.int32), **read.readout.model_dump()
-    )
+    readout = Readout(weight=weights("readout.weight"), bias=bias, **read.readout.model_dump())
     permutation = take("permutation", np.int64) if "permutation" in tensors else None
     if tensors:
         _refuse(path, f"tensor '{sorted(tensors)[0]}' does not belong")
@@ -218,6 +265,14 @@ def _header(content: bytes) -> dict[str, Any]:
     return header
 
 
+def _shapes(channels: int, widths: Sequence[int], classes: int) -> dict[str, tuple[int, int]]:
+    """The shape of every weight matrix: a bias has an entry for each of its rows."""
+    shapes: dict[str, tuple[int, int]] = {}
+    for i, (fan_in, width) in enumerate(zip([channels, *widths], widths, strict=False)):
+        shapes |= {f"layers.{i}.feedforward": (width, fan_in), f"layers.{i}.recurrent": (width, width)}
+    return {**shapes, "readout.weight": (classes, widths[-1])}
+
+
 def _refuse(path: str | Path, why: str) -> NoReturn:
     raise UnreadableFile(path, "integer network", why, "write it again with asrc-export")
 
@@ -226,7 +281,7 @@ def _short(error: Exception) -> str:
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
 
-def _described(layer: SkipLayer) -> _Layer:
+def _layer(layer: SkipLayer) -> _Layer:
     fields = _fields(layer, _Layer)
     taps = fields.pop("taps")
     if taps:  # otherwise left out, so that files without taps stay as they were
