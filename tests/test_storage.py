@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from asrc_export.chip import storage, target
@@ -35,6 +38,31 @@ def test_delay_bits_are_stored_in_recurrent_synapses_only() -> None:
     network = random_network(0, channels=2, widths=(8,), spans=(9,), classes=3, steps=5, mapping="synaptic-delay")
     assert storage.synaptic_memory(network, LOIHI2) == (2 * 8 + 8 * 3) * (8 + 12) + 8 * 8 * (8 + 12 + 4)
     assert storage.deployed(network, LOIHI2)[0].history == 8 * 8 * 4
+
+
+def test_a_sparse_encoding_leaves_out_zeros_and_takes_an_index_for_each_other_weight() -> None:
+    loihi1 = target.load("loihi1")
+    for mapping, delay in (("delay-line", 0), ("synaptic-delay", 4)):
+        whole = random_network(0, channels=2, widths=(8,), spans=(9,), classes=3, steps=5, mapping=mapping)  # type: ignore[arg-type]
+        layer = replace(
+            whole.layers[0], feedforward=np.eye(8, 2, dtype=np.int64) * 6, recurrent=np.eye(8, dtype=np.int64)
+        )
+        readout = replace(whole.readout, weight=np.eye(3, 8, dtype=np.int64))
+        network = replace(whole, layers=(layer,), readout=readout)
+        assert storage.sparse_synaptic_memory(network, loihi1) == (2 + 3) * (8 + 10) + 8 * (8 + 10 + delay)
+        assert storage.synaptic_memory(network, loihi1) == (2 * 8 + 8 * 3) * 8 + 8 * 8 * (8 + delay)
+
+
+def test_the_report_says_what_sparse_synapses_would_take_only_where_an_encoding_is_public() -> None:
+    network = random_network(0, channels=2, widths=(8,), spans=(9,), classes=3, steps=5)
+    loihi1 = target.load("loihi1")
+    found = costs.storage_data(network, loihi1)
+    assert found["synaptic_memory_if_sparse"]["bits"] == storage.sparse_synaptic_memory(network, loihi1)
+    assert found["synaptic_memory_if_sparse"]["overhead_bits"] == 10
+    assert "nengo-loihi block.py" in found["synaptic_memory_if_sparse"]["source"]
+    assert found["deployed"]["weights"] == (2 * 8 + 8 * 8 + 8 * 3) * 8  # totals store every weight, as placement does
+    assert storage.sparse_synaptic_memory(network, LOIHI2) is None
+    assert costs.storage_data(network, LOIHI2)["synaptic_memory_if_sparse"] is None
 
 
 @pytest.mark.parametrize(("span", "bits"), [(1, 0), (2, 1), (3, 2), (5, 3), (9, 4), (17, 5), (32, 5), (33, 6), (63, 6)])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from asrc_export.arithmetic import LINE_BITS, Mapping
+import numpy as np
+
+from asrc_export.arithmetic import LINE_BITS, Ints, Mapping
 from asrc_export.chip.budget import destinations, stored_delay_bits
 from asrc_export.chip.placement import Placement
 from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
-from asrc_export.chip.target import Target, delay_bits
+from asrc_export.chip.target import Encoding, Target, delay_bits
 from asrc_export.network import IntegerNetwork
 
 FLOAT_BITS = 32
@@ -102,13 +104,16 @@ def synaptic_memory(network: IntegerNetwork, target: Target) -> int:
 
     Prefixes and the rounding to memory words depend on where the synapses lie: a placement's cores count them.
     """
-    overhead = target.synapses.dense.overhead.count
-    shape = of_network(network)
-    return sum(
-        layer.sources * layer.neurons * (layer.weight_bits + overhead)
-        + (layer.sources - layer.inputs) * layer.neurons * stored_delay_bits(layer, shape.mapping)
-        for layer in shape.layers
-    )
+    return _synapse_bits(network, target.synapses.dense, np.size)
+
+
+def sparse_synaptic_memory(network: IntegerNetwork, target: Target) -> int | None:
+    """The same in the target's sparse encoding, which leaves out weights of 0; None if it has no public one.
+
+    For comparison: placement stores every weight (`SynapseMemory`).
+    """
+    sparse = target.synapses.sparse
+    return None if sparse is None else _synapse_bits(network, sparse, np.count_nonzero)
 
 
 def axon_entries(layers: Sequence[LayerShape], placement: Placement, target: Target) -> list[AxonEntries]:
@@ -123,3 +128,15 @@ def axon_entries(layers: Sequence[LayerShape], placement: Placement, target: Tar
         bits = None if tables is None else into * tables.input.count + out * tables.output.count
         found.append(AxonEntries(into, out, bits))
     return found
+
+
+def _synapse_bits(network: IntegerNetwork, encoding: Encoding, stored: Callable[[Ints], int]) -> int:
+    """Bits of those synapses of each matrix that ``stored`` counts; of recurrent ones the delay, too."""
+    *layers, readout = of_network(network).layers
+    overhead = encoding.overhead.count
+    bits = stored(network.readout.weight) * (readout.weight_bits + overhead)
+    for layer, shape in zip(network.layers, layers, strict=True):
+        each = shape.weight_bits + overhead
+        bits += stored(layer.feedforward) * each
+        bits += stored(layer.recurrent) * (each + stored_delay_bits(shape, network.mapping))
+    return int(bits)

@@ -56,6 +56,7 @@ def storage_data(network: IntegerNetwork, chip: Target) -> dict[str, Any]:
         "spike_history_bits_per_neuron": per_neuron,
         "paper_statement": _paper_statement(network, per_neuron),
         "synaptic_memory_on_target": storage.synaptic_memory(network, chip),
+        "synaptic_memory_if_sparse": _if_sparse(network, chip),
         "axon_tables": _axon_tables(network, chip),
     }
 
@@ -114,6 +115,14 @@ def _placed(network: IntegerNetwork, chip: Target) -> Placement | None:
 
 def _with_total(each: storage.Storage) -> dict[str, int]:
     return {**asdict(each), "total": each.total}
+
+
+def _if_sparse(network: IntegerNetwork, chip: Target) -> dict[str, Any] | None:
+    """Bits of synapses without those of weight 0, by the target's sparse encoding; None if none is public."""
+    bits, encoding = storage.sparse_synaptic_memory(network, chip), chip.synapses.sparse
+    if bits is None or encoding is None:
+        return None
+    return {"bits": bits, "overhead_bits": encoding.overhead.count, "source": encoding.overhead.sources[0]}
 
 
 def _paper_statement(network: IntegerNetwork, per_neuron: dict[str, float]) -> dict[str, Any]:

@@ -327,7 +327,8 @@ def _storage(bits: dict[str, Any]) -> Iterator[Section]:
         "Storage in bits",
         ("layer", "version", *(titles.get(kind, kind.replace("_", " ")) for kind in kinds), "total"),
         rows,
-        f"Synaptic memory on the target, its overhead included: {bits['synaptic_memory_on_target']:,} bits.",
+        f"Synaptic memory on the target, its overhead included: {bits['synaptic_memory_on_target']:,} bits."
+        + _if_sparse(bits["synaptic_memory_if_sparse"]),
     )
     per_neuron = bits["spike_history_bits_per_neuron"]
     yield Section(
@@ -351,6 +352,15 @@ def _storage(bits: dict[str, Any]) -> Iterator[Section]:
             ],
             "Entries over all cores of a layer; bits where the size of an entry is known.",
         )
+
+
+def _if_sparse(sparse: dict[str, Any] | None) -> str:
+    if sparse is None:
+        return ""
+    return (
+        f" If stored sparsely: {sparse['bits']:,} bits, {sparse['overhead_bits']} of them on top of each weight that "
+        f"is not 0 ({sparse['source']}); placement and the totals above store every weight."
+    )
 
 
 def _energy(energy: dict[str, Any]) -> Iterator[Section]:
