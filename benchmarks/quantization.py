@@ -30,13 +30,13 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 from torch import Tensor
 
-from asrc_export import finetune, quantize, search
-from asrc_export.activity import observe
 from asrc_export.arithmetic import MAX_SPAN, Mapping
 from asrc_export.chip import target
 from asrc_export.engines import select
 from asrc_export.feed import calibration_for
 from asrc_export.network import IntegerNetwork
+from asrc_export.quantization import finetune, quantize, search
+from asrc_export.quantization.activity import observe
 from asrc_train import checkpoint, cli
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.data.dataset import Dataset

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asrc_export import cli_export, cli_range_check, cli_report, cli_robustness
+from asrc_export import cli_check, cli_export, cli_report, cli_robustness
 from asrc_export.export import Exported
 from asrc_lava import cli_demo, cli_sim
 from asrc_train import cli as cli_train
@@ -24,7 +24,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "asrc-analyze": cli_analyze.main,
     "asrc-export": cli_export.main,
     "asrc-report": cli_report.main,
-    "asrc-check": cli_range_check.main,
+    "asrc-check": cli_check.main,
     "asrc-robustness": cli_robustness.main,
     "asrc-sim": cli_sim.main,
     "asrc-demo": cli_demo.main,

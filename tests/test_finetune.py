@@ -13,13 +13,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_export import cli_export, finetune, quantize, scales
+from asrc_export import cli_export
 from asrc_export.chip import target
 from asrc_export.engines import numpy as engine
 from asrc_export.export import export
 from asrc_export.feed import dataset_for
-from asrc_export.quantized_network import QuantizedNetwork
-from asrc_export.scales import PROVENANCE_KEY, Scales
+from asrc_export.quantization import finetune, quantize, scales
+from asrc_export.quantization.quantized_network import QuantizedNetwork
+from asrc_export.quantization.scales import PROVENANCE_KEY, Scales
 from asrc_train import checkpoint
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import validated

@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from asrc_export import cli_export, cli_range_check, firing
+from asrc_export import cli_check, cli_export, firing
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported, export
 from asrc_export.firing import Firing
@@ -107,7 +107,7 @@ def test_an_export_with_a_dead_layer_warns_by_name_with_a_way_out(
     (warning,) = [line for line in printed.splitlines() if line.startswith("warning: ")]
     assert "layer 'layer1': all neurons never fire, the layer is dead (9 before export)" in warning
     assert "train longer" in warning
-    assert cli_range_check.main([str(out), "--engine", "numpy"]) == 0
+    assert cli_check.main([str(out), "--engine", "numpy"]) == 0
     assert "warning: layer 'layer1': all neurons never fire" in capsys.readouterr().out
 
 

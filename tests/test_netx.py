@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from asrc_export import cli_export, network_file, quantize
+from asrc_export import cli_export, network_file
 from asrc_export.arithmetic import Tap
 from asrc_export.chip import target
 from asrc_export.engines import numpy as reference
 from asrc_export.export import Exported
 from asrc_export.interop import netx_export, netx_format, netx_import
 from asrc_export.network import IntegerNetwork, SkipLayer
+from asrc_export.quantization import quantize
 from asrc_export.random_network import random_network
 from asrc_lava import sdk
 from asrc_train import freeze

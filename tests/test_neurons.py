@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from asrc_export import finetune, quantize
 from asrc_export.chip import target
+from asrc_export.quantization import finetune, quantize
 from asrc_train import checkpoint, connections, data, neurons
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import Config, NetworkConfig, validated

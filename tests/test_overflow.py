@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 from strategies import cases
 
-from asrc_export import cli_range_check, network_file, overflow, samples_file
+from asrc_export import cli_check, network_file, overflow, samples_file
 from asrc_export.arithmetic import REGISTER_MAX, STATE_MAX
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
@@ -180,7 +180,7 @@ def test_the_command_writes_the_example_and_asrc_sim_counts_its_saturations(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     network_file.save(network(PICKY), "picky.safetensors")
-    assert cli_range_check.main(["picky.safetensors", "--engine", "numpy", "--save", "found.npz"]) == 0
+    assert cli_check.main(["picky.safetensors", "--engine", "numpy", "--save", "found.npz"]) == 0
     printed = capsys.readouterr().out
     assert "picky: overflows for some inputs" in printed
     assert "readout: cannot overflow" in printed
@@ -196,11 +196,11 @@ def test_the_command_writes_the_example_and_asrc_sim_counts_its_saturations(
 def test_the_command_shows_what_is_observed_and_what_is_proven(
     exported: Exported, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli_range_check.main([str(exported.path), "--engine", "numpy"]) == 0
+    assert cli_check.main([str(exported.path), "--engine", "numpy"]) == 0
     printed = capsys.readouterr().out
     assert "64 training samples of 'digits'" in printed
     assert printed.count("cannot overflow, whatever the input") == 3
-    assert cli_range_check.main([str(exported.path), "--engine", "numpy", "--json"]) == 0
+    assert cli_check.main([str(exported.path), "--engine", "numpy", "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert {each["verdict"] for each in content["overflow"]} == {"proven"}
     assert all(each["headroom_bits"] > 0 for each in content["accumulators"])
@@ -210,7 +210,7 @@ def test_the_command_shows_what_is_observed_and_what_is_proven(
 def test_without_an_example_there_is_nothing_to_save(
     exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli_range_check.main([str(exported.path), "--save", str(tmp_path / "none.npz")]) == 1
+    assert cli_check.main([str(exported.path), "--save", str(tmp_path / "none.npz")]) == 1
     assert "no input that overflows was found" in capsys.readouterr().err
     assert not (tmp_path / "none.npz").exists()
 

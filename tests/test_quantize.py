@@ -12,13 +12,13 @@ from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_export import quantize as module
 from asrc_export.chip import target
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported
 from asrc_export.grid import MantissaExponentGrid, WeightGrid
 from asrc_export.network import worst_case
-from asrc_export.quantize import quantize
+from asrc_export.quantization import quantize as module
+from asrc_export.quantization.quantize import quantize
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.errors import InvalidSetting, NonFiniteWeights, SpanTooLong
 from asrc_train.evaluate import evaluate

@@ -15,13 +15,14 @@ from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_export import bit_budget, cli_export, layer_search, network_file, quantize, rounding, scales, search
-from asrc_export.activity import LEAST_SAMPLES, observe
-from asrc_export.bit_budget import Option
+from asrc_export import cli_export, network_file
 from asrc_export.chip import storage, target
 from asrc_export.engines import numpy as engine
 from asrc_export.grid import WeightGrid
 from asrc_export.network import worst_case
+from asrc_export.quantization import bit_budget, layer_search, quantize, rounding, scales, search
+from asrc_export.quantization.activity import LEAST_SAMPLES, observe
+from asrc_export.quantization.bit_budget import Option
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.errors import InvalidData, InvalidSetting
 from asrc_train.evaluate import evaluate

@@ -13,12 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_export import quantize, taps
 from asrc_export.arithmetic import MAX_MESSAGE, MAX_TAPS
 from asrc_export.chip import target
 from asrc_export.engines import numpy as engine
 from asrc_export.export import export
-from asrc_export.quantized_network import QuantizedNetwork
+from asrc_export.quantization import quantize, taps
+from asrc_export.quantization.quantized_network import QuantizedNetwork
 from asrc_export.report import contents, formats
 from asrc_train import checkpoint
 from asrc_train.checkpoint import Checkpoint

@@ -1,77 +1,180 @@
-"""asrc-export --check: whether a recipe's network will fit a target, before anything is trained."""
+"""asrc-check: how far an integer network's accumulators get, what makes them overflow, which neurons say nothing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from asrc_train import command_line
 
 if TYPE_CHECKING:
-    from asrc_export.arithmetic import Mapping
-    from asrc_export.chip.placement import Placement
-    from asrc_export.chip.shape import NetworkShape
-    from asrc_export.chip.target import Target
+    from asrc_export.firing import Finding
+    from asrc_export.headroom import Headroom
+    from asrc_export.network import IntegerNetwork
+    from asrc_export.overflow import Verdict
+    from asrc_export.ranges import Range
+
+EXAMPLES = """\
+  asrc-check model.loihi2.safetensors
+  asrc-check imported.safetensors --save overflowing.npz
+  asrc-sim imported.safetensors --input overflowing.npz
+  asrc-check model.loihi2.safetensors --data digits --json
+"""
 
 
-def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> None:
-    """Print what the recipe's network takes of the target: storage, placement, findings.
-
-    An adaptive span counts as the longest it may become. Raises UnknownName, InvalidSetting, UnreadableFile,
-    RulesBroken listing every limit that blocks.
-    """
-    from asrc_export.chip import rules, shape, target
-    from asrc_export.grid import require_bits
-    from asrc_train import config, data, recipe
-
-    require_bits(bits)
-    chip = target.load(target_name)
-    settings = config.from_recipe(recipe.find(recipe_name), {})
-    planned = shape.of_recipe(settings, data.shape(settings.data.name), bits, mapping)
-    _print_storage(planned, chip)
-    findings = rules.check_shape(planned, chip)
-    print_placements(planned, chip)
-    for finding in findings:
-        if not finding.blocks:
-            print(f"note: {finding}")
-    rules.passed(findings, chip)
-    print(f"fits {chip.name} under the {mapping} mapping")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    options = _parser().parse_args(argv)
+    return command_line.run("asrc-check", lambda: _check(options))
 
 
-def _print_storage(planned: NetworkShape, chip: Target) -> None:
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.parser(
+        "asrc-check",
+        "Say of every accumulator and membrane of an integer network how far it can get whatever the input, how far it "
+        "gets on data, and how many bits are left; look for an input that makes it overflow where the bound allows "
+        "one; name the neurons that say nothing.",
+        EXAMPLES,
+    )
+    add = parser.add_argument
+    add("network", metavar="NETWORK.safetensors", help="integer network written by asrc-export")
+    add("--data", metavar="NAME", help="data set to observe (default: the one trained on, if the network names it)")
+    command_line.add_data_folder(parser)
+    add("--save", metavar="FILE.npz", help="write the inputs found that overflow, for asrc-sim --input")
+    add("--engine", choices=["native", "numpy", "onnx"], default="native", help="all give the same bits")
+    add("--json", action="store_true", help="print one JSON object instead of text")
+    return parser
+
+
+def _check(options: argparse.Namespace) -> None:
+    import json
+
+    from asrc_export import calibrate, firing, network_file, overflow
+    from asrc_export.chip import target
+    from asrc_export.engines import select
+    from asrc_export.feed import dataset_for
+    from asrc_export.headroom import headroom
+    from asrc_train.atomic import require_writable
+
+    if options.save:
+        require_writable(options.save)
+    network = network_file.load(options.network)
+    engine = select.engine(options.engine)
+    known = options.data or network.provenance.get("data")
+    x = dataset_for(network, known).train_x[: calibrate.SAMPLES] if known else None
+    result = None if x is None else engine.run(network, x, trace=True)
+    width = target.of(network.target, network.provenance).formats.accumulator_bits
+    spare = headroom(network, x, result, accumulator_bits=None if width is None else width.count)
+    verdicts = overflow.search(network, engine.run, x)
+    silent = []
+    if result is not None and result.trace is not None:
+        names = [layer.name for layer in network.layers]
+        traces = zip(names, result.trace.layers, strict=True)
+        silent = firing.findings([firing.of_spikes(name, trace.spikes) for name, trace in traces])
+    if options.json:
+        print(json.dumps(_content(network, spare, verdicts, silent, 0 if x is None else len(x))))
+    else:
+        _print(network, spare, verdicts, silent, None if x is None else f"{len(x)} training samples of '{known}'")
+    if options.save:
+        _save(options.save, verdicts)
+        if not options.json:
+            print(options.save)
+
+
+def _print(
+    network: IntegerNetwork,
+    spare: Sequence[Headroom],
+    verdicts: Sequence[Verdict],
+    silent: Sequence[Finding],
+    observed: str | None,
+) -> None:
     from tabulate import tabulate
-
-    from asrc_export.chip import storage
 
     rows = [
         (
-            layer.name,
-            f"{layer.inputs} x {layer.neurons}",
-            layer.span or "",
-            *(f"{bits:,}" for bits in (each.weights, each.biases, each.state, each.history, each.total)),
-            f"{each.total / layer.neurons:,.0f}",
+            each.layer,
+            each.quantity,
+            f"{each.limit:,}",
+            _interval(each.worst),
+            f"{each.bits:.1f}",
+            "" if each.observed is None else _interval(each.observed),
+            "" if each.observed_bits is None else f"{each.observed_bits:.1f}",
         )
-        for layer, each in zip(planned.layers, storage.of_shape(planned, chip), strict=True)
+        for each in spare
     ]
-    headers = ("layer", "shape", "span", "weights", "biases", "membranes", "spike history", "total", "a neuron")
-    print(f"{chip.title}, {planned.mapping}: storage in bits, spans at their longest")
-    print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", *("right",) * 8)))
+    headers = ("layer", "quantity", "limit", "worst case", "headroom, bits", "observed", "headroom, bits")
+    print(f"{network.target}, {network.mapping}, {network.steps} steps; observed on {observed or 'no data'}")
+    print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", "left", *("right",) * 5)))
+    for verdict in verdicts:
+        print(verdict)
+    for finding in silent:
+        print(f"{'warning' if finding.serious else 'note'}: {finding}")
 
 
-def print_placements(planned: NetworkShape, chip: Target) -> None:
-    """Print cores, chips and the fullest core's use of each budget, for both mappings side by side."""
-    from tabulate import tabulate
+def _content(
+    network: IntegerNetwork,
+    spare: Sequence[Headroom],
+    verdicts: Sequence[Verdict],
+    silent: Sequence[Finding],
+    samples: int,
+) -> dict[str, Any]:
+    def plain(extent: Range | None) -> list[int] | None:
+        return None if extent is None else [extent.low, extent.high]
 
-    from asrc_export.chip.placement import compared
-
-    placed = compared(planned.layers, chip)
-    rows = [
-        (mapping, *_row(found)) if not isinstance(found, str) else (mapping, "none", "", "", "")
-        for mapping, found in placed.items()
-    ]
-    print(tabulate(rows, ("mapping", "cores", "at least", "chips", "fullest core"), disable_numparse=True))
-
-
-def _row(placement: Placement) -> tuple[str, ...]:
-    fullest = {
-        name: max(core.used[name] / limit for core in placement.cores) for name, limit in placement.limits.items()
+    return {
+        "target": network.target,
+        "steps": network.steps,
+        "samples": samples,
+        "accumulators": [
+            {
+                "layer": each.layer,
+                "quantity": each.quantity,
+                "limit": each.limit,
+                "worst_case": plain(each.worst),
+                "headroom_bits": each.bits,
+                "observed": plain(each.observed),
+                "observed_headroom_bits": each.observed_bits,
+            }
+            for each in spare
+        ],
+        "overflow": [
+            {
+                "layer": each.name,
+                "verdict": each.kind,
+                "inputs_tried": each.tried,
+                "neuron": each.example.neuron if each.example else None,
+                "step": each.example.step if each.example else None,
+                "saturations": each.example.saturations if each.example else None,
+            }
+            for each in verdicts
+        ],
+        "firing": [
+            {"layer": each.layer, "kind": each.kind, "neurons": list(each.neurons), "advice": each.advice}
+            for each in silent
+        ],
     }
-    listed = ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in fullest.items() if share >= 0.005)
-    return f"{len(placement.cores):,}", f"{placement.lower_bound:,}", f"{placement.chips:,}", listed
+
+
+def _save(path: str, verdicts: Sequence[Verdict]) -> None:
+    """Write the examples, one sample each, and which layer each of them is for. Raises InvalidData without any."""
+    import numpy as np
+
+    from asrc_export import samples_file
+    from asrc_export.overflow import examples
+    from asrc_train.errors import InvalidData
+
+    found = list(examples(verdicts))
+    if not found:
+        raise InvalidData(f"'{path}'", "no input that overflows was found, so none is written", "leave --save away")
+    names, inputs = zip(*found, strict=True)
+    samples_file.save(path, np.concatenate([each.x for each in inputs]), {"layer": np.array(names)})
+
+
+def _interval(extent: Range) -> str:
+    return f"{extent.low:,} to {extent.high:,}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _export(options: argparse.Namespace) -> None:
     from asrc_export.export import export
-    from asrc_export.scales import PROVENANCE_KEY
+    from asrc_export.quantization.scales import PROVENANCE_KEY
     from asrc_train import progress
 
     if options.source and options.source[0] == "netx":
@@ -158,9 +158,9 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
         return int(options.bits)
     from tabulate import tabulate
 
-    from asrc_export import bit_budget
     from asrc_export.chip import target
     from asrc_export.feed import calibration_for
+    from asrc_export.quantization import bit_budget
     from asrc_train import freeze, progress
     from asrc_train.errors import InvalidSetting
 
@@ -189,9 +189,9 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
     """Fine-tune; the new checkpoint, and where the integer network goes."""
     from pathlib import Path
 
-    from asrc_export import finetune
     from asrc_export.chip import target
     from asrc_export.export import default_output
+    from asrc_export.quantization import finetune
     from asrc_train import progress
 
     out = Path(options.out or default_output(model, target.load(options.target)))
@@ -219,8 +219,8 @@ def _listed(bits: int | tuple[int, ...]) -> str:
 
 
 def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse.Namespace) -> None:
-    from asrc_export import finetune
     from asrc_export.chip import target
+    from asrc_export.quantization import finetune
 
     result = finetune.require_same_spikes(model, target.load(options.target), exported.network)
     spikes = sum(result.spikes_per_layer)
@@ -340,9 +340,9 @@ def _print_rounding(exported: Exported) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from asrc_export import cli_check
+    from asrc_export import cli_recipe_check
 
-    cli_check.check(options.check, options.target, options.bits, options.mapping)
+    cli_recipe_check.check(options.check, options.target, options.bits, options.mapping)
 
 
 def _show_target(options: argparse.Namespace) -> None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from asrc_export import calibrate, firing, float_network, network_file, quantize, search
-from asrc_export.activity import observe
+from asrc_export import calibrate, firing, float_network, network_file
 from asrc_export.arithmetic import Mapping
 from asrc_export.calibrate import Observed
 from asrc_export.chip import target
@@ -15,8 +14,10 @@ from asrc_export.chip.rules import Finding
 from asrc_export.feed import calibration_for
 from asrc_export.interop import netx_export
 from asrc_export.network import IntegerNetwork
-from asrc_export.quantize import Rounded
-from asrc_export.search import Found, Measured, Progress
+from asrc_export.quantization import quantize, search
+from asrc_export.quantization.activity import observe
+from asrc_export.quantization.quantize import Rounded
+from asrc_export.quantization.search import Found, Measured, Progress
 from asrc_train import freeze
 from asrc_train.atomic import require_writable
 from asrc_train.data.dataset import Samples

@@ -20,7 +20,7 @@ from asrc_export.chip.target import Quantity, Target
 from asrc_export.interop import netx_format
 from asrc_export.interop.netx_format import FULL_DECAY, MAX_BIAS, MAX_THRESHOLD, MIN_BIAS, SHIFT
 from asrc_export.network import IntegerNetwork, LayerRanges, SkipLayer, validate, worst_case
-from asrc_export.quantize import Quantized, Rounded
+from asrc_export.quantization.quantize import Quantized, Rounded
 from asrc_train.atomic import replacing
 from asrc_train.errors import InvalidSetting
 

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from asrc_export import network_file, taps
+from asrc_export import network_file
 from asrc_export.arithmetic import STATE_MAX
 from asrc_export.chip import rules
 from asrc_export.chip import target as targets
 from asrc_export.feed import dataset_for
 from asrc_export.network import IntegerNetwork, LayerRanges, SkipLayer, worst_case
+from asrc_export.quantization import taps
 from asrc_export.ranges import headroom_bits
 from asrc_export.report import costs, ladder, neurobench_counts, spikes
 from asrc_export.result import Result

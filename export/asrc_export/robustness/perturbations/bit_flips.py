@@ -14,8 +14,8 @@ import numpy as np
 from asrc_export.arithmetic import Ints
 from asrc_export.grid import WeightGrid
 from asrc_export.network import IntegerNetwork, Readout, SkipLayer
+from asrc_export.quantization.taps import gain
 from asrc_export.robustness.subject import Perturbation, Subject
-from asrc_export.taps import gain
 from asrc_train.freeze import FrozenNetwork
 
 

@@ -16,15 +16,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export import float_network, layer_search, quantize, readout_search, search
-from asrc_export.activity import SAMPLES, Activity, observe
+from asrc_export import float_network
 from asrc_export.arithmetic import Mapping
 from asrc_export.chip.target import Target
 from asrc_export.engines import select
-from asrc_export.layer_search import LayerChoice
 from asrc_export.network import IntegerNetwork
-from asrc_export.readout_search import ReadoutChoice
-from asrc_export.search import Progress
+from asrc_export.quantization import layer_search, quantize, readout_search, search
+from asrc_export.quantization.activity import SAMPLES, Activity, observe
+from asrc_export.quantization.layer_search import LayerChoice
+from asrc_export.quantization.readout_search import ReadoutChoice
+from asrc_export.quantization.search import Progress
 from asrc_train.errors import InvalidSetting
 from asrc_train.freeze import Floats, FrozenNetwork
 

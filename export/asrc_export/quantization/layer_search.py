@@ -21,14 +21,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrc_export import quantize, rounding, taps
-from asrc_export.activity import LayerActivity
 from asrc_export.arithmetic import decay, shift
 from asrc_export.chip.target import Formats, Target
 from asrc_export.grid import WeightGrid
 from asrc_export.network import SkipLayer
-from asrc_export.quantize import Feed
-from asrc_export.scales import LayerScales
+from asrc_export.quantization import quantize, rounding, taps
+from asrc_export.quantization.activity import LayerActivity
+from asrc_export.quantization.quantize import Feed
+from asrc_export.quantization.scales import LayerScales
 from asrc_train.freeze import Floats, FrozenLayer, FrozenNetwork
 
 PARTS = 8

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrc_export import quantize, rounding
-from asrc_export.activity import Activity
 from asrc_export.arithmetic import Ints, shift
 from asrc_export.chip.target import Formats, Target
 from asrc_export.grid import WeightGrid
-from asrc_export.layer_search import CHUNK_STEPS, CUT_OCTAVES, PARTS
 from asrc_export.network import Readout
-from asrc_export.scales import ReadoutScales
+from asrc_export.quantization import quantize, rounding
+from asrc_export.quantization.activity import Activity
+from asrc_export.quantization.layer_search import CHUNK_STEPS, CUT_OCTAVES, PARTS
+from asrc_export.quantization.scales import ReadoutScales
 from asrc_train.freeze import Floats, FrozenNetwork
 
 

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asrc_export import quantize, scales, search
-from asrc_export.activity import observe
 from asrc_export.arithmetic import Mapping
 from asrc_export.chip import target
 from asrc_export.engines import select
 from asrc_export.feed import dataset_for
 from asrc_export.network import IntegerNetwork
 from asrc_export.parity import require_equal
-from asrc_export.quantized_network import QuantizedNetwork
+from asrc_export.quantization import quantize, scales, search
+from asrc_export.quantization.activity import observe
+from asrc_export.quantization.quantized_network import QuantizedNetwork
 from asrc_export.result import LayerTrace, Result, Trace, joined
 from asrc_train import checkpoint, data
 from asrc_train.atomic import require_writable

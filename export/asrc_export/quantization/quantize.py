@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asrc_export import taps
 from asrc_export.arithmetic import DECAY_ONE, STATE_MAX, Ints, Mapping, Tap
 from asrc_export.chip import rules
 from asrc_export.chip.target import Formats, Target
@@ -32,7 +31,8 @@ from asrc_export.network import (
     readout_ranges,
     validate,
 )
-from asrc_export.scales import PROVENANCE_KEY, LayerScales, ReadoutScales, Scales, kept
+from asrc_export.quantization import taps
+from asrc_export.quantization.scales import PROVENANCE_KEY, LayerScales, ReadoutScales, Scales, kept
 from asrc_train import __version__
 from asrc_train.errors import InvalidSetting, NonFiniteWeights
 from asrc_train.freeze import Floats, FrozenLayer, FrozenNetwork

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from asrc_export import taps
 from asrc_export.arithmetic import DECAY_ONE, Ints
 from asrc_export.chip.target import Target
 from asrc_export.grid import WeightGrid
 from asrc_export.network import Readout, SkipLayer
-from asrc_export.quantize import feed, layer_at, readout_at, weight_factors
-from asrc_export.scales import Scales
+from asrc_export.quantization import taps
+from asrc_export.quantization.quantize import feed, layer_at, readout_at, weight_factors
+from asrc_export.quantization.scales import Scales
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.freeze import Floats, freeze
 from asrc_train.model import SkipRecurrentLayer, SkipRecurrentNetwork

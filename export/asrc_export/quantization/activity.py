@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export import float_network, taps
+from asrc_export import float_network
+from asrc_export.quantization import taps
 from asrc_train.errors import InvalidData
 from asrc_train.freeze import Floats, FrozenLayer, FrozenNetwork
 

@@ -1,0 +1,1 @@
+"""From floats to integers: scales, roundings and bits, chosen, searched for or trained at."""
