@@ -19,16 +19,17 @@ _MASK = ".mask"
 
 
 def sparsify(linear: nn.Linear, sparsity: float) -> None:
-    """Take that share of the weights away, to the nearest whole number of them; the others stay as they are.
+    """Take that share of the weights away, to the nearest whole number of them.
 
-    ``linear.mask``, a buffer (N, I) of booleans, says which weights are there.
+    The others grow by 1 / sqrt(1 - sparsity), so that sums over them vary as much as before: a PyTorch Linear of so
+    many fewer inputs would start there. ``linear.mask``, a buffer (N, I) of booleans, says which weights are there.
     """
     weight = linear.weight
     order = torch.randperm(weight.numel(), device=weight.device)
     mask = (order >= round(sparsity * weight.numel())).view_as(weight)
     linear.register_buffer("mask", mask)
     with torch.no_grad():
-        weight.masked_fill_(~mask, 0)
+        weight.masked_fill_(~mask, 0).div_(math.sqrt(1 - sparsity))
 
     def masked(gradient: Tensor) -> Tensor:
         return gradient * linear.get_buffer("mask")
