@@ -204,6 +204,18 @@ def test_a_broken_rounding_log_is_refused_in_a_sentence(
         contents.build(tmp_path / "n", checkpoint_path, engine=engine.run, engine_name="numpy")
 
 
+def test_what_was_cut_off_or_not_rounded_to_the_nearest_is_told(
+    exported: Exported, checkpoint_path: Path, tmp_path: Path
+) -> None:
+    network = network_file.load(exported.path)
+    told = [{**line, "cut_off": 3, "moved": 7} for line in network.provenance["rounding"]]
+    silent = [{key: value for key, value in line.items() if key not in ("cut_off", "moved")} for line in told]
+    for log, counts in ((told, (3, 7)), (silent, (0, 0))):
+        network_file.save(replace(network, provenance={**network.provenance, "rounding": log}), tmp_path / "n")
+        content = contents.build(tmp_path / "n", checkpoint_path, engine=engine.run, engine_name="numpy", limit=5)
+        assert {(line["cut_off"], line["moved"]) for line in content["rounding"]} == {counts}
+
+
 def test_a_data_set_of_the_wrong_width_is_refused(exported: Exported, checkpoint_path: Path) -> None:
     with pytest.raises(InvalidData, match=r"mnist5k.*784 steps.*64"):
         contents.build(exported.path, checkpoint_path, engine=engine.run, engine_name="numpy", data_name="mnist5k")

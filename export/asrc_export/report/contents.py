@@ -139,15 +139,26 @@ def _require_kinship(
 
 
 def _rounding(network: IntegerNetwork, path: str | Path) -> list[dict[str, Any]]:
-    """The network's rounding log. Raises UnreadableFile if somebody put something else there."""
+    """The network's rounding log. Raises UnreadableFile if somebody put something else there.
+
+    Earlier exporters cut nothing off and rounded everything to the nearest, and their logs do not say so.
+    """
     log = network.provenance.get("rounding", [])
-    keys = ("layer", "parameter", "float", "integer", "effective", "error")
+    names, values, counts = ("layer", "parameter"), ("float", "integer", "effective", "error"), ("cut_off", "moved")
     for line in log if isinstance(log, list) else [log]:
-        numbers = [line.get(key) for key in keys[2:]] if isinstance(line, dict) else [None]
+        given = isinstance(line, dict)
+        numbers = [*(line.get(key) for key in values), *(line.get(key, 0) for key in counts)] if given else [None]
         if not all(isinstance(number, (int, float)) and isfinite(number) for number in numbers):
             why = "its rounding log is broken"
             raise UnreadableFile(path, "integer network", why, "write it again with asrc-export")
-    return [{key: str(line.get(key, "")) if key in keys[:2] else line[key] for key in keys} for line in log]
+    return [
+        {
+            **{key: str(line.get(key, "")) for key in names},
+            **{key: line[key] for key in values},
+            **{key: int(line.get(key, 0)) for key in counts},
+        }
+        for line in log
+    ]
 
 
 def _confusion(labels: Labels, predictions: Labels, classes: int) -> list[list[int]]:

@@ -451,7 +451,7 @@ def _rounding(log: list[dict[str, Any]]) -> Section:
     return Section(
         "rounding",
         "Rounding, worst case of each parameter",
-        ("layer", "parameter", "float", "integer", "effective", "error"),
+        ("layer", "parameter", "float", "integer", "effective", "error", "cut off", "not to the nearest"),
         [
             (
                 line["layer"],
@@ -460,10 +460,13 @@ def _rounding(log: list[dict[str, Any]]) -> Section:
                 line["integer"],
                 f"{line['effective']:.6g}",
                 f"{line['error']:.2e}",
+                f"{line['cut_off']:,}",
+                f"{line['moved']:,}",
             )
             for line in log
         ],
-        "Effective: the value that the integer stands for in the float network's unit.",
+        "Effective: the value that the integer stands for in the float network's unit. Cut off: entries beyond the "
+        "ends of their grid. Not to the nearest: entries rounded the other way, or shifted, so that errors cancel.",
     )
 
 
