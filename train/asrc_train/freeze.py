@@ -51,6 +51,11 @@ class FrozenLayer:
     span: int
     taps: tuple[WeightedTap, ...] = ()
 
+    @property
+    def heard(self) -> tuple[WeightedTap, ...]:
+        """The taps; of a layer with one span, that span once."""
+        return self.taps or (WeightedTap(self.span, 1.0),)
+
 
 @dataclass(frozen=True, eq=False)
 class FrozenNetwork:

@@ -65,7 +65,7 @@ def observe(frozen: FrozenNetwork, x: NDArray[np.generic]) -> Activity:
 def _heard(layer: FrozenLayer, spikes: NDArray[np.uint8]) -> Cells:
     """r[t] at every step: s[t - span], or what all taps together give; zeros before the first step."""
     r = np.zeros(spikes.shape, np.float32)
-    for span, weight in layer.taps or ((layer.span, 1.0),):
+    for span, weight in layer.heard:
         r[span:] += np.float32(weight) * spikes[: max(0, len(spikes) - span)]
     return r
 

@@ -31,7 +31,7 @@ from asrc_export.network import IntegerNetwork
 from asrc_export.report.drift import Spikes
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.data.dataset import Samples
-from asrc_train.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze
+from asrc_train.freeze import FrozenNetwork, WeightedTap, freeze
 
 if TYPE_CHECKING:
     from asrc_export.report.neurobench_model import SteppedNetwork
@@ -148,7 +148,7 @@ def counted_on_float(frozen: FrozenNetwork, trained: Checkpoint, x: Samples) -> 
     fed: NDArray[np.generic] = real.numpy()
     connections, updates = [], 0
     for layer, s in zip(frozen.layers, spikes, strict=True):
-        delayed = recalled(s, heard(layer))
+        delayed = recalled(s, layer.heard)
         connections += [Connection(layer.weight, fed), Connection(layer.recurrent, delayed)]
         v = np.zeros(s.shape)
         before = np.zeros(s.shape[1:])
@@ -161,11 +161,6 @@ def counted_on_float(frozen: FrozenNetwork, trained: Checkpoint, x: Samples) -> 
     biases = sum(layer.bias.size for layer in frozen.layers) + frozen.readout_bias.size
     weights = sum(each.weight.size for each in connections)
     return _metrics(connections, spikes, updates, footprint=4 * (weights + biases))
-
-
-def heard(layer: FrozenLayer) -> Sequence[WeightedTap]:
-    """The taps of a float layer; of one with a single span, that span once."""
-    return layer.taps or (WeightedTap(layer.span, 1),)
 
 
 def recalled(spikes: Spikes, taps: Sequence[Tap | WeightedTap]) -> NDArray[np.generic]:

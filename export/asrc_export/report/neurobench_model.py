@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from asrc_export.arithmetic import Ints, Tap, accumulate, fire, shift
 from asrc_export.network import IntegerNetwork, Readout, SkipLayer
-from asrc_export.report.neurobench_counts import heard
 from asrc_train.freeze import FrozenLayer, FrozenNetwork, WeightedTap
 
 Fire = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -91,7 +90,7 @@ class SteppedNetwork(nn.Module):
 def of_float(frozen: FrozenNetwork) -> SteppedNetwork:
     """The float network with hard-max spans; feed it integers times ``frozen.scale``."""
     layers = [
-        SteppedLayer(_linear(each.weight, each.bias), _linear(each.recurrent), heard(each), partial(_fire_real, each))
+        SteppedLayer(_linear(each.weight, each.bias), _linear(each.recurrent), each.heard, partial(_fire_real, each))
         for each in frozen.layers
     ]
     return SteppedNetwork(layers, _linear(frozen.readout_weight, frozen.readout_bias), torch.add)

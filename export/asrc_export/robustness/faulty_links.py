@@ -66,7 +66,7 @@ class FloatNeurons:
 
     def __init__(self, layer: FrozenLayer, unit: float = 1.0) -> None:
         self.count, self._layer = len(layer.bias), layer
-        self.taps: Sequence[tuple[int, float]] = layer.taps or ((layer.span, 1.0),)
+        self.taps: Sequence[tuple[int, float]] = layer.heard
         self._unit, single = np.float32(unit), np.float32
         self._w, self._u = layer.weight.T.astype(single), layer.recurrent.T.astype(single)
         self._bias, self._decay, self._threshold = (
