@@ -90,7 +90,7 @@ def forced(made: SkipLayer, activity: LayerActivity) -> int:
         sums = shift(rounding.exact(activity.fed[chunk], w_t), made.feedforward_exponent)
         sums += shift(rounding.exact(activity.heard[chunk], u_t), made.recurrent_exponent)
         drive = (sums << made.activation_shift) + made.bias
-        for each, spikes in zip(drive, activity.spikes[chunk], strict=True):
+        for each, spikes in zip(drive, activity.spikes[chunk].astype(np.int64), strict=True):
             u = decay(v, made.decay) + each
             differing += int(np.count_nonzero((u >= made.threshold) != spikes))
             v = u - made.threshold * spikes if made.reset == "soft" else u * (1 - spikes)
