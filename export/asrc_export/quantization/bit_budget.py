@@ -2,14 +2,14 @@
 
 How much it costs is measured. For each layer, and the readout, and each width that the target stores, the network is
 run on calibration samples with that part at that width and all others at the widest; the loss is the mean
-Kullback-Leibler divergence of its answers from the float network's. Losses of the parts are taken to add up, and the
-choice with the least sum within the budget is found exactly.
+Kullback-Leibler divergence of its answers from the float network's. Losses of the parts are taken to add up, the
+choice with the least sum within the budget is found exactly, and it has to be no worse than one width for all.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -84,7 +84,10 @@ def choose(
     mapping: Mapping = "delay-line",
     progress: Progress = lambda done, note: None,
 ) -> Allocation:
-    """The widths with the least measured loss whose weights take at most ``budget`` bits of storage.
+    """The widths with the least loss whose weights take at most ``budget`` bits of storage.
+
+    Losses of the parts are taken to add up; the choice that this leads to is measured beside the widest single width
+    for all that the budget allows, and the better is taken.
 
     x: calibration samples (B, T, channels). ``progress`` is told how many of the layers and the readout are done.
     Raises InvalidData (samples that do not fit, or too few), InvalidSetting (a budget that nothing meets, naming the
@@ -98,12 +101,17 @@ def choose(
     _require_reachable(budget, sizes, allowed[0])
     quantize.require_finite(frozen)
     activity = observe(frozen, x[:ROUGH])
-    losses = _losses(frozen, target, allowed, activity, x[:SAMPLES], mapping, progress)
+    losses, measured = _losses(frozen, target, allowed, activity, x[:SAMPLES], mapping, progress)
     options = tuple(
         tuple(Option(width, width * size, loss) for width, loss in zip(allowed, each, strict=True))
         for size, each in zip(sizes, losses, strict=True)
     )
-    return Allocation(names, allocate(options, budget), options)
+    # That losses add up is an assumption, and on long samples a poor one: what it leads to has to be no worse, all
+    # together, than one width for all.
+    added = allocate(options, budget)
+    even = [of_all for of_all in zip(*options, strict=True) if sum(option.storage for option in of_all) <= budget][-1]
+    chosen = min((added, even), key=lambda each: measured([allowed.index(option.width) for option in each]))
+    return Allocation(names, chosen, options)
 
 
 def allocate(options: Sequence[Sequence[Option]], budget: int) -> tuple[Option, ...]:
@@ -152,8 +160,10 @@ def _losses(
     x: NDArray[np.generic],
     mapping: Mapping,
     progress: Progress,
-) -> list[list[float]]:
-    """Of each layer and the readout, the loss at each allowed width, never less than at a wider one."""
+) -> tuple[list[list[float]], Callable[[Sequence[int]], float]]:
+    """Of each layer and the readout, the loss at each allowed width, never less than at a wider one; and what measures
+    the loss of any choice, given which of the allowed widths each part has.
+    """
     parts, widest = len(frozen.layers) + 1, len(allowed) - 1
     layers: list[list[LayerChoice]] = []
     for i, layer in enumerate(frozen.layers):
@@ -175,7 +185,7 @@ def _losses(
         own = [loss([k if j == part else widest for j in range(parts)]) for k in range(widest)] + [base]
         found.append(np.maximum.accumulate(own[::-1])[::-1].tolist())
     progress(parts, "")
-    return found
+    return found, loss
 
 
 def _network(
