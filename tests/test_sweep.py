@@ -231,7 +231,7 @@ def test_the_table_gives_mean_and_spread_over_the_seeds(whole: tuple[Path, Found
 @pytest.mark.slow
 def test_an_interrupted_command_leaves_at_once_and_goes_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "asrc_train.cli_sweep", "--data", "digits", "--set", "network.hidden=[6],[7]"]
-    command += ["--epochs", "12", "-o", str(tmp_path)]
+    command += ["--epochs", "40", "-o", str(tmp_path)]
     started = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -239,7 +239,7 @@ def test_an_interrupted_command_leaves_at_once_and_goes_on(tmp_path: Path) -> No
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
     )
-    while len(list(tmp_path.glob("*.training"))) < min(2, len(os.sched_getaffinity(0))):
+    while not list(tmp_path.glob("*.training")):
         assert started.poll() is None
         time.sleep(0.05)
     started.send_signal(signal.SIGINT)
