@@ -7,7 +7,7 @@ models and the tests' oracle share. Other engines are held to it bit for bit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ MAX_MESSAGE = 127
 Mapping = Literal["delay-line", "synaptic-delay"]
 Reset = Literal["soft", "hard"]
 Ints = NDArray[np.int64]
+_Number = TypeVar("_Number", bound=np.generic)
 
 MAX_SPAN: dict[Mapping, int] = {"delay-line": LINE_BITS, "synaptic-delay": SYNAPTIC_DELAY_MAX + 1}
 
@@ -103,6 +104,26 @@ def message(line: NDArray[np.uint32], taps: Sequence[Tap]) -> Ints:
     for each in taps:
         r += each.weight * tap(line, each.span)
     return r
+
+
+def recalled(spikes: NDArray[np.generic], taps: Sequence[tuple[int, float]], dtype: type[_Number]) -> NDArray[_Number]:
+    """What comes back over a whole sequence, r[t] = sum_j m_j s[t - span_j], of spikes (T, ...) and taps (span_j, m_j).
+
+    Zeros before the first step. ``dtype`` has to hold every m_j and their sum.
+    """
+    r: NDArray[Any] = np.zeros(spikes.shape, dtype)
+    weights = np.array([weight for _, weight in taps], dtype)
+    for (span, _), weight in zip(taps, weights, strict=True):
+        r[span:] += weight * spikes[: max(0, len(spikes) - span)].astype(dtype)
+    return r
+
+
+def product(x: NDArray[np.generic], weights: NDArray[np.float64]) -> Ints:
+    """X @ weights of integers through the floating-point BLAS, which NumPy lacks for integers.
+
+    A valid network's partial sums are integers below 2^31, so double precision holds them exactly.
+    """
+    return (x.astype(np.float64) @ weights).astype(np.int64)
 
 
 def accumulate(y: Ints, a: Ints, bias: Ints) -> tuple[Ints, int]:

@@ -35,25 +35,18 @@ def _parser() -> argparse.ArgumentParser:
     command_line.add_data_folder(parser)
     add("--limit", metavar="N", type=command_line.positive, help="only the first N test samples")
     add("--engine", choices=["native", "numpy", "onnx"], default="native", help="all give the same bits")
-    add(
-        "-o",
-        "--out",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="write the report, format by suffix (.html, .json, .csv, .md, .txt); repeatable. Without it, text on "
-        "the terminal",
-    )
+    command_line.add_outputs(parser, "the report", ".html, .json, .csv, .md, .txt")
     return parser
 
 
 def _report(options: argparse.Namespace) -> None:
     from asrc_export.engines import select
     from asrc_export.report import contents, formats, sections
+    from asrc_train import by_suffix
     from asrc_train.atomic import require_writable
 
     for path in options.out:
-        formats.writer_for(path)
+        by_suffix.require(path, formats.WRITERS)
         require_writable(path)
     chosen = select.engine(options.engine)
     content = contents.build(

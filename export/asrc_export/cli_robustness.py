@@ -45,27 +45,19 @@ def _parser() -> argparse.ArgumentParser:
     add("--levels", metavar="X", type=float, nargs="+", help="with a single perturbation: its levels, beside 0")
     add("--engine", choices=["native", "numpy", "onnx"], default="native", help="all give the same bits")
     add("--list", action="store_true", help="list the perturbations with their levels, and stop")
-    add(
-        "-o",
-        "--out",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="write the curves, format by suffix (.html, .svg, .json, .csv, .md, .txt); repeatable. Without it, text "
-        "on the terminal",
-    )
+    command_line.add_outputs(parser, "the curves", ".html, .svg, .json, .csv, .md, .txt")
     return parser
 
 
 def _measure(options: argparse.Namespace) -> None:
     from asrc_export.engines import select
     from asrc_export.robustness import formats, measure
-    from asrc_train import progress
+    from asrc_train import by_suffix, progress
     from asrc_train.atomic import require_writable
     from asrc_train.errors import InvalidSetting
 
     for path in options.out:
-        formats.writer_for(path)
+        by_suffix.require(path, formats.WRITERS)
         require_writable(path)
     if not 0 <= options.seed < 2**32:
         raise InvalidSetting("--seed", f"{options.seed} is outside 0 to {2**32 - 1}")

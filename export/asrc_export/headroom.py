@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import REGISTER_MAX, STATE_MAX, Ints, shift
-from asrc_export.network import IntegerNetwork, SkipLayer, worst_case
+from asrc_export.arithmetic import REGISTER_MAX, STATE_MAX, Ints, product, recalled, shift
+from asrc_export.network import IntegerNetwork, worst_case
 from asrc_export.ranges import Range, headroom_bits
 from asrc_export.result import Result, checked_input
 
@@ -82,7 +82,7 @@ def _observed(
             (_extent(a_ff), _extent(a_rec), _extent((a_ff + a_rec) << layer.activation_shift))
             for a_ff, a_rec in zip(
                 _sums(fed, layer.feedforward, layer.feedforward_exponent),
-                _sums(_heard(layer, trace.spikes), layer.recurrent, layer.recurrent_exponent),
+                _sums(recalled(trace.spikes, layer.heard, np.uint8), layer.recurrent, layer.recurrent_exponent),
                 strict=True,
             )
         ]
@@ -95,18 +95,10 @@ def _observed(
     yield (out.name, "accumulator"), _extent(result.trace.readout)
 
 
-def _heard(layer: SkipLayer, spikes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What comes back to the layer at each step, (T, B, N)."""
-    r = np.zeros_like(spikes)
-    for tap in layer.heard:
-        r[tap.span :] += np.uint8(tap.weight) * spikes[: max(0, len(spikes) - tap.span)]
-    return r
-
-
 def _sums(x: NDArray[np.generic], weights: Ints, exponent: int) -> Iterator[Ints]:
-    """shift(W x[t], e), (B, N), step by step; double precision holds the sums exactly."""
+    """shift(W x[t], e), (B, N), step by step."""
     w = weights.T.astype(np.float64)
-    return (shift((x_t.astype(np.float64) @ w).astype(np.int64), exponent) for x_t in x)
+    return (shift(product(x_t, w), exponent) for x_t in x)
 
 
 def _extent(values: NDArray[np.generic]) -> Range:

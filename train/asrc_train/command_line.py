@@ -63,6 +63,18 @@ def run(command: str, body: Callable[[], None]) -> int:
     return 0
 
 
+def add_outputs(made: argparse.ArgumentParser, what: str, suffixes: str) -> None:
+    """The repeatable option -o, each file's format named by its suffix."""
+    made.add_argument(
+        "-o",
+        "--out",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help=f"write {what}, format by suffix ({suffixes}); repeatable. Without it, text on the terminal",
+    )
+
+
 def positive(text: str) -> int:
     """Argparse type: an integer of at least 1."""
     value = int(text)

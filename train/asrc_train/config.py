@@ -181,7 +181,7 @@ def _on_top(content: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> di
 
 
 def _place(text: str, location: _Location, overrides: dict[str, dict[str, Any]]) -> str:
-    key = ".".join(map(str, location)) or "the whole"
+    key = _dotted(location)
     if len(location) > 1 and location[1] in overrides.get(str(location[0]), {}):
         return f" with other settings on top, key '{key}'"
     line = line_of(text, location)
@@ -194,13 +194,17 @@ def validated(content: Any, where: str) -> Config:
         return Config.model_validate(content)
     except ValidationError as error:
         location, why = _problem(error)
-        raise InvalidSetting(f"{where}, key '{'.'.join(map(str, location)) or 'the whole'}'", why) from error
+        raise InvalidSetting(f"{where}, key '{_dotted(location)}'", why) from error
 
 
 def first_problem(error: ValidationError) -> tuple[str, str]:
     """The dotted key that does not fit, and why, to be put into a sentence."""
     first = error.errors()[0]
-    return ".".join(map(str, first["loc"])) or "the whole", str(first["msg"]).lower().rstrip(".")
+    return _dotted(first["loc"]), str(first["msg"]).lower().rstrip(".")
+
+
+def _dotted(location: _Location) -> str:
+    return ".".join(map(str, location)) or "the whole"
 
 
 def _problem(error: ValidationError) -> tuple[_Location, str]:

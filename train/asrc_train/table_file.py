@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from asrc_train.atomic import replacing
+from asrc_train import by_suffix
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -32,7 +32,5 @@ WRITERS: dict[str, Callable[[Rows], str]] = {".csv": as_csv, ".json": as_json}
 
 
 def write(rows: Rows, path: str | Path) -> None:
-    """Write the rows in the format that the suffix names, one of `WRITERS`. Raises UnwritableOutput."""
-    content = WRITERS[Path(path).suffix.lower()](rows)
-    with replacing(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
+    """Write the rows in the format that the suffix names, one of `WRITERS`. Raises InvalidSetting, UnwritableOutput."""
+    by_suffix.write(rows, path, WRITERS)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import sys
 from collections.abc import Mapping as MappingOf
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -16,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from asrc_export.grid import MantissaExponentGrid
+from asrc_train import toml
 from asrc_train.errors import UnknownName, UnreadableFile
 
 FOLDER = Path(__file__).parent / "targets"
@@ -310,18 +310,14 @@ def load_baseline(name: str) -> FloatOperations:
 
 def read_toml(path: str, kind: str) -> dict[str, Any]:
     """A TOML file's content. Raises UnreadableFile with the line where it is broken."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     way_out = "see the files of the package's targets folder for the form"
     try:
         if Path(path).stat().st_size > MAX_BYTES:
             raise UnreadableFile(path, kind, "it is larger than any target file", way_out)
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return toml.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UnreadableFile(path, kind, error.strerror or str(error), way_out) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (toml.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableFile(path, kind, f"it is not valid TOML ({error})", way_out) from error
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import Ints, accumulate, fire, message, push, shift, tap
+from asrc_export.arithmetic import Ints, accumulate, fire, message, product, push, shift, tap
 from asrc_export.network import IntegerNetwork, Readout, SkipLayer
 from asrc_export.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
 
@@ -55,8 +55,8 @@ def _run_layer(
         recalled = history.recall()
         fired = fire(
             v,
-            shift(_exact(x[t], w), layer.feedforward_exponent),
-            shift(_exact(recalled, u_t), layer.recurrent_exponent),
+            shift(product(x[t], w), layer.feedforward_exponent),
+            shift(product(recalled, u_t), layer.recurrent_exponent),
             bias=layer.bias,
             decay_constant=layer.decay,
             activation_shift=layer.activation_shift,
@@ -89,19 +89,12 @@ def _run_readout(
     w = readout.weight.T.astype(np.float64)
     saturations = 0
     for t in range(steps):
-        y, saturated = accumulate(y, shift(_exact(x[t], w), readout.exponent), readout.bias)
+        y, saturated = accumulate(y, shift(product(x[t], w), readout.exponent), readout.bias)
         saturations += saturated
         if over_time is not None:
             over_time[t] = y
     operations = int(np.count_nonzero(x)) * readout.classes
     return y, over_time, LayerCounts(0, operations, 0, steps * y.size, saturations)
-
-
-def _exact(x: NDArray[np.generic], weights: NDArray[np.float64]) -> Ints:
-    """X @ weights through the floating-point BLAS, which NumPy lacks for integers: every partial sum is an
-    integer below 2^31 (a valid network's bound), so double precision holds it exactly.
-    """
-    return (x.astype(np.float64) @ weights).astype(np.int64)
 
 
 class _History:

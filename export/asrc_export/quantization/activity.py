@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_export import float_network
+from asrc_export.arithmetic import recalled
 from asrc_export.quantization import taps
 from asrc_train.errors import InvalidData
-from asrc_train.freeze import Floats, FrozenLayer, FrozenNetwork
+from asrc_train.freeze import Floats, FrozenNetwork
 
 SAMPLES = 64
 LEAST_SAMPLES = 8
@@ -56,18 +57,11 @@ def observe(frozen: FrozenNetwork, x: NDArray[np.generic]) -> Activity:
     count = min(SAMPLES, max(LEAST_SAMPLES, MAX_CELLS // (x.shape[1] * widest)))
     fed, layers = x[:count].transpose(1, 0, 2).astype(np.float32), []
     for layer, spikes in zip(frozen.layers, float_network.spikes(frozen, x[:count]), strict=True):
-        layers.append(LayerActivity(fed, _heard(taps.whole_layer(layer), spikes), spikes))
+        heard = recalled(spikes, taps.whole_layer(layer).heard, np.float32)
+        layers.append(LayerActivity(fed, heard, spikes))
         fed = spikes.astype(np.float32)
     logits = fed.sum(axis=0, dtype=np.float64) @ frozen.readout_weight.T + len(fed) * frozen.readout_bias
     return Activity(tuple(layers), logits)
-
-
-def _heard(layer: FrozenLayer, spikes: NDArray[np.uint8]) -> Cells:
-    """r[t] at every step: s[t - span], or what all taps together give; zeros before the first step."""
-    r = np.zeros(spikes.shape, np.float32)
-    for span, weight in layer.heard:
-        r[span:] += np.float32(weight) * spikes[: max(0, len(spikes) - span)]
-    return r
 
 
 def _require_fit(frozen: FrozenNetwork, x: NDArray[np.generic]) -> None:

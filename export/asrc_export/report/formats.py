@@ -12,8 +12,7 @@ from tabulate import tabulate
 from asrc_export.report.flat import as_csv
 from asrc_export.report.page import page
 from asrc_export.report.sections import Report, Section, sections, summary
-from asrc_train.atomic import replacing
-from asrc_train.errors import InvalidSetting
+from asrc_train import by_suffix
 
 
 def text(report: Report) -> str:
@@ -40,19 +39,9 @@ WRITERS: dict[str, Callable[[Report], str]] = {
 }
 
 
-def writer_for(path: str | Path) -> Callable[[Report], str]:
-    """The format that a file's suffix names. Raises InvalidSetting listing those there are."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in WRITERS:
-        raise InvalidSetting(f"output '{path}'", f"its suffix is none of {', '.join(WRITERS)}")
-    return WRITERS[suffix]
-
-
 def write(report: Report, path: str | Path) -> None:
     """Write the report in the format that the suffix names. Raises InvalidSetting, UnwritableOutput."""
-    content = writer_for(path)(report)
-    with replacing(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
+    by_suffix.write(report, path, WRITERS)
 
 
 def as_text(title: str, summary: str, sections: Iterable[Section]) -> str:

@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import Tap
+from asrc_export.arithmetic import recalled
 from asrc_export.engines.select import Run
 from asrc_export.network import IntegerNetwork
 from asrc_export.report.drift import Spikes
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.data.dataset import Samples
-from asrc_train.freeze import FrozenNetwork, WeightedTap, freeze
+from asrc_train.freeze import FrozenNetwork, freeze
 
 if TYPE_CHECKING:
     from asrc_export.report.neurobench_model import SteppedNetwork
@@ -126,7 +126,7 @@ def counted_on_integers(network: IntegerNetwork, x: Samples, engine: Run) -> Met
     for layer, trace in zip(network.layers, result.trace.layers, strict=True):
         connections += [
             Connection(layer.feedforward, fed),
-            Connection(layer.recurrent, recalled(trace.spikes, layer.heard)),
+            Connection(layer.recurrent, recalled(trace.spikes, layer.heard, np.float64)),
         ]
         s, u = trace.spikes, trace.membrane.astype(np.int64)
         updates += _changes(u - layer.threshold * s if layer.reset == "soft" else u * (1 - s))
@@ -148,7 +148,7 @@ def counted_on_float(frozen: FrozenNetwork, trained: Checkpoint, x: Samples) -> 
     fed: NDArray[np.generic] = real.numpy()
     connections, updates = [], 0
     for layer, s in zip(frozen.layers, spikes, strict=True):
-        delayed = recalled(s, layer.heard)
+        delayed = recalled(s, layer.heard, np.float64)
         connections += [Connection(layer.weight, fed), Connection(layer.recurrent, delayed)]
         v = np.zeros(s.shape)
         before = np.zeros(s.shape[1:])
@@ -161,14 +161,6 @@ def counted_on_float(frozen: FrozenNetwork, trained: Checkpoint, x: Samples) -> 
     biases = sum(layer.bias.size for layer in frozen.layers) + frozen.readout_bias.size
     weights = sum(each.weight.size for each in connections)
     return _metrics(connections, spikes, updates, footprint=4 * (weights + biases))
-
-
-def recalled(spikes: Spikes, taps: Sequence[Tap | WeightedTap]) -> NDArray[np.generic]:
-    """r[t] = sum_j weight_j s[t - span_j] at each step t, zeros before the sample's first."""
-    late = np.zeros(spikes.shape)
-    for span, weight in taps:
-        late[span:] += weight * spikes[: max(0, len(spikes) - span)].astype(np.float64)
-    return late
 
 
 def _metrics(

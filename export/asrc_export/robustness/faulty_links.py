@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import Ints, accumulate, fire, shift
+from asrc_export.arithmetic import Ints, accumulate, fire, product, shift
 from asrc_export.network import IntegerNetwork, SkipLayer
 from asrc_export.result import checked_input
 from asrc_export.robustness.subject import Links
@@ -50,8 +50,8 @@ class IntegerNeurons:
         layer = self._layer
         fired = fire(
             v,
-            shift(_exact(x, self._w), layer.feedforward_exponent),
-            shift(_exact(r, self._u), layer.recurrent_exponent),
+            shift(product(x, self._w), layer.feedforward_exponent),
+            shift(product(r, self._u), layer.recurrent_exponent),
             bias=layer.bias,
             decay_constant=layer.decay,
             activation_shift=layer.activation_shift,
@@ -115,7 +115,7 @@ def integer_logits(network: IntegerNetwork, x: NDArray[np.generic], links: Links
         arrived = _last_layer(neurons, samples[start : start + BATCH], links, start)
         y: Ints = np.zeros((arrived.shape[1], out.classes), np.int64)
         for spikes in arrived:
-            y, _ = accumulate(y, shift(_exact(spikes, w), out.exponent), out.bias)
+            y, _ = accumulate(y, shift(product(spikes, w), out.exponent), out.bias)
         answers.append(y)
     return np.concatenate(answers)
 
@@ -153,8 +153,3 @@ def _heard(arrived: Cells, taps: Sequence[tuple[int, float]], t: int) -> NDArray
         if t >= span:
             r += weight * arrived[t - span]
     return r
-
-
-def _exact(x: NDArray[Any], weights: NDArray[np.float64]) -> Ints:
-    """X @ weights in double precision, which holds these sums exactly."""
-    return (x.astype(np.float64) @ weights).astype(np.int64)

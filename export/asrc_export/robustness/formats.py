@@ -13,8 +13,7 @@ from asrc_export.report.formats import as_json, as_markdown, as_text
 from asrc_export.report.page import FOLDER as REPORT_FOLDER
 from asrc_export.report.sections import Section
 from asrc_export.robustness import figure
-from asrc_train.atomic import replacing
-from asrc_train.errors import InvalidSetting
+from asrc_train import by_suffix
 
 Content = dict[str, Any]
 FOLDER = Path(__file__).parent / "template"
@@ -168,16 +167,6 @@ WRITERS: dict[str, Callable[[Content], str]] = {
 }
 
 
-def writer_for(path: str | Path) -> Callable[[Content], str]:
-    """The format that a file's suffix names. Raises InvalidSetting listing those there are."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in WRITERS:
-        raise InvalidSetting(f"output '{path}'", f"its suffix is none of {', '.join(WRITERS)}")
-    return WRITERS[suffix]
-
-
 def write(content: Content, path: str | Path) -> None:
     """Write in the format that the suffix names. Raises InvalidSetting, UnwritableOutput."""
-    made = writer_for(path)(content)
-    with replacing(path) as temporary:
-        temporary.write_text(made, encoding="utf-8")
+    by_suffix.write(content, path, WRITERS)

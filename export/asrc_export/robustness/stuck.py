@@ -7,42 +7,36 @@ of it is 0); one whose bias is 0 never does. Both are exact, in floats and in in
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_export.network import SkipLayer
 from asrc_export.robustness.subject import Subject
+from asrc_train.freeze import FrozenLayer
 
 Mask = NDArray[np.bool_]
+_Layer = TypeVar("_Layer", SkipLayer, FrozenLayer)
 
 
 def stuck(subject: Subject, share: float, rng: np.random.Generator, *, firing: bool) -> Subject:
     """The subject with a share of each layer's neurons stuck, the same ones in both networks."""
     masks = [_chosen(layer.neurons, share, rng) for layer in subject.deployed.layers]
     deployed = subject.deployed
-    held = tuple(
-        replace(
-            layer,
-            feedforward=_cleared(layer.feedforward, mask),
-            recurrent=_cleared(layer.recurrent, mask),
-            bias=np.where(mask, layer.threshold if firing else 0, layer.bias),
-        )
-        for layer, mask in zip(deployed.layers, masks, strict=True)
-    )
-    subject = replace(subject, deployed=replace(deployed, layers=held))
+    held = (_held(layer, "feedforward", mask, firing) for layer, mask in zip(deployed.layers, masks, strict=True))
+    subject = replace(subject, deployed=replace(deployed, layers=tuple(held)))
     if subject.floating is None:
         return subject
-    floats = tuple(
-        replace(
-            layer,
-            weight=_cleared(layer.weight, mask),
-            recurrent=_cleared(layer.recurrent, mask),
-            bias=np.where(mask, layer.threshold if firing else 0, layer.bias),
-        )
-        for layer, mask in zip(subject.floating.layers, masks, strict=True)
-    )
-    return replace(subject, floating=replace(subject.floating, layers=floats))
+    floating = subject.floating
+    real = (_held(layer, "weight", mask, firing) for layer, mask in zip(floating.layers, masks, strict=True))
+    return replace(subject, floating=replace(floating, layers=tuple(real)))
+
+
+def _held(layer: _Layer, feedforward: str, mask: Mask, firing: bool) -> _Layer:
+    """The layer with the chosen neurons stuck; ``feedforward`` names its W."""
+    changed: dict[str, Any] = {name: _cleared(getattr(layer, name), mask) for name in (feedforward, "recurrent")}
+    return replace(layer, bias=np.where(mask, layer.threshold if firing else 0, layer.bias), **changed)
 
 
 def _chosen(neurons: int, share: float, rng: np.random.Generator) -> Mask:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from asrc_train.kernels.layer import Dynamics, SkipLayer, current, require_finite_values
+from asrc_train.kernels.layer import Dynamics, SkipLayer, current, one_after_the_other
 from asrc_train.straight_through import straight_through
 from asrc_train.surrogate import fire
 
@@ -19,16 +19,12 @@ def why_not(x: Tensor, layers: Sequence[SkipLayer]) -> str | None:
 
 def spikes(x: Tensor, layer: SkipLayer) -> Tensor:
     """Spikes (T, B, N) of one layer."""
-    require_finite_values(x, (layer,))
-    return _spikes(x, layer)
+    return one_after_the_other(x, (layer,), _spikes)
 
 
 def counts(x: Tensor, layers: Sequence[SkipLayer]) -> Tensor:
     """Spikes of the last layer summed over time, (B, N)."""
-    require_finite_values(x, layers)
-    for layer in layers:
-        x = _spikes(x, layer)
-    return x.sum(0)
+    return one_after_the_other(x, layers, _spikes).sum(0)
 
 
 def _spikes(x: Tensor, layer: SkipLayer) -> Tensor:

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asrc_train.kernels.layer import Dynamics, SkipLayer, current, require_finite, require_finite_values
+from asrc_train.kernels.layer import Dynamics, SkipLayer, current, one_after_the_other, require_finite
 from asrc_train.surrogate import triangle
 
 BLOCK = 16
@@ -36,16 +36,12 @@ def why_not(x: Tensor, layers: Sequence[SkipLayer]) -> str | None:
 
 def spikes(x: Tensor, layer: SkipLayer) -> Tensor:
     """Spikes (T, B, N) of one layer."""
-    require_finite_values(x, (layer,))
-    return _spikes(x, layer)
+    return one_after_the_other(x, (layer,), _spikes)
 
 
 def counts(x: Tensor, layers: Sequence[SkipLayer]) -> Tensor:
     """Spikes of the last layer summed over time, (B, N)."""
-    require_finite_values(x, layers)
-    for layer in layers:
-        x = _spikes(x, layer)
-    return x.sum(0)
+    return one_after_the_other(x, layers, _spikes).sum(0)
 
 
 def _spikes(x: Tensor, layer: SkipLayer) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -107,6 +107,18 @@ def require_finite_values(x: Tensor, layers: Sequence[SkipLayer]) -> None:
             if bad:
                 raise InvalidSetting(f"layer {index}, {name}", f"it holds {bad} NaN or infinite value(s)")
     require_finite("input x", x)
+
+
+def one_after_the_other(
+    x: Tensor, layers: Sequence[SkipLayer], spikes: Callable[[Tensor, SkipLayer], Tensor]
+) -> Tensor:
+    """Spikes of the last of several layers, each run by itself, after a look at all values. Raises as
+    `require_finite_values` does.
+    """
+    require_finite_values(x, layers)
+    for layer in layers:
+        x = spikes(x, layer)
+    return x
 
 
 def require_finite(name: str, tensor: Tensor) -> None:

@@ -20,7 +20,8 @@ from asrc_train.errors import UnreadableFile
 
 CHUNK = 1 << 20
 TIMEOUT = 60.0  # seconds without a byte
-BROKEN = (EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+# What the readers raise for an archive that is broken, of a compression that zipfile does not know, or encrypted.
+UNREADABLE = (EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _broken(path: Path) -> Iterator[None]:
     """Errors of reading an archive become ours; those of writing, which the system numbers, go on."""
     try:
         yield
-    except (*BROKEN, OSError) as error:
+    except (*UNREADABLE, OSError) as error:
         if getattr(error, "errno", None) is not None:
             raise
         raise _refused(path, f"it is broken ({error})") from error
