@@ -11,12 +11,12 @@
 namespace asrc {
 
 constexpr int64_t kWordBits = 64;
+constexpr uint32_t kPlaceUnit = 64;
 constexpr int32_t kStateMax = (1 << 23) - 1;
 
 // Spike rows are padded to whole 64-bit words, and neurons with them, so that a tile owns its words. The neurons that
 // pad have no weights and no bias, so they never fire.
 struct Tile {
-    int64_t index;
     int64_t first;  // its first neuron
     int64_t lanes;  // how many, a power of two, at least kWordBits
 };
@@ -24,15 +24,15 @@ struct Tile {
 // The weights that add into one accumulator, one row for each presynaptic neuron, in int8: a weight of the contract
 // is even and within [-256, 254], so dividing it by a power of two and raising the exponent by as much loses nothing.
 //
-// cells holds, tile after tile, row after row, the tile's lanes; all rows are as long as those of the first tile, the
-// widest, so that one list of places serves all tiles. Within a vector of V bytes, 32-bit lane i takes the
+// cells holds, tile after tile, row after row, the tile's lanes. Within a vector of V bytes, 32-bit lane i takes the
 // neurons i, i + V/2, i + V/4, i + 3V/4 in its bytes 0 to 3; bytes 0 and 2 are stored with 128 added. rows.h says why.
 struct Rows {
     int64_t count;
-    int64_t row_bytes;
     const uint8_t* cells;
     const int32_t* total;  // (lanes) sum of all rows
-    int64_t exact;         // any selection of this many rows sums within 16 bits: the proof is in prepare.cpp
+    // Any selection of this many rows sums within 16 bits: the proof is in prepare.cpp. Of a merged layer's feed-forward
+    // rows, of this many of both connections.
+    int64_t exact;
     int32_t right;         // the sum counts (sum >> right) << left
     int32_t left;
 };
@@ -66,8 +66,8 @@ struct Decay {
 };
 
 // A layer, ready to run. Its input comes as spikes or graded. Spikes of the input and of the past share one
-// accumulator (`merged`: row I + n is the recurrent row of neuron n) where their exponents allow it. With several taps,
-// each tap's spikes are added up for themselves, and U r is the sum of these sums times the taps' weights.
+// accumulator (`merged`) where their exponents allow it. With several taps, each tap's spikes are added up for
+// themselves, and U r is the sum of these sums times the taps' weights.
 struct Layer {
     int64_t inputs;
     int64_t neurons;
@@ -76,8 +76,8 @@ struct Layer {
     int64_t input_words;  // of a row of its input's spikes
     bool graded;
     bool merged;
-    Rows feedforward;  // unused if graded; both connections if merged
-    Rows recurrent;    // unused if merged
+    Rows feedforward;  // unused if graded
+    Rows recurrent;
     Graded graded_feedforward;
     const int32_t* bias;  // (lanes)
     Decay decay;
@@ -104,14 +104,14 @@ struct Readout {
     int64_t tile_count;
 };
 
-// Rows to add: those of the neurons that spiked or, if they are fewer, of those that did not (`silent`).
+// One step of one layer, or of the input: the neurons that spiked or, if they are fewer, those that did not (`silent`).
 struct Events {
-    const uint32_t* place;  // of each row, in bytes from the tile's first
+    const uint32_t* place;  // kPlaceUnit times the number of each: a row is a multiple of kPlaceUnit bytes long
     int64_t count;
     bool silent;
 };
 
-// Graded inputs that are not zero: entry and value (two packed 16-bit values if paired).
+// Graded inputs that are not zero, and maybe some that are: entry and value (two packed 16-bit values if paired).
 struct Products {
     const uint32_t* entry;
     const int32_t* value;
@@ -128,9 +128,9 @@ struct SpikeRows {
 // One sample's share of a tile, for a block of steps.
 struct Block {
     int64_t steps;
-    const Events* feedforward;  // (steps); the three of them null where the layer has none
-    const Events* recurrent;    // with taps (taps, steps)
-    const Products* products;
+    const Events* feedforward;  // (steps) of the input; null if graded
+    const Products* products;   // (steps); null unless graded
+    const Events* recalled;     // (steps) the layer's own, `span` steps earlier; with taps those after them, too
     int32_t* membrane;   // (lanes of the layer)
     uint64_t* spikes;    // out: (steps, words of the layer)
     int32_t* trace;      // out: membrane before reset, or null
@@ -152,10 +152,9 @@ struct Kernels {
     int64_t vector_bytes;
     int64_t max_tile;  // most lanes of a tile; fewer are a power of two, at least kWordBits
 
-    // Turn each step's spikes, those of `a` and after them those of `b`, into events. The lists stand one behind the
-    // other from `room` on, which is for steps * (a.count + b.count) + kSpareRoom of them; returns where they end.
-    uint32_t* (*list_events)(const Rows& rows, SpikeRows a, SpikeRows b, int64_t steps, uint32_t* room,
-                             Events* events);
+    // Turn each step's spikes into events. Their lists, each of at most half the neurons, stand one behind the other from
+    // `room` on, which has kSpareRoom + spikes.count more than they need; returns where they end.
+    uint32_t* (*list_events)(SpikeRows spikes, int64_t steps, uint32_t* room, Events* events);
     // The same for graded inputs x (steps, channels): entries at entry[], values at value[], each with room for all of
     // them. Returns how many inputs are not zero.
     int64_t (*list_products)(const Graded& graded, const int32_t* x, int64_t channels, int64_t steps, uint32_t* entry,

@@ -111,10 +111,13 @@ void run_steps(const Layer& layer, const Tile& tile, Block& block) {
         U32 u[V];
         for (int k = 0; k < V; ++k) u[k] = (U32)bias[k];
         if constexpr (graded(kDrive)) add_products<B>(u, layer.graded_feedforward, tile, in.products[t]);
-        if constexpr (!graded(kDrive)) feedforward.template add<kDrive == Drive::kMerged>(u, in.feedforward[t]);
-        if constexpr (tapped(kDrive)) recurrent.add_weighed(u, layer.taps, layer.tap_count, in.recurrent + t, in.steps);
-        if constexpr (kDrive == Drive::kSeparate || kDrive == Drive::kGraded)
-            recurrent.template add<false>(u, in.recurrent[t]);
+        if constexpr (kDrive == Drive::kMerged) {
+            feedforward.add_both(u, in.feedforward[t], recurrent, in.recalled[t]);
+        } else {
+            if constexpr (!graded(kDrive)) feedforward.template add<false>(u, in.feedforward[t]);
+            if constexpr (!tapped(kDrive)) recurrent.template add<false>(u, in.recalled[t]);
+            if constexpr (tapped(kDrive)) recurrent.add_weighed(u, layer.taps, layer.tap_count, in.recalled + t);
+        }
         if constexpr (kUsual) {
             decayer.add_shifted(u, membrane);
         } else {

@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t kAnyRowsExact = 256;    // 256 x 127 and 256 x -128 fit 16 bits, whatever the rows
 constexpr int64_t kMaxBlock = 32;         // steps; more would only take room
-constexpr int64_t kBlockEvents = 1 << 19;  // bounds the room for the events of a block
+constexpr int64_t kBlockInputs = 1 << 19;  // bounds the room for the graded inputs of a block
 constexpr int64_t kCacheBytes = 1 << 19;  // a tile's weights should stay in half of a usual second-level cache
 
 int64_t padded(int64_t neurons) { return (neurons + kWordBits - 1) / kWordBits * kWordBits; }
@@ -48,7 +48,7 @@ std::vector<Tile> tiles_of(int64_t lanes, int64_t rows, int64_t max_tile) {
     std::vector<Tile> tiles;
     for (int64_t first = 0; first < lanes;) {
         while (most > lanes - first) most /= 2;
-        tiles.push_back({static_cast<int64_t>(tiles.size()), first, most});
+        tiles.push_back({first, most});
         first += most;
     }
     return tiles;
@@ -60,6 +60,22 @@ int64_t byte_of(int64_t lane, int64_t vector_bytes) {
     const int64_t quarter = vector_bytes / 4;
     return 4 * (lane % quarter) + byte_of_quarter[lane / quarter];
 }
+
+// What the rows of one accumulator can sum to, lane by lane.
+struct Range {
+    std::vector<int64_t> low, high;
+    int64_t rows = 0;
+
+    explicit Range(int64_t lanes) : low(lanes), high(lanes) {}
+
+    // How many rows, whichever, sum within 16 bits. Proof: a selection of rows sums to between the sum of the negative
+    // weights and that of the positive.
+    int64_t exact() const {
+        const bool fits = *std::min_element(low.begin(), low.end()) >= INT16_MIN &&
+                          *std::max_element(high.begin(), high.end()) <= INT16_MAX;
+        return fits ? std::max(rows, kAnyRowsExact) : kAnyRowsExact;
+    }
+};
 
 class Packer {
 public:
@@ -80,28 +96,15 @@ public:
         return copy.data();
     }
 
-    // The rows of one connection or of two that share an accumulator; scaled[i] is what left shift the weights of
-    // connection i still need to be in the common unit.
-    Rows rows(const std::vector<Folded>& connections, const std::vector<int32_t>& scaled, const std::vector<Tile>& tiles,
-              int64_t lanes) {
-        int64_t count = 0;
-        for (const Folded& connection : connections) count += connection.inputs;
-        const int64_t row_bytes = tiles.front().lanes;
-        AlignedArray<uint8_t>& cells =
-            owner_.cells.emplace_back(static_cast<int64_t>(tiles.size()) * count * row_bytes);
+    // The rows of one connection, whose weights still need a left shift of `scaled` to be in the accumulator's unit.
+    Rows rows(const Folded& connection, int32_t scaled, const std::vector<Tile>& tiles, int64_t lanes, Range& range) {
+        const int64_t count = connection.inputs;
+        AlignedArray<uint8_t>& cells = owner_.cells.emplace_back(count * lanes);
         AlignedArray<int32_t>& total = owner_.words.emplace_back(lanes);
-        std::vector<int64_t> low(lanes), high(lanes);
-        for (const Tile& tile : tiles) {
-            uint8_t* row = cells.data() + tile.index * count * row_bytes;
-            for (size_t c = 0; c < connections.size(); ++c) {
-                pack(connections[c], scaled[c], tile, row, row_bytes, total.data(), low.data(), high.data());
-                row += connections[c].inputs * row_bytes;
-            }
-        }
-        // Proof: a selection of rows sums to between the sum of the negative weights and that of the positive.
-        const bool fits = *std::min_element(low.begin(), low.end()) >= INT16_MIN &&
-                          *std::max_element(high.begin(), high.end()) <= INT16_MAX;
-        return {count, row_bytes, cells.data(), total.data(), fits ? std::max(count, kAnyRowsExact) : kAnyRowsExact, 0, 0};
+        for (const Tile& tile : tiles)
+            pack(connection, scaled, tile, cells.data() + count * tile.first, total.data(), range);
+        range.rows += count;
+        return {count, cells.data(), total.data(), range.exact(), 0, 0};
     }
 
     Graded graded(const Folded& connection, bool paired, int64_t lanes) {
@@ -128,22 +131,22 @@ public:
 
     // The rows of one connection within one tile; adds to each neuron's sums. Lanes beyond the neurons are rows of 0,
     // in the form that even bytes have. A few inputs at a time, or reading by columns would miss the cache each time.
-    void pack(const Folded& connection, int32_t scaled, const Tile& tile, uint8_t* rows, int64_t row_bytes,
-              int32_t* total, int64_t* low, int64_t* high) const {
+    void pack(const Folded& connection, int32_t scaled, const Tile& tile, uint8_t* rows, int32_t* total,
+              Range& range) const {
         constexpr int64_t kInputs = 64;
         for (int64_t begin = 0; begin < connection.inputs; begin += kInputs) {
             const int64_t end = std::min(begin + kInputs, connection.inputs);
             for (int64_t lane = 0; lane < tile.lanes; ++lane) {
                 const int64_t neuron = tile.first + lane, byte = byte_of(lane % vector_bytes_, vector_bytes_);
                 const int32_t offset = byte % 2 == 0 ? 128 : 0;
-                uint8_t* cell = rows + begin * row_bytes + lane / vector_bytes_ * vector_bytes_ + byte;
-                for (int64_t input = begin; input < end; ++input, cell += row_bytes) {
+                uint8_t* cell = rows + begin * tile.lanes + lane / vector_bytes_ * vector_bytes_ + byte;
+                for (int64_t input = begin; input < end; ++input, cell += tile.lanes) {
                     const int32_t weight =
                         neuron < connection.neurons ? connection.at(neuron, input) * (1 << scaled) : 0;
                     *cell = static_cast<uint8_t>(weight + offset);
                     total[neuron] += weight;
-                    low[neuron] += std::min(weight, 0);
-                    high[neuron] += std::max(weight, 0);
+                    range.low[neuron] += std::min(weight, 0);
+                    range.high[neuron] += std::max(weight, 0);
                 }
             }
         }
@@ -225,14 +228,18 @@ Layer prepare_layer(const asrc_layer& from, const asrc_network& network, bool fi
     const int64_t rows = (binary ? from.inputs : 0) + from.neurons;
     std::vector<Tile> tiles = tiles_of(layer.lanes, rows, kernels.max_tile);
     if (layer.merged) {
-        layer.feedforward = packer.rows({ff, rec}, {ff_exponent - unit, rec_exponent - unit}, tiles, layer.lanes);
-        layer.feedforward.left = left_of(unit, from.activation_shift);
+        Range both(layer.lanes);
+        layer.recurrent = packer.rows(rec, rec_exponent - unit, tiles, layer.lanes, both);
+        layer.feedforward = packer.rows(ff, ff_exponent - unit, tiles, layer.lanes, both);
+        layer.recurrent.left = layer.feedforward.left = left_of(unit, from.activation_shift);
     } else {
-        layer.recurrent = packer.rows({rec}, {0}, tiles, layer.lanes);
+        Range apart(layer.lanes);
+        layer.recurrent = packer.rows(rec, 0, tiles, layer.lanes, apart);
         layer.recurrent.right = right_of(rec.exponent);
         layer.recurrent.left = left_of(rec.exponent, from.activation_shift);
         if (binary) {
-            layer.feedforward = packer.rows({ff}, {0}, tiles, layer.lanes);
+            Range own(layer.lanes);
+            layer.feedforward = packer.rows(ff, 0, tiles, layer.lanes, own);
             layer.feedforward.right = right_of(ff.exponent);
             layer.feedforward.left = left_of(ff.exponent, from.activation_shift);
         } else {
@@ -244,9 +251,8 @@ Layer prepare_layer(const asrc_layer& from, const asrc_network& network, bool fi
     }
     layer.tile_count = static_cast<int64_t>(tiles.size());
     layer.tiles = packer.tiles(std::move(tiles));
-    const int64_t fan_in = from.inputs + std::max(from.tap_count, 1) * from.neurons;
-    const int32_t shortest = layer.taps ? layer.taps[0].span : from.span;
-    layer.block = std::min<int64_t>({shortest, kMaxBlock, std::max<int64_t>(1, kBlockEvents / fan_in)});
+    layer.block = std::min<int64_t>(layer.taps ? layer.taps[0].span : from.span, kMaxBlock);
+    if (layer.graded) layer.block = std::clamp<int64_t>(kBlockInputs / from.inputs, 1, layer.block);
     return layer;
 }
 
@@ -259,7 +265,8 @@ Readout prepare_readout(const asrc_readout& from, Packer& packer, const Kernels&
     readout.lanes = padded(from.classes);
     readout.bias = packer.values(from.bias, from.classes, readout.lanes);
     std::vector<Tile> tiles = tiles_of(readout.lanes, from.inputs, kernels.max_tile);
-    readout.rows = packer.rows({weight}, {0}, tiles, readout.lanes);
+    Range range(readout.lanes);
+    readout.rows = packer.rows(weight, 0, tiles, readout.lanes, range);
     readout.rows.right = right_of(weight.exponent);
     readout.rows.left = left_of(weight.exponent, 0);
     readout.tile_count = static_cast<int64_t>(tiles.size());

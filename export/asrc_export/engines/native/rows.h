@@ -15,22 +15,40 @@ using namespace asrc;
 // three instructions for as many bytes as a vector has, where widening the bytes takes four and shuffles.
 template <int B>  // vectors of bytes in a row of the tile
 struct ByteSums {
-    U16 even[B];
-    U16 odd[B];
+    U16 even[B] = {};
+    U16 odd[B] = {};
 
+    ALWAYS_INLINE ByteSums(const uint8_t* cells, const Events& events) {
+        add(cells, events.place, events.count);
+        part(events.count);
+    }
     ALWAYS_INLINE ByteSums(const uint8_t* cells, const uint32_t* place, int64_t n) {
-        U16 all[B] = {};
-        for (int b = 0; b < B; ++b) odd[b] = U16{};
+        add(cells, place, n);
+        part(n);
+    }
+    // Rows of two connections.
+    ALWAYS_INLINE ByteSums(const uint8_t* a, const Events& of_a, const uint8_t* b, const Events& of_b) {
+        add(a, of_a.place, of_a.count);
+        add(b, of_b.place, of_b.count);
+        part(of_a.count + of_b.count);
+    }
+
+private:
+    // Until they are parted, the even sums hold the sums of x.
+    ALWAYS_INLINE void add(const uint8_t* cells, const uint32_t* place, int64_t n) {
+        constexpr size_t kUnits = B * kVectorBytes / kPlaceUnit;
         for (const uint32_t* end = place + n; place != end; ++place) {
-            const U16* row = reinterpret_cast<const U16*>(cells + *place);
+            const U16* row = reinterpret_cast<const U16*>(cells + *place * kUnits);
             for (int b = 0; b < B; ++b) {
                 const U16 x = in_register(row[b]);
-                all[b] += x;
+                even[b] += x;
                 odd[b] += (U16)((I16)x >> 8);
             }
         }
+    }
+    ALWAYS_INLINE void part(int64_t n) {
         const U16 offset = U16{} + static_cast<uint16_t>(128 * n);
-        for (int b = 0; b < B; ++b) even[b] = all[b] - (odd[b] << 8) - offset;
+        for (int b = 0; b < B; ++b) even[b] = even[b] - (odd[b] << 8) - offset;
     }
 };
 
@@ -43,7 +61,7 @@ template <int B>
 class RowAdder {
 public:
     RowAdder(const Rows& rows, const Tile& tile)
-        : cells_(rows.cells + tile.index * rows.count * rows.row_bytes),
+        : cells_(rows.cells + rows.count * tile.first),
           total_(rows.total + tile.first),
           exact_(rows.exact),
           quick_(kMultipliesPairs && (rows.left < rows.right || rows.left - rows.right > 14) ? -1 : rows.exact),
@@ -63,20 +81,28 @@ public:
             for (int k = 0; k < 4 * B; ++k) u[k] += sum[k];
             return;
         }
-        const ByteSums<B> sums(cells_, events.place, events.count);
-        for (int b = 0; b < B; ++b) {
-            u[4 * b] += low_half<kWhole>(sums.even[b]);
-            u[4 * b + 1] += high_half<kWhole>(sums.even[b]);
-            u[4 * b + 2] += low_half<kWhole>(sums.odd[b]);
-            u[4 * b + 3] += high_half<kWhole>(sums.odd[b]);
-        }
+        add_sums<kWhole>(u, ByteSums<B>(cells_, events));
     }
 
-    // The same for several lists of events, `stride` apart, each counting as often as its tap says.
-    ALWAYS_INLINE void add_weighed(U32 (&u)[4 * B], const Tap* taps, int64_t count, const Events* events,
-                                   int64_t stride) const {
+    // The same for two connections that share the accumulator, of which this is the first.
+    ALWAYS_INLINE void add_both(U32 (&u)[4 * B], const Events& events, const RowAdder& second,
+                                const Events& events_of_second) const {
+        if (events.count + events_of_second.count > quick_ || events.silent || events_of_second.silent) {
+            U32 sum[4 * B];
+            any_sum(sum, events);
+            for (int k = 0; k < 4 * B; ++k) u[k] += sum[k];
+            second.any_sum(sum, events_of_second);
+            for (int k = 0; k < 4 * B; ++k) u[k] += sum[k];
+            return;
+        }
+        add_sums<true>(u, ByteSums<B>(cells_, events, second.cells_, events_of_second));
+    }
+
+    // The same for the events of several steps, each counting as often as its tap says; `last` are those of the longest.
+    ALWAYS_INLINE void add_weighed(U32 (&u)[4 * B], const Tap* taps, int64_t count, const Events* last) const {
         U32 all[4 * B] = {};
-        for (int64_t j = 0; j < count; ++j, events += stride) {
+        for (int64_t j = 0; j < count; ++j) {
+            const Events* events = last + taps[count - 1].span - taps[j].span;
             const U32 weight = (U32)splat(taps[j].weight);
             if (events->count > exact_ || events->silent) {
                 U32 sum[4 * B];
@@ -84,7 +110,7 @@ public:
                 for (int k = 0; k < 4 * B; ++k) all[k] += sum[k] * weight;
                 continue;
             }
-            const ByteSums<B> sums(cells_, events->place, events->count);
+            const ByteSums<B> sums(cells_, *events);
             for (int b = 0; b < B; ++b) {
                 all[4 * b] += low_halves(sums.even[b]) * weight;
                 all[4 * b + 1] += high_halves(sums.even[b]) * weight;
@@ -96,6 +122,16 @@ public:
     }
 
 private:
+    template <bool kWhole>
+    ALWAYS_INLINE void add_sums(U32 (&u)[4 * B], const ByteSums<B>& sums) const {
+        for (int b = 0; b < B; ++b) {
+            u[4 * b] += low_half<kWhole>(sums.even[b]);
+            u[4 * b + 1] += high_half<kWhole>(sums.even[b]);
+            u[4 * b + 2] += low_half<kWhole>(sums.odd[b]);
+            u[4 * b + 3] += high_half<kWhole>(sums.odd[b]);
+        }
+    }
+
     __attribute__((noinline)) void any_sum(U32 (&total)[4 * B], const Events& events) const {
         whole_sum(total, events);
         for (int k = 0; k < 4 * B; ++k) total[k] = shift_left((U32)shift_right((I32)total[k], right_), left_);

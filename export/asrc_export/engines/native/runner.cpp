@@ -31,23 +31,18 @@ int64_t chunk_steps(const Prepared& net) {
 
 }  // namespace
 
-Runner::Lists::Lists(const Prepared& net, int64_t chunk) {
-    int64_t most = net.readout.inputs, steps = 1, recalled = 1;
-    for (const Layer& layer : net.layers) {
-        const int64_t taps = std::max<int64_t>(layer.tap_count, 1);
-        steps = std::max(steps, layer.block);
-        recalled = std::max(recalled, layer.block * taps);
-        most = std::max(most, layer.block * (layer.inputs + taps * layer.neurons));
-    }
+Runner::Scratch::Scratch(const Prepared& net, int64_t chunk)
+    : inputs(net.layers.front().graded ? 0 : chunk, net.channels),
+      fired(net.layers.back().lanes),
+      summed(net.readout.lanes) {
     const Layer& first = net.layers.front();
-    places = AlignedArray<uint32_t>(most + 2 * kSpareRoom);
-    if (first.graded) values = AlignedArray<int32_t>(first.block * first.inputs);
-    if (!first.graded) packed = AlignedArray<uint64_t>(chunk * first.input_words);
-    fired = AlignedArray<int32_t>(net.layers.back().lanes);
-    summed = AlignedArray<int32_t>(net.readout.lanes);
-    feedforward.resize(steps);
-    recurrent.resize(recalled);
-    products.resize(steps);
+    if (first.graded) {
+        entries = AlignedArray<uint32_t>(first.block * first.inputs);
+        values = AlignedArray<int32_t>(first.block * first.inputs);
+        products.resize(first.block);
+    } else {
+        packed = AlignedArray<uint64_t>(chunk * first.input_words);
+    }
 }
 
 void Runner::Traced::point(const Prepared& net, const asrc_trace& trace, int64_t step, int64_t sample, int64_t of) {
@@ -63,12 +58,12 @@ void Runner::Traced::point(const Prepared& net, const asrc_trace& trace, int64_t
 
 Runner::Runner(const Prepared& net, int64_t group) : net_(net), chunk_(chunk_steps(net)) {
     samples_.reserve(group);
-    lists_.reserve(group);
+    scratch_.reserve(group);
     traced_.reserve(group);
     x_.resize(group);
     for (int64_t g = 0; g < group; ++g) {
         samples_.emplace_back(net, chunk_);
-        lists_.emplace_back(net, chunk_);
+        scratch_.emplace_back(net, chunk_);
         traced_.emplace_back(net.layers.size());
     }
 }
@@ -90,7 +85,7 @@ void Runner::run_chunk(int64_t group, int64_t steps) {
     for (size_t l = 0; l < net_.layers.size(); ++l) {
         const Layer& layer = net_.layers[l];
         for (int64_t g = 0; g < group; ++g) samples_[g].layers[l].make_room(layer, steps);
-        if (l == 0 && !layer.graded) pack_inputs(group, steps);
+        if (l == 0 && !layer.graded) list_inputs(group, steps);
         for (int64_t at = 0; at < steps; at += layer.block)
             run_block(l, group, at, std::min(layer.block, steps - at));
         for (int64_t g = 0; g < group; ++g) finish_layer(l, g, steps);
@@ -101,36 +96,43 @@ void Runner::run_chunk(int64_t group, int64_t steps) {
     }
 }
 
-void Runner::pack_inputs(int64_t group, int64_t steps) {
+void Runner::list_inputs(int64_t group, int64_t steps) {
     const Layer& first = net_.layers.front();
     for (int64_t g = 0; g < group; ++g) {
-        uint64_t* packed = lists_[g].packed.data();
+        Scratch& scratch = scratch_[g];
+        uint64_t* packed = scratch.packed.data();
         for (int64_t t = 0; t < steps; ++t)
             net_.kernels->pack(x_[g] + t * first.inputs, first.inputs, packed + t * first.input_words);
         samples_[g].counts[0].inputs += net_.kernels->count_ones(packed, steps * first.input_words);
+        scratch.inputs.reset(0);
+        scratch.inputs.append(*net_.kernels, 0, {packed, first.input_words, first.inputs}, steps);
     }
 }
 
-SpikeRows Runner::input_rows(size_t l, int64_t g, int64_t at) const {
-    const int64_t row_words = l < net_.layers.size() ? net_.layers[l].input_words : net_.readout.input_words;
-    if (l == 0) return {lists_[g].packed.data() + at * row_words, row_words, net_.channels};
-    const LayerState& before = samples_[g].layers[l - 1];
-    return {before.row(net_.layers[l - 1], at), row_words, net_.layers[l - 1].neurons};
+void Runner::list_products(int64_t g, int64_t at, int64_t steps) {
+    const Layer& first = net_.layers.front();
+    Scratch& scratch = scratch_[g];
+    samples_[g].counts[0].inputs +=
+        net_.kernels->list_products(first.graded_feedforward, x_[g] + at * first.inputs, first.inputs, steps,
+                                    scratch.entries.data(), scratch.values.data(), scratch.products.data());
+}
+
+const Events* Runner::input_events(size_t l, int64_t g, int64_t at) const {
+    return l == 0 ? scratch_[g].inputs.at(at) : samples_[g].layers[l - 1].events(at);
 }
 
 void Runner::run_block(size_t l, int64_t group, int64_t at, int64_t steps) {
     const Layer& layer = net_.layers[l];
-    for (int64_t g = 0; g < group; ++g) list_block(l, g, at, steps);
+    for (int64_t g = 0; layer.graded && g < group; ++g) list_products(g, at, steps);
     for (int64_t tile = 0; tile < layer.tile_count; ++tile) {
         for (int64_t g = 0; g < group; ++g) {
-            Lists& lists = lists_[g];
             LayerState& state = samples_[g].layers[l];
             int32_t* membranes = traced_[g].membranes[l];
             Block block{};
             block.steps = steps;
-            block.feedforward = layer.graded ? nullptr : lists.feedforward.data();
-            block.recurrent = layer.merged ? nullptr : lists.recurrent.data();
-            block.products = layer.graded ? lists.products.data() : nullptr;
+            block.feedforward = layer.graded ? nullptr : input_events(l, g, at);
+            block.products = scratch_[g].products.data();
+            block.recalled = state.events(at - layer.span);
             block.membrane = state.membrane.data();
             block.spikes = state.row(layer, at);
             block.trace_step = traced_[g].samples * layer.neurons;
@@ -139,35 +141,10 @@ void Runner::run_block(size_t l, int64_t group, int64_t at, int64_t steps) {
             samples_[g].counts[l].saturations += block.saturations;
         }
     }
-}
-
-void Runner::list_block(size_t l, int64_t g, int64_t at, int64_t steps) {
-    const Layer& layer = net_.layers[l];
-    const Kernels& kernels = *net_.kernels;
-    const LayerState& state = samples_[g].layers[l];
-    Lists& lists = lists_[g];
-    uint32_t* room = lists.places.data();
-    const SpikeRows none{};
-    const SpikeRows recalled{state.row(layer, at - layer.span), layer.words, layer.neurons};
-    if (layer.merged) {
-        kernels.list_events(layer.feedforward, input_rows(l, g, at), recalled, steps, room, lists.feedforward.data());
-        return;
-    }
-    if (layer.taps) {
-        for (int64_t j = 0; j < layer.tap_count; ++j) {
-            const SpikeRows heard{state.row(layer, at - layer.taps[j].span), layer.words, layer.neurons};
-            room = kernels.list_events(layer.recurrent, heard, none, steps, room, lists.recurrent.data() + j * steps);
-        }
-        samples_[g].counts[l].delivered += count_messages(kernels, layer, state, at, steps);
-    } else {
-        room = kernels.list_events(layer.recurrent, recalled, none, steps, room, lists.recurrent.data());
-    }
-    if (layer.graded) {
-        samples_[g].counts[l].inputs +=
-            kernels.list_products(layer.graded_feedforward, x_[g] + at * layer.inputs, layer.inputs, steps, room,
-                                  lists.values.data(), lists.products.data());
-    } else {
-        kernels.list_events(layer.feedforward, input_rows(l, g, at), none, steps, room, lists.feedforward.data());
+    for (int64_t g = 0; g < group; ++g) {
+        LayerState& state = samples_[g].layers[l];
+        state.log.append(*net_.kernels, state.now + at, {state.row(layer, at), layer.words, layer.neurons}, steps);
+        if (layer.taps) samples_[g].counts[l].delivered += count_messages(*net_.kernels, layer, state, at, steps);
     }
 }
 
@@ -175,7 +152,9 @@ void Runner::finish_layer(size_t l, int64_t g, int64_t steps) {
     const Layer& layer = net_.layers[l];
     const LayerState& state = samples_[g].layers[l];
     const uint64_t* rows = state.row(layer, 0);
-    const int64_t spikes = net_.kernels->count_ones(rows, steps * layer.words);
+    int64_t spikes = 0;
+    for (const Events *event = state.events(0), *end = event + steps; event != end; ++event)
+        spikes += event->silent ? layer.neurons - event->count : event->count;
     samples_[g].counts[l].spikes += spikes;
     samples_[g].counts[l + 1].inputs += spikes;
     if (uint8_t* to = traced_[g].spikes[l]) {
@@ -188,21 +167,21 @@ void Runner::run_readout(int64_t g, int64_t steps) {
     const Readout& readout = net_.readout;
     const size_t depth = net_.layers.size();
     Sample& sample = samples_[g];
-    Lists& lists = lists_[g];
+    Scratch& scratch = scratch_[g];
+    const Layer& last = net_.layers.back();
+    const SpikeRows spikes{sample.layers.back().row(last, 0), last.words, last.neurons};
     int32_t* trace = traced_[g].readout;
     if (readout.dense && !trace && steps >= kShortChunk &&
-        net_.kernels->sum_readout(readout, input_rows(depth, g, 0), steps, lists.fired.data(),
-                                  sample.accumulator.data(), lists.summed.data())) {
-        std::copy_n(lists.summed.data(), readout.classes, sample.accumulator.data());
+        net_.kernels->sum_readout(readout, spikes, steps, scratch.fired.data(), sample.accumulator.data(),
+                                  scratch.summed.data())) {
+        std::copy_n(scratch.summed.data(), readout.classes, sample.accumulator.data());
         return;
     }
     for (int64_t t = 0; t < steps; ++t) {
-        net_.kernels->list_events(readout.rows, input_rows(depth, g, t), {}, 1, lists.places.data(),
-                                  lists.feedforward.data());
         for (int64_t tile = 0; tile < readout.tile_count; ++tile) {
             ReadoutBlock block{};
             block.steps = 1;
-            block.events = lists.feedforward.data();
+            block.events = input_events(depth, g, t);
             block.accumulator = sample.accumulator.data();
             block.trace_step = traced_[g].samples * readout.classes;
             block.trace = trace ? trace + t * block.trace_step : nullptr;

@@ -24,17 +24,17 @@ public:
               int64_t samples);
 
 private:
-    // Room for one sample's lists of a block of steps, and for the readout of a chunk.
-    struct Lists {
-        AlignedArray<uint32_t> places;
+    // Room for one sample's input, graded for a block of steps or binary for a chunk, and for the readout of a chunk.
+    struct Scratch {
+        AlignedArray<uint32_t> entries;
         AlignedArray<int32_t> values;
-        AlignedArray<uint64_t> packed;  // the first layer's binary input, one chunk
-        AlignedArray<int32_t> fired;    // spikes of each neuron of the last layer in one chunk
-        AlignedArray<int32_t> summed;   // of the readout
-        std::vector<Events> feedforward, recurrent;
         std::vector<Products> products;
+        AlignedArray<uint64_t> packed;
+        EventLog inputs;
+        AlignedArray<int32_t> fired;   // spikes of each neuron of the last layer in one chunk
+        AlignedArray<int32_t> summed;  // of the readout
 
-        Lists(const Prepared& net, int64_t chunk);
+        Scratch(const Prepared& net, int64_t chunk);
     };
 
     // Where one sample's trace of one chunk goes; null pointers for what is not asked for.
@@ -50,18 +50,18 @@ private:
 
     // All of these: for samples 0 to group, or for sample g; `at` is the step within the chunk.
     void run_chunk(int64_t group, int64_t steps);
-    void pack_inputs(int64_t group, int64_t steps);
+    void list_inputs(int64_t group, int64_t steps);
+    void list_products(int64_t g, int64_t at, int64_t steps);
     void run_block(size_t l, int64_t group, int64_t at, int64_t steps);
-    void list_block(size_t l, int64_t g, int64_t at, int64_t steps);
     void finish_layer(size_t l, int64_t g, int64_t steps);
     void run_readout(int64_t g, int64_t steps);
-    // The packed spikes that layer l takes in from step `at` on; for l past the end, the readout's.
-    SpikeRows input_rows(size_t l, int64_t g, int64_t at) const;
+    // The spikes that layer l takes in from step `at` on; for l past the end, the readout's.
+    const Events* input_events(size_t l, int64_t g, int64_t at) const;
 
     const Prepared& net_;
     const int64_t chunk_;
     std::vector<Sample> samples_;
-    std::vector<Lists> lists_;
+    std::vector<Scratch> scratch_;
     std::vector<Traced> traced_;
     std::vector<const int32_t*> x_;  // of this chunk
 };
