@@ -12,7 +12,7 @@ from asrc_train import command_line, connections, data, neurons
 
 if TYPE_CHECKING:
     from asrc_train.config import Config
-    from asrc_train.fit import Observer
+    from asrc_train.fit import Observer, Start
 
 EXAMPLES = """\
   asrc-train --data digits --connection asrc --out model.pt
@@ -20,6 +20,7 @@ EXAMPLES = """\
   asrc-train --recipe psmnist-asrc-0.15M --data-dir ~/data --download --out psmnist.pt      the paper's best on PS-MNIST
   asrc-train --recipe my.toml --seed 3 --out model.pt
   asrc-train --data digits --out model.pt --resume        go on after an interruption
+  asrc-train --from model.pt --rounding-noise 6 --epochs 20 --learning-rate 0.0005 --out robust.pt
 """
 
 # Command-line option -> the recipe's section and key that it overrides.
@@ -38,6 +39,7 @@ OVERRIDES = {
     "threshold": ("network", "threshold"),
     "reset": ("network", "reset"),
     "dropout": ("network", "dropout"),
+    "rounding_noise": ("network", "rounding_noise"),
     "batch_norm": ("network", "batch_norm"),
     "epochs": ("training", "epochs"),
     "batch_size": ("training", "batch_size"),
@@ -69,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     command_line.add_data_folder(parser)
     add("--download", action="store_true", help="fetch the data set first, unless it is there: checked, asked for only")
     add("--recipe", metavar="NAME_OR_TOML", help="recipe by name (psmnist-asrc-0.15M, ...), or a path ending in .toml")
+    add("--from", dest="model", metavar="MODEL.pt", help="train this checkpoint on, with its settings for a recipe")
     add("--out", metavar="MODEL.pt", default="model.pt", help="checkpoint to write (default: model.pt)")
     add("--connection", choices=connections.names(), help="recurrent connection")
     add("--neuron", choices=neurons.names(), help="neuron model")
@@ -82,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--threshold", metavar="THETA", type=float, help="firing threshold")
     add("--reset", choices=["soft", "hard"], help="reset by subtraction, or to zero")
     add("--dropout", metavar="P", type=float, help="share of a layer's neurons silenced for a sample while training")
+    noise = "while training, noise on weights as large as rounding them to so many bits makes"
+    add("--rounding-noise", metavar="BITS", type=command_line.positive, help=noise)
     add("--batch-norm", action="store_true", default=None, help="normalise each layer's feed-forward current")
     add("--permute", action="store_true", default=None, help="feed the steps in one fixed random order")
     add("--permutation-seed", metavar="SEED", type=int, help="which order")
@@ -97,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> None:
-    config = configuration(options)
+    config, start = continuation_or_recipe(options)
     device = _device(options.device)
 
     from asrc_train import fit, progress
@@ -111,7 +116,9 @@ def _train(options: argparse.Namespace) -> None:
         observers.append(tensorboard.writer(options.tensorboard))
     with progress.bar(f"training {config.network.connection} on {config.data.name}", config.training.epochs) as update:
         observers.append(progress.of_training(update))
-        trained = fit.fit(config, options.out, resume=options.resume, device=device, observers=tuple(observers))
+        trained = fit.fit(
+            config, options.out, resume=options.resume, device=device, observers=tuple(observers), start=start
+        )
     spans = "/".join(str(span) for span in trained.spans)
     print(
         f"best epoch {trained.provenance['best_epoch']} of {config.training.epochs}: "
@@ -123,6 +130,19 @@ def _train(options: argparse.Namespace) -> None:
     print(options.out)
 
 
+def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start | None]:
+    """What to train, and a network to begin with if there is one. Raises what `configuration` and `continued` do."""
+    if options.model is None:
+        return configuration(options), None
+
+    from asrc_train import continuation
+    from asrc_train.errors import InvalidSetting
+
+    if options.recipe is not None:
+        raise InvalidSetting("--recipe", "--from takes the checkpoint's settings; give one of the two")
+    return continuation.continued(options.model, _overrides(options))
+
+
 def configuration(options: argparse.Namespace) -> Config:
     """The recipe with the options on top. Raises UnknownName, InvalidSetting."""
     from asrc_train import config, recipe
@@ -132,6 +152,10 @@ def configuration(options: argparse.Namespace) -> Config:
         raise InvalidSetting("--data", f"name a data set ({', '.join(data.names())}) or a --recipe")
     if options.data is not None and options.data not in data.names():
         raise UnknownName("data set", options.data, data.names())
+    return config.from_recipe(recipe.find(options.recipe or options.data), _overrides(options))
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     overrides: dict[str, dict[str, Any]] = {}
     for option, (section, key) in OVERRIDES.items():
         value = getattr(options, option)
@@ -139,7 +163,7 @@ def configuration(options: argparse.Namespace) -> Config:
             overrides.setdefault(section, {})[key] = value
     if options.data is not None:
         overrides.setdefault("data", {})["name"] = options.data
-    return config.from_recipe(recipe.find(options.recipe or options.data), overrides)
+    return overrides
 
 
 def _device(name: str) -> str:

@@ -82,6 +82,8 @@ class NetworkConfig(_Section):
     detach_reset: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of a layer's neurons whose feed-forward current is silenced for a whole sample while training."""
+    rounding_noise: Annotated[int, Field(ge=1, le=16)] | None = None
+    """While training, weights get noise as large as the error of rounding them to so many bits (`rounding_noise`)."""
     batch_norm: bool = False
     """Normalise each layer's feed-forward current over the batch and its steps; at export it folds into the weights."""
     layers: tuple[LayerConfig, ...] = ()

@@ -13,6 +13,7 @@ from asrc_train.kernels.layer import current
 from asrc_train.neurons.neuron import Neuron
 from asrc_train.normalization import BatchNormalization
 from asrc_train.recurrence import Dynamics, SkipLayer, driven_recurrence, skip_recurrence, spike_counts
+from asrc_train.rounding_noise import noisy
 from asrc_train.sparsity import sparsify
 from asrc_train.stepping import stepped_recurrence
 
@@ -22,7 +23,7 @@ class SkipRecurrentLayer(nn.Module):
 
     W and b start as PyTorch's Linear does, U orthogonal; of both matrices a share may be absent (`sparsity`). Dropout
     multiplies a neuron's feed-forward current by 0 or 1 / (1 - p), the same over all steps of a sample; batch
-    normalisation comes after it.
+    normalisation comes after it. In training, W and U may carry noise (`rounding_noise`).
     """
 
     def __init__(self, inputs: int, size: int, connection: Connection, neuron: Neuron, config: NetworkConfig) -> None:
@@ -36,6 +37,7 @@ class SkipRecurrentLayer(nn.Module):
         self.connection = connection
         self.neuron = neuron
         self.dropout = config.dropout
+        self.rounding_noise = config.rounding_noise
         self.normalization = BatchNormalization(size) if config.batch_norm else None
 
     def forward(self, x: Tensor, temperature: float | None = None) -> Tensor:
@@ -71,6 +73,9 @@ class SkipRecurrentLayer(nn.Module):
         """What runs, as the kernels take it, but for the batch normalisation that training does."""
         taps, linear = self.connection.taps(temperature), self.feedforward
         layer = SkipLayer(linear.weight, linear.bias, self.recurrent.weight, taps, self.dynamics, self._gain(batch))
+        if self.training and self.rounding_noise is not None:
+            weight, recurrent = (noisy(of.weight, self.rounding_noise) for of in (linear, self.recurrent))
+            layer = layer._replace(weight=weight, recurrent=recurrent)
         if self.normalization is None or self.training:
             return layer
         weight, bias = self.normalization.folded(linear.weight, linear.bias)

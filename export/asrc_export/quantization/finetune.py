@@ -23,8 +23,8 @@ from asrc_train import checkpoint, data
 from asrc_train.atomic import require_writable
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import Config
-from asrc_train.data.dataset import Samples, permutation, permuted
-from asrc_train.errors import InvalidData, InvalidSetting
+from asrc_train.continuation import require_same_samples
+from asrc_train.data.dataset import Samples, permuted
 from asrc_train.fit import Observer, Start, fit
 from asrc_train.freeze import FrozenNetwork, freeze
 
@@ -141,15 +141,5 @@ def _gentler(trained: Checkpoint, epochs: int) -> Config:
 
 def _samples(trained: Checkpoint) -> Samples:
     """The training samples as the network takes them, if those that `fit` will load are what it was trained on."""
-    name = trained.config.data.name
-    if name is None:
-        raise InvalidSetting("--finetune", "the checkpoint does not say what it was trained on")
-    dataset = data.shape(name)
-    ours = (dataset.steps, dataset.channels, dataset.classes, dataset.maximum, dataset.scale)
-    theirs = (trained.steps, trained.channels, trained.classes, trained.maximum, trained.scale)
-    order = permutation(dataset.steps, trained.config.data.permutation_seed) if trained.config.data.permute else None
-    fed = trained.permutation
-    if ours != theirs or (None if order is None else order.tolist()) != (None if fed is None else fed.tolist()):
-        why = "its samples, or the order of their steps, are not those that the checkpoint was trained on"
-        raise InvalidData(f"data set '{name}'", why, "train the float network here first")
-    return permuted(data.load(name).train_x, order)
+    require_same_samples(trained)
+    return permuted(data.load(trained.config.data.name).train_x, trained.permutation)

@@ -40,8 +40,8 @@ EXACT_IN_SINGLE = 2**24
 class QuantizedNetwork(SkipRecurrentNetwork):
     """A trained network on the grids of a target, its spans frozen. It is fed and trained like the float one.
 
-    Any temperature is ignored, and there is no dropout: neither has an integer counterpart. Batch normalisation must
-    have been folded. Exact as long as no membrane can saturate, which `quantize` proves or refuses.
+    Any temperature is ignored, and there is no dropout and no noise: they have no integer counterpart. Batch
+    normalisation must have been folded. Exact as long as no membrane can saturate, which `quantize` proves or refuses.
     """
 
     def __init__(self, start: Checkpoint, scales: Scales, target: Target) -> None:
