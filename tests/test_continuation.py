@@ -88,10 +88,10 @@ def test_the_command_trains_on_and_takes_no_recipe_beside_it(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "on.pt"
-    assert cli.main(["--from", str(model), "--rounding-noise", "5", "--epochs", "1", "--out", str(out)]) == 0
+    assert cli.main(["--start-from", str(model), "--rounding-noise", "5", "--epochs", "1", "--out", str(out)]) == 0
     assert checkpoint.load(out).config.network.rounding_noise == 5
-    assert cli.main(["--from", str(model), "--recipe", "digits", "--out", str(out)]) != 0
-    assert "--from takes the checkpoint's settings" in capsys.readouterr().err
+    assert cli.main(["--start-from", str(model), "--recipe", "digits", "--out", str(out)]) != 0
+    assert "--start-from takes the checkpoint's settings" in capsys.readouterr().err
 
 
 @given(bits=st.integers(1, 16), seed=st.integers(0, 1000))

@@ -20,7 +20,7 @@ EXAMPLES = """\
   asrc-train --recipe psmnist-asrc-0.15M --data-dir ~/data --download --out psmnist.pt      the paper's best on PS-MNIST
   asrc-train --recipe my.toml --seed 3 --out model.pt
   asrc-train --data digits --out model.pt --resume        go on after an interruption
-  asrc-train --from model.pt --rounding-noise 6 --epochs 20 --learning-rate 0.0005 --out robust.pt
+  asrc-train --start-from model.pt --rounding-noise 6 --epochs 20 --learning-rate 0.0005 --out robust.pt
 """
 
 # Command-line option -> the recipe's section and key that it overrides.
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     command_line.add_data_folder(parser)
     add("--download", action="store_true", help="fetch the data set first, unless it is there: checked, asked for only")
     add("--recipe", metavar="NAME_OR_TOML", help="recipe by name (psmnist-asrc-0.15M, ...), or a path ending in .toml")
-    add("--from", dest="model", metavar="MODEL.pt", help="train this checkpoint on, with its settings for a recipe")
+    add("--start-from", dest="model", metavar="MODEL.pt", help="train this checkpoint on, with its own settings")
     add("--out", metavar="MODEL.pt", default="model.pt", help="checkpoint to write (default: model.pt)")
     add("--connection", choices=connections.names(), help="recurrent connection")
     add("--neuron", choices=neurons.names(), help="neuron model")
@@ -139,7 +139,7 @@ def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start |
     from asrc_train.errors import InvalidSetting
 
     if options.recipe is not None:
-        raise InvalidSetting("--recipe", "--from takes the checkpoint's settings; give one of the two")
+        raise InvalidSetting("--recipe", "--start-from takes the checkpoint's settings; give one of the two")
     return continuation.continued(options.model, _overrides(options))
 
 

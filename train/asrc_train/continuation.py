@@ -31,11 +31,12 @@ def continued(model: str | Path, overrides: Mapping[str, Mapping[str, Any]]) -> 
         for key, value in values.items():
             config[section][key] = value
             stays = section == "data" or (section == "network" and key not in _MAY_CHANGE)
-            was, asked = (getattr(getattr(of, section), key) for of in (trained.config, validated(config, "--from")))
+            changed = validated(config, "--start-from")
+            was, asked = (getattr(getattr(of, section), key) for of in (trained.config, changed))
             if stays and asked != was:
                 raise InvalidSetting(f"{section}.{key}", f"is {was} in '{model}', which is trained on as it is")
     require_same_samples(trained)
-    settings = validated(config, "--from")
+    settings = validated(config, "--start-from")
     network = SkipRecurrentNetwork(trained.channels, trained.classes, settings.network, trained.steps)
     network.load_state_dict(dict(trained.tensors))
     return settings, Start(network, {"continued_from_sha256": checkpoint.fingerprint(model)})

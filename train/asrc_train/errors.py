@@ -29,10 +29,11 @@ class UnwritableOutput(AsrcError):
 
 
 class UnknownName(AsrcError):
-    """A name that is not registered; the sentence lists those that are."""
+    """A name that is not registered; the sentence lists those that are, and what else could stand there."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"unknown {kind} '{name}'; known: {', '.join(sorted(known))}.")
+    def __init__(self, kind: str, name: str, known: Iterable[str], otherwise: str = "") -> None:
+        or_else = f", or {otherwise}" if otherwise else ""
+        super().__init__(f"unknown {kind} '{name}'; known: {', '.join(sorted(known))}{or_else}.")
 
 
 class InvalidSetting(AsrcError):

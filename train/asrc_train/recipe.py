@@ -24,5 +24,5 @@ def find(name_or_path: str) -> Path:
     known = names()
     found = [name for name in known if name == name_or_path or name.startswith(f"{name_or_path}-asrc-")]
     if not found:
-        raise UnknownName("recipe", name_or_path, [*known, "or a path ending in .toml"])
+        raise UnknownName("recipe", name_or_path, known, "a path ending in .toml")
     return FOLDER / f"{found[0]}.toml"

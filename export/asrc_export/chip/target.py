@@ -260,7 +260,7 @@ def load(name_or_path: str) -> Target:
     """
     if not name_or_path.endswith(".toml"):
         if name_or_path not in names():
-            raise UnknownName("target", name_or_path, [*names(), "or a path ending in .toml"])
+            raise UnknownName("target", name_or_path, names(), "a path ending in .toml")
         return load(str(FOLDER / f"{name_or_path}.toml"))
     return _validated(Target, read_toml(name_or_path, "target file"), name_or_path, "target file")
 
