@@ -6,7 +6,7 @@ namespace asrc {
 namespace {
 
 constexpr int64_t kShortChunk = 16;       // steps; below, the readout is not worth summing at once
-constexpr int64_t kSpikeBytes = 1 << 16;  // bounds a layer's packed spikes of one chunk
+constexpr int64_t kSpikeBytes = 1 << 14;  // bounds a layer's packed spikes of one chunk
 
 void unpack(const uint64_t* words, int64_t neurons, uint8_t* to) {
     for (int64_t n = 0; n < neurons; ++n) to[n] = words[n / kWordBits] >> (n % kWordBits) & 1;
