@@ -28,15 +28,16 @@ def continued(model: str | Path, overrides: Mapping[str, Mapping[str, Any]]) -> 
     config = trained.config.model_dump()
     config["training"].update(temperature=trained.temperature, annealing=1.0)
     for section, values in overrides.items():
-        for key, value in values.items():
-            config[section][key] = value
-            stays = section == "data" or (section == "network" and key not in _MAY_CHANGE)
-            changed = validated(config, "--start-from")
-            was, asked = (getattr(getattr(of, section), key) for of in (trained.config, changed))
-            if stays and asked != was:
-                raise InvalidSetting(f"{section}.{key}", f"is {was} in '{model}', which is trained on as it is")
-    require_same_samples(trained)
+        config[section].update(values)
     settings = validated(config, "--start-from")
+    for section, values in overrides.items():
+        for key in values:
+            stays = section == "data" or (section == "network" and key not in _MAY_CHANGE)
+            was, asked = (getattr(getattr(of, section), key) for of in (trained.config, settings))
+            if stays and asked != was:
+                why = f"is {was} in '{model}'; leave it as it is, or train a new network without --start-from"
+                raise InvalidSetting(f"{section}.{key}", why)
+    require_same_samples(trained)
     network = SkipRecurrentNetwork(trained.channels, trained.classes, settings.network, trained.steps)
     network.load_state_dict(dict(trained.tensors))
     return settings, Start(network, {"continued_from_sha256": checkpoint.fingerprint(model)})

@@ -149,7 +149,7 @@ class _Run:
         self.network.train()
         # Seeded by the epoch, so that a resumed run draws what an uninterrupted one would have.
         draw = torch.Generator().manual_seed((training.seed << 20) + epoch)
-        torch.manual_seed((training.seed << 20) + epoch + (self.world.rank << 52))  # dropout
+        torch.manual_seed((training.seed << 20) + epoch + (self.world.rank << 52))  # dropout, noise
         order = torch.randperm(len(self.train_y), generator=draw)
         batches = order.to(self.device).split(training.batch_size)  # type: ignore[no-untyped-call]
         total_loss = correct = 0.0

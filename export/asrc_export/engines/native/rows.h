@@ -18,10 +18,8 @@ struct ByteSums {
     U16 even[B] = {};
     U16 odd[B] = {};
 
-    ALWAYS_INLINE ByteSums(const uint8_t* cells, const Events& events) {
-        add(cells, events.place, events.count);
-        part(events.count);
-    }
+    ALWAYS_INLINE ByteSums(const uint8_t* cells, const Events& events)
+        : ByteSums(cells, events.place, events.count) {}
     ALWAYS_INLINE ByteSums(const uint8_t* cells, const uint32_t* place, int64_t n) {
         add(cells, place, n);
         part(n);
@@ -75,12 +73,7 @@ public:
     // Set kWhole if it is known that right is 0.
     template <bool kWhole>
     ALWAYS_INLINE void add(U32 (&u)[4 * B], const Events& events) const {
-        if (events.count > quick_ || events.silent) {
-            U32 sum[4 * B];  // not u itself, which would then have an address and leave its registers
-            any_sum(sum, events);
-            for (int k = 0; k < 4 * B; ++k) u[k] += sum[k];
-            return;
-        }
+        if (events.count > quick_ || events.silent) return add_any(u, events);
         add_sums<kWhole>(u, ByteSums<B>(cells_, events));
     }
 
@@ -88,12 +81,8 @@ public:
     ALWAYS_INLINE void add_both(U32 (&u)[4 * B], const Events& events, const RowAdder& second,
                                 const Events& events_of_second) const {
         if (events.count + events_of_second.count > quick_ || events.silent || events_of_second.silent) {
-            U32 sum[4 * B];
-            any_sum(sum, events);
-            for (int k = 0; k < 4 * B; ++k) u[k] += sum[k];
-            second.any_sum(sum, events_of_second);
-            for (int k = 0; k < 4 * B; ++k) u[k] += sum[k];
-            return;
+            add_any(u, events);
+            return second.add_any(u, events_of_second);
         }
         add_sums<true>(u, ByteSums<B>(cells_, events, second.cells_, events_of_second));
     }
@@ -130,6 +119,12 @@ private:
             u[4 * b + 2] += low_half<kWhole>(sums.odd[b]);
             u[4 * b + 3] += high_half<kWhole>(sums.odd[b]);
         }
+    }
+
+    ALWAYS_INLINE void add_any(U32 (&u)[4 * B], const Events& events) const {
+        U32 sum[4 * B];  // not u itself, which would then have an address and leave its registers
+        any_sum(sum, events);
+        for (int k = 0; k < 4 * B; ++k) u[k] += sum[k];
     }
 
     __attribute__((noinline)) void any_sum(U32 (&total)[4 * B], const Events& events) const {
