@@ -25,6 +25,7 @@ from asrc_train.fit import BatchDone, Epoch, fit, make_optimizer
 from asrc_train.freeze import freeze
 from asrc_train.kernels.layer import SkipLayer
 from asrc_train.model import SkipRecurrentLayer, SkipRecurrentNetwork
+from asrc_train.neurons.neuron import new_neurons
 from asrc_train.recurrence import Dynamics, driven_recurrence
 from asrc_train.stepping import stepped_recurrence
 
@@ -191,7 +192,7 @@ def test_a_layer_run_step_by_step_is_the_layer_in_a_kernel(seed: int, steps: int
     x = torch.randn(steps, 3, 5, generator=generator, dtype=torch.float64)
     recurrent = torch.randn(5, 5, generator=generator, dtype=torch.float64)
     taps = torch.tensor(taps, dtype=torch.float64) if isinstance(taps, list) else taps
-    neuron = neurons.build(NetworkConfig(reset=reset), 5, None)
+    neuron = new_neurons(NetworkConfig(reset=reset), 5, None)
     stepped = stepped_recurrence(x, SkipLayer(None, None, recurrent, taps), neuron)
     assert torch.equal(stepped, driven_recurrence(x, recurrent, taps, Dynamics(reset=reset), kernel="autograd"))
 

@@ -192,7 +192,7 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
     from asrc_export.chip import target
     from asrc_export.export import default_output
     from asrc_export.quantization import finetune
-    from asrc_train import progress
+    from asrc_train import progress, training_progress
 
     out = Path(options.out or default_output(model, target.load(options.target)))
     tuned = out.with_suffix(".qat.pt")
@@ -204,7 +204,7 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
             epochs=options.finetune,
             bits=bits,
             mapping=options.mapping,
-            observers=(progress.of_training(update),),
+            observers=(training_progress.moving(update),),
         )
     print(
         f"fine-tuned: best epoch {trained.provenance['best_epoch']} of {options.finetune}, "

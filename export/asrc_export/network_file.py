@@ -25,6 +25,7 @@ from asrc_export.network import InputFormat, IntegerNetwork, Readout, SkipLayer,
 from asrc_export.sparse_weights import packed, saved, unpacked
 from asrc_train.atomic import replacing
 from asrc_train.errors import UnreadableFile
+from asrc_train.first_problem import first_problem
 
 FORMAT: Literal["asrc-integer-network"] = "asrc-integer-network"
 MAX_MANIFEST_BYTES = 64 * 2**20
@@ -168,9 +169,8 @@ def load(path: str | Path) -> IntegerNetwork:
         read = _Manifest.model_validate_json(header["__metadata__"]["asrc"])
         tensors = deserialise(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(str(part) for part in first["loc"]) or "manifest"
-        _refuse(path, f"its manifest is invalid at '{at}' ({first['msg']})")
+        problem = first_problem(error, _Manifest)
+        _refuse(path, f"its manifest is invalid at '{problem.key}' ({problem.why})")
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         _refuse(path, f"it is not an integer network ({_short(error)})")
     if not 1 <= read.contract <= CONTRACT_VERSION:

@@ -105,7 +105,7 @@ def _train(options: argparse.Namespace) -> None:
     config, start = continuation_or_recipe(options)
     device = _device(options.device)
 
-    from asrc_train import fit, progress
+    from asrc_train import fit, progress, training_progress
 
     if options.download:
         data.download(config.data.name)
@@ -115,7 +115,7 @@ def _train(options: argparse.Namespace) -> None:
 
         observers.append(tensorboard.writer(options.tensorboard))
     with progress.bar(f"training {config.network.connection} on {config.data.name}", config.training.epochs) as update:
-        observers.append(progress.of_training(update))
+        observers.append(training_progress.moving(update))
         trained = fit.fit(
             config, options.out, resume=options.resume, device=device, observers=tuple(observers), start=start
         )

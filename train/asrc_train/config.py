@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
-from inspect import isclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from asrc_train import connections, neurons, toml
 from asrc_train.errors import InvalidSetting
+from asrc_train.first_problem import Problem, first_problem
 from asrc_train.toml_lines import line_of
 
 
@@ -27,7 +26,6 @@ def _one_of(names: Callable[[], list[str]]) -> AfterValidator:
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Width = Annotated[int, Field(ge=1, le=65_536)]
-_Location = tuple[int | str, ...]
 _LARGEST_RECIPE = 1 << 16
 
 
@@ -170,8 +168,8 @@ def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:
     try:
         return Config.model_validate(_on_top(content, overrides))
     except ValidationError as error:
-        location, why = _problem(error)
-        raise InvalidSetting(f"recipe '{path.name}'{_place(text, location, overrides)}", why) from error
+        problem = first_problem(error, Config)
+        raise InvalidSetting(f"recipe '{path.name}'{_place(text, problem, overrides)}", problem.why) from error
 
 
 def _on_top(content: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -182,8 +180,8 @@ def _on_top(content: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> di
     return merged
 
 
-def _place(text: str, location: _Location, overrides: dict[str, dict[str, Any]]) -> str:
-    key = _dotted(location)
+def _place(text: str, problem: Problem, overrides: dict[str, dict[str, Any]]) -> str:
+    location, key = problem.location, problem.key
     if len(location) > 1 and location[1] in overrides.get(str(location[0]), {}):
         return f" with other settings on top, key '{key}'"
     line = line_of(text, location)
@@ -195,39 +193,5 @@ def validated(content: Any, where: str) -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        location, why = _problem(error)
-        raise InvalidSetting(f"{where}, key '{_dotted(location)}'", why) from error
-
-
-def first_problem(error: ValidationError) -> tuple[str, str]:
-    """The dotted key that does not fit, and why, to be put into a sentence."""
-    first = error.errors()[0]
-    return _dotted(first["loc"]), str(first["msg"]).lower().rstrip(".")
-
-
-def _dotted(location: _Location) -> str:
-    return ".".join(map(str, location)) or "the whole"
-
-
-def _problem(error: ValidationError) -> tuple[_Location, str]:
-    """Where in a configuration something does not fit, and why."""
-    first = error.errors()[0]
-    unknown = first["type"] == "extra_forbidden"
-    return first["loc"], _unknown(first["loc"]) if unknown else first_problem(error)[1]
-
-
-def _unknown(location: _Location) -> str:
-    known = sorted(_form(location[:-1]).model_fields)
-    near = get_close_matches(str(location[-1]), known, 1)
-    hint = f"did you mean '{near[0]}'" if near else f"known are {', '.join(known)}"
-    return f"there is no such key; {hint}"
-
-
-def _form(location: _Location) -> type[BaseModel]:
-    """What a section of the configuration is validated by; numbers in the location are those of its entries."""
-    form: type[BaseModel] = Config
-    for name in location:
-        if isinstance(name, str):
-            annotation = form.model_fields[name].annotation
-            form = next(a for a in (annotation, *get_args(annotation)) if isclass(a) and issubclass(a, BaseModel))
-    return form
+        problem = first_problem(error, Config)
+        raise InvalidSetting(f"{where}, key '{problem.key}'", problem.why) from error

@@ -15,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from asrc_train import checkpoint, connections, neurons
+from asrc_train import checkpoint
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.config import NetworkConfig
-from asrc_train.connections.connection import longest_span
+from asrc_train.connections.connection import longest_span, new_connection
 from asrc_train.errors import CannotFreeze
 from asrc_train.model import SkipRecurrentLayer
+from asrc_train.neurons.neuron import new_neurons
 from asrc_train.normalization import fold
 from asrc_train.recurrence import Reset
 
@@ -99,7 +100,7 @@ def require_freezable(settings: NetworkConfig, steps: int) -> None:
     """Raise CannotFreeze if the integer contract does not hold the neurons or the connection of such a network."""
     with torch.device("meta"):
         own = settings.each_layer()[0]
-        neuron, connection = neurons.build(own, 1, steps), connections.build(own, steps)
+        neuron, connection = new_neurons(own, 1, steps), new_connection(own, steps)
     if neuron.missing is not None:
         raise CannotFreeze(f"neuron '{settings.neuron}'", neuron.missing)
     if connection.each_step:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from asrc_train import connections, neurons
 from asrc_train.config import NetworkConfig
-from asrc_train.connections.connection import Connection, longest_span, weight_of_lags
+from asrc_train.connections.connection import Connection, longest_span, new_connection, weight_of_lags
 from asrc_train.kernels.choice import pass_over_all
 from asrc_train.kernels.layer import current
-from asrc_train.neurons.neuron import Neuron
+from asrc_train.neurons.neuron import Neuron, new_neurons
 from asrc_train.normalization import BatchNormalization
 from asrc_train.recurrence import Dynamics, SkipLayer, driven_recurrence, skip_recurrence, spike_counts
 from asrc_train.rounding_noise import noisy
@@ -97,10 +96,10 @@ class SkipRecurrentNetwork(nn.Module):
     def __init__(self, channels: int, classes: int, config: NetworkConfig, steps: int | None = None) -> None:
         super().__init__()
         fan_ins = (channels, *config.hidden[:-1])
-        shared = connections.build(config.each_layer()[0], steps) if config.shared_span else None
+        shared = new_connection(config.each_layer()[0], steps) if config.shared_span else None
         self.layers = nn.ModuleList(
             SkipRecurrentLayer(
-                inputs, size, shared or connections.build(own, steps), neurons.build(own, size, steps), config
+                inputs, size, shared or new_connection(own, steps), new_neurons(own, size, steps), config
             )
             for inputs, size, own in zip(fan_ins, config.hidden, config.each_layer(), strict=True)
         )

@@ -6,7 +6,6 @@ of the form: a number whose unit is not the one its key asks for is refused, nev
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping as MappingOf
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from asrc_export.grid import MantissaExponentGrid
 from asrc_train import toml
 from asrc_train.errors import UnknownName, UnreadableFile
+from asrc_train.first_problem import first_problem
 
 FOLDER = Path(__file__).parent / "targets"
 MAX_BYTES = 2**20
@@ -342,18 +342,5 @@ def _validated(form: type[_Form], content: object, path: str, kind: str) -> _For
     try:
         return form.model_validate(content)
     except ValidationError as error:
-        # A misspelt key is missing, too: the misspelling is what helps.
-        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-        at = first["loc"]
-        key = ".".join(str(part) for part in at) or "the whole"
-        why = str(first["msg"]).removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(at[-1]), _keys(form), 1)
-            why = "there is no such key" + (f", did you mean '{near[0]}'" if near else "")
-        raise UnreadableFile(path, kind, f"key '{key}': {why[:1].lower() + why[1:]}", "correct that key") from error
-
-
-def _keys(form: type[BaseModel]) -> set[str]:
-    """Every key that a form knows, at any depth."""
-    sections = (Formats, Limits, SynapseMemory, Encoding, AxonTables, Mesh, Energy, Timing, Quantity, Alternative)
-    return {key for section in (form, *sections) for key in section.model_fields}
+        problem = first_problem(error, form)
+        raise UnreadableFile(path, kind, f"key '{problem.key}': {problem.why}", "correct that key") from error

@@ -29,8 +29,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from asrc_export.interop.imported import Feed, Imported, settle
 from asrc_train import __version__, checkpoint
 from asrc_train.checkpoint import Checkpoint
-from asrc_train.config import Config, first_problem, validated
+from asrc_train.config import Config, validated
 from asrc_train.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
+from asrc_train.first_problem import first_problem
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -135,8 +136,8 @@ def _arguments(path: str | Path) -> Arguments:
     except OSError as error:
         raise UnreadableFile(path, kind, error.strerror or str(error), _WAY_OUT) from error
     except ValidationError as error:
-        key, why = first_problem(error)
-        raise UnreadableFile(path, kind, f"key '{key}': {why}", _WAY_OUT) from error
+        problem = first_problem(error, Arguments)
+        raise UnreadableFile(path, kind, f"key '{problem.key}': {problem.why}", _WAY_OUT) from error
     except (ValueError, RecursionError) as error:
         raise UnreadableFile(path, kind, "it is not JSON", _WAY_OUT) from error
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asrc_export.grid import widths
 from asrc_export.network import MAX_EXPONENT
-from asrc_train.config import first_problem
 from asrc_train.errors import InvalidSetting
+from asrc_train.first_problem import first_problem
 from asrc_train.freeze import FrozenNetwork
 
 PROVENANCE_KEY = "quantization"
@@ -67,8 +67,8 @@ def kept(frozen: FrozenNetwork) -> Scales | None:
     try:
         scales = Scales.model_validate(stated)
     except ValidationError as error:
-        key, why = first_problem(error)
-        raise InvalidSetting(f"{where}, key '{key}'", why) from error
+        problem = first_problem(error, Scales)
+        raise InvalidSetting(f"{where}, key '{problem.key}'", problem.why) from error
     if len(scales.layers) != len(frozen.layers):
         raise InvalidSetting(where, f"it has scales for {len(scales.layers)} layers, there are {len(frozen.layers)}")
     if not isinstance(scales.bits, int) and len(scales.bits) != len(scales.layers) + 1:

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from asrc_train import connections
+from asrc_train.config import NetworkConfig
+
 
 class Connection(Protocol):
     """The choice of past spikes r[t] in U r[t], an `nn.Module` whose parameters are its skip logits."""
@@ -23,6 +26,15 @@ class Connection(Protocol):
 
     def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
         """The skip logits; none where the span is fixed."""
+
+
+def new_connection(config: NetworkConfig, steps: int | None) -> Connection:
+    """A fresh connection of the configured kind for one layer; ``steps`` of a sample, where they are known.
+
+    Raises UnknownName, and InvalidSetting for settings that such a connection cannot obey.
+    """
+    made: Connection = connections.module(config.connection).build(config, steps)
+    return made
 
 
 def longest_span(taps: Tensor | int) -> int:

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from asrc_train.errors import InvalidSetting, UnknownName
+from asrc_train import by_name
+from asrc_train.errors import InvalidSetting
 
 if TYPE_CHECKING:
     from asrc_train.data.dataset import Dataset, Shape
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 
 def names() -> list[str]:
     """All data sets, by the files in this folder."""
-    found = pkgutil.iter_modules(__path__)
-    return sorted(module.name for module in found if module.name != "dataset" and not module.ispkg)
+    return by_name.names(__path__, besides=("dataset",))
 
 
 def shape(name: str | None) -> Shape:
@@ -51,6 +49,4 @@ def download(name: str | None) -> None:
 
 
 def _module(name: str | None) -> ModuleType:
-    if name not in names():
-        raise UnknownName("data set", str(name), names())
-    return import_module(f"asrc_train.data.{name}")
+    return by_name.module(__name__, "data set", str(name), names())

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from asrc_train import neurons
 from asrc_train.config import NetworkConfig
 from asrc_train.errors import InvalidSetting
 from asrc_train.kernels.layer import Dynamics
@@ -33,6 +34,15 @@ class Neuron(Protocol):
 
     def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
         """What the neurons learn."""
+
+
+def new_neurons(config: NetworkConfig, width: int, steps: int | None) -> Neuron:
+    """Fresh neurons of the configured kind for a layer of ``width``; ``steps`` of a sample, where they are known.
+
+    Raises UnknownName, and InvalidSetting for settings that these neurons cannot obey.
+    """
+    made: Neuron = neurons.module(config.neuron).build(config, width, steps)
+    return made
 
 
 def inverse_sigmoid(share: float) -> float:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from asrc_train.errors import UnknownName
+from asrc_train import by_name
 
 if TYPE_CHECKING:
     from asrc_export.robustness.subject import Perturbation
@@ -14,12 +12,10 @@ if TYPE_CHECKING:
 
 def names() -> list[str]:
     """All perturbations, by the files in this folder."""
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
+    return by_name.names(__path__)
 
 
 def load(name: str) -> Perturbation:
     """The perturbation of that name. Raises UnknownName listing the known ones."""
-    if name not in names():
-        raise UnknownName("perturbation", name, names())
-    found: Perturbation = import_module(f"{__name__}.{name.replace('-', '_')}").PERTURBATION
+    found: Perturbation = by_name.module(__name__, "perturbation", name, names()).PERTURBATION
     return found
