@@ -2,84 +2,60 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from asrc_export.report.figures import STYLE
+from asrc_train.analysis import figure
+from asrc_train.analysis.figure import COLOURS, INK, MARKERS, panels
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's palette, which is told apart with every kind of colour vision."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 DASHES: dict[str, Any] = {"deployed": "-", "float": (0, (4, 2))}
 COLUMNS = 3
-PANEL = (3.0, 2.3)
-LOOKS = {
-    "text.color": "black",
-    "axes.labelcolor": "black",
-    "axes.edgecolor": "#808080",
-    "axes.facecolor": "white",
-    "figure.facecolor": "white",
-    "xtick.color": "#808080",
-    "ytick.color": "#808080",
-    "xtick.labelcolor": "black",
-    "ytick.labelcolor": "black",
-    "grid.color": "#d5dade",
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "lines.markersize": 3.5,
-    "lines.linewidth": 1.2,
-}
-"""Colours of its own: the figure also stands alone, as an image on a page of any colour."""
 
 
 def svg(content: dict[str, Any]) -> str:
     """The figure as an SVG document."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
+    return figure.svg(lambda: _figure(content))
+
+
+def _figure(content: dict[str, Any]) -> Figure:
     from matplotlib.lines import Line2D
 
-    panels = content["perturbations"]
-    columns = min(COLUMNS, len(panels))
-    rows = -(-len(panels) // columns)
-    variants = list(dict.fromkeys(curve["variant"] for panel in panels for curve in panel["curves"]))
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({**STYLE, **LOOKS})
-        canvas = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows + 0.4))
-        grid = canvas.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-        for axes, panel in zip(grid, panels, strict=False):
-            _draw(axes, panel, variants)
-        for axes in grid[len(panels) :]:
-            axes.set_visible(False)
-        for axes in grid[::columns]:
-            axes.set_ylabel("accuracy in percent")
-        styles = [
-            Line2D([], [], color=_colour(i), marker=_marker(i), label=name, linestyle="")
-            for i, name in enumerate(variants)
-        ]
-        versions = dict.fromkeys(curve["version"] for panel in panels for curve in panel["curves"])
-        styles += [Line2D([], [], color="black", linestyle=DASHES[version], label=version) for version in versions]
-        canvas.legend(handles=styles, loc="outside upper center", ncols=len(styles))
-        out = io.StringIO()
-        canvas.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return out.getvalue()
+    measured = content["perturbations"]
+    columns = min(COLUMNS, len(measured))
+    variants = list(dict.fromkeys(curve["variant"] for each in measured for curve in each["curves"]))
+    drawing, axes = panels(columns, -(-len(measured) // columns), width=3.4, sharey=True)
+    for panel, each in zip(axes.flat, measured, strict=False):
+        _draw(panel, each, variants)
+    for panel in axes.flat[len(measured) :]:
+        panel.set_visible(False)
+    for panel in axes[:, 0]:
+        panel.set_ylabel("accuracy (%)")
+    styles = [
+        Line2D([], [], color=_colour(i), marker=_marker(i), label=name, linestyle="") for i, name in enumerate(variants)
+    ]
+    versions = dict.fromkeys(curve["version"] for each in measured for curve in each["curves"])
+    styles += [Line2D([], [], color=INK, linestyle=DASHES[version], label=version) for version in versions]
+    drawing.legend(handles=styles, loc="outside upper center", ncols=len(styles))
+    return drawing
 
 
-def _draw(axes: Any, panel: dict[str, Any], variants: list[str]) -> None:
-    levels = panel["levels"]
-    for curve in panel["curves"]:
+def _draw(axes: Axes, measured: dict[str, Any], variants: list[str]) -> None:
+    levels = measured["levels"]
+    for curve in measured["curves"]:
         i = variants.index(curve["variant"])
         mean = [100 * share for share in curve["mean"]]
         axes.plot(levels, mean, color=_colour(i), marker=_marker(i), linestyle=DASHES[curve["version"]])
         if curve["version"] == "deployed" and curve["spread"]:
             low, high = ([m + sign * s for m, s in zip(mean, curve["spread"], strict=True)] for sign in (-100, 100))
             axes.fill_between(levels, low, high, color=_colour(i), alpha=0.15, linewidth=0)
-    if panel["logarithmic"] and len(levels) > 1:
+    if measured["logarithmic"] and len(levels) > 1:
         axes.set_xscale("symlog", linthresh=levels[1], linscale=0.5)
         axes.minorticks_off()
         axes.set_xticks(levels, [f"{level:g}" for level in levels])
-    axes.set(title=panel["title"], xlabel=panel["axis"], ylim=(0, 102))
-    axes.grid(axis="y")
+    axes.set(title=measured["title"], xlabel=measured["axis"], ylim=(0, 102))
 
 
 def _colour(i: int) -> str:

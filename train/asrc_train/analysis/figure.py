@@ -5,6 +5,7 @@ An SVG carries a second set of colours, so that it is readable on a dark page to
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -81,18 +82,20 @@ def panels(
 def write(draw: Draw, path: str | Path) -> None:
     """Draw and write the figure, in the format of `SUFFIXES` that the path ends in. Raises UnwritableOutput."""
     kind = Path(path).suffix.lower()[1:]
-    nothing: dict[str, dict[str, Any]] = {
-        "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
-        "pdf": {"CreationDate": None},
-        "png": {},
-    }
+    with replacing(path) as temporary:
+        if kind == "svg":
+            temporary.write_text(svg(draw), encoding="utf-8")
+            return
+        with style():
+            draw().savefig(temporary, format=kind, metadata={"CreationDate": None} if kind == "pdf" else {})
+
+
+def svg(draw: Draw) -> str:
+    """The figure as an SVG document."""
+    out = io.StringIO()
     with style():
-        figure = draw()
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=kind, metadata=nothing[kind])
-            if kind == "svg":
-                svg = _short(_readable_in_the_dark(temporary.read_text(encoding="utf-8")))
-                temporary.write_text(svg, encoding="utf-8")
+        draw().savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return _short(_readable_in_the_dark(out.getvalue()))
 
 
 def log_axis(axis: Axis, *, plain: bool = False) -> None:
