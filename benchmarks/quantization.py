@@ -2,6 +2,7 @@
 
     python benchmarks/quantization.py digits-0.pt digits-1.pt digits-2.pt
     python benchmarks/quantization.py psmnist-asrc.pt --bits 4 3 --finetune 10
+    python benchmarks/quantization.py digits-*.pt --finetune 10 --finetune-bits 4 3 --figure digits.svg
     python benchmarks/quantization.py --quick --json
 
 Shares of the whole test split, means over the checkpoints: accuracy, and agreement with the predictions of the float
@@ -11,7 +12,7 @@ choice gives, and not yet a network that a chip could run. `expected`: the expor
 `searched`: its choice on 64 training samples. `fine-tuned`: trained on from there for so many epochs, and checked to
 fire the checkpoint's spikes. `double` is the float network once more, in double precision: where two
 floating-point formats disagree, no rounding can be expected to agree more. Without a checkpoint, a small network is
-trained first.
+trained first. `--figure` draws the shares over the bits, with a band from the least to the greatest checkpoint.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -38,13 +41,19 @@ from asrc_export.network import IntegerNetwork
 from asrc_export.quantization import finetune, quantize, search
 from asrc_export.quantization.activity import observe
 from asrc_train import checkpoint, cli
+from asrc_train.analysis import band, figure
 from asrc_train.checkpoint import Checkpoint
 from asrc_train.data.dataset import Dataset
 from asrc_train.evaluate import evaluate
 from asrc_train.freeze import freeze
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 CHIP = target.load("loihi2")
 Predictions = NDArray[np.int64]
+Shares = dict[str, float]
+KINDS = ("naive", "expected", "searched", "fine-tuned")
 
 
 def shares(model: Path, bits: int, epochs: int, folder: Path) -> Iterator[tuple[str, float]]:
@@ -102,6 +111,22 @@ def double_agreement(model: Path) -> float:
         torch.set_default_dtype(torch.float32)
 
 
+def drawn(found: dict[int, list[Shares]]) -> Figure:
+    """Accuracy and agreement over the bits, of every kind of network; ``found`` has a checkpoint's shares each."""
+    canvas, axes = figure.panels(2)
+    for panel, what in zip(axes[0], ("accuracy", "agreement"), strict=True):
+        for kind, colour in zip(KINDS, figure.COLOURS, strict=False):
+            asked = f"{kind}, {what}"
+            at = {float(bits): [100 * one[asked] for one in each] for bits, each in found.items() if asked in each[0]}
+            if at:
+                band.draw(panel, band.band(at), colour, kind, marker="o")
+        panel.set(xlabel="bits of a weight", ylabel=f"{what} (%)", xticks=sorted(found))
+    expected = fmean(100 * one["float, accuracy"] for one in next(iter(found.values())))
+    axes[0, 0].axhline(expected, color=figure.INK, linestyle="--", linewidth=1, label="float")
+    figure.legend(canvas, axes[0, 0])
+    return canvas
+
+
 def _float(trained: Checkpoint, dataset: Dataset) -> Predictions:
     return evaluate(trained.network(), dataset.test_x, dataset.scale).predictions
 
@@ -114,28 +139,34 @@ def main() -> None:
     parser.add_argument("models", metavar="MODEL.pt", nargs="*", type=Path, help="float checkpoints")
     parser.add_argument("--bits", nargs="+", type=int, default=[8, 6, 5, 4, 3], help="default: 8 6 5 4 3")
     parser.add_argument("--finetune", metavar="EPOCHS", type=int, default=0, help="fine-tune, too (default: 0)")
+    parser.add_argument("--finetune-bits", nargs="+", type=int, help="only at these widths (default: at all)")
     parser.add_argument("--quick", action="store_true", help="under a minute: 8 and 4 bits")
     parser.add_argument("--json", action="store_true", help="print all shares as one object at the end")
+    parser.add_argument("--figure", metavar="FILE.svg", type=Path, help="draw them")
     options = parser.parse_args()
     if options.quick:
         options.bits, options.finetune = [8, 4], 0
-    found: dict[str, float] = {}
+    means: Shares = {}
+    found: dict[int, list[Shares]] = {}
     with tempfile.TemporaryDirectory() as name:
         models = options.models or [Path(name, "small.pt")]
         if not options.models:
             small = ["--data", "digits", "--connection", "src", "--hidden", "64", "64", "--epochs", "15"]
             cli.train([*small, "--out", str(models[0])])
-        found["double, agreement"] = float(np.mean([double_agreement(model) for model in models]))
-        print(f"double precision agrees with single on {found['double, agreement']:.2%}", flush=True)
+        means["double, agreement"] = fmean(double_agreement(model) for model in models)
+        print(f"double precision agrees with single on {means['double, agreement']:.2%}", flush=True)
         for bits in options.bits:
-            each = [dict(shares(model, bits, options.finetune, Path(name))) for model in models]
-            mean = {what: float(np.mean([one[what] for one in each])) for what in each[0]}
+            epochs = options.finetune if bits in (options.finetune_bits or options.bits) else 0
+            found[bits] = [dict(shares(model, bits, epochs, Path(name))) for model in models]
+            mean = {what: fmean(one[what] for one in found[bits]) for what in found[bits][0]}
             mean["gain over naive, accuracy"] = mean["searched, accuracy"] - mean["naive, accuracy"]
-            found |= {f"{bits} bits, {what}": share for what, share in mean.items()}
+            means |= {f"{bits} bits, {what}": share for what, share in mean.items()}
             cells = (f"{share:.2f}" if what == "search, s" else f"{share:.2%}" for what, share in mean.items())
             print(tabulate([[f"{bits} bits", *cells]], ["", *mean]), flush=True)
     if options.json:
-        print(json.dumps({name: round(share, 6) for name, share in found.items()}))
+        print(json.dumps({name: round(share, 6) for name, share in means.items()}))
+    if options.figure:
+        figure.write(lambda: drawn(found), options.figure)
 
 
 if __name__ == "__main__":

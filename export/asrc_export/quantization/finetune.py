@@ -28,8 +28,6 @@ from asrc_train.data.dataset import Samples, permuted
 from asrc_train.fit import Observer, Start, fit
 from asrc_train.freeze import FrozenNetwork, freeze
 
-GENTLER = 0.2
-"""Fine-tuning starts at this share of the learning rate that the float network was trained with."""
 BATCH = 256
 
 
@@ -50,8 +48,8 @@ def finetune(
     Spans and scales are fixed at the start, searched on training samples (`search`), and the new checkpoint carries
     them: exported to the same target with as many bits, it becomes the very integers that it was trained with. Training
     goes on from the weights as the search rounded them. Batch normalisation is folded into the weights first, and there
-    is no dropout. Data, split, batches and seed are those of the float training, the learning rate falls from a fifth
-    of its own along a cosine.
+    is no dropout. Data, split, batches and seed are those of the float training, and the learning rate falls from its
+    own along a cosine.
 
     Raises what `quantize` raises (before any training), and the errors of `fit`; InvalidSetting and InvalidData for a
     checkpoint that does not say what it was trained on, or was trained on samples that are not ours.
@@ -66,7 +64,7 @@ def finetune(
     begun = replace(begun, tensors=_moved(begun, moved), provenance=provenance)
     quantize.quantize(freeze(begun), chip, bits=bits, mapping=mapping)  # what the target refuses, it refuses now
     start = Start(QuantizedNetwork(begun, chosen, chip), begun.provenance)
-    config = _gentler(begun, epochs)
+    config = _configured(begun, epochs)
     return fit(config, out, resume=resume, device=device, observers=observers, start=start)
 
 
@@ -126,11 +124,10 @@ def _moved(trained: Checkpoint, to: FrozenNetwork) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _gentler(trained: Checkpoint, epochs: int) -> Config:
+def _configured(trained: Checkpoint, epochs: int) -> Config:
     training = trained.config.training.model_copy(
         update={
             "epochs": epochs,
-            "learning_rate": trained.config.training.learning_rate * GENTLER,
             "schedule": "cosine",
             "temperature": trained.temperature,  # without effect, and what the checkpoint's mixture is judged at
             "annealing": 1.0,
