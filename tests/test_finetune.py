@@ -279,5 +279,6 @@ def test_the_command_fine_tunes_exports_and_asserts(
     printed = capsys.readouterr().out
     assert "asserted on all 360 test samples" in printed
     assert "at the scales that the checkpoint was fine-tuned at" in printed
+    assert f"(float {checkpoint.load(checkpoint_path).scores['test']:.1%})" in printed
     assert out.exists()
     assert (tmp_path / "small.qat.pt").exists()

@@ -192,7 +192,7 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
     from asrc_export.chip import target
     from asrc_export.export import default_output
     from asrc_export.quantization import finetune
-    from asrc_train import progress, training_progress
+    from asrc_train import checkpoint, progress, training_progress
 
     out = Path(options.out or default_output(model, target.load(options.target)))
     tuned = out.with_suffix(".qat.pt")
@@ -206,10 +206,12 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
             mapping=options.mapping,
             observers=(training_progress.moving(update),),
         )
-    print(
-        f"fine-tuned: best epoch {trained.provenance['best_epoch']} of {options.finetune}, "
-        f"validation {trained.scores['validation']:.1%}, test {trained.scores['test']:.1%}"
+    before = checkpoint.load(model).scores
+    scores = (
+        f"{part} {trained.scores[part]:.1%}" + (f" (float {before[part]:.1%})" if part in before else "")
+        for part in ("validation", "test")
     )
+    print(f"fine-tuned: best epoch {trained.provenance['best_epoch']} of {options.finetune}, {', '.join(scores)}")
     print(tuned)
     return tuned, out
 
