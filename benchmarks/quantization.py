@@ -121,8 +121,8 @@ def drawn(found: dict[int, list[Shares]]) -> Figure:
             if at:
                 band.draw(panel, band.band(at), colour, kind, marker="o")
         panel.set(xlabel="bits of a weight", ylabel=f"{what} (%)", xticks=sorted(found))
-    expected = fmean(100 * one["float, accuracy"] for one in next(iter(found.values())))
-    axes[0, 0].axhline(expected, color=figure.INK, linestyle="--", linewidth=1, label="float")
+    in_float = fmean(100 * one["float, accuracy"] for one in next(iter(found.values())))
+    axes[0, 0].axhline(in_float, color=figure.INK, linestyle="--", linewidth=1, label="float")
     figure.legend(canvas, axes[0, 0])
     return canvas
 
@@ -146,6 +146,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.bits, options.finetune = [8, 4], 0
+    if options.figure and options.figure.suffix.lower() not in figure.SUFFIXES:  # before the measuring, not after it
+        parser.error(f"argument --figure: its suffix is none of {', '.join(figure.SUFFIXES)}")
+    if not set(options.finetune_bits or []) <= set(options.bits):
+        parser.error("argument --finetune-bits: name widths that --bits names, too")
     means: Shares = {}
     found: dict[int, list[Shares]] = {}
     with tempfile.TemporaryDirectory() as name:

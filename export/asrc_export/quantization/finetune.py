@@ -48,8 +48,8 @@ def finetune(
     Spans and scales are fixed at the start, searched on training samples (`search`), and the new checkpoint carries
     them: exported to the same target with as many bits, it becomes the very integers that it was trained with. Training
     goes on from the weights as the search rounded them. Batch normalisation is folded into the weights first, and there
-    is no dropout. Data, split, batches and seed are those of the float training, and the learning rate falls from its
-    own along a cosine.
+    is no dropout. Data, split, batches and seed are those of the float training, and the learning rate starts
+    at theirs and falls along a cosine.
 
     Raises what `quantize` raises (before any training), and the errors of `fit`; InvalidSetting and InvalidData for a
     checkpoint that does not say what it was trained on, or was trained on samples that are not ours.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from asrc_train.analysis import figure
@@ -25,42 +26,36 @@ def _figure(content: dict[str, Any]) -> Figure:
 
     measured = content["perturbations"]
     columns = min(COLUMNS, len(measured))
-    variants = list(dict.fromkeys(curve["variant"] for each in measured for curve in each["curves"]))
+    variants = dict.fromkeys(curve["variant"] for each in measured for curve in each["curves"])
+    looks: dict[str, dict[str, Any]] = {
+        name: {"color": colour, "marker": marker}
+        for name, colour, marker in zip(variants, itertools.cycle(COLOURS), itertools.cycle(MARKERS))
+    }
     drawing, axes = panels(columns, -(-len(measured) // columns), width=3.4, sharey=True)
     for panel, each in zip(axes.flat, measured, strict=False):
-        _draw(panel, each, variants)
+        _draw(panel, each, looks)
     for panel in axes.flat[len(measured) :]:
         panel.set_visible(False)
     for panel in axes[:, 0]:
         panel.set_ylabel("accuracy (%)")
-    styles = [
-        Line2D([], [], color=_colour(i), marker=_marker(i), label=name, linestyle="") for i, name in enumerate(variants)
-    ]
+    styles = [Line2D([], [], label=name, linestyle="", **look) for name, look in looks.items()]
     versions = dict.fromkeys(curve["version"] for each in measured for curve in each["curves"])
     styles += [Line2D([], [], color=INK, linestyle=DASHES[version], label=version) for version in versions]
     drawing.legend(handles=styles, loc="outside upper center", ncols=len(styles))
     return drawing
 
 
-def _draw(axes: Axes, measured: dict[str, Any], variants: list[str]) -> None:
+def _draw(axes: Axes, measured: dict[str, Any], looks: dict[str, dict[str, Any]]) -> None:
     levels = measured["levels"]
     for curve in measured["curves"]:
-        i = variants.index(curve["variant"])
+        look = looks[curve["variant"]]
         mean = [100 * share for share in curve["mean"]]
-        axes.plot(levels, mean, color=_colour(i), marker=_marker(i), linestyle=DASHES[curve["version"]])
+        axes.plot(levels, mean, linestyle=DASHES[curve["version"]], **look)
         if curve["version"] == "deployed" and curve["spread"]:
             low, high = ([m + sign * s for m, s in zip(mean, curve["spread"], strict=True)] for sign in (-100, 100))
-            axes.fill_between(levels, low, high, color=_colour(i), alpha=0.15, linewidth=0)
+            axes.fill_between(levels, low, high, color=look["color"], alpha=0.15, linewidth=0)
     if measured["logarithmic"] and len(levels) > 1:
         axes.set_xscale("symlog", linthresh=levels[1], linscale=0.5)
         axes.minorticks_off()
         axes.set_xticks(levels, [f"{level:g}" for level in levels])
     axes.set(title=measured["title"], xlabel=measured["axis"], ylim=(0, 102))
-
-
-def _colour(i: int) -> str:
-    return COLOURS[i % len(COLOURS)]
-
-
-def _marker(i: int) -> str:
-    return MARKERS[i % len(MARKERS)]
