@@ -23,7 +23,7 @@ class NativeLibraries(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before the wheel is filled."""
-        sys.path.insert(0, f"{self.root}/train")  # asrc_train.native_build, before it is installed
+        sys.path.insert(0, f"{self.root}/core")  # asrc_core.native.build, before it is installed
         for name in NATIVE:
             native = runpy.run_path(f"{self.root}/{name}")
             try:

@@ -26,14 +26,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import STATE_MAX, Ints
+from asrc_core.contract.arithmetic import STATE_MAX, Ints
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.random_network import random_network
+from asrc_core.contract.result import Result
+from asrc_core.errors import BackendMissing
 from asrc_export.engines import native
 from asrc_export.engines import numpy as reference
 from asrc_export.engines.native import NativeEngine
-from asrc_export.network import IntegerNetwork
-from asrc_export.random_network import random_network
-from asrc_export.result import Result
-from asrc_train.errors import BackendMissing
 
 STEPS, SPANS, WIDTHS, RATE = 784, (9, 25, 11), (64, 128, 128), 0.1
 Samples = NDArray[np.int32]
@@ -180,7 +180,7 @@ def onnx_runtime(network: IntegerNetwork, x: Samples) -> dict[str, Contestant]:
 def lava(network: IntegerNetwork, x: Samples, quick: bool) -> dict[str, Contestant]:
     """Lava one sample at a time and in batches, if it is installed."""
     try:
-        from asrc_lava import run as lava_run
+        from asrc_lava.host import run as lava_run
 
         lava_run.run(network, x[:1, :1])
     except (ImportError, BackendMissing) as error:

@@ -33,19 +33,20 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 from torch import Tensor
 
-from asrc_export.arithmetic import MAX_SPAN, Mapping
+from asrc_core.contract.arithmetic import MAX_SPAN, Mapping
+from asrc_core.contract.network import IntegerNetwork
 from asrc_export.chip import target
 from asrc_export.engines import select
-from asrc_export.feed import calibration_for
-from asrc_export.network import IntegerNetwork
 from asrc_export.quantization import finetune, quantize, search
 from asrc_export.quantization.activity import observe
-from asrc_train import checkpoint, cli
+from asrc_export.samples.dataset_samples import calibration_for
 from asrc_train.analysis import band, figure
-from asrc_train.checkpoint import Checkpoint
+from asrc_train.commands import train as cli
 from asrc_train.data.dataset import Dataset
-from asrc_train.evaluate import evaluate
-from asrc_train.freeze import freeze
+from asrc_train.trained import checkpoint
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.trained.freeze import freeze
+from asrc_train.training.evaluate import evaluate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

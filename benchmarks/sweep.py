@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from asrc_train import recipe
+from asrc_train.settings import recipe
 from asrc_train.sweep import grid, processes
 from asrc_train.sweep.sweep import sweep
 

@@ -28,8 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asrc_train.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
-from asrc_train.surrogate import fire
+from asrc_train.gradients.surrogate import fire
+from asrc_train.network.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
 
 DECAY, THRESHOLD, CLASSES, RATE = 0.5, 1.0, 10, 0.1
 KERNELS = ("native", "native, layer by layer", "bptt")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from asrc_lava import board as boards
-from asrc_train.errors import AsrcError
+from asrc_core.errors import AsrcError
+from asrc_lava.boards import board as boards
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

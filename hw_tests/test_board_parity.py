@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from lava_parity import assert_equal_to_reference, drawn
 
-from asrc_export.random_network import random_network
-from asrc_lava import run
+from asrc_core.contract.random_network import random_network
+from asrc_lava.host import run
 
 
 def test_delay_lines(board: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 
 from asrc_export.export import Exported, export
-from asrc_train.checkpoint import Checkpoint
-from asrc_train.cli import train
+from asrc_train.commands.train import train
+from asrc_train.trained.checkpoint import Checkpoint
 
 settings.register_profile("asrc", deadline=None)  # tests assert behaviour, never seconds
 settings.load_profile("asrc")
@@ -27,7 +27,7 @@ def checkpoint_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(checkpoint_path: Path) -> Checkpoint:
     """The same, loaded."""
-    from asrc_train import checkpoint
+    from asrc_train.trained import checkpoint
 
     return checkpoint.load(checkpoint_path)
 

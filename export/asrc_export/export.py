@@ -6,22 +6,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from asrc_export import calibrate, firing, float_network, network_file
-from asrc_export.arithmetic import Mapping
-from asrc_export.calibrate import Observed
+from asrc_core.contract import network_file
+from asrc_core.contract.arithmetic import Mapping
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.files.atomic import require_writable
+from asrc_export import float_network
+from asrc_export.checks import calibrate, firing
+from asrc_export.checks.calibrate import Observed
 from asrc_export.chip import target
 from asrc_export.chip.rules import Finding
-from asrc_export.feed import calibration_for
 from asrc_export.interop import netx_export
-from asrc_export.network import IntegerNetwork
 from asrc_export.quantization import quantize, search
 from asrc_export.quantization.activity import observe
 from asrc_export.quantization.quantize import Rounded
 from asrc_export.quantization.search import Found, Measured, Progress
-from asrc_train import freeze
-from asrc_train.atomic import require_writable
+from asrc_export.samples.dataset_samples import calibration_for
 from asrc_train.data.dataset import Samples
-from asrc_train.freeze import FrozenNetwork
+from asrc_train.trained import freeze
+from asrc_train.trained.freeze import FrozenNetwork
 
 
 @dataclass(frozen=True, eq=False)

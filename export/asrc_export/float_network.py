@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asrc_train.evaluate import BATCH, fed
-from asrc_train.freeze import FrozenLayer, FrozenNetwork
-from asrc_train.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
+from asrc_train.network.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
+from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork
+from asrc_train.training.evaluate import BATCH, fed
 
 
 @torch.no_grad()

@@ -9,13 +9,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export import network_file
+from asrc_core.contract import network_file
+from asrc_core.contract.network import IntegerNetwork, validate
+from asrc_core.contract.result import LayerCounts, Result
+from asrc_core.contract.stream import StreamStep
 from asrc_export.engines import native, select
 from asrc_export.engines import numpy as reference
 from asrc_export.engines.stepwise import NumpyStream
-from asrc_export.network import IntegerNetwork, validate
-from asrc_export.result import LayerCounts, Result
-from asrc_export.stream import StreamStep
 
 
 class Stream(Protocol):

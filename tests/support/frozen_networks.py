@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from asrc_train.freeze import FrozenLayer, FrozenNetwork
+from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork
 
 
 def frozen_network(seed: int, *, spread: float = 1.0, **layer: Any) -> FrozenNetwork:

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from numpy.typing import NDArray
 from strategies import cases
 
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.parity import first_difference
 from asrc_export.engines import numpy as reference
-from asrc_export.network import IntegerNetwork
-from asrc_export.parity import first_difference
-from asrc_lava import run
-from asrc_lava.plan import Graph
+from asrc_lava.graph.plan import Graph
+from asrc_lava.host import run
 
 Case = tuple[IntegerNetwork, NDArray[np.int32]]
 

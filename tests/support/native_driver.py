@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.contract.network import IntegerNetwork, worst_case
+from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace
+from asrc_core.native import build as native_build
 from asrc_export.engines.native import build
-from asrc_export.network import IntegerNetwork, worst_case
-from asrc_export.result import LayerCounts, LayerTrace, Result, Trace
-from asrc_train import native_build
 
 SOURCE = Path(__file__).with_suffix(".cpp")
 

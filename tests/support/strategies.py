@@ -9,10 +9,10 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import LINE_BITS, MAX_MESSAGE, MAX_TAPS
-from asrc_export.network import IntegerNetwork
-from asrc_export.random_network import random_network
-from asrc_train.errors import InvalidNetwork
+from asrc_core.contract.arithmetic import LINE_BITS, MAX_MESSAGE, MAX_TAPS
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.random_network import random_network
+from asrc_core.errors import InvalidNetwork
 
 
 def _heard(max_span: int) -> st.SearchStrategy[int | list[tuple[int, int]]]:

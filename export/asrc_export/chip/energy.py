@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.result import LayerCounts
 from asrc_export.chip.placement import Placement
 from asrc_export.chip.target import FloatOperations, Quantity, Target
 from asrc_export.chip.traffic import Route
-from asrc_export.network import IntegerNetwork
-from asrc_export.result import LayerCounts
 
 BASIS = "modelled"
 

@@ -11,15 +11,15 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
-from asrc_export.arithmetic import Mapping
+from asrc_core.contract.arithmetic import Mapping
+from asrc_core.contract.network import check_span
+from asrc_core.errors import RulesBroken, SpanTooLong
 from asrc_export.chip.bound import fewest_cores, lower_bound
 from asrc_export.chip.budget import demands, destinations, limits_of
 from asrc_export.chip.filling import CUTS, Cut, Filled, fill, ways
 from asrc_export.chip.shape import LayerShape
 from asrc_export.chip.target import Target
 from asrc_export.chip.traffic import Route, Seat, route, seats
-from asrc_export.network import check_span
-from asrc_train.errors import RulesBroken, SpanTooLong
 
 WASTEFUL = 3
 """A way of filling that takes so many times the lower bound of cores is given up."""

@@ -11,14 +11,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from asrc_export.arithmetic import LINE_BITS, MAX_SPAN, MAX_TAPS
+from asrc_core.contract.arithmetic import LINE_BITS, MAX_SPAN, MAX_TAPS
+from asrc_core.contract.network import IntegerNetwork, worst_case
+from asrc_core.errors import RulesBroken
 from asrc_export.chip.bound import Broken, fewest_cores
 from asrc_export.chip.budget import UNITS, most_that_fit, stored_delay_bits
 from asrc_export.chip.placement import place
 from asrc_export.chip.shape import NetworkShape, of_network
 from asrc_export.chip.target import Target
-from asrc_export.network import IntegerNetwork, worst_case
-from asrc_train.errors import RulesBroken
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asrc_export.arithmetic import MAX_MESSAGE, Mapping
-from asrc_export.network import IntegerNetwork
-from asrc_train.config import Config
+from asrc_core.contract.arithmetic import MAX_MESSAGE, Mapping
+from asrc_core.contract.network import IntegerNetwork
 from asrc_train.data.dataset import Shape
-from asrc_train.freeze import require_freezable
+from asrc_train.settings.config import Config
+from asrc_train.trained.freeze import require_freezable
 
 
 @dataclass(frozen=True)

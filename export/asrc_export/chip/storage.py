@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrc_export.arithmetic import LINE_BITS, Ints, Mapping
+from asrc_core.contract.arithmetic import LINE_BITS, Ints, Mapping
+from asrc_core.contract.network import IntegerNetwork
 from asrc_export.chip.budget import destinations, stored_delay_bits
 from asrc_export.chip.placement import Placement
 from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
 from asrc_export.chip.target import Encoding, Target, delay_bits
-from asrc_export.network import IntegerNetwork
 
 FLOAT_BITS = 32
 PAPER_HISTORY_BITS = 32

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from asrc_export.grid import MantissaExponentGrid
-from asrc_train import toml
-from asrc_train.errors import UnknownName, UnreadableFile
-from asrc_train.first_problem import first_problem
+from asrc_core.contract.grid import MantissaExponentGrid
+from asrc_core.errors import UnknownName, UnreadableFile
+from asrc_core.forms import toml
+from asrc_core.forms.first_problem import first_problem
 
 FOLDER = Path(__file__).parent / "targets"
 MAX_BYTES = 2**20

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import Ints, accumulate, fire, message, product, push, shift, tap
-from asrc_export.network import IntegerNetwork, Readout, SkipLayer
-from asrc_export.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
+from asrc_core.contract.arithmetic import Ints, accumulate, fire, message, product, push, shift, tap
+from asrc_core.contract.network import IntegerNetwork, Readout, SkipLayer
+from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
 
 CHUNK_CELLS = 2**25
 """Samples are run in chunks whose widest layer has at most this many (step, sample, neuron) cells, to bound memory."""

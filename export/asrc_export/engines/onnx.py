@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.network import IntegerNetwork
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
+from asrc_core.errors import BackendFailed
 from asrc_export.onnx_model.graph import build, not_installed
-from asrc_export.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
-from asrc_train.errors import BackendFailed
 
 STEP_CELLS = 2**17
 """A chunk of samples has at most this many (sample, neuron) cells, so that a step stays in the processor's cache."""

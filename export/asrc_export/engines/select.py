@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.network import IntegerNetwork
-from asrc_export.result import Result
-from asrc_train.errors import UnknownName
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.result import Result
+from asrc_core.errors import UnknownName
 
 NAMES = ("native", "numpy", "onnx")
 DEFAULT = "native"

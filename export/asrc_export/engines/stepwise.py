@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import Ints, accumulate, fire, shift
-from asrc_export.network import IntegerNetwork, SkipLayer
-from asrc_export.result import LayerCounts, checked_input
-from asrc_export.stream import StreamStep
+from asrc_core.contract.arithmetic import Ints, accumulate, fire, shift
+from asrc_core.contract.network import IntegerNetwork, SkipLayer
+from asrc_core.contract.result import LayerCounts, checked_input
+from asrc_core.contract.stream import StreamStep
 
 
 @dataclass

@@ -10,8 +10,8 @@ normalisation and the recurrent container of each layer, then the output Linear:
     features.<k+2 or k+3>.sub_module.w                    PLIF: alpha = sigmoid(w)
     skip_para                                             the shared logits, with --network-wise
 
-Batch normalisation in evaluation mode is affine, so it folds into W and b (`asrc_train.normalization.fold`), here in
-double precision; their epsilon is PyTorch's default, as ours is.
+Batch normalisation in evaluation mode is affine, so it folds into W and b (`asrc_train.network.normalization.fold`),
+here in double precision; their epsilon is PyTorch's default, as ours is.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from asrc_core import __version__
+from asrc_core.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
+from asrc_core.forms.first_problem import first_problem
 from asrc_export.interop.imported import Feed, Imported, settle
-from asrc_train import __version__, checkpoint
-from asrc_train.checkpoint import Checkpoint
-from asrc_train.config import Config, validated
-from asrc_train.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
-from asrc_train.first_problem import first_problem
+from asrc_train.settings.config import Config, validated
+from asrc_train.trained import checkpoint
+from asrc_train.trained.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -369,7 +370,7 @@ def _converted(arguments: Arguments, tensors: dict[str, Tensor]) -> Iterator[tup
     """The tensors under our names, batch normalisation folded, absent biases zero."""
     import torch
 
-    from asrc_train.normalization import fold
+    from asrc_train.network.normalization import fold
 
     def bias(name: str, size: int) -> Tensor:
         return tensors[f"{name}.bias"] if arguments.bias else torch.zeros(size)

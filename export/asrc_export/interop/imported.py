@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train import data
-from asrc_train.checkpoint import Checkpoint
-from asrc_train.errors import InvalidData, InvalidSetting
+from asrc_train.trained.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from asrc_export.arithmetic import DECAY_ONE, STATE_MAX, decay
+from asrc_core.contract.arithmetic import DECAY_ONE, STATE_MAX, decay
+from asrc_core.contract.network import IntegerNetwork, LayerRanges, SkipLayer, validate, worst_case
+from asrc_core.errors import InvalidSetting
+from asrc_core.files.atomic import replacing
 from asrc_export.chip.target import Quantity, Target
 from asrc_export.interop import netx_format
 from asrc_export.interop.netx_format import FULL_DECAY, MAX_BIAS, MAX_THRESHOLD, MIN_BIAS, SHIFT
-from asrc_export.network import IntegerNetwork, LayerRanges, SkipLayer, validate, worst_case
 from asrc_export.quantization.quantize import Quantized, Rounded
-from asrc_train.atomic import replacing
-from asrc_train.errors import InvalidSetting
 
 
 def narrowed(chip: Target) -> Target:

@@ -17,9 +17,9 @@ Facts of lava-dl 0.6.0 on lava-nc 0.10.0, and of lava-dl's last public commit (d
 
 from __future__ import annotations
 
-from asrc_export.arithmetic import Ints, shift
-from asrc_export.grid import WeightGrid
-from asrc_train.errors import BackendMissing
+from asrc_core.contract.arithmetic import Ints, shift
+from asrc_core.contract.grid import WeightGrid
+from asrc_core.errors import BackendMissing
 
 SHIFT = 6
 """The activation shift, and the exponents of threshold and bias."""

@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import DECAY_ONE, STATE_MAX, Ints
+from asrc_core.contract.arithmetic import DECAY_ONE, STATE_MAX, Ints
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Readout, SkipLayer, validate, worst_case
+from asrc_core.errors import UnreadableFile
 from asrc_export.interop import netx_format
 from asrc_export.interop.netx_format import FULL_DECAY, MAX_BIAS, MAX_THRESHOLD, MIN_BIAS, SHIFT
-from asrc_export.network import InputFormat, IntegerNetwork, Readout, SkipLayer, validate, worst_case
-from asrc_train.errors import UnreadableFile
 
 MAX_FILE_BYTES = 2**30
 MAX_BLOCKS = 1000

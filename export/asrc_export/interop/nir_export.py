@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.errors import InvalidSetting
 from asrc_export.interop import nir_file
-from asrc_train.errors import InvalidSetting
-from asrc_train.freeze import FrozenLayer, FrozenNetwork, freeze_file
+from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, freeze_file
 
 if TYPE_CHECKING:
     import nir

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from asrc_train.atomic import replacing
-from asrc_train.errors import AsrcError, BackendMissing, UnreadableFile
+from asrc_core.errors import AsrcError, BackendMissing, UnreadableFile
+from asrc_core.files.atomic import replacing
 
 if TYPE_CHECKING:
     import h5py

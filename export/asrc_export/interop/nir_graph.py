@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir_file import MAX_DEPTH
-from asrc_train.errors import InvalidSetting
-from asrc_train.freeze import Floats
+from asrc_train.trained.freeze import Floats
 
 if TYPE_CHECKING:
     import nir

@@ -32,14 +32,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core import __version__
+from asrc_core.errors import InvalidSetting, NonFiniteWeights
 from asrc_export.interop import nir_file
 from asrc_export.interop.imported import Feed, Imported, settle
 from asrc_export.interop.nir_graph import Flat, Signal, broken, dense, flatten, numbers, signals, square, width_of
-from asrc_train import __version__, checkpoint
-from asrc_train.checkpoint import Checkpoint
-from asrc_train.config import validated
-from asrc_train.errors import InvalidSetting, NonFiniteWeights
-from asrc_train.freeze import Floats
+from asrc_train.settings.config import validated
+from asrc_train.trained import checkpoint
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.trained.freeze import Floats
 
 Integration = Literal["euler", "exact"]
 Reset = Literal["soft", "hard"]

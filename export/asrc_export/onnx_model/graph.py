@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asrc_export.network import IntegerNetwork, contract_version, validate
-from asrc_export.network_file import manifest
+from asrc_core import __version__
+from asrc_core.contract.network import IntegerNetwork, contract_version, validate
+from asrc_core.contract.network_file import manifest
+from asrc_core.errors import BackendMissing, InvalidNetwork
+from asrc_core.files.atomic import replacing
 from asrc_export.onnx_model.nodes import Nodes, value
 from asrc_export.onnx_model.step import COUNTED, step, traces_of, widths_of, word_of
-from asrc_train import __version__
-from asrc_train.atomic import replacing
-from asrc_train.errors import BackendMissing, InvalidNetwork
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto

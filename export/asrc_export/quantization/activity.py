@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.contract.arithmetic import recalled
+from asrc_core.errors import InvalidData
 from asrc_export import float_network
-from asrc_export.arithmetic import recalled
 from asrc_export.quantization import taps
-from asrc_train.errors import InvalidData
-from asrc_train.freeze import Floats, FrozenNetwork
+from asrc_train.trained.freeze import Floats, FrozenNetwork
 
 SAMPLES = 64
 LEAST_SAMPLES = 8

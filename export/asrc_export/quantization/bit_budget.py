@@ -16,18 +16,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.contract.arithmetic import Mapping
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.errors import InvalidSetting
 from asrc_export import float_network
-from asrc_export.arithmetic import Mapping
 from asrc_export.chip.target import Target
 from asrc_export.engines import select
-from asrc_export.network import IntegerNetwork
 from asrc_export.quantization import layer_search, quantize, readout_search, search
 from asrc_export.quantization.activity import SAMPLES, Activity, observe
 from asrc_export.quantization.layer_search import LayerChoice
 from asrc_export.quantization.readout_search import ReadoutChoice
 from asrc_export.quantization.search import Progress
-from asrc_train.errors import InvalidSetting
-from asrc_train.freeze import Floats, FrozenNetwork
+from asrc_train.trained.freeze import Floats, FrozenNetwork
 
 UNITS = {"bits": 1, "B": 8, "KB": 8 * 1000, "KiB": 8 * 1024, "MB": 8 * 1000**2, "MiB": 8 * 1024**2}
 MAX_BUDGET = 2**50

@@ -9,24 +9,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import Mapping
+from asrc_core.contract.arithmetic import Mapping
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.parity import require_equal
+from asrc_core.contract.result import LayerTrace, Result, Trace, joined
+from asrc_core.files.atomic import require_writable
 from asrc_export.chip import target
 from asrc_export.engines import select
-from asrc_export.feed import dataset_for
-from asrc_export.network import IntegerNetwork
-from asrc_export.parity import require_equal
 from asrc_export.quantization import quantize, scales, search
 from asrc_export.quantization.activity import observe
 from asrc_export.quantization.quantized_network import QuantizedNetwork
-from asrc_export.result import LayerTrace, Result, Trace, joined
-from asrc_train import checkpoint, data
-from asrc_train.atomic import require_writable
-from asrc_train.checkpoint import Checkpoint
-from asrc_train.config import Config
-from asrc_train.continuation import require_same_samples
+from asrc_export.samples.dataset_samples import dataset_for
+from asrc_train import data
 from asrc_train.data.dataset import Samples, permuted
-from asrc_train.fit import Observer, Start, fit
-from asrc_train.freeze import FrozenNetwork, freeze
+from asrc_train.settings.config import Config
+from asrc_train.trained import checkpoint
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.trained.freeze import FrozenNetwork, freeze
+from asrc_train.training.continuation import require_same_samples
+from asrc_train.training.fit import Observer, Start, fit
 
 BATCH = 256
 

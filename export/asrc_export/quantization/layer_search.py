@@ -21,15 +21,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrc_export.arithmetic import decay, shift
+from asrc_core.contract.arithmetic import decay, shift
+from asrc_core.contract.grid import WeightGrid
+from asrc_core.contract.network import SkipLayer
 from asrc_export.chip.target import Formats, Target
-from asrc_export.grid import WeightGrid
-from asrc_export.network import SkipLayer
 from asrc_export.quantization import quantize, rounding, taps
 from asrc_export.quantization.activity import LayerActivity
 from asrc_export.quantization.quantize import Feed
 from asrc_export.quantization.scales import LayerScales
-from asrc_train.freeze import Floats, FrozenLayer, FrozenNetwork
+from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork
 
 PARTS = 8
 """Grid units are tried in steps of this fraction of an octave."""

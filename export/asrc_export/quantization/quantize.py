@@ -16,11 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asrc_export.arithmetic import DECAY_ONE, STATE_MAX, Ints, Mapping, Tap
-from asrc_export.chip import rules
-from asrc_export.chip.target import Formats, Target
-from asrc_export.grid import WeightGrid, widths
-from asrc_export.network import (
+from asrc_core import __version__
+from asrc_core.contract.arithmetic import DECAY_ONE, STATE_MAX, Ints, Mapping, Tap
+from asrc_core.contract.grid import WeightGrid, widths
+from asrc_core.contract.network import (
     InputFormat,
     IntegerNetwork,
     Readout,
@@ -31,11 +30,12 @@ from asrc_export.network import (
     readout_ranges,
     validate,
 )
+from asrc_core.errors import InvalidSetting, NonFiniteWeights
+from asrc_export.chip import rules
+from asrc_export.chip.target import Formats, Target
 from asrc_export.quantization import taps
 from asrc_export.quantization.scales import PROVENANCE_KEY, LayerScales, ReadoutScales, Scales, kept
-from asrc_train import __version__
-from asrc_train.errors import InvalidSetting, NonFiniteWeights
-from asrc_train.freeze import Floats, FrozenLayer, FrozenNetwork
+from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork
 
 ASSUMED_RATE = 0.1
 """Spikes per neuron and step that the expected error is weighed with."""

@@ -20,18 +20,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from asrc_export.arithmetic import DECAY_ONE, Ints
+from asrc_core.contract.arithmetic import DECAY_ONE, Ints
+from asrc_core.contract.grid import WeightGrid
+from asrc_core.contract.network import Readout, SkipLayer
 from asrc_export.chip.target import Target
-from asrc_export.grid import WeightGrid
-from asrc_export.network import Readout, SkipLayer
 from asrc_export.quantization import taps
 from asrc_export.quantization.quantize import feed, layer_at, readout_at, weight_factors
 from asrc_export.quantization.scales import Scales
-from asrc_train.checkpoint import Checkpoint
-from asrc_train.freeze import Floats, freeze
-from asrc_train.model import SkipRecurrentLayer, SkipRecurrentNetwork
-from asrc_train.recurrence import Dynamics, driven_recurrence
-from asrc_train.straight_through import straight_through
+from asrc_train.gradients.straight_through import straight_through
+from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
+from asrc_train.network.recurrence import Dynamics, driven_recurrence
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.trained.freeze import Floats, freeze
 
 EXACT_IN_SINGLE = 2**24
 """Single precision holds every whole number up to this one."""

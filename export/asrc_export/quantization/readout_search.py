@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrc_export.arithmetic import Ints, shift
+from asrc_core.contract.arithmetic import Ints, shift
+from asrc_core.contract.grid import WeightGrid
+from asrc_core.contract.network import Readout
 from asrc_export.chip.target import Formats, Target
-from asrc_export.grid import WeightGrid
-from asrc_export.network import Readout
 from asrc_export.quantization import quantize, rounding
 from asrc_export.quantization.activity import Activity
 from asrc_export.quantization.layer_search import CHUNK_STEPS, CUT_OCTAVES, PARTS
 from asrc_export.quantization.scales import ReadoutScales
-from asrc_train.freeze import Floats, FrozenNetwork
+from asrc_train.trained.freeze import Floats, FrozenNetwork
 
 
 class ReadoutChoice(NamedTuple):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import Ints
-from asrc_export.grid import WeightGrid
-from asrc_train.freeze import Floats
+from asrc_core.contract.arithmetic import Ints
+from asrc_core.contract.grid import WeightGrid
+from asrc_train.trained.freeze import Floats
 
 SWEEPS = 4
 """Passes over all columns, unless one changes nothing."""

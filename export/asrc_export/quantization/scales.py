@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from asrc_export.grid import widths
-from asrc_export.network import MAX_EXPONENT
-from asrc_train.errors import InvalidSetting
-from asrc_train.first_problem import first_problem
-from asrc_train.freeze import FrozenNetwork
+from asrc_core.contract.grid import widths
+from asrc_core.contract.network import MAX_EXPONENT
+from asrc_core.errors import InvalidSetting
+from asrc_core.forms.first_problem import first_problem
+from asrc_train.trained.freeze import FrozenNetwork
 
 PROVENANCE_KEY = "quantization"
 """Under this name a checkpoint that was trained at given scales carries them, and the network made of it, too."""

@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from asrc_core.contract.grid import widths
 from asrc_export.chip.target import Target
-from asrc_export.grid import widths
 from asrc_export.quantization import layer_search, quantize, readout_search
 from asrc_export.quantization.activity import Activity
 from asrc_export.quantization.layer_search import LayerChoice
 from asrc_export.quantization.quantize import Plan
 from asrc_export.quantization.readout_search import ReadoutChoice
 from asrc_export.quantization.scales import Scales
-from asrc_train.freeze import FrozenNetwork
+from asrc_train.trained.freeze import FrozenNetwork
 
 Progress = Callable[[float, str], None]
 

@@ -15,9 +15,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from asrc_export.arithmetic import MAX_MESSAGE, MAX_TAPS, Ints
-from asrc_train.errors import InvalidSetting
-from asrc_train.freeze import Floats, FrozenLayer, FrozenNetwork, WeightedTap
+from asrc_core.contract.arithmetic import MAX_MESSAGE, MAX_TAPS, Ints
+from asrc_core.errors import InvalidSetting
+from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork, WeightedTap
 
 MAX_SHARE_ERROR = 1 / 128
 """As fine as weights of 8 bits; some sum up to MAX_MESSAGE is always as close, for up to MAX_TAPS shares."""

@@ -14,22 +14,23 @@ from typing import Any
 
 import numpy as np
 
-from asrc_export import network_file
-from asrc_export.arithmetic import STATE_MAX
+from asrc_core import __version__
+from asrc_core.contract import network_file
+from asrc_core.contract.arithmetic import STATE_MAX
+from asrc_core.contract.network import IntegerNetwork, LayerRanges, SkipLayer, worst_case
+from asrc_core.contract.ranges import headroom_bits
+from asrc_core.contract.result import Result
+from asrc_core.errors import InvalidSetting, UnreadableFile
 from asrc_export.chip import rules
 from asrc_export.chip import target as targets
-from asrc_export.feed import dataset_for
-from asrc_export.network import IntegerNetwork, LayerRanges, SkipLayer, worst_case
 from asrc_export.quantization import taps
-from asrc_export.ranges import headroom_bits
 from asrc_export.report import costs, ladder, neurobench_counts, spikes
-from asrc_export.result import Result
-from asrc_train import __version__, checkpoint
-from asrc_train.checkpoint import Checkpoint
+from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train.data.dataset import Labels
-from asrc_train.errors import InvalidSetting, UnreadableFile
-from asrc_train.evaluate import evaluate
-from asrc_train.freeze import freeze
+from asrc_train.trained import checkpoint
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.trained.freeze import freeze
+from asrc_train.training.evaluate import evaluate
 
 Engine = Callable[..., Result]
 FORMAT = "asrc-report"

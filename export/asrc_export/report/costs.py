@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.result import LayerCounts
+from asrc_core.errors import RulesBroken
 from asrc_export.chip import energy, placement, storage
 from asrc_export.chip import target as targets
 from asrc_export.chip.placement import Placement
 from asrc_export.chip.shape import of_network
 from asrc_export.chip.target import Target
-from asrc_export.network import IntegerNetwork
-from asrc_export.result import LayerCounts
-from asrc_train.errors import RulesBroken
 
 
 def placement_data(network: IntegerNetwork, chip: Target) -> dict[str, Any] | None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from asrc_core.files import by_suffix
 from asrc_export.report.flat import as_csv
 from asrc_export.report.page import page
 from asrc_export.report.sections import Report, Section, sections, summary
-from asrc_train import by_suffix
 
 
 def text(report: Report) -> str:

@@ -21,17 +21,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asrc_export import firing
-from asrc_export.arithmetic import STATE_MAX, Ints
+from asrc_core.contract.arithmetic import STATE_MAX, Ints
+from asrc_core.contract.network import IntegerNetwork
+from asrc_export.checks import firing
+from asrc_export.checks.firing import Firing
 from asrc_export.engines.select import Run
-from asrc_export.firing import Firing
-from asrc_export.network import IntegerNetwork
 from asrc_export.report import unrounded
 from asrc_export.report.drift import Parting, Spikes, differing, partings
-from asrc_train.checkpoint import Checkpoint
 from asrc_train.data.dataset import Labels, Samples
-from asrc_train.evaluate import BATCH, fed
-from asrc_train.model import SkipRecurrentNetwork
+from asrc_train.network.model import SkipRecurrentNetwork
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.training.evaluate import BATCH, fed
 
 RUNGS = {
     "float_mixture": ("float, softmax mixture", "the trained network"),

@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import recalled
+from asrc_core.contract.arithmetic import recalled
+from asrc_core.contract.network import IntegerNetwork
 from asrc_export.engines.select import Run
-from asrc_export.network import IntegerNetwork
 from asrc_export.report.drift import Spikes
-from asrc_train.checkpoint import Checkpoint
 from asrc_train.data.dataset import Samples
-from asrc_train.freeze import FrozenNetwork, freeze
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.trained.freeze import FrozenNetwork, freeze
 
 if TYPE_CHECKING:
     from asrc_export.report.neurobench_model import SteppedNetwork

@@ -2,7 +2,7 @@
 
 NeuroBench counts through hooks on `nn.Linear` and on spiking modules, so what runs inside a kernel, over all steps
 at once, is invisible to it. Here the same equations run step by step in double precision: of the frozen float network
-(`asrc_train.recurrence`), or of the integer network (docs/arithmetic.md), whose integers doubles hold exactly.
+(`asrc_train.network.recurrence`), or of the integer network (docs/arithmetic.md), whose integers doubles hold exactly.
 
 Importing this module needs the neurobench and snntorch packages.
 """
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from snntorch import SpikingNeuron
 from torch import Tensor, nn
 
-from asrc_export.arithmetic import Ints, Tap, accumulate, fire, shift
-from asrc_export.network import IntegerNetwork, Readout, SkipLayer
-from asrc_train.freeze import FrozenLayer, FrozenNetwork, WeightedTap
+from asrc_core.contract.arithmetic import Ints, Tap, accumulate, fire, shift
+from asrc_core.contract.network import IntegerNetwork, Readout, SkipLayer
+from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap
 
 Fire = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """From the membrane after the last reset and the two connections' sums to the next membrane and the spikes."""

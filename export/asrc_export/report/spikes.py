@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asrc_export import firing
+from asrc_export.checks import firing
 from asrc_export.report.drift import Spikes
 
 if TYPE_CHECKING:  # it loads torch, which drawing a report from its JSON does not need

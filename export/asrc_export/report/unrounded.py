@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import DECAY_ONE, STATE_MAX
-from asrc_export.network import IntegerNetwork, Readout, SkipLayer
+from asrc_core.contract.arithmetic import DECAY_ONE, STATE_MAX
+from asrc_core.contract.network import IntegerNetwork, Readout, SkipLayer
 from asrc_export.report.drift import Spikes
-from asrc_train.freeze import Floats
+from asrc_train.trained.freeze import Floats
 
 
 def run(network: IntegerNetwork, x: NDArray[np.generic], *, integer_state: bool) -> tuple[Floats, list[Spikes]]:

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.arithmetic import Ints, accumulate, fire, product, shift
-from asrc_export.network import IntegerNetwork, SkipLayer
-from asrc_export.result import checked_input
+from asrc_core.contract.arithmetic import Ints, accumulate, fire, product, shift
+from asrc_core.contract.network import IntegerNetwork, SkipLayer
+from asrc_core.contract.result import checked_input
 from asrc_export.robustness.subject import Links
-from asrc_train.freeze import FrozenLayer, FrozenNetwork
+from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork
 
 BATCH = 256
 Cells = NDArray[np.uint8]

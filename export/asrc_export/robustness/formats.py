@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from asrc_core.files import by_suffix
 from asrc_export.report.flat import harmless
 from asrc_export.report.formats import as_json, as_markdown, as_text
 from asrc_export.report.page import FOLDER as REPORT_FOLDER
 from asrc_export.report.sections import Section
 from asrc_export.robustness import figure
-from asrc_train import by_suffix
 
 Content = dict[str, Any]
 FOLDER = Path(__file__).parent / "template"

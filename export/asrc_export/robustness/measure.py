@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export import float_network, network_file
+from asrc_core import __version__
+from asrc_core.contract import network_file
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.errors import InvalidSetting
+from asrc_export import float_network
 from asrc_export.engines.select import Run
-from asrc_export.feed import dataset_for
-from asrc_export.network import IntegerNetwork
 from asrc_export.robustness import faulty_links, perturbations
 from asrc_export.robustness.subject import Perturbation, Subject
-from asrc_train import __version__, checkpoint
-from asrc_train.config import NetworkConfig
+from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train.data.dataset import Labels
-from asrc_train.errors import InvalidSetting
-from asrc_train.freeze import FrozenNetwork, freeze
+from asrc_train.settings.config import NetworkConfig
+from asrc_train.trained import checkpoint
+from asrc_train.trained.freeze import FrozenNetwork, freeze
 
 FORMAT, VERSION = "asrc-robustness", 1
 DRAWS = 3

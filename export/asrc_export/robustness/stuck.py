@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.network import SkipLayer
+from asrc_core.contract.network import SkipLayer
 from asrc_export.robustness.subject import Subject
-from asrc_train.freeze import FrozenLayer
+from asrc_train.trained.freeze import FrozenLayer
 
 Mask = NDArray[np.bool_]
 _Layer = TypeVar("_Layer", SkipLayer, FrozenLayer)

@@ -9,9 +9,9 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.network import IntegerNetwork
-from asrc_train.errors import InvalidSetting
-from asrc_train.freeze import FrozenNetwork
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.errors import InvalidSetting
+from asrc_train.trained.freeze import FrozenNetwork
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from asrc_train import by_suffix, table_file
+from asrc_core.files import by_suffix, table_file
+from asrc_core.files.table_file import Rows
 from asrc_train.analysis import figure
-from asrc_train.table_file import Rows
 
 
 @dataclass(frozen=True)

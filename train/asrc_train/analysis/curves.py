@@ -10,8 +10,8 @@ from asrc_train.analysis import band, label
 from asrc_train.analysis.analysis import Analysis
 from asrc_train.analysis.figure import COLOURS, INK, legend, log_axis, panels
 from asrc_train.analysis.history import epochs
-from asrc_train.checkpoint import Checkpoint
-from asrc_train.fit import Epoch
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.training.fit import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

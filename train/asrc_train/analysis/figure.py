@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asrc_train.atomic import replacing
+from asrc_core.files.atomic import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -27,11 +27,11 @@ from asrc_train import data
 from asrc_train.analysis import band, label
 from asrc_train.analysis.analysis import Analysis
 from asrc_train.analysis.figure import COLOURS, legend, log_axis, panels
-from asrc_train.checkpoint import Checkpoint
 from asrc_train.data.dataset import permuted, training_parts
-from asrc_train.evaluate import fed
-from asrc_train.fit import fresh
-from asrc_train.model import SkipRecurrentLayer, SkipRecurrentNetwork
+from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.training.evaluate import fed
+from asrc_train.training.fit import fresh
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

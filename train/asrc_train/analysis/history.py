@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import TypeAdapter, ValidationError
 
-from asrc_train.checkpoint import Checkpoint
-from asrc_train.errors import UnreadableFile
-from asrc_train.fit import Epoch
+from asrc_core.errors import UnreadableFile
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.training.fit import Epoch
 
 
 def epochs(name: str, trained: Checkpoint) -> list[Epoch]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from asrc_train.checkpoint import Checkpoint
-from asrc_train.config import NetworkConfig
+from asrc_train.settings.config import NetworkConfig
 from asrc_train.sweep import keys
+from asrc_train.trained.checkpoint import Checkpoint
 
 TOLD = {"network.connection", "network.span", "network.kernel_length", keys.SEED}
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asrc_core.errors import UnreadableFile
 from asrc_train.analysis.analysis import Analysis
 from asrc_train.analysis.figure import INK, panels
 from asrc_train.analysis.history import epochs
-from asrc_train.checkpoint import Checkpoint
-from asrc_train.errors import UnreadableFile
+from asrc_train.trained.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

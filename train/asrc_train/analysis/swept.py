@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_train.analysis import band
 from asrc_train.analysis.analysis import Analysis
 from asrc_train.analysis.figure import COLOURS, MARKERS, legend, panels
-from asrc_train.errors import InvalidSetting, UnknownName
 from asrc_train.sweep import keys
 from asrc_train.sweep.result import SCORES, Result, summary
 

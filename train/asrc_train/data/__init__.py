@@ -7,8 +7,8 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from asrc_train import by_name
-from asrc_train.errors import InvalidSetting
+from asrc_core import choices as by_name
+from asrc_core.errors import InvalidSetting
 
 if TYPE_CHECKING:
     from asrc_train.data.dataset import Dataset, Shape

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_train.errors import InvalidSetting
+from asrc_core.errors import InvalidSetting
 
 Samples = NDArray[np.uint8]
 Labels = NDArray[np.int64]

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from asrc_core.errors import InvalidData, UnreadableFile
+from asrc_core.files.data_folder import folder
 from asrc_train.data.dataset import Dataset, Samples, Shape
 from asrc_train.data.sources import archive, prepared, speech
 from asrc_train.data.sources.archive import Archive
-from asrc_train.data.sources.folder import folder
-from asrc_train.errors import InvalidData, UnreadableFile
 
 UNKNOWN, SILENCE = 0, 1
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
@@ -106,7 +106,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _write(found: Sequence[Recording], into: Path) -> list[str]:
-    from asrc_train import progress
+    from asrc_core.command import progress
 
     cut = done = 0
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from asrc_core.files.data_folder import folder
 from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
 from asrc_train.data.sources import archive, cifar
 from asrc_train.data.sources.archive import Archive
-from asrc_train.data.sources.folder import folder
 
 SHAPE = Shape(steps=1024, channels=3, classes=10, maximum=255, scale=1 / 255)
 ARCHIVES = (

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from asrc_core.errors import InvalidData
 from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
 from asrc_train.data.sources import archive, idx
 from asrc_train.data.sources.archive import Archive
-from asrc_train.errors import InvalidData
 
 SHAPE = Shape(steps=784, channels=1, classes=10, maximum=255, scale=1 / 255)
 

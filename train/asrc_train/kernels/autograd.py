@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from asrc_train.gradients.straight_through import straight_through
+from asrc_train.gradients.surrogate import fire
 from asrc_train.kernels.layer import Dynamics, SkipLayer, current, one_after_the_other
-from asrc_train.straight_through import straight_through
-from asrc_train.surrogate import fire
 
 
 def why_not(x: Tensor, layers: Sequence[SkipLayer]) -> str | None:

@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from asrc_train.gradients.surrogate import triangle
 from asrc_train.kernels.layer import Dynamics, SkipLayer, current, one_after_the_other, require_finite
-from asrc_train.surrogate import triangle
 
 BLOCK = 16
 """Steps for which a mixture's older part is one matrix product."""

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 from torch import Tensor
 
-from asrc_train.errors import BackendMissing, UnknownName
+from asrc_core.errors import BackendMissing, UnknownName
 from asrc_train.kernels.layer import SkipLayer
 
 NAMES = ("native", "bptt", "autograd")

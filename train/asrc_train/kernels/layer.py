@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from asrc_train.errors import InvalidData, InvalidSetting
+from asrc_core.errors import InvalidData, InvalidSetting
 
 Reset = Literal["soft", "hard"]
 

@@ -11,9 +11,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from asrc_train import recipe, toml
-from asrc_train.config import Config, from_recipe
-from asrc_train.errors import InvalidSetting
+from asrc_core.errors import InvalidSetting
+from asrc_core.forms import toml
+from asrc_train.settings import recipe
+from asrc_train.settings.config import Config, from_recipe
 from asrc_train.sweep import keys
 
 Grid = Mapping[str, Sequence[Any]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from asrc_train import toml
-from asrc_train.config import Config
-from asrc_train.errors import InvalidSetting, UnknownName
+from asrc_core.errors import InvalidSetting, UnknownName
+from asrc_core.forms import toml
+from asrc_train.settings.config import Config
 
 SEED = "training.seed"
 

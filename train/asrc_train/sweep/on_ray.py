@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from asrc_train.errors import BackendFailed, BackendMissing
+from asrc_core.errors import BackendFailed, BackendMissing
 from asrc_train.sweep.grid import Run
 from asrc_train.sweep.train import Outcome, train
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from asrc_train import checkpoint
-from asrc_train.config import Config
-from asrc_train.errors import InvalidSetting, UnreadableFile
+from asrc_core.errors import InvalidSetting, UnreadableFile
+from asrc_train.settings.config import Config
 from asrc_train.sweep import keys
+from asrc_train.trained import checkpoint
 
 SCORES = ("validation", "test", "test_mixture")
 

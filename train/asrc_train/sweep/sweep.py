@@ -7,9 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asrc_train import table_file
-from asrc_train.atomic import require_writable
-from asrc_train.errors import UnwritableOutput
+from asrc_core.errors import UnwritableOutput
+from asrc_core.files import table_file
+from asrc_core.files.atomic import require_writable
 from asrc_train.sweep import keys
 from asrc_train.sweep.grid import Run
 from asrc_train.sweep.processes import Progress

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from asrc_train.errors import AsrcError, InvalidSetting
+from asrc_core.errors import AsrcError, InvalidSetting
 from asrc_train.sweep.grid import Run
 
 
@@ -26,7 +26,7 @@ def train(run: Run, folder: Path, on_progress: Callable[[float], None] = lambda 
     """
     import torch
 
-    from asrc_train.fit import BatchDone, Epoch, fit, resume_path
+    from asrc_train.training.fit import BatchDone, Epoch, fit, resume_path
 
     torch.set_num_threads(1)
     epochs = run.config.training.epochs
@@ -49,8 +49,8 @@ def train(run: Run, folder: Path, on_progress: Callable[[float], None] = lambda 
 
 def is_finished(run: Run, folder: Path) -> bool:
     """Whether its checkpoint is there. Raises InvalidSetting if one is there that was trained with other settings."""
-    from asrc_train import checkpoint
     from asrc_train.sweep import keys
+    from asrc_train.trained import checkpoint
 
     out = run.checkpoint(folder)
     if not out.exists():

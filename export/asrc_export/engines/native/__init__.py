@@ -15,11 +15,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.contract.network import IntegerNetwork, validate, worst_case
+from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input
+from asrc_core.contract.stream import StreamStep
+from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting, UnknownName
 from asrc_export.engines.native import binding
-from asrc_export.network import IntegerNetwork, validate, worst_case
-from asrc_export.result import LayerCounts, LayerTrace, Result, Trace, checked_input
-from asrc_export.stream import StreamStep
-from asrc_train.errors import BackendFailed, BackendMissing, InvalidSetting, UnknownName
 
 _Element = TypeVar("_Element", c.c_uint8, c.c_int16, c.c_int32, c.c_int64)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes as c
 from functools import cache
 
+from asrc_core.errors import BackendMissing
 from asrc_export.engines.native import build
-from asrc_train.errors import BackendMissing
 
 Int64s = c.POINTER(c.c_int64)
 Int32s = c.POINTER(c.c_int32)

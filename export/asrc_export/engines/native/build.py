@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from asrc_train.native_build import CannotBuild, NativeLibrary
+from asrc_core.native.build import CannotBuild, NativeLibrary
 
 _COMMON = ("-fno-tree-slp-vectorize",)  # vectors are written out; found ones turn eight stores into ten shuffles
 _AVX2 = ("-mavx2", "-mbmi", "-mbmi2", "-mpopcnt")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asrc_train import by_name
+from asrc_core import choices as by_name
 
 if TYPE_CHECKING:
     from asrc_export.robustness.subject import Perturbation

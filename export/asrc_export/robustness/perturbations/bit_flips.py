@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from asrc_export.arithmetic import Ints
-from asrc_export.grid import WeightGrid
-from asrc_export.network import IntegerNetwork, Readout, SkipLayer
+from asrc_core.contract.arithmetic import Ints
+from asrc_core.contract.grid import WeightGrid
+from asrc_core.contract.network import IntegerNetwork, Readout, SkipLayer
 from asrc_export.quantization.taps import gain
 from asrc_export.robustness.subject import Perturbation, Subject
-from asrc_train.freeze import FrozenNetwork
+from asrc_train.trained.freeze import FrozenNetwork
 
 
 def flipped(weights: Ints, bits: int, flips: Ints) -> Ints:

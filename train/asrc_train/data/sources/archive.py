@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 
-from asrc_train.atomic import replacing
-from asrc_train.data.sources.folder import folder, make_folder, whole_folder
-from asrc_train.errors import UnreadableFile
+from asrc_core.errors import UnreadableFile
+from asrc_core.files.atomic import replacing
+from asrc_core.files.data_folder import folder, make_folder, whole_folder
 
 CHUNK = 1 << 20
 TIMEOUT = 60.0  # seconds without a byte
@@ -127,7 +127,7 @@ def unpack_zip(archive: Archive, path: Path, member: str, to: Path) -> None:
 
 
 def _received(archive: Archive, way_out: str) -> Iterator[bytes]:
-    from asrc_train import progress
+    from asrc_core.command import progress
 
     taken = 0
     try:

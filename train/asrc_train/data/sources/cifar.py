@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.errors import UnreadableFile
 from asrc_train.data.dataset import Labels, Samples
-from asrc_train.errors import UnreadableFile
 
 SIDE, COLOURS, CLASSES = 32, 3, 10
 PIXELS = SIDE * SIDE

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.errors import BackendMissing, InvalidData, UnreadableFile
 from asrc_train.data.dataset import Labels, Samples
-from asrc_train.errors import BackendMissing, InvalidData, UnreadableFile
 
 if TYPE_CHECKING:
     import h5py

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_train.errors import UnreadableFile
+from asrc_core.errors import UnreadableFile
 
 MOST = 1_000_000
 """Items that are read at most, so that a header alone cannot ask for memory."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.errors import UnreadableFile, UnwritableOutput
+from asrc_core.files.data_folder import folder, whole_folder
 from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
-from asrc_train.data.sources.folder import folder, whole_folder
-from asrc_train.errors import UnreadableFile, UnwritableOutput
 
 NOTES = "notes.json"
 Make = Callable[[Path], Sequence[str]]

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.errors import BackendMissing, UnreadableFile
 from asrc_train.data.dataset import Samples
-from asrc_train.errors import BackendMissing, UnreadableFile
 
 RATE = 16_000
 WINDOW, HOP, BANDS, LOWEST, HIGHEST = 480, 160, 40, 40.0, 4000.0

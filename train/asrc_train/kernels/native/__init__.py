@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from asrc_train.errors import InvalidData
+from asrc_core.errors import InvalidData
 from asrc_train.kernels.layer import SkipLayer, current, require_finite_values
 from asrc_train.kernels.native.library import CCall, CLayer, instruction_set, library, pack, run
 

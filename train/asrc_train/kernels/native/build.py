@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from asrc_train.native_build import CannotBuild, NativeLibrary
+from asrc_core.native.build import CannotBuild, NativeLibrary
 
 # Sums may be contracted to fused multiply-adds; nothing else is reordered, and NaN stays NaN.
 _FLAGS = ("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")

@@ -6,7 +6,7 @@ import ctypes
 import os
 from functools import cache
 
-from asrc_train.errors import BackendMissing, InvalidSetting
+from asrc_core.errors import BackendMissing, InvalidSetting
 from asrc_train.kernels.native.build import LIBRARY
 
 NO_MEMORY, NOT_FINITE = 1, 2

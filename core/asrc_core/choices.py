@@ -1,0 +1,23 @@
+"""Choices that are one file each in a folder: the file's name is the choice's, with "_" for "-"."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Container, Iterable
+from importlib import import_module
+from types import ModuleType
+
+from asrc_core.errors import UnknownName
+
+
+def names(folder: Iterable[str], besides: Container[str] = ()) -> list[str]:
+    """All choices in a package's folder (its `__path__`); files named in ``besides`` and folders are none."""
+    files = (module.name for module in pkgutil.iter_modules(folder) if not module.ispkg)
+    return sorted(name.replace("_", "-") for name in files if name not in besides)
+
+
+def module(package: str, what: str, name: str, known: list[str]) -> ModuleType:
+    """The choice's file. Raises UnknownName, which says what it is and lists the known ones."""
+    if name not in known:
+        raise UnknownName(what, name, known)
+    return import_module(f"{package}.{name.replace('-', '_')}")

@@ -1,0 +1,83 @@
+"""What all commands share: help with examples, one-sentence errors, exit statuses.
+
+0 is success, 1 a named error told in a sentence, 2 wrong usage (argparse), 130 an interrupt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from asrc_core import __version__
+from asrc_core.errors import AsrcError
+from asrc_core.files import data_folder
+
+
+def parser(command: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """An argument parser whose ``--help`` ends with examples."""
+    made = argparse.ArgumentParser(
+        prog=command,
+        description=description,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--version", action="version", version=f"{command} {__version__}")
+    return made
+
+
+class _DataFolder(argparse.Action):
+    def __call__(
+        self, parser: argparse.ArgumentParser, options: Any, value: str | Sequence[Any] | None, name: str | None = None
+    ) -> None:
+        os.environ[data_folder.VARIABLE] = os.path.abspath(
+            os.path.expanduser(str(value))
+        )  # processes that the command starts read the same data
+
+
+def add_data_folder(to: argparse.ArgumentParser) -> None:
+    """The option ``--data-dir``, for commands that load data sets."""
+    help_text = f"where data sets lie that come with no package (default: ${data_folder.VARIABLE}, or one in the cache)"
+    to.add_argument("--data-dir", metavar="FOLDER", action=_DataFolder, help=help_text)
+
+
+def run(command: str, body: Callable[[], None]) -> int:
+    """Run ``body`` and turn its outcome into an exit status."""
+    try:
+        body()
+        sys.stdout.flush()
+    except AsrcError as error:
+        print(f"{command}: {error}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        print(f"{command}: not enough memory{f' ({error})' if str(error) else ''}; run fewer samples.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted; finished outputs are whole.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `| head` closed the pipe: nobody reads on, and that is fine
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def add_outputs(made: argparse.ArgumentParser, what: str, suffixes: str) -> None:
+    """The repeatable option -o, each file's format named by its suffix."""
+    made.add_argument(
+        "-o",
+        "--out",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help=f"write {what}, format by suffix ({suffixes}); repeatable. Without it, text on the terminal",
+    )
+
+
+def positive(text: str) -> int:
+    """Argparse type: an integer of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value

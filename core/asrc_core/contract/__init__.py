@@ -1,0 +1,1 @@
+"""The integer contract: what a network computes, to the last bit."""

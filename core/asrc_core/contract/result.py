@@ -1,0 +1,113 @@
+"""What every backend returns: logits, counts and, on request, the whole trace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_core.contract.arithmetic import Ints
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.errors import InvalidData
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTrace:
+    """Every spike (uint8) and every membrane before reset (int32) of a layer, both (T, B, N)."""
+
+    spikes: NDArray[np.uint8]
+    membrane: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """All layers in order, and the readout's accumulator (T, B, C), int32; aligned in time between backends."""
+
+    layers: tuple[LayerTrace, ...]
+    readout: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class LayerCounts:
+    """Events of one layer summed over all samples and steps; docs/arithmetic.md says what each one counts."""
+
+    spikes: int = 0
+    feedforward_operations: int = 0
+    recurrent_operations: int = 0
+    neuron_updates: int = 0
+    saturations: int = 0
+
+    def __add__(self, other: LayerCounts) -> LayerCounts:
+        return LayerCounts(
+            self.spikes + other.spikes,
+            self.feedforward_operations + other.feedforward_operations,
+            self.recurrent_operations + other.recurrent_operations,
+            self.neuron_updates + other.neuron_updates,
+            self.saturations + other.saturations,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Outcome of running a network on a batch.
+
+    logits: (B, C) int64; counts: one entry per layer, then one for the readout (whose "neurons" are classes).
+    """
+
+    logits: Ints
+    counts: tuple[LayerCounts, ...]
+    trace: Trace | None = None
+
+    @property
+    def predictions(self) -> Ints:
+        """(B,) class of the greatest logit, the lowest index among equals."""
+        best: Ints = self.logits.argmax(axis=1)
+        return best
+
+    @property
+    def spikes_per_layer(self) -> list[int]:
+        """Spikes of each layer over the whole batch, the readout left out."""
+        return [count.spikes for count in self.counts[:-1]]
+
+
+def joined(parts: Sequence[Result]) -> Result:
+    """The results of consecutive parts of a batch as one."""
+    traces = [part.trace for part in parts]
+    whole: Trace | None = None
+    if all(trace is not None for trace in traces):
+        kept = [trace for trace in traces if trace is not None]
+        whole = Trace(
+            tuple(
+                LayerTrace(
+                    np.concatenate([layer.spikes for layer in layers], axis=1),
+                    np.concatenate([layer.membrane for layer in layers], axis=1),
+                )
+                for layers in zip(*(trace.layers for trace in kept), strict=True)
+            ),
+            np.concatenate([trace.readout for trace in kept], axis=1),
+        )
+    counts = tuple(sum(column, LayerCounts()) for column in zip(*(part.counts for part in parts), strict=True))
+    return Result(np.concatenate([part.logits for part in parts]), counts, whole)
+
+
+def checked_input(network: IntegerNetwork, x: NDArray[np.generic]) -> NDArray[np.int32]:
+    """The samples as (B, T, channels) int32 in C order, if the network can take them.
+
+    Raises InvalidData for a wrong type, shape, width or range, an empty batch or empty samples.
+    """
+    fed = "input samples"
+    if x.dtype.kind not in "iub":
+        raise InvalidData(fed, f"their type is {x.dtype}", "feed integers; real values are integers times the scale")
+    if x.ndim != 3 or 0 in x.shape:
+        raise InvalidData(fed, f"their shape is {x.shape}", "feed (samples, steps, channels), each at least 1")
+    entry = network.input
+    if x.shape[2] != entry.channels:
+        why = f"they have {x.shape[2]} channels and the network takes {entry.channels}"
+        raise InvalidData(fed, why, "choose the data set it was trained on")
+    low, high = int(x.min()), int(x.max())
+    if low < entry.minimum or high > entry.maximum:
+        why = f"their values span {low} to {high}, the network's range is {entry.minimum} to {entry.maximum}"
+        raise InvalidData(fed, why, "feed values in the range it was exported for")
+    return np.ascontiguousarray(x, dtype=np.int32)

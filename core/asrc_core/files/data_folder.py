@@ -1,0 +1,53 @@
+"""Where data lie that do not come with a package: one folder, named by ``ASRC_DATA`` or ``--data-dir``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from asrc_core.errors import UnwritableOutput
+
+VARIABLE = "ASRC_DATA"
+
+
+def folder() -> Path:
+    """The folder that ``ASRC_DATA`` names; else one in the user's cache. It need not exist."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "asrc" / "data"
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless they are there. Raises UnwritableOutput."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableOutput(path, error.strerror or str(error)) from error
+
+
+@contextmanager
+def whole_folder(into: Path) -> Iterator[Path]:
+    """Yield a fresh folder beside ``into``; on success it becomes ``into``, otherwise it goes.
+
+    If somebody else made ``into`` meanwhile, theirs stays. Raises UnwritableOutput.
+    """
+    make_folder(into.parent)
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{into.name}.", dir=into.parent))
+    except OSError as error:
+        raise UnwritableOutput(into, error.strerror or str(error)) from error
+    try:
+        yield temporary
+        if not into.exists():
+            temporary.chmod(0o755)  # mkdtemp makes it private
+            os.replace(temporary, into)
+    except OSError as error:
+        raise UnwritableOutput(into, error.strerror or str(error)) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

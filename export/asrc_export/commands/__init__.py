@@ -1,0 +1,1 @@
+"""`asrc-export`, `asrc-report`, `asrc-check` and `asrc-robustness`."""

@@ -1,0 +1,383 @@
+"""asrc-export: from a checkpoint to the integer network of a target."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from asrc_core.command import command_line
+from asrc_export.commands import import_network as cli_import
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from asrc_export.export import Exported
+
+EXAMPLES = """\
+  asrc-export model.pt --target loihi2
+  asrc-export model.pt --target loihi2 --bits 6 --mapping synaptic-delay -o small.safetensors
+  asrc-export model.pt --target loihi2 --bits 4 --finetune 5
+  asrc-export model.pt --target loihi2 --bits auto --budget 40KB
+  asrc-export model.pt --target my_chip.toml --rounding-log
+  asrc-export model.pt --target loihi2 --onnx model.onnx
+  asrc-export vanilla.pt --target loihi2 --netx model.net
+  asrc-export model.pt --nir model.nir --lossy
+  asrc-export --show-target loihi1
+  asrc-export --check digits --target loihi1 --mapping synaptic-delay
+  asrc-export best.pth --from asrc-snn args.json --target loihi2
+  asrc-export network.net --from netx --steps 64 --input-maximum 16
+  asrc-export graph.nir --from nir --dt 1e-4 --reset soft --data digits
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    cli_import.check(parser, options)
+    if options.show_target is None and options.check is None and options.model is None:
+        parser.error("name a checkpoint, a recipe with --check, or a target with --show-target")
+    if options.lossy and not options.nir:
+        parser.error("argument --lossy: goes with --nir only")
+    if (options.bits == "auto") != (options.budget is not None):
+        parser.error("argument --budget: goes with --bits auto, and it with a budget")
+    if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
+        parser.error("argument --bits: auto needs a float network and samples")
+    body = _show_target if options.show_target is not None else _export if options.check is None else _check
+    return command_line.run("asrc-export", lambda: body(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.parser(
+        "asrc-export",
+        "Freeze a trained network to its skip spans, quantize it to integers that obey the target, and write it "
+        "as one .safetensors file.",
+        EXAMPLES,
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL.pt", nargs="?", help="checkpoint written by asrc-train")
+    add("--target", metavar="NAME_OR_TOML", default="loihi2", help="loihi1, loihi2 or a target file (default: loihi2)")
+    add("-o", "--out", metavar="FILE", help="integer network to write (default: MODEL.<target>.safetensors)")
+    add(
+        "--bits",
+        metavar="N",
+        type=_bits,
+        default=8,
+        help="weight bits, 2 to 8 (default: 8), or 'auto': of each layer its own, chosen under --budget",
+    )
+    add("--budget", metavar="SIZE", help="with --bits auto: what all weights may take, such as 40KB, 40KiB, 320000bits")
+    add(
+        "--finetune",
+        metavar="EPOCHS",
+        type=command_line.positive,
+        help="first train on as the integer network it will be, for so many epochs; writes a checkpoint .qat.pt, too",
+    )
+    add(
+        "--mapping",
+        choices=["delay-line", "synaptic-delay"],
+        default="delay-line",
+        help="where past spikes are kept: 32 bits a neuron (spans to 32), or in the synapses (spans to 63)",
+    )
+    add(
+        "--calibrate",
+        metavar="DATA",
+        help="data set by which scales are chosen and on which ranges are observed (default: the one trained on)",
+    )
+    command_line.add_data_folder(parser)
+    add("--rounding-log", action="store_true", help="print float value, integer and effective value of each parameter")
+    add("--onnx", metavar="FILE.onnx", help="write the integer network as an ONNX model, too")
+    add("--netx", metavar="FILE.net", help="write its layers for lava-dl, too, and keep to what netx can represent")
+    add("--nir", metavar="FILE.nir", help="write the float network as a NIR graph, too")
+    add("--lossy", action="store_true", help="with --nir: even where only our own reader will see all of it; listed")
+    add("--check", metavar="RECIPE_OR_TOML", help="say whether a recipe's network will fit the target, and stop")
+    add("--show-target", metavar="NAME_OR_TOML", help="print a target's numbers with their sources, and stop")
+    cli_import.add_options(parser)
+    return parser
+
+
+def _export(options: argparse.Namespace) -> None:
+    from asrc_core.command import progress
+    from asrc_export.export import export
+    from asrc_export.quantization.scales import PROVENANCE_KEY
+
+    if options.source and options.source[0] == "netx":
+        cli_import.bring_in_integers(options)
+        return
+    model = cli_import.bring_in(options) if options.source else options.model
+    if options.nir:
+        _write_nir(model, options)
+    out, bits = options.out, _widths(model, options)
+    if options.finetune:
+        model, out = _finetune(model, bits, options)
+    with progress.bar("choosing scales, %", 100) as update:
+        exported = export(
+            model,
+            options.target,
+            out,
+            bits=bits,
+            mapping=options.mapping,
+            calibrate_on=options.calibrate,
+            netx=bool(options.netx),
+            progress=lambda done, note: update(100 * done, note),
+        )
+    print_layers(exported)
+    _print_search(exported)
+    if options.rounding_log:
+        _print_rounding(exported)
+    for finding in exported.findings:
+        print(f"note: {finding}")
+    for silent in exported.firing:
+        print(f"{'warning' if silent.serious else 'note'}: {silent}")
+    if PROVENANCE_KEY in exported.network.provenance:
+        print("note: weights are rounded at the scales that the checkpoint was fine-tuned at")
+    if options.finetune:
+        _assert_same_spikes(model, exported, options)
+    print(exported.path)
+    if options.onnx:
+        from asrc_export.onnx_model import graph
+
+        graph.save(exported.network, options.onnx)
+        print(options.onnx)
+    if options.netx:
+        from asrc_export.interop import netx_export
+
+        netx_export.save(exported.network, options.netx)
+        print(options.netx)
+
+
+def _bits(text: str) -> int | str:
+    """Argparse type: a number, or 'auto'."""
+    return text if text == "auto" else int(text)
+
+
+def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, ...]:
+    """The bits asked for; for 'auto', those chosen for each layer and the readout, which are printed."""
+    if options.bits != "auto":
+        return int(options.bits)
+    from tabulate import tabulate
+
+    from asrc_core.command import progress
+    from asrc_core.errors import InvalidSetting
+    from asrc_export.chip import target
+    from asrc_export.quantization import bit_budget
+    from asrc_export.samples.dataset_samples import calibration_for
+    from asrc_train.trained import freeze
+
+    budget, frozen = bit_budget.parse(options.budget), freeze.freeze_file(model)
+    data = options.calibrate or frozen.provenance["data"]
+    if not data:
+        raise InvalidSetting("--bits auto", "the network does not say what it was trained on; name data by --calibrate")
+    samples = calibration_for(frozen, data).train_x
+    with progress.bar("choosing bits", len(frozen.layers) + 1) as update:
+        found = bit_budget.choose(
+            frozen, target.load(options.target), budget, samples, mapping=options.mapping, progress=update
+        )
+    each = zip(found.names, found.options, found.chosen, strict=True)
+    rows = [
+        (name, *(f"{option.loss:.4f}" for option in tried), chosen.width, f"{chosen.storage / 8000:,.3f}")
+        for name, tried, chosen in each
+    ]
+    tried = [f"{option.width} bits" for option in found.options[0]]
+    print("loss in nats a sample of each part at each width, all others at the widest:")
+    print(tabulate(rows, ("layer", *tried, "chosen", "weights, KB"), disable_numparse=True))
+    print(f"weights take {found.storage / 8000:,.3f} KB of {budget / 8000:,.3f} KB")
+    return found.bits
+
+
+def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.Namespace) -> tuple[Path, Path]:
+    """Fine-tune; the new checkpoint, and where the integer network goes."""
+    from pathlib import Path
+
+    from asrc_core.command import progress
+    from asrc_export.chip import target
+    from asrc_export.export import default_output
+    from asrc_export.quantization import finetune
+    from asrc_train.trained import checkpoint
+    from asrc_train.training import training_progress
+
+    out = Path(options.out or default_output(model, target.load(options.target)))
+    tuned = out.with_suffix(".qat.pt")
+    with progress.bar(f"fine-tuning at {_listed(bits)} bits", options.finetune) as update:
+        trained = finetune.finetune(
+            model,
+            options.target,
+            tuned,
+            epochs=options.finetune,
+            bits=bits,
+            mapping=options.mapping,
+            observers=(training_progress.moving(update),),
+        )
+    before = checkpoint.load(model).scores
+    scores = (
+        f"{part} {trained.scores[part]:.1%}" + (f" (float {before[part]:.1%})" if part in before else "")
+        for part in ("validation", "test")
+    )
+    print(f"fine-tuned: best epoch {trained.provenance['best_epoch']} of {options.finetune}, {', '.join(scores)}")
+    print(tuned)
+    return tuned, out
+
+
+def _listed(bits: int | tuple[int, ...]) -> str:
+    return str(bits) if isinstance(bits, int) else "/".join(map(str, bits))
+
+
+def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse.Namespace) -> None:
+    from asrc_export.chip import target
+    from asrc_export.quantization import finetune
+
+    result = finetune.require_same_spikes(model, target.load(options.target), exported.network)
+    spikes = sum(result.spikes_per_layer)
+    print(
+        f"asserted on all {len(result.logits):,} test samples: the {spikes:,} spikes of all layers and steps and every "
+        "logit are those of the fine-tuned checkpoint"
+    )
+
+
+def _write_nir(model: str | Path, options: argparse.Namespace) -> None:
+    from asrc_export.interop import nir_export
+
+    for lost in nir_export.save(model, options.nir, lossy=options.lossy):
+        print(f"note: said in the metadata of '{options.nir}' only: {lost}")
+    print(options.nir)
+
+
+def print_layers(exported: Exported) -> None:
+    """Print the table of the layers: shapes, formats, and how far each accumulator is from saturating."""
+    from tabulate import tabulate
+
+    from asrc_core.contract.arithmetic import REGISTER_MAX, STATE_MAX
+    from asrc_core.contract.network import worst_case
+    from asrc_core.contract.ranges import headroom_bits
+
+    network, observed = exported.network, exported.observed
+    ranges = worst_case(network)
+
+    def headroom(reach: int) -> str:
+        return f"{headroom_bits(reach, STATE_MAX):.1f}"
+
+    def sums(i: int) -> str:
+        parts = [part.magnitude for part in (ranges[i].feedforward, ranges[i].recurrent) if part is not None]
+        return f"{headroom_bits(max(parts), REGISTER_MAX):.1f}"
+
+    def seen(i: int) -> str:
+        return headroom(observed[i].state.magnitude) if observed else "no data"
+
+    def saturation(i: int) -> str:
+        if ranges[i].state.fits_state:
+            return "impossible"
+        return f"possible ({observed[i].saturations} seen)" if observed else "possible"
+
+    rows: list[tuple[object, ...]] = [
+        (
+            layer.name,
+            f"{layer.inputs} x {layer.neurons}",
+            ", ".join(f"{weight} x {span}" for span, weight in layer.taps) or layer.span,
+            layer.weight_bits,
+            f"{layer.feedforward_exponent} / {layer.recurrent_exponent}",
+            layer.threshold,
+            layer.decay,
+            sums(i),
+            headroom(ranges[i].state.magnitude),
+            seen(i),
+            saturation(i),
+        )
+        for i, layer in enumerate(network.layers)
+    ]
+    out = network.readout
+    last = len(rows)
+    rows.append(
+        (
+            out.name,
+            f"{out.inputs} x {out.classes}",
+            "",
+            out.weight_bits,
+            str(out.exponent),
+            "",
+            "",
+            sums(last),
+            headroom(ranges[last].state.magnitude),
+            seen(last),
+            saturation(last),
+        )
+    )
+    headers = (
+        "layer",
+        "shape",
+        "span",
+        "bits",
+        "exponents",
+        "threshold",
+        "decay",
+        "sums, bits",
+        "headroom, bits",
+        "observed, bits",
+        "saturation",
+    )
+    print(f"{network.target}, {network.mapping}, {network.steps} steps, {network.synapses:,} synapses")
+    print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", *("right",) * 9, "left")))
+
+
+def _print_search(exported: Exported) -> None:
+    """Say how far the chosen integers are from the float network, and how many weights lie beyond their grid."""
+    for part in exported.measured:
+        what = "logits off by" if part is exported.measured[-1] else "spikes that differ, step for step:"
+        print(f"{part.name}: {what} {part.error:.2%} (chosen without samples: {part.data_free:.2%})")
+    for line in exported.rounding:
+        if line.cut_off:
+            print(
+                f"note: {line.layer}: {line.cut_off:,} of its {line.parameter}s lie beyond the grid and were cut off; "
+                f"the largest error of any is {abs(line.error):.3g} (of {line.value:.3g})"
+            )
+
+
+def _print_rounding(exported: Exported) -> None:
+    from tabulate import tabulate
+
+    rows = [
+        (r.layer, r.parameter, f"{r.value:.6g}", r.integer, f"{r.effective:.6g}", f"{r.error:.2e}", r.cut_off, r.moved)
+        for r in exported.rounding
+    ]
+    headers = ("layer", "parameter", "float", "integer", "effective", "error", "cut off", "not to the nearest")
+    print("rounding, worst case of each parameter:")
+    print(tabulate(rows, headers, disable_numparse=True))
+
+
+def _check(options: argparse.Namespace) -> None:
+    from asrc_export.commands import recipe_check as cli_recipe_check
+
+    cli_recipe_check.check(options.check, options.target, options.bits, options.mapping)
+
+
+def _show_target(options: argparse.Namespace) -> None:
+    from tabulate import tabulate
+
+    from asrc_export.chip import target
+
+    chip = target.load(options.show_target)
+    rows = [
+        (
+            "formats.weight_bits",
+            "in use",
+            ", ".join(map(str, chip.formats.weight_bits)),
+            "bits",
+            "printed",
+            chip.formats.weight_bits_source,
+        )
+    ]
+    for name, each in target.quantities(chip):
+        rows.append((name, "in use", f"{each.value:,.12g}", each.unit, each.certainty, each.source))
+        rows += [
+            ("", "or", f"{other.value:,.12g}", each.unit, other.certainty, other.source) for other in each.alternatives
+        ]
+    print(f"{chip.title} ({chip.name})")
+    print(tabulate(rows, ("quantity", "", "value", "unit", "certainty", "source"), disable_numparse=True))
+    if chip.energy is None:
+        print("No published energy per event: counts are reported, joules are not.")
+    if chip.timing is None:
+        print("No published time per event: no latency is reported.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""asrc-report: the deployed network beside the float model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from asrc_core.command import command_line
+
+EXAMPLES = """\
+  asrc-report model.loihi2.safetensors --float model.pt
+  asrc-report model.loihi2.safetensors --float model.pt -o contents.html -o contents.json
+  asrc-report model.loihi2.safetensors --float model.pt --limit 100 --engine numpy
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    options = _parser().parse_args(argv)
+    return command_line.run("asrc-report", lambda: _report(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.parser(
+        "asrc-report",
+        "Run an integer network and the float model it came from on the same test samples; report accuracy, "
+        "agreement, events, storage and modelled energy.",
+        EXAMPLES,
+    )
+    add = parser.add_argument
+    add("network", metavar="NETWORK.safetensors", help="integer network written by asrc-export")
+    add("--float", dest="model", metavar="MODEL.pt", required=True, help="the checkpoint it was exported from")
+    add("--data", metavar="NAME", help="data set (default: the one trained on)")
+    command_line.add_data_folder(parser)
+    add("--limit", metavar="N", type=command_line.positive, help="only the first N test samples")
+    add("--engine", choices=["native", "numpy", "onnx"], default="native", help="all give the same bits")
+    command_line.add_outputs(parser, "the report", ".html, .json, .csv, .md, .txt")
+    return parser
+
+
+def _report(options: argparse.Namespace) -> None:
+    from asrc_core.files import by_suffix
+    from asrc_core.files.atomic import require_writable
+    from asrc_export.engines import select
+    from asrc_export.report import contents, formats, sections
+
+    for path in options.out:
+        by_suffix.require(path, formats.WRITERS)
+        require_writable(path)
+    chosen = select.engine(options.engine)
+    content = contents.build(
+        options.network,
+        options.model,
+        engine=chosen.run,
+        engine_name=chosen.name,
+        data_name=options.data,
+        limit=options.limit,
+    )
+    if not options.out:
+        print(formats.text(content), end="")
+        return
+    print(sections.summary(content))
+    for path in options.out:
+        formats.write(content, path)
+        print(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Samples in the form in which an integer network takes them."""

@@ -1,0 +1,40 @@
+"""A data set's samples in the form and order in which a network takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_core.contract.network import InputFormat, IntegerNetwork
+from asrc_core.errors import InvalidData, InvalidSetting
+from asrc_train import data
+from asrc_train.data.dataset import Dataset, in_order
+from asrc_train.trained.freeze import FrozenNetwork
+
+
+def dataset_for(network: IntegerNetwork, name: str | None = None) -> Dataset:
+    """The data set of that name (by default the one trained on), its steps in the network's order.
+
+    Raises UnknownName, InvalidSetting if the network does not say what it was trained on, InvalidData if the
+    samples' steps, channels or range are not the network's.
+    """
+    name = name or network.provenance.get("data")
+    if not isinstance(name, str):
+        raise InvalidSetting("--data", "the network does not say what it was trained on, name a data set")
+    return _fitting(name, network.input, network.steps, network.permutation)
+
+
+def calibration_for(frozen: FrozenNetwork, name: str) -> Dataset:
+    """The data set of that name for a network that has no integers yet. Raises UnknownName, InvalidData."""
+    entry = InputFormat(frozen.channels, 0, frozen.maximum, frozen.scale)
+    return _fitting(name, entry, frozen.steps, frozen.permutation)
+
+
+def _fitting(name: str, entry: InputFormat, steps: int, order: NDArray[np.int64] | None) -> Dataset:
+    shape = data.shape(name)
+    mine = f"{shape.steps} steps of {shape.channels} values from 0 to {shape.maximum}"
+    theirs = f"{steps} steps of {entry.channels} values from {entry.minimum} to {entry.maximum}"
+    if mine != theirs:
+        why = f"its samples are {mine}, the network's are {theirs}"
+        raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on")
+    return in_order(data.load(name), order)

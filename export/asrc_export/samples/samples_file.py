@@ -1,0 +1,57 @@
+"""Samples in an .npz file, `x` (n, T, channels) of integers: what asrc-check writes and asrc-sim takes."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_core.errors import UnreadableFile
+from asrc_core.files.atomic import replacing
+
+MAX_CELLS = 2**28
+"""At most so many values are read."""
+
+
+def save(path: str | Path, x: NDArray[np.integer[Any]], more: Mapping[str, NDArray[Any]] | None = None) -> None:
+    """Write the samples, and arrays that say more of them. Raises UnwritableOutput."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, x=x, **(more or {}))
+
+
+def load(path: str | Path) -> NDArray[np.integer[Any]]:
+    """The samples. Their size is known before they are unpacked. Raises UnreadableFile."""
+
+    def refuse(why: str) -> UnreadableFile:
+        return UnreadableFile(path, "samples", why, "give an .npz file with integers x (samples, steps, channels)")
+
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("x.npy") as file:
+            shape, dtype = _header(file)
+        if dtype.kind not in "iub" or len(shape) != 3:
+            raise refuse(f"its x is {dtype} of shape {shape}")
+        if math.prod(shape) > MAX_CELLS:
+            raise refuse(f"its x has {math.prod(shape):,} values, more than {MAX_CELLS:,}")
+        with np.load(path, allow_pickle=False) as arrays:
+            x: NDArray[np.integer[Any]] = arrays["x"]
+    except OSError as error:
+        raise refuse(error.strerror or str(error)) from error
+    except KeyError as error:
+        raise refuse("it holds no x") from error
+    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        raise refuse("it is not a whole .npz file") from error
+    return x
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of the array in a .npy file. Raises ValueError."""
+    form: Any = np.lib.format  # has no types
+    version = form.read_magic(file)
+    read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype

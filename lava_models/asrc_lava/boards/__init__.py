@@ -1,0 +1,1 @@
+"""A board in place of Lava's simulation."""

@@ -1,0 +1,1 @@
+"""`asrc-sim` and `asrc-demo`."""

@@ -1,0 +1,193 @@
+"""asrc-sim: run an integer network on a data set, on any backend, with the same bits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from asrc_core.command import command_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asrc_core.contract.network import IntegerNetwork
+    from asrc_core.contract.result import Result
+    from asrc_lava.boards.board import Measured
+
+BACKENDS = ("native", "numpy", "onnx", "lava", "loihi2")
+
+EXAMPLES = """\
+  asrc-sim model.loihi2.safetensors
+  asrc-sim model.loihi2.safetensors --backend lava --limit 20
+  asrc-sim model.loihi2.safetensors --backend lava --graph single --limit 5 --compare numpy
+  asrc-sim model.loihi2.safetensors --backend numpy --trace out.npz --limit 4
+  asrc-sim model.loihi2.safetensors --json
+  asrc-sim model.loihi2.safetensors --input samples.npz
+  SLURM=1 asrc-sim model.loihi2.safetensors --backend loihi2 --limit 200 --json
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    options = _parser().parse_args(argv)
+    return command_line.run("asrc-sim", lambda: _simulate(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.parser(
+        "asrc-sim",
+        "Run an integer network on a data set and print accuracy and spikes. All backends give the same integers.",
+        EXAMPLES,
+    )
+    add = parser.add_argument
+    add("network", metavar="NETWORK.safetensors", help="integer network written by asrc-export")
+    add(
+        "--backend", choices=BACKENDS, default="native", help="default: native; loihi2 is a board, see docs/hardware.md"
+    )
+    add("--graph", choices=["batched", "single"], default="batched", help="lava: many samples at once, or one by one")
+    add("--data", metavar="NAME", help="data set (default: the one trained on)")
+    command_line.add_data_folder(parser)
+    add("--input", metavar="FILE.npz", help="integers x (samples, steps, channels), fed as they are, instead of data")
+    add("--split", choices=["train", "test"], default="test", help="default: test")
+    add("--limit", metavar="N", type=command_line.positive, help="only the first N samples")
+    add("--trace", metavar="FILE.npz", help="write every spike and membrane of every layer")
+    add(
+        "--compare", metavar="BACKEND", choices=BACKENDS, help="run this backend too; name the first difference, if any"
+    )
+    add("--deadline", metavar="SECONDS", type=command_line.positive, help="lava, loihi2: give up after that long")
+    add("--json", action="store_true", help="print one JSON object instead of text")
+    return parser
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    import json
+    import time
+
+    from asrc_core.contract import network_file, parity
+    from asrc_core.files.atomic import require_writable
+
+    if options.trace:
+        require_writable(options.trace)
+    network = network_file.load(options.network)
+    x, y = _samples(network, options)
+    x, y = x[: options.limit], y if y is None else y[: options.limit]
+    tracing = bool(options.trace or options.compare)
+    started = time.perf_counter()
+    backend, result, measured = _run(options.backend, network, x, tracing, options)
+    seconds = time.perf_counter() - started
+    if options.compare:
+        other, second, _ = _run(options.compare, network, x, True, options)
+        parity.require_equal(network, result, second, (backend, other))
+    if options.trace:
+        _write_trace(network, result, options.trace)
+    outcome: dict[str, Any] = {
+        "backend": backend,
+        "samples": len(x),
+        "seconds": seconds,
+        "accuracy": None if y is None else float((result.predictions == y).mean()),
+        "predictions": result.predictions.tolist(),
+        "logits": result.logits.tolist(),
+        "spikes_per_layer": result.spikes_per_layer,
+        "saturations_per_layer": [count.saturations for count in result.counts],
+        "synaptic_operations_per_layer": [c.feedforward_operations + c.recurrent_operations for c in result.counts],
+    }
+    if measured is not None:
+        outcome["measured"] = measured.per_sample(len(x))
+        outcome["modelled"] = _modelled(network, result, len(x))
+    if options.json:
+        print(json.dumps(outcome))
+        return
+    spikes = "/".join(f"{count / len(x):.1f}" for count in result.spikes_per_layer)
+    rate = len(x) / seconds
+    print(f"{backend}: {len(x)} samples in {seconds:.2f} s ({rate:,.1f} samples/s, start-up included)")
+    answers = "no labels" if y is None else f"accuracy {outcome['accuracy']:.2%}"
+    print(f"{answers}, spikes per sample {spikes}")
+    saturated = sum(outcome["saturations_per_layer"])
+    if saturated:
+        print(f"warning: {saturated} accumulator steps saturated at 24 bits")
+    if options.compare:
+        print(f"equal to {other}, bit for bit: logits, counts, every spike, every membrane")
+    if measured is not None:
+        _print_energy(outcome["measured"], outcome["modelled"])
+    if options.trace:
+        print(options.trace)
+
+
+def _samples(
+    network: IntegerNetwork, options: argparse.Namespace
+) -> tuple[NDArray[np.integer[Any]], NDArray[np.int64] | None]:
+    """Samples in the network's order of steps and their labels; those of --input have none."""
+    if options.input:
+        from asrc_export.samples import samples_file
+
+        return samples_file.load(options.input), None
+    from asrc_export.samples.dataset_samples import dataset_for
+
+    dataset = dataset_for(network, options.data)
+    return (dataset.test_x, dataset.test_y) if options.split == "test" else (dataset.train_x, dataset.train_y)
+
+
+def _run(
+    backend: str, network: IntegerNetwork, x: NDArray[np.integer[Any]], trace: bool, options: argparse.Namespace
+) -> tuple[str, Result, Measured | None]:
+    if backend not in ("lava", "loihi2"):
+        from asrc_export.engines import select
+
+        engine = select.engine(backend)
+        return engine.name, engine.run(network, x, trace=trace), None
+    from asrc_core.command import progress
+    from asrc_lava.host import run
+
+    # Lava's first step starts processes, so the bar counts steps of Lava, not samples.
+    with progress.bar("Lava", 1) as update:
+
+        def report(done: int, total: int) -> None:
+            update(done / total, f"{done:,} of {total:,} Lava steps")
+
+        if backend == "loihi2":
+            return backend, *run.run_on_board(network, x, trace=trace, deadline_s=options.deadline, progress=report)
+        result = run.run(network, x, trace=trace, graph=options.graph, deadline_s=options.deadline, progress=report)
+        return backend, result, None
+
+
+def _modelled(network: IntegerNetwork, result: Result, samples: int) -> dict[str, float] | None:
+    """Energy of one sample from counted events and the target's prices, in joules; None if nobody published any."""
+    from asrc_export.chip import energy, target
+
+    estimate = energy.on_chip(network, result.counts, samples, target.of(network.target, network.provenance))
+    if estimate is None:
+        return None
+    return {"low_joules": estimate.low_nj * 1e-9, "high_joules": estimate.high_nj * 1e-9}
+
+
+def _print_energy(measured: dict[str, float], modelled: dict[str, float] | None) -> None:
+    print(
+        f"measured a sample, whole board: {measured['seconds'] * 1e3:.3g} ms, {measured['total_joules'] * 1e6:.3g} uJ, "
+        f"of which dynamic {measured['dynamic_joules'] * 1e6:.3g} uJ"
+    )
+    if modelled is None:
+        print("modelled: nothing, no energy per event is published for this chip")
+    else:
+        low, high = (modelled[end] * 1e6 for end in ("low_joules", "high_joules"))
+        print(f"modelled a sample, dynamic: {low:.3g} to {high:.3g} uJ")
+
+
+def _write_trace(network: IntegerNetwork, result: Result, path: str) -> None:
+    import numpy as np
+
+    from asrc_core.files.atomic import replacing
+
+    assert result.trace is not None
+    arrays: dict[str, Any] = {"logits": result.logits, f"{network.readout.name}.accumulator": result.trace.readout}
+    for layer, trace in zip(network.layers, result.trace.layers, strict=True):
+        arrays[f"{layer.name}.spikes"] = trace.spikes
+        arrays[f"{layer.name}.membrane"] = trace.membrane
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

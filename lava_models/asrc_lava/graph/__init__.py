@@ -1,0 +1,1 @@
+"""The integer network as Lava processes."""

@@ -1,0 +1,1 @@
+"""Lava in a process of its own, kept at arm's length."""

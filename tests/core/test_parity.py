@@ -1,0 +1,64 @@
+"""A difference between two runs is named by its first layer, step and neuron."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.parity import first_difference, require_equal
+from asrc_core.contract.random_network import random_network
+from asrc_core.contract.result import LayerTrace, Result, Trace, joined
+from asrc_core.errors import ParityBroken
+from asrc_export.engines import numpy as engine
+
+
+@pytest.fixture
+def network() -> IntegerNetwork:
+    return random_network(2, widths=(5, 4), spans=(2, 3), steps=8)
+
+
+@pytest.fixture
+def result(network: IntegerNetwork) -> Result:
+    return engine.run(network, np.random.default_rng(0).integers(0, 256, (3, 8, 1)), trace=True)
+
+
+def with_membrane_off(result: Result, layer: int, at: tuple[int, int, int]) -> Result:
+    assert result.trace is not None
+    layers = list(result.trace.layers)
+    membrane = layers[layer].membrane.copy()
+    membrane[at] += 1
+    layers[layer] = LayerTrace(layers[layer].spikes, membrane)
+    return replace(result, trace=Trace(tuple(layers), result.trace.readout))
+
+
+def test_equal_runs_have_no_difference(network: IntegerNetwork, result: Result) -> None:
+    assert first_difference(network, result, result) is None
+
+
+def test_the_earliest_step_is_named_with_layer_sample_neuron_and_values(
+    network: IntegerNetwork, result: Result
+) -> None:
+    other = with_membrane_off(with_membrane_off(result, 0, (6, 0, 0)), 1, (4, 2, 3))
+    found = first_difference(network, result, other)
+    assert found is not None
+    assert found.startswith("layer 'layer1', step 4, sample 2, neuron 3: membrane ")
+    with pytest.raises(ParityBroken, match="'lava' and 'numpy' part ways at layer 'layer1', step 4"):
+        require_equal(network, result, other, ("lava", "numpy"))
+
+
+def test_logits_and_counts_are_compared_without_traces(network: IntegerNetwork, result: Result) -> None:
+    plain = replace(result, trace=None)
+    logits = plain.logits.copy()
+    logits[1, 2] += 1
+    assert "sample 1, class 2" in (first_difference(network, plain, replace(plain, logits=logits)) or "")
+    counts = (replace(plain.counts[0], saturations=plain.counts[0].saturations + 1), *plain.counts[1:])
+    assert "counts of 'layer0'" in (first_difference(network, plain, replace(plain, counts=counts)) or "")
+
+
+def test_parts_of_a_batch_join_to_the_whole(network: IntegerNetwork) -> None:
+    x = np.random.default_rng(4).integers(0, 256, (5, 8, 1))
+    parts = [engine.run(network, x[:2], trace=True), engine.run(network, x[2:], trace=True)]
+    assert first_difference(network, engine.run(network, x, trace=True), joined(parts)) is None

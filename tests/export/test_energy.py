@@ -1,0 +1,170 @@
+"""Energy and time: counted events times cited constants, as a range, and never a joule without a source."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.random_network import random_network
+from asrc_core.contract.result import LayerCounts
+from asrc_export.chip import energy, target
+from asrc_export.chip.energy import Events
+from asrc_export.chip.placement import Placement, place
+from asrc_export.chip.shape import of_network
+from asrc_export.engines import numpy as engine
+from asrc_export.report import costs
+
+LOIHI1, LOIHI2 = target.load("loihi1"), target.load("loihi2")
+CMOS = target.load_baseline("cmos45nm")
+SAMPLES, STEPS = 3, 12
+
+Case = tuple[IntegerNetwork, tuple[LayerCounts, ...], Placement]
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    """A network on several cores, what happened in it, and where it lies."""
+    network = random_network(1, channels=2, widths=(120, 256, 256), spans=(2, 4, 3), classes=10, steps=STEPS)
+    x = np.random.default_rng(0).integers(0, 256, (SAMPLES, STEPS, 2))
+    counts = engine.run(network, x).counts
+    assert all(count.spikes for count in counts[:-1])
+    placed = place(of_network(network).layers, LOIHI1, "delay-line")
+    assert len(placed.cores) > 1
+    return network, counts, placed
+
+
+def test_events_are_the_engines_counts_for_one_sample(case: Case) -> None:
+    network, counts, _ = case
+    first, second, _, readout = energy.events(network, counts, SAMPLES)
+    assert first.graded_operations == counts[0].feedforward_operations / SAMPLES
+    assert first.feedforward_operations == 0
+    assert second.graded_operations == 0
+    assert second.feedforward_operations == counts[1].feedforward_operations / SAMPLES
+    assert second.recurrent_operations == counts[1].recurrent_operations / SAMPLES
+    assert second.messages == second.spikes == counts[1].spikes / SAMPLES
+    assert readout.neuron_updates == STEPS * 10
+    assert readout.spikes == 0
+
+
+def test_a_spike_is_one_message_to_each_core_that_it_goes_to(case: Case) -> None:
+    network, counts, placed = case
+    found = energy.events(network, counts, SAMPLES, placed)
+    names = ["layer0", "layer1", "layer2", "readout"]
+    cores = [len(placed.cores_of(name)) for name in names]
+    for i in range(3):
+        returned = counts[i].recurrent_operations / network.layers[i].neurons
+        expected = (returned * cores[i] + counts[i].spikes * cores[i + 1]) / SAMPLES
+        assert found[i].messages == pytest.approx(expected)
+    assert found[3].messages == 0
+
+
+def test_binary_inputs_are_additions() -> None:
+    network = random_network(0, widths=(5,), spans=(2,), steps=4, input_range=(0, 1))
+    counts = engine.run(network, np.ones((1, 4, 1), np.int64)).counts
+    first = energy.events(network, counts, 1)[0]
+    assert first.feedforward_operations == 4 * 5
+    assert first.graded_operations == 0
+
+
+def test_what_several_taps_send_is_multiplied_not_added() -> None:
+    network = random_network(0, widths=(30,), spans=([(1, 2), (3, 1)],), steps=12, input_range=(0, 1))
+    counts = engine.run(network, np.ones((1, 12, 1), np.int64)).counts
+    first = energy.events(network, counts, 1)[0]
+    assert first.graded_operations == counts[0].recurrent_operations > 0
+    assert first.recurrent_operations == 0
+    estimate = energy.on_chip(network, counts, 1, LOIHI1)
+    assert estimate is not None
+    assert "not products of graded messages" in estimate.covers
+
+
+def test_energy_is_events_times_cited_constants(case: Case) -> None:
+    network, counts, placed = case
+    estimate = energy.on_chip(network, counts, SAMPLES, LOIHI1, placed)
+    assert estimate is not None
+    total = sum(energy.events(network, counts, SAMPLES, placed), Events())
+    operations = total.feedforward_operations + total.recurrent_operations
+    common = 3.0 * total.hops_east_west
+    low = common + 23.6 * operations + 52 * total.neuron_updates + 1.7 * total.messages + 4.0 * total.hops_north_south
+    high = common + 35.5 * operations + 81 * total.neuron_updates + 111 * total.messages + 4.2 * total.hops_north_south
+    assert estimate.low_nj == pytest.approx(low / 1000)
+    assert estimate.high_nj == pytest.approx(high / 1000)
+    assert estimate.basis == "modelled"
+    assert "static power" in estimate.covers.split("not ")[1]
+    assert any("Davies" in source for source in estimate.sources)
+    assert any("SANA-FE" in source for source in estimate.sources)
+    assert sum(part[0] for part in estimate.breakdown.values()) == pytest.approx(estimate.low_nj)
+
+
+def test_no_joule_and_no_second_is_given_for_a_target_without_published_ones(case: Case) -> None:
+    network, counts, placed = case
+    assert energy.on_chip(network, counts, SAMPLES, LOIHI2, placed) is None
+    assert energy.latency(network, counts, SAMPLES, STEPS, LOIHI2, placed) is None
+    content: dict[str, Any] = costs.energy_data(network, counts, SAMPLES, STEPS, LOIHI2)
+    assert content["targets_without_published_prices"] == ["loihi2"]
+    assert [each["basis"] for each in content["latency"]] == [None, "modelled"]
+    assert content["events_per_sample"][1]["spikes"] > 0
+
+
+def test_a_users_constants_bring_joules(case: Case) -> None:
+    network, counts, _ = case
+    mine = LOIHI2.model_copy(update={"name": "mine", "energy": LOIHI1.energy})
+    estimate = energy.on_chip(network, counts, SAMPLES, mine)
+    assert estimate is not None
+    assert estimate.low_nj > 0
+    assert "mine" in estimate.name
+
+
+def test_static_power_is_named_and_in_no_estimate(case: Case) -> None:
+    network, counts, _ = case
+    content = costs.energy_data(network, counts, SAMPLES, STEPS, LOIHI2)
+    loihi2, loihi1 = content["static_power"]
+    assert (loihi2["low_w"], loihi2["high_w"]) == (0.232, 0.282)
+    assert loihi1["low_w"] is None  # no public figure
+
+
+def test_a_step_takes_as_long_as_the_busiest_core_and_the_barrier(case: Case) -> None:
+    network, counts, placed = case
+    found = energy.latency(network, counts, SAMPLES, STEPS, LOIHI1, placed)
+    assert found is not None
+    happened = energy.events(network, counts, SAMPLES)
+    sizes = {layer.name: layer.neurons for layer in network.layers} | {"readout": 10}
+    load = {
+        name: (each.feedforward_operations + each.recurrent_operations) / STEPS / sizes[name]
+        for name, each in zip(sizes, happened, strict=True)
+    }
+    slowest = max(
+        sum(share.neurons * (3.5 * load[share.layer] + 5.3) for share in core.shares) for core in placed.cores
+    )
+    assert found.low_ns_per_step == pytest.approx(slowest + 113)
+    assert found.high_ns_per_step > found.low_ns_per_step
+    assert found.low_us_per_sample == pytest.approx(found.low_ns_per_step * (STEPS + 3) / 1000)
+    assert found.busiest_core in {(core.seat.chip, core.seat.index) for core in placed.cores}
+
+
+def test_float_networks_are_priced_by_their_operations(case: Case) -> None:
+    network, counts, _ = case
+    synapses = 120 * (2 + 120) + 256 * (120 + 256) + 256 * (256 + 256)
+    dense = energy.float_dense(network, STEPS, CMOS)
+    assert dense.low_nj == pytest.approx((synapses + 2560) * STEPS * 4.6 / 1000)
+    assert dense.high_nj == pytest.approx((synapses + 2560) * STEPS * (4.6 + 5) / 1000)
+    gru = energy.float_gru(network, STEPS, CMOS)
+    assert gru.low_nj == pytest.approx((3 * synapses + 2560 + 3 * 632) * STEPS * 4.6 / 1000)
+    spiking = energy.float_spiking(network, counts, SAMPLES, CMOS)
+    total = sum(energy.events(network, counts, SAMPLES), Events())
+    assert spiking.low_nj == pytest.approx(
+        (
+            0.9 * (total.feedforward_operations + total.recurrent_operations)
+            + 4.6 * (total.graded_operations + total.neuron_updates)
+        )
+        / 1000
+    )
+    assert spiking.low_nj < dense.low_nj < gru.low_nj
+
+
+def test_events_add_field_by_field() -> None:
+    ones = Events(*(1.0 for _ in fields(Events)))
+    assert ones + ones == Events(*(2.0 for _ in fields(Events)))

@@ -1,0 +1,351 @@
+"""ONNX Runtime computes the same bits as the NumPy engine, from a file that stands on its own."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
+from strategies import cases
+
+from asrc_core import __version__
+from asrc_core.contract import network_file
+from asrc_core.contract.arithmetic import STATE_MAX
+from asrc_core.contract.network import InputFormat, IntegerNetwork, validate
+from asrc_core.contract.parity import require_equal
+from asrc_core.contract.random_network import random_network
+from asrc_core.errors import BackendFailed, InvalidData, InvalidNetwork, SpanTooLong, UnwritableOutput
+from asrc_export.engines import numpy as reference
+from asrc_export.engines import onnx as engine
+from asrc_export.onnx_model import graph
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "run_onnx.py"
+
+
+def require_parity(network: IntegerNetwork, x: NDArray[np.integer]) -> None:
+    """With the trace and without: they are two different models."""
+    expected = reference.run(network, x, trace=True)
+    require_equal(network, expected, engine.run(network, x, trace=True), ("numpy", "onnx"))
+    require_equal(network, expected, engine.run(network, x), ("numpy", "onnx"))
+
+
+def batch_for(network: IntegerNetwork, samples: int = 3, seed: int = 0) -> NDArray[np.int32]:
+    entry = network.input
+    shape = (samples, network.steps, entry.channels)
+    return np.random.default_rng(seed).integers(entry.minimum, entry.maximum + 1, shape, dtype=np.int32)
+
+
+@st.composite
+def unlike_layers(draw: st.DrawFn) -> tuple[IntegerNetwork, NDArray[np.int32]]:
+    """A case whose layers differ in decay, reset and exponents, which the model works on side by side."""
+    network, x = draw(cases(max_width=20, max_steps=30))
+    layers = [
+        replace(
+            layer,
+            decay=draw(st.sampled_from([0, 1, 409, 2048, 3072, 4095, 4096])),
+            reset=draw(st.sampled_from(["soft", "hard"])),
+            feedforward_exponent=draw(st.integers(-8, 2)),
+            recurrent_exponent=draw(st.integers(-8, 2)),
+        )
+        for layer in network.layers
+    ]
+    try:
+        return validate(replace(network, layers=tuple(layers))), x
+    except InvalidNetwork:
+        assume(False)
+        raise
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases())
+def test_random_networks_agree_bit_for_bit(case: tuple[IntegerNetwork, NDArray[np.int32]]) -> None:
+    require_parity(*case)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(max_span=63, max_steps=80, max_width=20))
+def test_networks_with_synaptic_delays_agree_bit_for_bit(case: tuple[IntegerNetwork, NDArray[np.int32]]) -> None:
+    require_parity(*case)
+
+
+@settings(max_examples=60, deadline=None)
+@given(unlike_layers())
+def test_networks_of_unlike_layers_agree_bit_for_bit(case: tuple[IntegerNetwork, NDArray[np.int32]]) -> None:
+    require_parity(*case)
+
+
+@pytest.mark.parametrize("span", [1, 31, 32, 33, 62, 63])
+def test_every_length_of_history_agrees(span: int) -> None:
+    network = random_network(span, widths=(12, 9), spans=(span, 1), steps=70, mapping="synaptic-delay")
+    require_parity(network, batch_for(network))
+
+
+def test_layers_of_several_taps_beside_layers_of_one_agree() -> None:
+    spans = ([(1, 3), (2, 1), (32, 99)], 5, [(3, 64), (31, 63)])
+    network = random_network(2, widths=(12, 30, 9), spans=spans, steps=60, exponents=(0, -3))
+    require_parity(network, batch_for(network))
+    assert engine.run(network, batch_for(network)).counts[2].recurrent_operations
+
+
+@pytest.mark.parametrize("reset", ["soft", "hard"])
+def test_saturated_membranes_and_accumulators_agree(reset: str) -> None:
+    network = random_network(
+        1, widths=(20, 30), spans=(3, 7), steps=60, decay=0, activation_shift=10, threshold=STATE_MAX, reset=reset
+    )
+    network = validate(replace(network, readout=replace(network.readout, exponent=12)))
+    x = batch_for(network)
+    require_parity(network, x)
+    assert all(count.saturations for count in engine.run(network, x).counts)
+
+
+@pytest.mark.parametrize("decay", [0, 1, 16, 410, 2047, 2048, 3840, 3841, 4080, 4095, 4096])
+def test_decay_of_large_membranes_of_both_signs_rounds_toward_zero(decay: int) -> None:
+    network = random_network(decay, widths=(40,), spans=(5,), steps=40, activation_shift=9, decay=decay)
+    x = batch_for(network)
+    membranes = reference.run(network, x, trace=True).trace.layers[0].membrane
+    assert membranes.min() < -(2**20)
+    assert membranes.max() > 2**20
+    require_parity(network, x)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "used"),
+    [(0, 127, 8), (0, 128, 8), (0, 255, 8), (-128, 127, 8), (-32768, 32767, 8), (1 - 2**23, 2**23 - 1, 1)],
+)
+def test_graded_input_agrees_at_the_ends_of_its_range(low: int, high: int, used: int) -> None:
+    """Pairs of the largest 8-bit products are what some processors' 8-bit kernels saturate on."""
+    network = random_network(0, channels=8, widths=(6,), spans=(2,), steps=20, activation_shift=0)
+    weights = np.where(np.arange(8) < used, -256, 0)
+    layer = replace(network.layers[0], feedforward=np.tile(weights, (6, 1)), feedforward_exponent=-8, threshold=99)
+    network = validate(replace(network, input=InputFormat(8, low, high, 1.0), layers=(layer,)))
+    x = np.where(batch_for(network) > (low + high) // 2, np.int32(high), np.int32(low))
+    require_parity(network, x)
+
+
+@pytest.mark.parametrize(
+    ("fan_in", "low", "high", "operator", "type_name"),
+    [
+        (8, 0, 127, "MatMulInteger", "int8"),
+        (8, 0, 128, "MatMul", "int32"),
+        (8, -1, 1, "MatMul", "int32"),
+    ],
+)
+def test_graded_input_never_meets_a_kernel_that_could_overflow(
+    fan_in: int, low: int, high: int, operator: str, type_name: str
+) -> None:
+    """Which this machine's kernels may not do, and another's may: so the choice of operator is held, too."""
+    network = random_network(0, channels=fan_in, widths=(4,), spans=(1,), steps=5, activation_shift=0)
+    weights = np.tile(np.repeat([254, -254], fan_in // 2), (4, 1))
+    layer = replace(network.layers[0], feedforward=weights)
+    network = validate(replace(network, input=InputFormat(fan_in, low, high, 1.0), layers=(layer,)))
+    _, body = graphs(graph.build(network).graph)
+    constants = {constant.name: onnx.numpy_helper.to_array(constant) for constant in body.initializer}
+    (product,) = [node for node in body.node if np.array_equal(constants.get(node.input[-1]), weights.T // 2)]
+    assert product.op_type == operator
+    assert constants[product.input[1]].dtype == type_name
+    require_parity(network, batch_for(network))
+
+
+def test_shifts_by_more_than_32_bits_of_nothing_agree() -> None:
+    network = random_network(0, widths=(4,), spans=(1,), steps=9)
+    silent = np.zeros((4, 4), np.int64)
+    layer = replace(
+        network.layers[0],
+        feedforward=silent[:, :1],
+        recurrent=silent,
+        feedforward_exponent=16,
+        recurrent_exponent=16,
+        activation_shift=16,
+    )
+    network = validate(replace(network, layers=(layer,)))
+    require_parity(network, batch_for(network))
+
+
+def test_onnx_own_evaluator_agrees_too() -> None:
+    """The bits follow from the ONNX specification, not from one runtime."""
+    for seed, exponent, decay in [(0, -3, 410), (1, 2, 2048), (2, 0, 4095)]:
+        network = random_network(
+            seed, widths=(7, 5), spans=(3, 2), steps=15, exponents=(exponent, -1), activation_shift=2, decay=decay
+        )
+        x = batch_for(network)
+        expected = reference.run(network, x)
+        logits, spikes, _, saturations = ReferenceEvaluator(graph.build(network)).run(None, {"x": x})
+        assert np.array_equal(logits, expected.logits)
+        assert spikes.sum(axis=0).tolist() == [count.spikes for count in expected.counts]
+        assert saturations.sum(axis=0).tolist() == [count.saturations for count in expected.counts]
+
+
+def test_one_session_takes_any_batch_and_length() -> None:
+    network = random_network(0, widths=(16, 8), spans=(4, 6), steps=20, channels=2)
+    session = onnxruntime.InferenceSession(graph.build(network).SerializeToString())
+    for batch, steps in [(1, 1), (5, 20), (2, 33), (1, 7)]:
+        x = np.random.default_rng(steps).integers(0, 256, (batch, steps, 2), dtype=np.int32)
+        expected = reference.run(network, x)
+        logits, spikes = session.run(["logits", "spikes"], {"x": x})
+        assert np.array_equal(logits, expected.logits)
+        assert spikes.shape == (batch, 3)
+        assert spikes.sum(axis=0).tolist() == [count.spikes for count in expected.counts]
+
+
+def test_batches_run_in_chunks_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = random_network(0, widths=(8,), spans=(4,), steps=12)
+    monkeypatch.setattr(engine, "STEP_CELLS", 20)
+    require_parity(network, batch_for(network, samples=5))
+
+
+def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from graphs(attribute.g)
+
+
+@settings(max_examples=10, deadline=None)
+@given(cases(max_span=63), st.booleans())
+def test_the_checker_accepts_and_every_tensor_is_an_integer(
+    case: tuple[IntegerNetwork, NDArray[np.int32]], trace: bool
+) -> None:
+    model = graph.build(case[0], trace=trace)
+    onnx.checker.check_model(model, full_check=True)
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    integer = {
+        onnx.helper.np_dtype_to_tensor_dtype(np.dtype(name))
+        for name in ("bool", "uint8", "int8", "int32", "uint32", "int64", "uint64")
+    }
+    main, body = graphs(inferred.graph)
+    for part in (main, body):
+        types = {
+            value.name: value.type.tensor_type.elem_type for value in (*part.input, *part.output, *part.value_info)
+        }
+        types |= {constant.name: constant.data_type for constant in part.initializer}
+        used = {name for node in part.node for name in (*node.input, *node.output)}
+        assert used <= types.keys()
+        assert {constant.name for constant in part.initializer} <= used  # runtimes warn of a constant nobody needs
+        assert set(types.values()) <= integer
+        assert {node.domain for node in part.node} == {""}
+
+
+def test_the_file_describes_itself(tmp_path: Path) -> None:
+    network = random_network(0, widths=(8,), spans=(4,), steps=12)
+    network = replace(network, permutation=np.arange(12)[::-1].copy(), provenance={"data": "digits"})
+    graph.save(network, tmp_path / "model.onnx")
+    model = onnx.load(tmp_path / "model.onnx")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(metadata["asrc"]) == json.loads(network_file.manifest(network))
+    assert json.loads(metadata["permutation"]) == list(range(12))[::-1]
+    assert (model.producer_name, model.producer_version) == ("asrc", __version__)
+    assert "from 0 to 255" in model.doc_string
+    assert [(port.name, port.type.tensor_type.shape.dim[0].dim_param) for port in model.graph.output] == [
+        (name, "B") for name in ("logits", "spikes", "delivered", "saturations")
+    ]
+
+
+def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:
+    network = random_network(0, widths=(8,), spans=(4,), steps=12)
+    for name in ("a", "b"):
+        graph.save(network, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_example_needs_the_file_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from sklearn.datasets import load_digits
+
+    assert "asrc_" not in EXAMPLE.read_text(encoding="utf-8")
+    order = np.random.default_rng(0).permutation(64)
+    network = replace(random_network(0, widths=(16,), spans=(5,), steps=64, input_range=(0, 16)), permutation=order)
+    graph.save(network, tmp_path / "model.onnx")
+    monkeypatch.setattr(sys, "argv", [str(EXAMPLE), str(tmp_path / "model.onnx")])
+    runpy.run_path(str(EXAMPLE))
+    pixels, labels = load_digits(return_X_y=True)
+    expected = reference.run(network, pixels.astype(np.int32)[:, order, None]).predictions
+    assert capsys.readouterr().out.splitlines() == [
+        " ".join(["first predictions:", *map(str, expected[:20])]),
+        f"{(expected == labels).mean():.1%} of 1797 digits are right",
+    ]
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
+def test_a_missing_package_is_said_in_a_sentence(missing: str) -> None:
+    script = f"""
+import sys
+sys.modules[{missing!r}] = None
+from asrc_export.engines import onnx as engine
+from asrc_core.contract.random_network import random_network
+from asrc_core.errors import BackendMissing
+import numpy as np
+try:
+    engine.run(random_network(0, widths=(3,), spans=(1,), steps=2), np.zeros((1, 2, 1), np.int32))
+except BackendMissing as error:
+    print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert f"package '{missing}' is not installed" in ran.stdout
+    assert "pip install 'asrc-toolchain[onnx]'" in ran.stdout
+
+
+def test_a_runtime_that_refuses_is_a_named_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = random_network(0, widths=(3,), spans=(1,), steps=2)
+    monkeypatch.setattr(engine, "build", lambda network, trace: onnx.ModelProto())
+    with pytest.raises(BackendFailed, match="backend 'onnx' failed"):
+        engine.run(network, batch_for(network))
+
+
+def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    network = random_network(0, widths=(3,), spans=(1,), steps=2)
+    for path in (tmp_path / "absent" / "model.onnx", tmp_path):
+        with pytest.raises(UnwritableOutput, match=f"cannot write '{path}'"):
+            graph.save(network, path)
+
+
+def test_a_network_that_cannot_be_exported_leaves_the_old_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"old")
+    network = random_network(0, widths=(3,), spans=(1,), steps=2)
+    too_long = replace(network, layers=(replace(network.layers[0], span=33),))
+    with pytest.raises(SpanTooLong, match="'layer0' has span 33"):
+        graph.save(too_long, path)
+    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+    assert path.read_bytes() == b"old"
+
+
+def test_weights_beyond_what_the_format_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = random_network(0, widths=(3,), spans=(1,), steps=2)
+    monkeypatch.setattr(graph, "MAX_BYTES", 50)
+    with pytest.raises(InvalidNetwork, match="exceed the 2 GiB"):
+        graph.build(network)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.zeros((1, 2, 1), np.float32),
+        np.zeros((0, 2, 1), np.int32),
+        np.zeros((1, 0, 1), np.int32),
+        np.zeros((1, 2, 2), np.int32),
+        np.full((1, 2, 1), 256, np.int32),
+    ],
+)
+def test_samples_that_do_not_fit_are_refused(x: NDArray[np.generic]) -> None:
+    with pytest.raises(InvalidData, match="input samples"):
+        engine.run(random_network(0, widths=(3,), spans=(1,), steps=2), x)
+
+
+@pytest.mark.parametrize("stride", [-1, 2])
+def test_samples_need_not_be_contiguous(stride: int) -> None:
+    network = random_network(0, widths=(5,), spans=(2,), steps=10)
+    require_parity(network, batch_for(network, samples=4).astype(np.uint8)[::stride])

@@ -1,0 +1,273 @@
+"""Placement keeps every budget, places every neuron once, and stays close to what no placement can beat."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asrc_core.contract.arithmetic import Mapping
+from asrc_core.contract.random_network import random_network
+from asrc_core.errors import RulesBroken
+from asrc_export.chip import placement, target, traffic
+from asrc_export.chip.bound import fewest_cores, lower_bound
+from asrc_export.chip.placement import Placement, place
+from asrc_export.chip.shape import LayerShape, NetworkShape, of_network, of_recipe
+from asrc_export.chip.target import Quantity, Target, delay_bits
+from asrc_train import data
+from asrc_train.settings import config, recipe
+
+MAPPINGS: tuple[Mapping, ...] = ("delay-line", "synaptic-delay")
+PAPER = {  # hidden widths, channels, classes, span: the paper's tables 3 and 5
+    "S-MNIST": ((64, 128, 128), 1, 10, 32),
+    "S-MNIST large": ((64, 212, 212), 1, 10, 12),
+    "PS-MNIST": ((64, 128, 128), 1, 10, 25),
+    "PS-MNIST large": ((64, 212, 212), 1, 10, 16),
+    "SSC": ((256, 256, 256), 140, 35, 6),
+    "SSC long": ((256, 256, 256), 140, 35, 27),
+    "GSC": ((128, 128, 128), 40, 12, 4),
+    "GSC long": ((128, 128, 128), 40, 12, 21),
+    "SCIFAR": ((128,) * 6, 3, 10, 16),
+}
+
+
+def layers(hidden: tuple[int, ...], channels: int, classes: int, span: int, bits: int = 8) -> tuple[LayerShape, ...]:
+    fan_ins = (channels, *hidden)
+    made = [LayerShape(f"layer{i}", fan_ins[i], width, span, bits) for i, width in enumerate(hidden)]
+    return (*made, LayerShape("readout", hidden[-1], classes, 0, bits))
+
+
+def changed(chip: Target, **limits: float | None) -> Target:
+    """The target with other limits; None takes a limit away."""
+    given: dict[str, Any] = {}
+    for name, value in limits.items():
+        was = getattr(chip.limits, name)
+        kept = was if was is not None else Quantity(value=0, unit="any", source="test", certainty="inferred")
+        given[name] = None if value is None else kept.model_copy(update={"value": float(value), "alternatives": ()})
+    return chip.model_copy(update={"limits": chip.limits.model_copy(update=given)})
+
+
+def reckoned(placed: Placement, shapes: tuple[LayerShape, ...], chip: Target) -> list[dict[str, int]]:
+    """Every core's use, worked out anew from the shares alone, synapse by synapse where that matters."""
+    homes = {layer.name: placed.cores_of(layer.name) for layer in shapes}
+    at = {layer.name: i for i, layer in enumerate(shapes)}
+    encoding = chip.synapses.dense
+    word, block = encoding.word.count, encoding.block_synapses
+    found = []
+    for core in placed.cores:
+        use = dict.fromkeys(placed.limits, 0)
+        bits_of_delay = 0
+        for share in core.shares:
+            i = at[share.layer]
+            layer = shapes[i]
+            delay = delay_bits(layer.span - 1) if placed.mapping == "synaptic-delay" and layer.span else 0
+            bits_of_delay = max(bits_of_delay, delay)
+            synaptic = 0
+            for source in range(layer.sources):
+                bits = layer.weight_bits + encoding.overhead.count + (delay if source >= layer.inputs else 0)
+                left = share.neurons
+                while left:
+                    stored = min(left, block.count if block else left)
+                    synaptic += -(-(stored * bits + encoding.block_prefix.count) // word) * word
+                    left -= stored
+            receivers = [*(homes[layer.name] if layer.span else [])]
+            receivers += homes[shapes[i + 1].name] if i + 1 < len(shapes) else []
+            output = share.neurons * len(receivers)
+            routing = 0
+            if chip.axon_tables is not None:
+                routing = layer.sources * chip.axon_tables.input.count + output * chip.axon_tables.output.count
+            if chip.limits.core_memory_per_neuron is not None:
+                routing += share.neurons * chip.limits.core_memory_per_neuron.count
+            away = sum(there.seat.chip != core.seat.chip for there in receivers)
+            amounts = {
+                "neurons": share.neurons,
+                "synaptic_memory": synaptic,
+                "core_memory": synaptic + routing,
+                "input_axons": layer.sources,
+                "output_axons": output,
+                "output_axons_to_other_chips": share.neurons * away,
+                "neuron_groups": 1,
+                "synapse_formats": 2 if layer.span else 1,
+            }
+            for name in use:
+                use[name] += amounts.get(name, 0)
+        if "delay_slots" in use:
+            use["delay_slots"] = sum(share.neurons for share in core.shares) * 2**bits_of_delay
+        found.append(use)
+    return found
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> tuple[LayerShape, ...]:
+    hidden = tuple(draw(st.lists(st.integers(1, 120), min_size=1, max_size=5)))
+    channels, classes = draw(st.integers(1, 60)), draw(st.integers(1, 30))
+    return layers(hidden, channels, classes, draw(st.integers(1, 32)), draw(st.sampled_from([2, 4, 8])))
+
+
+@st.composite
+def chips(draw: st.DrawFn) -> Target:
+    chip = target.load(draw(st.sampled_from(["loihi1", "loihi2"])))
+    some: dict[str, st.SearchStrategy[int | None]] = {
+        "cores_per_chip": st.integers(1, 12),
+        "neurons_per_core": st.integers(1, 150),
+        "synaptic_memory_per_core": st.integers(4_000, 400_000),
+        "input_axons_per_core": st.integers(60, 600),
+        "output_axons_per_core": st.integers(60, 2_000),
+        "output_axons_to_other_chips": st.one_of(st.none(), st.integers(60, 1_000)),
+        "neuron_groups_per_core": st.one_of(st.none(), st.integers(1, 4)),
+        "synapse_formats_per_core": st.one_of(st.none(), st.integers(2, 7)),
+    }
+    return changed(chip, **{name: draw(strategy) for name, strategy in some.items() if draw(st.booleans())})
+
+
+@settings(deadline=None, max_examples=40)
+@given(networks(), chips(), st.sampled_from(MAPPINGS))
+def test_no_budget_is_ever_exceeded_and_every_neuron_has_one_place(
+    shapes: tuple[LayerShape, ...], chip: Target, mapping: Mapping
+) -> None:
+    try:
+        placed = place(shapes, chip, mapping)
+    except RulesBroken as error:
+        assert chip.name in str(error)
+        return
+    for core, use in zip(placed.cores, reckoned(placed, shapes, chip), strict=True):
+        assert core.used == use
+        for name, limit in placed.limits.items():
+            assert use[name] <= limit, name
+    for layer in shapes:
+        shares = [share for core in placed.cores for share in core.shares if share.layer == layer.name]
+        neurons = [n for share in shares for n in range(share.first, share.first + share.neurons)]
+        assert sorted(neurons) == list(range(layer.neurons))
+        assert len(placed.cores_of(layer.name)) == len(shares)
+    seats = [(core.seat.chip, core.seat.index) for core in placed.cores]
+    assert len(set(seats)) == len(seats)
+    assert all(index < chip.limits.cores_per_chip.count for _, index in seats)
+    assert 1 <= placed.lower_bound <= len(placed.cores)
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize("name", target.names())
+@pytest.mark.parametrize("network", PAPER)
+def test_the_papers_networks_take_at_most_a_fifth_more_cores_than_the_bound(
+    network: str, name: str, mapping: Mapping
+) -> None:
+    placed = place(layers(*PAPER[network]), target.load(name), mapping)
+    assert len(placed.cores) <= 1.2 * placed.lower_bound
+    assert placed.chips == 1
+
+
+def test_the_same_network_is_placed_the_same_way_twice() -> None:
+    shapes, chip = layers((200, 300), 20, 10, 16), target.load("loihi1")
+    assert place(shapes, chip, "delay-line") == place(shapes, chip, "delay-line")
+
+
+def test_a_bound_is_never_above_a_placement_that_somebody_found() -> None:
+    # 128 neurons and their 6 delay bits fill a core's 8192 slots: two layers of 128 take two cores, no more.
+    shapes, chip = layers((128, 128), 1, 2, 63), target.load("loihi1")
+    assert lower_bound(shapes, chip, "synaptic-delay") <= 3
+    assert len(place(shapes, chip, "synaptic-delay").cores) == 3  # the readout has no slot left beside them
+    assert len(place(shapes, chip, "delay-line").cores) == 1
+
+
+def test_delay_bits_are_traded_against_the_neurons_of_a_core() -> None:
+    shapes, chip = layers((64, 212, 212), 1, 10, 51), target.load("loihi1")
+    placed = place(shapes, chip, "synaptic-delay")
+    assert all(sum(share.neurons for share in core.shares) <= 128 for core in placed.cores)
+    assert len(placed.cores) > len(place(shapes, chip, "delay-line").cores)
+
+
+def test_a_layer_that_no_number_of_cores_holds_is_refused_by_name() -> None:
+    with pytest.raises(RulesBroken, match=r"layer1: no number of cores holds it.*4,300 of 4,096 input axons"):
+        place(layers((300, 4000), 1, 10, 16), target.load("loihi1"), "delay-line")
+
+
+def test_both_mappings_are_placed_side_by_side_or_say_why_not() -> None:
+    chip = changed(target.load("loihi1"), delay_slots_per_core=16)
+    found = placement.compared(layers((8, 8), 1, 2, 32), chip)
+    assert not isinstance(found["delay-line"], str)
+    assert "delay slots" in str(found["synaptic-delay"])
+    found = placement.compared(layers((8, 8), 1, 2, 33), target.load("loihi2"))
+    assert "span 33" in str(found["delay-line"])
+    assert not isinstance(found["synaptic-delay"], str)
+
+
+def test_a_core_sends_no_more_to_other_chips_than_allowed() -> None:
+    chip = changed(target.load("loihi1"), cores_per_chip=2, output_axons_to_other_chips=700)
+    shapes = layers((300, 300, 300), 4, 10, 16)
+    placed = place(shapes, chip, "delay-line")
+    assert placed.chips > 1
+    uses = [core.used["output_axons_to_other_chips"] for core in placed.cores]
+    assert 0 < max(uses) <= 700
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "most"), [("loihi1", 1.2), ("loihi2", 1.2)])
+def test_a_hundred_thousand_neurons_are_placed(name: str, most: float) -> None:
+    placed = place(layers((1000,) * 100, 3, 10, 16), target.load(name), "delay-line")
+    assert sum(share.neurons for core in placed.cores for share in core.shares) == 100_010
+    assert all(core.used[budget] <= limit for core in placed.cores for budget, limit in placed.limits.items())
+    assert len(placed.cores) <= most * placed.lower_bound
+
+
+def test_a_shape_is_the_same_from_a_recipe_as_from_the_network_that_comes_of_it() -> None:
+    settings_ = config.from_recipe(recipe.find("digits"), {})
+    planned = of_recipe(settings_, data.shape("digits"), 8, "delay-line")
+    network = random_network(0, channels=1, spans=(16, 16, 16), classes=10, steps=64, input_range=(0, 16))
+    assert planned == of_network(network)
+    assert planned.neurons == 320
+    assert isinstance(planned, NetworkShape)
+
+
+@pytest.mark.parametrize(
+    ("name", "synapses", "bits", "rows", "words"),
+    [
+        ("loihi1", 256, 8, 1, 36),  # nengo-loihi's formula
+        ("loihi1", 256, 14, 1, 60),  # and with 6 delay bits
+        ("loihi2", 100, 3, 2560, 61440),  # printed by the compiler: PilotNet LIF, first dense layer
+        ("loihi2", 50, 4, 100, 1300),  # the second
+        ("loihi2", 100, 4, 2560, 66560),  # PilotNet SDNN
+        ("loihi2", 256, 8, 200, 16200),  # Oxford
+        ("loihi2", 64, 8, 128, 2688),  # MNIST, 16.80 % of 16000
+        ("loihi2", 50, 8, 784, 12544),  # MNIST, 78.40 % of 16000
+    ],
+)
+def test_rows_of_synapses_take_the_words_that_tools_print(
+    name: str, synapses: int, bits: int, rows: int, words: int
+) -> None:
+    assert target.load(name).synapses.dense.row_words(synapses, bits) * rows == words
+
+
+def test_the_fewest_cores_of_a_layer_count_the_cores_that_it_sends_to() -> None:
+    chip = changed(target.load("loihi1"), output_axons_per_core=100)
+    least = fewest_cores(layers((90,), 1, 10, 4), chip, "delay-line")
+    # n neurons a core send to ceil(90 / n) cores of their own and to the readout's: at most 10 (ceil(100 / 10)).
+    assert least[0].cores == 9
+    assert least[1].cores == 1
+
+
+def test_neighbours_on_the_path_of_tiles_are_neighbours_on_the_mesh() -> None:
+    chip = target.load("loihi1")
+    seats = traffic.seats(range(128), chip)
+    assert len({(seat.row, seat.column) for seat in seats}) == 32
+    tiles = [(seat.row or 0, seat.column or 0) for seat in seats]
+    assert all(abs(a - c) + abs(b - d) <= 1 for (a, b), (c, d) in pairwise(tiles))
+
+
+def test_a_route_averages_the_way_over_the_sending_neurons() -> None:
+    seats = traffic.seats([0, 16, 127, 130], target.load("loihi1"))
+    assert [(seat.chip, seat.row, seat.column) for seat in seats] == [(0, 0, 0), (0, 3, 1), (0, 0, 7), (1, 0, 0)]
+    route = traffic.route("a", "b", [3, 1], seats[:2], seats[2:])
+    assert (route.messages, route.messages_to_other_chips) == (2, 1)
+    assert route.hops_east_west == pytest.approx((3 * 7 + 1 * 6) / 4)
+    assert route.hops_north_south == pytest.approx((3 * 0 + 1 * 3) / 4)
+    assert route.farthest_hops == (6, 3)
+
+
+def test_a_target_without_a_mesh_has_no_tiles() -> None:
+    placed = place(layers((64,), 1, 10, 16), target.load("loihi2"), "delay-line")
+    seat = placement.as_data(placed)["cores"][0]
+    assert seat["tile_row"] is None
+    assert seat["chip"] == seat["core"] == 0

@@ -1,0 +1,386 @@
+"""Robustness: nothing broken is the network itself, what is broken is what was asked for, and seeds repeat it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from strategies import cases
+
+from asrc_core.contract import network_file
+from asrc_core.contract.grid import WeightGrid
+from asrc_core.contract.network import IntegerNetwork, validate
+from asrc_core.contract.random_network import random_network
+from asrc_core.errors import InvalidSetting, UnknownName
+from asrc_export import float_network
+from asrc_export.commands import robustness as cli_robustness
+from asrc_export.engines import numpy as engine
+from asrc_export.engines import select
+from asrc_export.export import Exported
+from asrc_export.robustness import faulty_links, formats, measure, perturbations
+from asrc_export.robustness.perturbations import bit_flips
+from asrc_export.robustness.subject import Links, Subject
+from asrc_train import data
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze
+from asrc_train.training.evaluate import evaluate
+
+Case = tuple[IntegerNetwork, NDArray[np.int32]]
+
+
+def float_case(seed: int, reset: Any = "soft", taps: tuple[WeightedTap, ...] = ()) -> tuple[FrozenNetwork, Any]:
+    """A float network and samples for it, all numbers so short that single precision never rounds."""
+    rng = np.random.default_rng(seed)
+    layers, fan_in = [], 3
+    for i, width in enumerate((6, 5)):
+        weight, recurrent, bias = (
+            rng.integers(-64, 65, shape) / 64 for shape in ((width, fan_in), (width, width), width)
+        )
+        span = taps[-1].span if taps else i + 1
+        layers.append(FrozenLayer(f"layer{i}", weight, recurrent, bias, 0.5, 1.0, reset, span, taps))
+        fan_in = width
+    out, bias = rng.integers(-64, 65, (4, 5)) / 64, rng.integers(-64, 65, 4) / 64
+    return FrozenNetwork(tuple(layers), out, bias, 3, 9, 1 / 4, 8, None, {}), rng.integers(0, 9, (7, 9, 3))
+
+
+@pytest.fixture(scope="module")
+def subject(trained: Checkpoint, exported: Exported) -> Subject:
+    assert trained.permutation is not None
+    x = data.load("digits").test_x[:40, trained.permutation]
+    return Subject(x, exported.network, freeze(trained))
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(max_width=20, max_steps=20))
+def test_links_that_do_nothing_leave_the_integers_those_of_the_engine(case: Case) -> None:
+    network, x = case
+    logits = faulty_links.integer_logits(network, x, Links())
+    np.testing.assert_array_equal(logits, engine.run(network, x).logits)
+
+
+def test_links_that_do_nothing_leave_the_native_engines_integers(subject: Subject) -> None:
+    logits = faulty_links.integer_logits(subject.deployed, subject.x, Links())
+    np.testing.assert_array_equal(logits, select.engine().run(subject.deployed, subject.x).logits)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from(["soft", "hard"]), st.booleans())
+def test_links_that_do_nothing_leave_the_float_network_as_it_is(seed: int, reset: Any, tapped: bool) -> None:
+    network, x = float_case(seed, reset, (WeightedTap(1, 0.25), WeightedTap(4, 0.75)) if tapped else ())
+    logits = faulty_links.float_logits(network, x, Links())
+    np.testing.assert_array_equal(logits, float_network.logits(network, x))
+
+
+def test_the_frozen_network_answers_as_the_model_does(subject: Subject, trained: Checkpoint) -> None:
+    assert subject.floating is not None
+    model = evaluate(trained.network(), subject.x, trained.scale)
+    np.testing.assert_array_equal(float_network.logits(subject.floating, subject.x), model.logits)
+    linked = faulty_links.float_logits(subject.floating, subject.x, Links())
+    np.testing.assert_array_equal(linked.argmax(axis=1), model.predictions)
+    totals = [int(spikes.sum()) for spikes in float_network.spikes(subject.floating, subject.x)]
+    assert totals == model.spikes_per_layer
+
+
+@pytest.mark.parametrize("name", perturbations.names())
+def test_at_level_0_nothing_is_perturbed(name: str, subject: Subject) -> None:
+    assert subject.floating is not None
+    found = perturbations.load(name)
+    assert found.levels[0] == 0
+    same = found.perturb(subject, 0.0, np.random.default_rng(1))
+    assert same.links is None
+    assert same.floating is not None
+    np.testing.assert_array_equal(
+        engine.run(same.deployed, same.x).logits, engine.run(subject.deployed, subject.x).logits
+    )
+    before, after = (float_network.logits(each.floating, each.x) for each in (subject, same) if each.floating)
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("name", perturbations.names())
+def test_every_level_gives_a_network_and_samples_that_every_engine_takes(name: str, subject: Subject) -> None:
+    found = perturbations.load(name)
+    assert list(found.levels) == sorted(set(found.levels))
+    for level in found.levels[1:]:
+        worn = found.perturb(subject, found.require(name, level), np.random.default_rng(2))
+        validate(worn.deployed)
+        assert worn.x.dtype.kind in "iu"
+        assert all(0 <= share <= 1 for share in measure.answered(worn, np.zeros(len(worn.x), np.int64), engine.run))
+
+
+@given(st.integers(2, 8), st.data())
+def test_a_flipped_bit_changes_its_weight_by_its_place_and_no_other(bits: int, drawn: st.DataObject) -> None:
+    step = WeightGrid(bits).step
+    codes = np.array(drawn.draw(st.lists(st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1), min_size=6, max_size=6)))
+    weights, bit, place = (
+        codes.reshape(2, 3) * step,
+        drawn.draw(st.integers(0, bits - 1)),
+        drawn.draw(st.integers(0, 5)),
+    )
+    flips = np.zeros((2, 3), np.int64)
+    flips.flat[place] = 1 << bit
+    changed = bit_flips.flipped(weights, bits, flips)
+    (moved,) = np.flatnonzero(changed != weights)
+    assert moved == place
+    assert abs(int((changed - weights).flat[place])) == step << bit
+    assert WeightGrid(bits).count_off(changed) == 0
+    np.testing.assert_array_equal(bit_flips.flipped(changed, bits, flips), weights)
+
+
+def test_the_float_network_takes_the_damage_of_the_integers_in_real_units(subject: Subject) -> None:
+    """The damage of one layer's integers, turned into real units, moves its membranes as much as theirs."""
+    assert subject.floating is not None
+    worn = perturbations.load("bit-flips").perturb(subject, 0.01, np.random.default_rng(3))
+    assert worn.floating is not None
+    for i, (old, new) in enumerate(zip(subject.deployed.layers, worn.deployed.layers, strict=True)):
+        unit = subject.deployed.input.scale if i == 0 else 1.0
+        drive = (new.feedforward - old.feedforward) * 2.0**old.feedforward_exponent * 2.0**old.activation_shift
+        moved = worn.floating.layers[i].weight - subject.floating.layers[i].weight
+        assert drive.any()
+        np.testing.assert_allclose(moved * unit * old.scale, drive, atol=1e-6 * np.abs(drive).max())
+    out = worn.deployed.readout
+    moved = worn.floating.readout_weight - subject.floating.readout_weight
+    drive = (out.weight - subject.deployed.readout.weight) * 2.0**out.exponent
+    np.testing.assert_allclose(moved * out.scale, drive, atol=1e-6 * np.abs(drive).max())
+    changed = sum(
+        int(np.count_nonzero(getattr(a, part) != getattr(b, part)))
+        for a, b in zip(subject.deployed.layers, worn.deployed.layers, strict=True)
+        for part in ("feedforward", "recurrent")
+    ) + int(np.count_nonzero(drive))
+    assert worn.notes["weights changed"] == changed / subject.deployed.synapses
+
+
+@pytest.mark.parametrize("reset", ["soft", "hard"])
+@pytest.mark.parametrize(("name", "spikes"), [("stuck-at-0", 0), ("stuck-at-1", 9)])
+def test_stuck_neurons_are_stuck_in_both_networks_and_as_many_as_asked(name: str, spikes: int, reset: Any) -> None:
+    floating, x = float_case(5, reset)
+    deployed = random_network(5, channels=3, widths=(6, 5), spans=(1, 2), steps=9, input_range=(0, 8), reset=reset)
+    worn = perturbations.load(name).perturb(Subject(x, deployed, floating), 0.34, np.random.default_rng(4))
+    assert worn.floating is not None
+    trace = engine.run(worn.deployed, worn.x, trace=True).trace
+    assert trace is not None
+    real = list(float_network.spikes(worn.floating, worn.x))
+    for i, layer in enumerate(deployed.layers):
+        stuck = np.flatnonzero((worn.deployed.layers[i].feedforward == 0).all(axis=1))
+        assert len(stuck) == 2
+        for each in (trace.layers[i].spikes, real[i]):
+            assert (each[:, :, stuck].sum(axis=0) == spikes).all()
+        others = np.setdiff1d(np.arange(layer.neurons), stuck)
+        np.testing.assert_array_equal(worn.deployed.layers[i].feedforward[others], layer.feedforward[others])
+
+
+def test_with_every_spike_lost_only_the_biases_answer(subject: Subject) -> None:
+    logits = faulty_links.integer_logits(subject.deployed, subject.x, Links(loss=1.0))
+    np.testing.assert_array_equal(logits, np.tile(subject.deployed.readout.bias * subject.x.shape[1], (40, 1)))
+
+
+@given(st.integers(0, 9), st.floats(0, 1), st.integers(0, 2**31))
+def test_spikes_arrive_once_in_time_or_never(jitter: int, loss: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sent = rng.integers(0, 2, (12, 4, 5))
+    link = faulty_links.Link(Links(loss, jitter, seed), (0,), sent.shape)
+    for t, s in enumerate(sent):
+        link.send(t, s)
+    came, went = link.arrived.cumsum(axis=0, dtype=np.int64), sent.cumsum(axis=0)
+    assert (came <= went).all()
+    if loss == 0:  # what was sent `jitter` steps ago has come by now
+        assert (came[jitter:] >= went[: len(went) - jitter]).all()
+
+
+def test_about_as_many_spikes_are_lost_as_asked() -> None:
+    sent = np.ones((50, 20, 20), np.int64)
+    link = faulty_links.Link(Links(loss=0.3), (0,), sent.shape)
+    for t, s in enumerate(sent):
+        link.send(t, s)
+    assert link.arrived.mean() == pytest.approx(0.7, abs=0.02)
+
+
+def test_input_noise_is_of_the_strength_asked_and_counts_what_it_clips(subject: Subject) -> None:
+    middle = replace(subject, x=np.full((30, 64, 1), 8))
+    worn = perturbations.load("input-noise").perturb(middle, 0.1, np.random.default_rng(0))
+    assert np.std(worn.x.astype(float)) == pytest.approx(0.1 * 16, rel=0.1)
+    loud = perturbations.load("input-noise").perturb(middle, 10.0, np.random.default_rng(0))
+    assert (loud.x.min(), loud.x.max()) == (0, 16)
+    assert loud.notes["clipped"] == pytest.approx(np.isin(loud.x, (0, 16)).mean(), abs=0.01)
+
+
+def test_missing_steps_are_zero_or_the_last_that_came(subject: Subject) -> None:
+    numbered = replace(subject, x=np.tile(np.arange(1, 17)[None, :, None], (50, 1, 1)))
+    zeroed = perturbations.load("zeroed-steps").perturb(numbered, 0.25, np.random.default_rng(0)).x
+    assert ((zeroed == numbered.x) | (zeroed == 0)).all()
+    assert (zeroed == 0).mean() == pytest.approx(0.25, abs=0.05)
+    held = perturbations.load("held-steps").perturb(numbered, 0.25, np.random.default_rng(0)).x
+    assert (held[:, 0] == 1).all()
+    stayed = np.diff(held[:, :, 0], axis=1) == 0
+    assert (held[:, 1:, 0][~stayed] == numbered.x[:, 1:, 0][~stayed]).all()
+    assert stayed.mean() == pytest.approx(0.25, abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def content(checkpoint_path: Path, exported: Exported) -> dict[str, Any]:
+    return measured(exported.path, checkpoint_path)
+
+
+def measured(path: Path, model: Path, seed: int = 0) -> dict[str, Any]:
+    asked = measure.chosen(["dropped-spikes", "bit-flips"], None)
+    return measure.build(measure.contenders([path], [model]), asked, engine.run, limit=30, draws=2, seed=seed)
+
+
+def test_the_seed_decides_every_draw(content: dict[str, Any], checkpoint_path: Path, exported: Exported) -> None:
+    assert measured(exported.path, checkpoint_path) == content
+    other = measured(exported.path, checkpoint_path, seed=1)
+    assert other["networks"] == content["networks"]
+    assert other["perturbations"] != content["perturbations"]
+
+
+def test_curves_begin_with_the_accuracy_of_the_unperturbed_networks(content: dict[str, Any]) -> None:
+    (network,) = content["networks"]
+    for panel in content["perturbations"]:
+        assert panel["levels"][0] == 0
+        assert [curve["version"] for curve in panel["curves"]] == ["deployed", "float"]
+        for curve in panel["curves"]:
+            assert curve["variant"] == "ASRC 16"
+            assert curve["mean"][0] == network["accuracy"][curve["version"]]
+            draws = np.array(curve["accuracy"])
+            np.testing.assert_allclose(draws.mean(axis=(0, 2)), curve["mean"])
+            np.testing.assert_allclose(draws[0].std(axis=1, ddof=1), curve["spread"])
+            assert curve["spread_over"] == "draws"
+            assert curve["mean_loss"] == pytest.approx(curve["mean"][0] - np.mean(curve["mean"][1:]))
+
+
+def test_without_checkpoints_the_integers_have_curves_of_their_own(exported: Exported) -> None:
+    asked = measure.chosen(["stuck-at-1"], [0.5])
+    content = measure.build(measure.contenders([exported.path]), asked, engine.run, limit=10, draws=1)
+    (panel,) = content["perturbations"]
+    assert [curve["version"] for curve in panel["curves"]] == ["deployed"]
+    assert panel["levels"] == [0, 0.5]
+    assert panel["curves"][0]["spread"] is None
+    for suffix in (".svg", ".txt"):  # nothing to show a spread of
+        assert "±" not in formats.WRITERS[suffix](content)
+
+
+def test_every_format_shows_what_was_measured(content: dict[str, Any], tmp_path: Path) -> None:
+    hostile = json.loads(json.dumps(content))
+    hostile["networks"][0]["file"] = "=<b>&|`"
+    for suffix in formats.WRITERS:
+        formats.write(hostile, tmp_path / f"curves{suffix}")
+    assert json.loads((tmp_path / "curves.json").read_text()) == hostile
+    drawing = (tmp_path / "curves.svg").read_text()
+    ET.fromstring(drawing)
+    page = (tmp_path / "curves.html").read_text()
+    assert "<b>" not in page
+    assert "<svg" in page
+    shown = f"{100 * content['perturbations'][0]['curves'][0]['mean'][1]:.1f} ±"
+    for suffix in (".txt", ".md", ".html"):
+        text = (tmp_path / f"curves{suffix}").read_text()
+        assert shown in text
+        assert "Dropped spikes" in text
+        assert "Weights changed, share" in text
+    for suffix in (".svg", ".html"):
+        assert "dropped spikes" in (tmp_path / f"curves{suffix}").read_text()
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "curves.csv").read_text())))
+    assert len(rows) == 2 * 2 * 6 * 2  # perturbations, versions, levels, draws
+    assert rows[0]["network"].startswith("'=")
+    assert {float(row["accuracy"]) for row in rows if row["level"] == "0.0"} == set(
+        content["networks"][0]["accuracy"].values()
+    )
+
+
+def test_networks_of_a_variant_share_a_curve_and_spread_over_them(
+    exported: Exported, checkpoint_path: Path, tmp_path: Path
+) -> None:
+    from asrc_export.export import export
+
+    again = tmp_path / "again.pt"
+    shutil.copy(checkpoint_path, again)
+    made = export(again, "loihi2", tmp_path / "again.safetensors")
+    both = measure.contenders([exported.path, made.path])
+    one = [replace(each, variant="both") for each in both]
+    asked = measure.chosen(["zeroed-steps"], [0.5])
+    content = measure.build(one, asked, engine.run, limit=10, draws=1)
+    (curve,) = content["perturbations"][0]["curves"]
+    assert curve["networks"] == [0, 1]
+    assert curve["spread_over"] == "networks"
+    assert curve["spread"] == [0, 0]  # the same network twice, the same draws
+
+
+def test_a_perturbation_is_a_file_and_its_name_is_the_files() -> None:
+    assert {"input-noise", "dropped-spikes", "jittered-spikes", "stuck-at-0", "stuck-at-1", "bit-flips"} <= set(
+        perturbations.names()
+    )
+    with pytest.raises(UnknownName, match="unknown perturbation 'rain'; known: bit-flips"):
+        perturbations.load("rain")
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [("stuck-at-0", 1.5), ("input-noise", -0.1), ("bit-flips", float("nan")), ("jittered-spikes", 1.5)],
+)
+def test_a_level_that_makes_no_sense_is_refused_by_name(name: str, level: float) -> None:
+    with pytest.raises(InvalidSetting, match=f"level of {name}"):
+        measure.chosen([name], [level])
+
+
+BAD: list[tuple[list[str], str]] = [
+    (["absent.safetensors"], "cannot read integer network 'absent.safetensors'"),
+    (["n.safetensors", "--only", "rain"], "unknown perturbation 'rain'; known: bit-flips"),
+    (["n.safetensors", "--only", "stuck-at-0", "--levels", "2"], "level of stuck-at-0: 2 is outside 0 to 1"),
+    (["n.safetensors", "--levels", "0.1"], "--levels: levels mean something for one perturbation"),
+    (["n.safetensors", "--seed", "-1"], "--seed: -1 is outside"),
+    (["n.safetensors", "--draws", "100000"], "--draws: 100000 is outside 1 to 1000"),
+    (["n.safetensors", "--data", "mnist5k"], "784 steps"),
+    (["n.safetensors", "--float", "m.pt", "other.pt"], "'other.pt' is the checkpoint of none of the networks given"),
+    (["n.safetensors", "--float", "other.pt"], "none of them is the checkpoint that 'n.safetensors' came from"),
+    (["n.safetensors", "-o", "curves.pdf"], "its suffix is none of .html, .svg"),
+    (["n.safetensors", "-o", "absent/curves.svg"], "cannot write 'absent/curves.svg'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
+def test_bad_input_gets_one_sentence_and_status_1(
+    arguments: list[str],
+    says: str,
+    exported: Exported,
+    checkpoint_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(exported.path, "n.safetensors")
+    shutil.copy(checkpoint_path, "m.pt")
+    Path("other.pt").write_bytes(b"another")
+    assert cli_robustness.main([*arguments, "--engine", "numpy"]) == 1
+    printed = capsys.readouterr()
+    assert says in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+
+
+def test_the_command_prints_tables_or_writes_files(
+    exported: Exported, checkpoint_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(exported.path), "--float", str(checkpoint_path), "--limit", "10", "--draws", "1"]
+    arguments += ["--only", "held-steps,stuck-at-0", "--engine", "numpy"]
+    assert cli_robustness.main(arguments) == 0
+    assert "Points lost" in capsys.readouterr().out
+    assert cli_robustness.main([*arguments, "-o", str(tmp_path / "c.csv"), "-o", str(tmp_path / "c.svg")]) == 0
+    assert (tmp_path / "c.csv").exists()
+    assert (tmp_path / "c.svg").exists()
+    assert cli_robustness.main(["--list"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in perturbations.names())
+
+
+def test_what_a_perturbed_file_was_is_never_changed(exported: Exported, content: dict[str, Any]) -> None:
+    assert content["networks"][0]["network_sha256"] == network_file.fingerprint(network_file.load(exported.path))

@@ -1,0 +1,187 @@
+"""Hardware rules: one sentence each, all findings at once, a way out with a number, before training and after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from asrc_core.contract.arithmetic import Mapping
+from asrc_core.contract.random_network import random_network
+from asrc_core.errors import RulesBroken
+from asrc_export.chip import rules, target
+from asrc_export.chip.rules import Finding
+from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
+from asrc_export.chip.target import Target
+from asrc_export.commands import export as cli_export
+
+LOIHI1, LOIHI2 = target.load("loihi1"), target.load("loihi2")
+
+
+def shape(
+    hidden: tuple[int, ...] = (64, 128),
+    *,
+    channels: int = 1,
+    span: int = 16,
+    bits: int = 8,
+    mapping: Mapping = "delay-line",
+    maximum: int = 1,
+) -> NetworkShape:
+    fan_ins = (channels, *hidden)
+    layers = [LayerShape(f"layer{i}", fan_ins[i], width, span, bits) for i, width in enumerate(hidden)]
+    return NetworkShape((*layers, LayerShape("readout", hidden[-1], 10, 0, bits)), 0, maximum, mapping)
+
+
+def found(made: NetworkShape, chip: Target, rule: rules.ShapeRule) -> list[Finding]:
+    return [finding for finding in rules.check_shape(made, chip) if finding.rule == (rule.__doc__ or "").strip()]
+
+
+def limited(chip: Target, **limits: float) -> Target:
+    given = {name: getattr(chip.limits, name).model_copy(update={"value": value}) for name, value in limits.items()}
+    return chip.model_copy(update={"limits": chip.limits.model_copy(update=given)})
+
+
+def test_the_page_of_rules_is_the_one_generated_from_the_docstrings() -> None:
+    page = Path(__file__).parents[2] / "docs" / "rules.md"
+    assert page.read_text(encoding="utf-8") == rules.page(), "run: python -m asrc_export.chip.rules > docs/rules.md"
+
+
+def test_a_network_that_fits_has_nothing_that_blocks() -> None:
+    for chip in (LOIHI1, LOIHI2):
+        assert not [finding for finding in rules.check_shape(shape(), chip) if finding.blocks]
+
+
+def test_a_weight_width_that_no_synapse_stores_is_told_with_the_nearest_that_one_does() -> None:
+    findings = found(shape(bits=7), LOIHI1, rules.stored_weight_width)
+    assert [finding.layer for finding in findings] == ["layer0", "layer1", "readout"]
+    assert all(finding.way_out == "--bits 8" for finding in findings)
+    assert not found(shape(bits=7), LOIHI2, rules.stored_weight_width)
+
+
+@pytest.mark.parametrize(
+    ("span", "mapping", "way_out"),
+    [
+        (33, "delay-line", "--mapping synaptic-delay (spans up to 63), or train with --kernel-length 32 or less"),
+        (64, "delay-line", "train with --kernel-length 32 or less"),
+        (64, "synaptic-delay", "train with --kernel-length 63 or less"),
+    ],
+)
+def test_a_span_beyond_the_mapping_blocks(span: int, mapping: Mapping, way_out: str) -> None:
+    findings = found(shape(span=span, mapping=mapping), LOIHI2, rules.spike_history)
+    assert [(finding.value, finding.way_out, finding.blocks) for finding in findings] == [
+        (f"span {span}", way_out, True)
+    ] * 2
+    assert not found(shape(span=32), LOIHI2, rules.spike_history)
+
+
+def test_several_spans_at_once_need_graded_spikes() -> None:
+    network = random_network(0, widths=(8, 8), spans=([(2, 3), (9, 1)], 4), steps=5, input_range=(0, 1))
+    (finding,) = found(of_network(network), LOIHI1, rules.graded_recurrence)
+    assert (finding.layer, finding.value, finding.limit) == ("layer0", "2 spans, messages of 3 bits", "binary")
+    assert finding.blocks
+    assert "one span for each layer, or use loihi2" in finding.way_out
+    assert not found(of_network(network), LOIHI2, rules.graded_recurrence)
+    with pytest.raises(RulesBroken, match="payload of a graded spike"):
+        rules.require(network, LOIHI1)
+
+
+def test_more_spans_at_once_than_a_delay_line_has_taps_are_refused_with_the_number_that_it_has() -> None:
+    made = shape()
+    layers = (replace(made.layers[0], taps=9, largest_message=9), *made.layers[1:])
+    (finding,) = found(replace(made, layers=layers), LOIHI2, rules.taps_of_a_delay_line)
+    assert (finding.value, finding.limit, finding.blocks) == ("9 spans at once", "8", True)
+
+
+def test_several_spans_at_once_are_no_synaptic_delays() -> None:
+    made = shape(mapping="synaptic-delay")
+    layers = (replace(made.layers[0], taps=3, largest_message=9), *made.layers[1:])
+    (finding,) = found(replace(made, layers=layers), LOIHI2, rules.several_spans)
+    assert (finding.layer, finding.way_out, finding.blocks) == ("layer0", "--mapping delay-line", True)
+    assert not found(replace(made, layers=layers, mapping="delay-line"), LOIHI2, rules.several_spans)
+
+
+def test_a_delay_line_on_neurons_without_a_program_is_told_but_does_not_block() -> None:
+    findings = found(shape(), LOIHI1, rules.delay_line_state)
+    assert [finding.blocks for finding in findings] == [False, False]
+    assert "synaptic-delay" in findings[0].way_out
+    assert not found(shape(mapping="synaptic-delay"), LOIHI1, rules.delay_line_state)
+    assert not found(shape(), LOIHI2, rules.delay_line_state)
+
+
+def test_delay_bits_that_cost_neurons_are_told_with_the_span_that_would_not() -> None:
+    (finding,) = found(shape((64, 212), span=51, mapping="synaptic-delay"), LOIHI1, rules.delay_bits_against_neurons)
+    assert finding.layer == "layer1"
+    assert finding.limit == "128 a core"
+    assert "spans up to 32" in finding.way_out  # 5 bits leave 256 neurons, 6 bits 128
+    assert not finding.blocks
+    assert not found(shape((64, 212), span=51), LOIHI1, rules.delay_bits_against_neurons)
+    none_left = limited(LOIHI1, delay_slots_per_core=32)
+    assert all(
+        finding.blocks
+        for finding in found(shape(span=51, mapping="synaptic-delay"), none_left, rules.delay_bits_against_neurons)
+    )
+
+
+@pytest.mark.parametrize(
+    ("hidden", "layer", "width"),
+    [((64, 400), "layer1", 336), ((500,), "layer0", 399)],
+)
+def test_a_layer_that_fits_no_core_is_told_the_largest_width_that_does(
+    hidden: tuple[int, ...], layer: str, width: int
+) -> None:
+    chip = limited(LOIHI1, input_axons_per_core=400)
+    findings = found(shape(hidden), chip, rules.single_neuron)
+    assert findings[0].layer == layer
+    assert findings[0].blocks
+    assert findings[0].way_out == f"largest width that fits: {width:,}"
+    assert not found(shape((*hidden[:-1], width)), chip, rules.single_neuron)
+    assert found(shape((*hidden[:-1], width + 1)), chip, rules.single_neuron)
+
+
+def test_a_network_for_more_chips_than_any_system_has_is_told() -> None:
+    small = limited(LOIHI1, chips=1, cores_per_chip=2)
+    (finding,) = found(shape((300, 300, 300)), small, rules.cores_of_a_system)
+    assert finding.blocks
+    assert "chips" in finding.value
+    assert not found(shape(), small, rules.cores_of_a_system)
+
+
+def test_constants_off_the_targets_grids_are_told() -> None:
+    network = random_network(0, widths=(4,), spans=(2,), steps=5, threshold=64)
+    assert not [finding for finding in rules.check(network, LOIHI2) if finding.blocks]
+    off = replace(network, layers=(replace(network.layers[0], threshold=65),))
+    with pytest.raises(RulesBroken, match=r"layer0: Thresholds.*Here: 65, limit: multiples of 64"):
+        rules.require(off, LOIHI2)
+    bias = network.layers[0].bias.copy()
+    bias[1] = 2**19 - 1
+    off = replace(network, layers=(replace(network.layers[0], bias=bias),))
+    with pytest.raises(RulesBroken, match=r"layer0: Biases.*1 of 4 biases, such as 524287"):
+        rules.require(off, LOIHI2)
+
+
+def test_a_recipe_that_fits_is_checked_with_status_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_export.main(["--check", "digits", "--target", "loihi2"]) == 0
+    printed = capsys.readouterr().out
+    for part in ("fits loihi2", "layer2", "spike history", "synaptic-delay", "at least"):
+        assert part in printed
+
+
+def test_a_recipe_that_does_not_fit_is_refused_with_every_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "wide.toml"
+    path.write_text('[data]\nname = "digits"\n[network]\nhidden = [64, 4100]\nkernel_length = 40\n')
+    assert cli_export.main(["--check", str(path), "--target", "loihi1", "--bits", "7"]) == 1
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    for part in ("breaks 7 limits", "7 bits", "span 40", "width that fits: 4,032", "width of layer1 that fits: 4,032"):
+        assert part in captured.err
+    assert "fits loihi1" not in captured.out
+
+
+def test_a_recipe_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_export.main(["--check", "absent.toml"]) == 1
+    assert "absent.toml" in capsys.readouterr().err
+    assert cli_export.main(["--check", "digit"]) == 1
+    assert "digits" in capsys.readouterr().err

@@ -1,0 +1,182 @@
+"""The commands as users meet them: exit statuses, one-sentence errors, silence when piped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asrc_export.commands import (
+    check as cli_check,
+)
+from asrc_export.commands import (
+    export as cli_export,
+)
+from asrc_export.commands import (
+    report as cli_report,
+)
+from asrc_export.commands import (
+    robustness as cli_robustness,
+)
+from asrc_export.export import Exported
+from asrc_lava.commands import demo as cli_demo
+from asrc_lava.commands import sim as cli_sim
+from asrc_train.commands import analyze as cli_analyze
+from asrc_train.commands import sweep as cli_sweep
+from asrc_train.commands import train as cli_train
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "asrc-train": cli_train.main,
+    "asrc-sweep": cli_sweep.main,
+    "asrc-analyze": cli_analyze.main,
+    "asrc-export": cli_export.main,
+    "asrc-report": cli_report.main,
+    "asrc-check": cli_check.main,
+    "asrc-robustness": cli_robustness.main,
+    "asrc-sim": cli_sim.main,
+    "asrc-demo": cli_demo.main,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, checkpoint_path: Path, exported: Exported, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder that holds a checkpoint and its integer network."""
+    shutil.copy(checkpoint_path, tmp_path / "model.pt")
+    shutil.copy(exported.path, tmp_path / "model.loihi2.safetensors")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples_and_installs_as_a_command(command: str) -> None:
+    script = Path(sys.executable).parent / command
+    done = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)
+    assert f"usage: {command}" in done.stdout
+    assert "examples:" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_wrong_usage_exits_with_2(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        COMMANDS[command](["--no-such-option"])
+    assert stop.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_export_writes_beside_the_model_and_prints_the_layers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "model.loihi2.safetensors").unlink()
+    assert cli_export.main(["model.pt", "--target", "loihi2", "--rounding-log"]) == 0
+    printed = capsys.readouterr().out
+    assert (folder / "model.loihi2.safetensors").exists()
+    for word in ("layer0", "layer1", "readout", "headroom", "decay factor", "model.loihi2.safetensors"):
+        assert word in printed
+
+
+def test_a_target_is_shown_with_its_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_export.main(["--show-target", "loihi2"]) == 0
+    printed = capsys.readouterr().out
+    assert "No published energy per event" in printed
+    assert "wikichip" in printed.lower()
+
+
+@pytest.mark.parametrize("backend", ["native", "numpy", "onnx"])
+def test_sim_prints_one_json_object_with_the_promised_keys(
+    folder: Path, backend: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli_sim.main(["model.loihi2.safetensors", "--backend", backend, "--limit", "7", "--json"]) == 0
+    outcome = json.loads(capsys.readouterr().out)
+    assert outcome["backend"] == backend
+    assert outcome["samples"] == len(outcome["predictions"]) == len(outcome["logits"]) == 7
+    assert len(outcome["spikes_per_layer"]) == 2
+    assert {"seconds", "accuracy"} <= outcome.keys()
+
+
+def test_sim_compares_backends_and_writes_traces(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["model.loihi2.safetensors", "--backend", "numpy", "--compare", "native", "--limit", "3"]
+    assert cli_sim.main([*arguments, "--trace", "out.npz"]) == 0
+    assert "equal to native, bit for bit" in capsys.readouterr().out
+    with np.load(folder / "out.npz") as arrays:
+        assert arrays["layer0.spikes"].shape == (64, 3, 12)
+        assert arrays["layer1.membrane"].shape == (64, 3, 9)
+        assert arrays["readout.accumulator"].shape == (64, 3, 10)
+
+
+def test_report_prints_text_or_writes_what_the_suffix_says(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["model.loihi2.safetensors", "--float", "model.pt", "--limit", "20"]
+    assert cli_report.main(arguments) == 0
+    assert "Storage in bits" in capsys.readouterr().out
+    assert cli_report.main([*arguments, "-o", "r.json", "-o", "r.md"]) == 0
+    assert json.loads((folder / "r.json").read_text())["samples"] == 20
+    assert (folder / "r.md").read_text().startswith("## asrc report")
+
+
+def test_a_users_own_modules_of_our_folders_names_are_left_alone(tmp_path: Path) -> None:
+    """The folders are called train and export; a user's train.py must not be run by our imports."""
+    for name in ("train", "export", "tests"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('ran the user file')")
+    code = "import asrc_train.training.fit, asrc_export.export, asrc_lava.commands.demo"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+BAD: list[tuple[str, list[str], str]] = [
+    ("asrc-train", ["--out", "m.pt"], "--data: name a data set"),
+    ("asrc-train", ["--data", "mnist"], "unknown data set 'mnist'; known: digits, gsc, mnist5k, "),
+    ("asrc-train", ["--recipe", "fast", "--data", "digits"], "unknown recipe 'fast'"),
+    ("asrc-train", ["--data", "digits", "--decay", "1.5"], "key 'network.decay'"),
+    ("asrc-train", ["--data", "digits", "--seed", "-1"], "key 'training.seed'"),
+    ("asrc-train", ["--data", "digits", "--out", "absent/m.pt"], "cannot write 'absent/m.pt'"),
+    ("asrc-train", ["--data", "digits", "--out", "m.pt", "--resume"], "no unfinished training"),
+    ("asrc-train", ["--data", "digits", "--device", "tpu"], "'tpu' is not available here"),
+    ("asrc-export", ["absent.pt"], "cannot read checkpoint 'absent.pt': No such file"),
+    ("asrc-export", ["model.loihi2.safetensors"], "not a PyTorch file"),
+    ("asrc-export", ["model.pt", "--target", "loihi9"], "unknown target 'loihi9'; known: loihi1, loihi2"),
+    ("asrc-export", ["model.pt", "--bits", "9"], "--bits: 9 is outside 2 to 8"),
+    ("asrc-export", ["model.pt", "-o", "absent/n.safetensors"], "cannot write 'absent/n.safetensors'"),
+    ("asrc-export", ["model.pt", "--calibrate", "mnist5k", "-o", "n.safetensors"], "784 steps"),
+    ("asrc-export", ["--show-target", "absent.toml"], "cannot read target file 'absent.toml'"),
+    ("asrc-sim", ["absent.safetensors"], "cannot read integer network 'absent.safetensors'"),
+    ("asrc-sim", ["model.pt"], "cannot read integer network 'model.pt'"),
+    ("asrc-sim", ["model.loihi2.safetensors", "--data", "mnist5k"], "its samples are 784 steps of 1 values"),
+    ("asrc-sim", ["model.loihi2.safetensors", "--trace", "absent/t.npz"], "cannot write 'absent/t.npz'"),
+    ("asrc-report", ["absent.safetensors", "--float", "model.pt"], "cannot read integer network"),
+    ("asrc-report", ["model.loihi2.safetensors", "--float", "absent.pt"], "cannot read checkpoint 'absent.pt'"),
+    ("asrc-report", ["model.loihi2.safetensors", "--float", "model.pt", "-o", "r.doc"], "its suffix is none of"),
+    ("asrc-report", ["model.loihi2.safetensors", "--float", "model.pt", "-o", "absent/r.md"], "cannot write"),
+    ("asrc-check", ["model.pt"], "cannot read integer network 'model.pt'"),
+    ("asrc-check", ["model.loihi2.safetensors", "--save", "absent/f.npz"], "cannot write 'absent/f.npz'"),
+    ("asrc-sim", ["model.loihi2.safetensors", "--input", "model.pt"], "cannot read samples 'model.pt'"),
+    ("asrc-demo", ["--out", "model.pt"], "cannot write 'model.pt'"),
+]
+
+
+@pytest.mark.parametrize(("command", "arguments", "says"), BAD, ids=[f"{c} {' '.join(a)}" for c, a, _ in BAD])
+def test_bad_input_gets_one_sentence_status_1_and_leaves_files_alone(
+    folder: Path, command: str, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert COMMANDS[command](arguments) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"{command}: ")
+    assert says in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_an_interrupt_leaves_with_130_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from asrc_core.command import command_line
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert command_line.run("asrc-sim", interrupted) == 130
+    assert "Traceback" not in capsys.readouterr().err

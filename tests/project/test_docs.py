@@ -1,0 +1,48 @@
+"""The documentation: every command and every Python example in it runs, as it stands, in the order of its page."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWN_ONLY = {"text", "toml"}
+"""What no test runs: installations, sketches, files."""
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Language and content of each fenced block."""
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def runnable(page: Path) -> list[tuple[str, str]]:
+    return [(language, content) for language, content in blocks(page) if language in {"sh", "python"}]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_fenced_block_says_whether_it_runs(page: Path) -> None:
+    for language, content in blocks(page):
+        assert language in SHOWN_ONLY | {"sh", "python"}, content
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if runnable(page)], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_the_commands_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path) -> None:
+    for shown in ("examples", "demo"):
+        if (ROOT / shown).exists():
+            (tmp_path / shown).symlink_to(ROOT / shown)
+    folder = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    for language, content in runnable(page):
+        command = ["bash", "-euc", content] if language == "sh" else [sys.executable, "-c", content]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900)
+        assert done.returncode == 0, f"{page.relative_to(ROOT)}:\n{content}\n{done.stdout}\n{done.stderr}"

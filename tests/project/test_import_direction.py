@@ -1,0 +1,55 @@
+"""Imports point one way: asrc_core <- asrc_train <- asrc_export <- asrc_lava, and only asrc_lava knows Lava."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {
+    "asrc_core": ROOT / "core",
+    "asrc_train": ROOT / "train",
+    "asrc_export": ROOT / "export",
+    "asrc_lava": ROOT / "lava_models",
+}
+UPSTREAM = {
+    "asrc_core": {"asrc_core"},
+    "asrc_train": {"asrc_core", "asrc_train"},
+    "asrc_export": {"asrc_core", "asrc_train", "asrc_export"},
+    "asrc_lava": {"asrc_core", "asrc_train", "asrc_export", "asrc_lava"},
+}
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add((node.module or "").split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_what_lies_upstream(package: str) -> None:
+    files = list((PACKAGES[package] / package).rglob("*.py"))
+    assert files
+    for path in files:
+        imported = imports_of(path)
+        assert imported & PACKAGES.keys() <= UPSTREAM[package], path
+        assert "tests" not in imported, path  # lava-nc installs a package of that name
+        if package != "asrc_lava":
+            assert "lava" not in imported, path
+
+
+@pytest.mark.parametrize("module", [*PACKAGES, "asrc_train.commands.train", "asrc_lava.commands.sim"])
+def test_importing_a_package_or_a_command_loads_nothing_heavy(module: str) -> None:
+    heavy = ("torch", "lava", "onnx", "onnxruntime", "sklearn", "pydantic", "numpy")
+    code = f"import {module}, sys; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,133 @@
+"""Configurations and recipes: every key checked, every complaint naming its key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asrc_core.errors import InvalidSetting, UnknownName
+from asrc_core.forms import toml
+from asrc_core.forms.toml_lines import line_of
+from asrc_train import data
+from asrc_train.commands.train import OVERRIDES
+from asrc_train.settings import recipe
+from asrc_train.settings.config import Config, from_recipe, validated
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_every_recipe_is_a_valid_configuration_of_a_known_data_set(name: str) -> None:
+    assert from_recipe(recipe.find(name), {}).data.name in data.names()
+
+
+@pytest.mark.parametrize("name", data.names())
+def test_every_data_set_has_a_recipe_of_its_name(name: str) -> None:
+    assert from_recipe(recipe.find(name), {}).data.name == name
+
+
+def test_a_configuration_survives_json() -> None:
+    config = from_recipe(recipe.find("digits"), {"network": {"hidden": [3, 4]}})
+    assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+def test_every_option_of_the_command_is_a_key_of_the_configuration() -> None:
+    sections = Config.model_fields
+    for section, key in OVERRIDES.values():
+        assert key in sections[section].annotation.model_fields  # type: ignore[union-attr]
+
+
+def test_an_unknown_recipe_lists_the_known() -> None:
+    with pytest.raises(UnknownName, match=r"unknown recipe 'mnist'; known: digits, gsc-asrc-0\.089M, "):
+        recipe.find("mnist")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[data]\nname = 'digits'\n[network]\nhiden = [3]", r"key 'network\.hiden'"),
+        ("[data]\nname = 'digits'\n[network]\nhidden = []", r"key 'network\.hidden'"),
+        ("[data]\nname = 'digits'\n[network]\nhidden = [0]", r"key 'network\.hidden\.0'"),
+        ("[data]\nname = 'digits'\n[network]\nkernel_length = 0", r"key 'network\.kernel_length'"),
+        ("[data]\nname = 'digits'\n[network]\ndecay = nan", r"key 'network\.decay'"),
+        ("[data]\nname = 'digits'\n[training]\nepochs = 'many'", r"key 'training\.epochs'"),
+        ("[data]\nname = 'digits'\n[training]\nannealing = 0.5\nepochs = 1000", "temperature would reach zero"),
+        ("[network]\nspan = 3", "key 'data'"),
+        ("data = 3", "key 'data'"),
+        ("[data\n", r"not valid TOML .*line 1"),
+        ("a = " + "[" * 30_000, "not valid TOML"),
+        ("#" * 70_000, "larger than 65,536 bytes"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_by_key_or_line(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(InvalidSetting, match=says):
+        from_recipe(path, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        (
+            "[data]\nname = 'digits'\n[network]\n# hiden\n\nhiden = [3]",
+            6,
+            "there is no such key; did you mean 'hidden'",
+        ),
+        ("[data]\nname = 'digits'\n[netwrok]\nhidden = [3]", 3, "did you mean 'network'"),
+        ("data.name = 'digits'\nnetwork.span = 0\nnetwork.decay = 0.5", 2, "greater than or equal to 1"),
+        ("[data]\nname = 'digits'\n[network]\nhidden = [\n  3,  # hidden\n  'x',\n]\nspan = 3", 4, "valid integer"),
+        ("[network]\nspan = 3\n[data]\nname = 7", 4, "valid string"),
+        ("data = 3", 1, "valid dictionary"),
+        ("[data]\nname='digits'\n[network]\nhidden=[1]\n[[network.layers]]\nspn = 1", 6, "did you mean 'span'"),
+        ("[data]\nname='digits'\n[network]\nhidden=[1]\nlayers = [{ spn = 1 }]", 5, "did you mean 'span'"),
+        ("[data]\nname = 'digits'\n[training]\nxyzzy = 1", 4, "known are annealing, batch_size"),
+        ('[data]\nname = """\nspan\n"""\n[network]\n"sp\\u0061n" = 0\n', 5, "greater than or equal to 1"),
+    ],
+)
+def test_a_complaint_about_a_recipe_names_the_line_and_the_nearest_key(
+    tmp_path: Path, text: str, line: int, says: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(InvalidSetting, match=rf"recipe 'mine\.toml', line {line}, key .*{says}"):
+        from_recipe(path, {})
+
+
+def test_a_setting_that_is_not_the_recipes_own_names_no_line_of_it() -> None:
+    with pytest.raises(InvalidSetting, match=r"'digits\.toml' with other settings on top, key 'network\.span'"):
+        from_recipe(recipe.find("digits"), {"network": {"span": 0}})
+
+
+def test_settings_on_top_of_a_section_that_is_none_are_refused_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("# a section?\ndata = 3\n")
+    with pytest.raises(InvalidSetting, match="line 2, key 'data'"):
+        from_recipe(path, {"data": {"name": "digits"}})
+
+
+@given(st.lists(st.sampled_from(["# note", "", "[training]", "seed = 1", "[network]", "decay = 0.5"]), max_size=8))
+def test_the_line_of_a_key_is_the_one_without_which_it_is_gone(lines: list[str]) -> None:
+    text = "\n".join([*lines, "[last]", "x = 1"])
+    try:
+        toml.loads(text)
+    except toml.TOMLDecodeError:
+        return
+    assert line_of(text, ("last", "x")) == len(lines) + 2
+    found = line_of(text, ("network", "decay"))
+    if found is not None and "network" in toml.loads(text):
+        section = "decay" if "decay" in toml.loads(text)["network"] else "[network]"
+        assert lines[found - 1].startswith(section)
+
+
+def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting, match=r"absent\.toml.*No such file"):
+        from_recipe(tmp_path / "absent.toml", {})
+
+
+@pytest.mark.parametrize("content", [None, [], "text", {"data": None}])
+def test_anything_else_is_refused(content: Any) -> None:
+    with pytest.raises(InvalidSetting):
+        validated(content, "it")

@@ -1,0 +1,272 @@
+"""Sweeps: every combination once, to the same bits through any interruption, and no run takes another with it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asrc_core.errors import BackendMissing, InvalidSetting, UnknownName
+from asrc_train.commands import sweep as cli_sweep
+from asrc_train.settings import recipe
+from asrc_train.sweep import grid, keys, on_ray, processes
+from asrc_train.sweep.grid import Run
+from asrc_train.sweep.result import read, summary
+from asrc_train.sweep.sweep import Found, Trainer, sweep
+from asrc_train.trained import checkpoint
+from asrc_train.training.fit import fit, resume_path
+
+TINY: dict[str, dict[str, object]] = {
+    "network": {"hidden": [6], "kernel_length": 4, "span": 3},
+    "training": {"epochs": 5, "batch_size": 128},
+}
+DIVERGES = 1e30
+
+
+def planned(*grids: grid.Grid, seeds: tuple[int, ...] = (0,)) -> list[Run]:
+    return grid.runs(recipe.find("digits"), TINY, grids or [{}], seeds)
+
+
+def names(runs: list[Run]) -> list[str]:
+    return [run.name for run in runs]
+
+
+def test_every_combination_is_a_run_for_each_seed_and_is_called_by_its_settings() -> None:
+    runs = planned({"network.connection": ["src", "asrc"], "network.decay": [0, 0.5]}, seeds=(0, 1))
+    assert len(runs) == 8
+    assert runs[0].name == "connection=src,decay=0,seed=0"
+    assert runs[-1].name == "connection=asrc,decay=0.5,seed=1"
+    last = runs[-1].config
+    assert (last.network.connection, last.network.decay, last.training.seed) == ("asrc", 0.5, 1)
+    assert all(run.config.network.hidden == (6,) for run in runs)
+
+
+def test_what_two_grids_share_is_trained_once() -> None:
+    first, second = {"network.span": [2, 3]}, {"network.span": [3, 4]}
+    assert names(planned(first, second)) == ["span=2,seed=0", "span=3,seed=0", "span=4,seed=0"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"network.spam": [1]}, "network.spam"),
+        ({"network.decay": [0.5, 2.0]}, "network.decay"),
+        ({"training.seed": [1]}, "--seed"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_named_before_anything_is_trained(settings: grid.Grid, says: str) -> None:
+    with pytest.raises((UnknownName, InvalidSetting), match=says):
+        planned(settings)
+
+
+def test_long_names_are_cut_and_stay_apart() -> None:
+    runs = planned({"network.hidden": [[7] * 100, [7] * 99 + [8]]})
+    assert all(len(run.name) <= grid.LONGEST_NAME for run in runs)
+    assert len({run.name for run in runs}) == 2
+
+
+@given(st.lists(st.one_of(st.integers(-(2**40), 2**40), st.floats(allow_nan=False), st.booleans()), min_size=1))
+def test_values_are_read_as_they_are_written(values: list[object]) -> None:
+    text = ",".join(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
+    assert keys.parse(f"network.decay={text}") == ("network.decay", values)
+
+
+def test_words_need_no_quotes_and_lists_are_values() -> None:
+    assert keys.parse("network.connection=vanilla, src") == ("network.connection", ["vanilla", "src"])
+    assert keys.parse("network.hidden=[8,8],[9]") == ("network.hidden", [[8, 8], [9]])
+    for broken in ("network.span", "network.span=", "=3"):
+        with pytest.raises((InvalidSetting, UnknownName)):
+            keys.parse(broken)
+
+
+def test_a_sweep_file_is_a_recipe_with_grids_and_seeds(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.toml"
+    file.write_text(
+        'recipe = "digits"\nseeds = [4, 5]\n[data]\npermute = true\n[training]\nepochs = 2\n'
+        '[[grid]]\nnetwork.connection = "vanilla"\n'
+        '[[grid]]\nnetwork.connection = "src"\nnetwork.span = [2, 4]\n'
+    )
+    runs = grid.from_file(file, {"training": {"epochs": 1}}, {}, None)
+    assert len(runs) == 6
+    assert runs[-1].name == "connection=src,span=4,seed=5"
+    assert all(run.config.data.permute and run.config.training.epochs == 1 for run in runs)
+    assert len(grid.from_file(file, {}, {"network.decay": [0, 1]}, [0])) == 6
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("= 3", "not valid TOML"),
+        ("seeds = [0]", "recipe"),
+        ('recipe = "digits"\nspans = [1]', "spans"),
+        ('recipe = "digits"\nseeds = "all"', "seeds"),
+        ('recipe = "digits"\ngrid = 3', "grid"),
+        ('recipe = "digits"\n[[grid]]\nnetwork.span = []', "network.span"),
+        ('recipe = "digits"\n[[grid]]\nnetwork.spam = [1]', "network.spam"),
+        ('recipe = "digits"\n[[grid]]\nnetwork = 3', "network"),
+        ('recipe = "nothing"', "nothing"),
+    ],
+)
+def test_a_sweep_file_that_does_not_fit_is_told_in_a_sentence(
+    tmp_path: Path, content: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "sweep.toml"
+    file.write_text(content)
+    assert cli_sweep.main([str(file), "--list"]) == 1
+    told = capsys.readouterr().err
+    assert says in told
+    assert "Traceback" not in told
+
+
+def test_the_command_lists_its_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--data", "digits", "--connection", "src", "asrc", "--set", "network.decay=0,0.5", "--list"]
+    assert cli_sweep.main([*command, "--seed", "0", "1"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 8
+
+
+def train_all(workers: int) -> Trainer:
+    return lambda waiting, folder: processes.train_all(waiting, folder, workers)
+
+
+@pytest.fixture(scope="module")
+def mixed() -> list[Run]:
+    """Two runs that go well, and one that diverges between them."""
+    return planned({"training.learning_rate": [0.01, DIVERGES, 0.02]})
+
+
+@pytest.fixture(scope="module")
+def whole(mixed: list[Run], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Found]:
+    """What they come to without an interruption."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, sweep(mixed, folder, train_all(1))
+
+
+def test_a_run_that_fails_is_told_and_stops_no_other(mixed: list[Run], whole: tuple[Path, Found]) -> None:
+    folder, found = whole
+    good, bad, too = names(mixed)
+    assert list(found.results) == [good, too]
+    assert list(found.failed) == [bad]
+    assert "diverged in epoch 1" in found.failed[bad]
+    table = json.loads((folder / "results.json").read_text())
+    assert [row["name"] for row in table] == [good, too, bad]
+    with (folder / "results.csv").open() as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    assert float(rows[good]["test"]) == checkpoint.load(mixed[0].checkpoint(folder)).scores["test"]
+    assert rows[bad]["error"] == found.failed[bad]
+
+
+def test_a_run_is_the_training_of_one_thread(mixed: list[Run], whole: tuple[Path, Found], tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        alone = fit(mixed[0].config, tmp_path / "alone.pt")
+    finally:
+        torch.set_num_threads(threads)
+    swept = checkpoint.load(mixed[0].checkpoint(whole[0]))
+    assert all(torch.equal(swept.tensors[name], tensor) for name, tensor in alone.tensors.items())
+    assert swept.provenance == alone.provenance
+
+
+def test_a_killed_run_fails_alone_and_goes_on_to_the_same_bits(
+    mixed: list[Run], whole: tuple[Path, Found], tmp_path: Path
+) -> None:
+    first, _, second = mixed
+    killed: list[int] = []
+
+    def kill_the_first_once_it_has_an_epoch(done: float, note: str) -> None:
+        if not killed and resume_path(first.checkpoint(tmp_path)).exists():
+            (worker,) = multiprocessing.active_children()
+            assert worker.pid is not None
+            killed.append(worker.pid)
+            os.kill(worker.pid, signal.SIGKILL)
+
+    found = sweep([first, second], tmp_path, train_all(1), kill_the_first_once_it_has_an_epoch)
+    assert killed
+    assert list(found.failed) == [first.name]
+    assert "died" in found.failed[first.name]
+    assert list(found.results) == [second.name]
+    finished = second.checkpoint(tmp_path).stat().st_mtime_ns
+
+    shares: list[float] = []
+    again = sweep([first, second], tmp_path, train_all(1), lambda done, note: shares.append(done))
+    assert not again.failed
+    assert second.checkpoint(tmp_path).stat().st_mtime_ns == finished, "a finished run is not repeated"
+    assert shares[1] > 1 + 1 / 5, "the other goes on after its first epoch"
+    for run in (first, second):
+        mine, reference = (checkpoint.load(run.checkpoint(folder)) for folder in (tmp_path, whole[0]))
+        assert all(torch.equal(mine.tensors[name], tensor) for name, tensor in reference.tensors.items())
+        assert (mine.history, mine.scores) == (reference.history, reference.scores)
+        assert not resume_path(run.checkpoint(tmp_path)).exists()
+
+
+def test_a_checkpoint_of_other_settings_is_never_taken_for_a_run_s_own(
+    mixed: list[Run], whole: tuple[Path, Found]
+) -> None:
+    other = [Run(run.name, run.swept, planned({"network.decay": [0.25]})[0].config) for run in mixed[:1]]
+    with pytest.raises(InvalidSetting, match=r"network\.decay 0\.5 instead of 0\.25"):
+        sweep(other, whole[0], train_all(1))
+
+
+def test_the_table_gives_mean_and_spread_over_the_seeds(whole: tuple[Path, Found], mixed: list[Run]) -> None:
+    result = read(mixed[0].checkpoint(whole[0]))
+    low, high = (
+        type(result)(result.name, result.config, {**result.scores, "test": share}, (1,), 1) for share in (0.5, 0.7)
+    )
+    (row,) = summary([low, high], ["training.learning_rate", keys.SEED])
+    assert row["learning_rate"] == "0.01"
+    assert row["runs"] == 2
+    assert row["test"] == "60.0% (50.0% to 70.0%)"
+
+
+@pytest.mark.slow
+def test_an_interrupted_command_leaves_at_once_and_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "asrc_train.commands.sweep", "--data", "digits", "--set", "network.hidden=[6],[7]"]
+    command += ["--epochs", "40", "-o", str(tmp_path)]
+    started = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
+    )
+    while not list(tmp_path.glob("*.training")):
+        assert started.poll() is None
+        time.sleep(0.05)
+    started.send_signal(signal.SIGINT)
+    _, told = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert told == "asrc-sweep: interrupted; finished outputs are whole.\n"
+    assert not list(tmp_path.glob("*.pt"))
+    assert not list(tmp_path.glob(".*")), "nothing half written is left"
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["hidden=6,seed=0.pt", "hidden=7,seed=0.pt"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("ray") is None, reason="the extra ray is not installed")
+def test_a_cluster_trains_to_the_bits_of_this_machine(
+    mixed: list[Run], whole: tuple[Path, Found], tmp_path: Path
+) -> None:
+    found = sweep(mixed, tmp_path, lambda waiting, folder: on_ray.train_all(waiting, folder, "local"))
+    assert (list(found.results), found.failed) == (list(whole[1].results), whole[1].failed)
+    for name in found.results:
+        mine, reference = (checkpoint.load(folder / f"{name}.pt") for folder in (tmp_path, whole[0]))
+        assert all(torch.equal(mine.tensors[each], tensor) for each, tensor in reference.tensors.items())
+
+
+def test_a_cluster_without_ray_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(BackendMissing, match=r"asrc-toolchain\[ray\]"):
+        sweep(planned(), tmp_path, lambda waiting, folder: on_ray.train_all(waiting, folder, "auto"))

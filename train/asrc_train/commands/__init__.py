@@ -1,0 +1,1 @@
+"""`asrc-train`, `asrc-sweep` and `asrc-analyze`."""

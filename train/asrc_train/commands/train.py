@@ -1,0 +1,188 @@
+"""asrc-train: from a data set to a checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asrc_core.command import command_line
+from asrc_train import data
+from asrc_train.network import connections, neurons
+
+if TYPE_CHECKING:
+    from asrc_train.settings.config import Config
+    from asrc_train.training.fit import Observer, Start
+
+EXAMPLES = """\
+  asrc-train --data digits --connection asrc --out model.pt
+  asrc-train --data mnist5k --permute --connection src --span 12 --epochs 100 --out src12.pt
+  asrc-train --recipe psmnist-asrc-0.15M --data-dir ~/data --download --out psmnist.pt      the paper's best on PS-MNIST
+  asrc-train --recipe my.toml --seed 3 --out model.pt
+  asrc-train --data digits --out model.pt --resume        go on after an interruption
+  asrc-train --start-from model.pt --rounding-noise 6 --epochs 20 --learning-rate 0.0005 --out robust.pt
+"""
+
+# Command-line option -> the recipe's section and key that it overrides.
+OVERRIDES = {
+    "permute": ("data", "permute"),
+    "permutation_seed": ("data", "permutation_seed"),
+    "connection": ("network", "connection"),
+    "neuron": ("network", "neuron"),
+    "hidden": ("network", "hidden"),
+    "kernel_length": ("network", "kernel_length"),
+    "kernels": ("network", "kernels"),
+    "shared_span": ("network", "shared_span"),
+    "span": ("network", "span"),
+    "sparsity": ("network", "sparsity"),
+    "decay": ("network", "decay"),
+    "threshold": ("network", "threshold"),
+    "reset": ("network", "reset"),
+    "dropout": ("network", "dropout"),
+    "rounding_noise": ("network", "rounding_noise"),
+    "batch_norm": ("network", "batch_norm"),
+    "epochs": ("training", "epochs"),
+    "batch_size": ("training", "batch_size"),
+    "learning_rate": ("training", "learning_rate"),
+    "weight_decay": ("training", "weight_decay"),
+    "seed": ("training", "seed"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    return command_line.run("asrc-train", lambda: train(argv))
+
+
+def train(argv: Sequence[str] | None = None) -> None:
+    """Train as the command line says. Raises the named errors of `fit`."""
+    _train(_parser().parse_args(argv))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.parser(
+        "asrc-train",
+        "Train a skip-recurrent spiking network and write the checkpoint of its best epoch. Settings come from a "
+        "recipe (by default the one named after the data set); options override it.",
+        EXAMPLES,
+    )
+    add = parser.add_argument
+    add("--data", metavar="NAME", help=f"data set: {', '.join(data.names())}")
+    command_line.add_data_folder(parser)
+    add("--download", action="store_true", help="fetch the data set first, unless it is there: checked, asked for only")
+    add("--recipe", metavar="NAME_OR_TOML", help="recipe by name (psmnist-asrc-0.15M, ...), or a path ending in .toml")
+    add("--start-from", dest="model", metavar="MODEL.pt", help="train this checkpoint on, with its own settings")
+    add("--out", metavar="MODEL.pt", default="model.pt", help="checkpoint to write (default: model.pt)")
+    add("--connection", choices=connections.names(), help="recurrent connection")
+    add("--neuron", choices=neurons.names(), help="neuron model")
+    add("--hidden", metavar="N", nargs="+", type=command_line.positive, help="neurons of each layer")
+    add("--kernel-length", metavar="K", type=command_line.positive, help="longest span that asrc may choose")
+    add("--kernels", metavar="k", type=command_line.positive, help="how many spans k-asrc may hear at once")
+    add("--shared-span", action="store_true", default=None, help="one learned span for all layers")
+    add("--span", metavar="LAMBDA", type=command_line.positive, help="span of src")
+    add("--sparsity", metavar="SHARE", type=float, help="share of weights that are absent, drawn at random")
+    add("--decay", metavar="ALPHA", type=float, help="decay factor of the membrane, 0 to 1")
+    add("--threshold", metavar="THETA", type=float, help="firing threshold")
+    add("--reset", choices=["soft", "hard"], help="reset by subtraction, or to zero")
+    add("--dropout", metavar="P", type=float, help="share of a layer's neurons silenced for a sample while training")
+    noise = "while training, noise on weights as large as rounding them to so many bits makes"
+    add("--rounding-noise", metavar="BITS", type=command_line.positive, help=noise)
+    add("--batch-norm", action="store_true", default=None, help="normalise each layer's feed-forward current")
+    add("--permute", action="store_true", default=None, help="feed the steps in one fixed random order")
+    add("--permutation-seed", metavar="SEED", type=int, help="which order")
+    add("--epochs", metavar="N", type=command_line.positive)
+    add("--batch-size", metavar="B", type=command_line.positive)
+    add("--learning-rate", metavar="RATE", type=float)
+    add("--weight-decay", metavar="RATE", type=float)
+    add("--seed", metavar="SEED", type=int, help="same seed, device and threads: same bits")
+    add("--resume", action="store_true", help="go on with the unfinished training kept beside --out")
+    add("--device", default="auto", help="auto (default), cpu or cuda")
+    add("--tensorboard", metavar="FOLDER", type=Path, help="write TensorBoard logs there")
+    return parser
+
+
+def _train(options: argparse.Namespace) -> None:
+    config, start = continuation_or_recipe(options)
+    device = _device(options.device)
+
+    from asrc_core.command import progress
+    from asrc_train.training import fit, training_progress
+
+    if options.download:
+        data.download(config.data.name)
+    observers: list[Observer] = []
+    if options.tensorboard:
+        from asrc_train.training import tensorboard
+
+        observers.append(tensorboard.writer(options.tensorboard))
+    with progress.bar(f"training {config.network.connection} on {config.data.name}", config.training.epochs) as update:
+        observers.append(training_progress.moving(update))
+        trained = fit.fit(
+            config, options.out, resume=options.resume, device=device, observers=tuple(observers), start=start
+        )
+    spans = "/".join(str(span) for span in trained.spans)
+    print(
+        f"best epoch {trained.provenance['best_epoch']} of {config.training.epochs}: "
+        f"validation {trained.scores['validation']:.1%}, test {trained.scores['test']:.1%} "
+        f"(mixture {trained.scores['test_mixture']:.1%}), spans {spans}"
+    )
+    for note in trained.provenance.get("data_notes", ()):
+        print(f"note: {note}")
+    print(options.out)
+
+
+def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start | None]:
+    """What to train, and a network to begin with if there is one. Raises what `configuration` and `continued` do."""
+    if options.model is None:
+        return configuration(options), None
+
+    from asrc_core.errors import InvalidSetting
+    from asrc_train.training import continuation
+
+    if options.recipe is not None:
+        raise InvalidSetting("--recipe", "--start-from takes the checkpoint's settings; give one of the two")
+    return continuation.continued(options.model, _overrides(options))
+
+
+def configuration(options: argparse.Namespace) -> Config:
+    """The recipe with the options on top. Raises UnknownName, InvalidSetting."""
+    from asrc_core.errors import InvalidSetting, UnknownName
+    from asrc_train.settings import config, recipe
+
+    if options.data is None and options.recipe is None:
+        raise InvalidSetting("--data", f"name a data set ({', '.join(data.names())}) or a --recipe")
+    if options.data is not None and options.data not in data.names():
+        raise UnknownName("data set", options.data, data.names())
+    return config.from_recipe(recipe.find(options.recipe or options.data), _overrides(options))
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    overrides: dict[str, dict[str, Any]] = {}
+    for option, (section, key) in OVERRIDES.items():
+        value = getattr(options, option)
+        if value is not None:
+            overrides.setdefault(section, {})[key] = value
+    if options.data is not None:
+        overrides.setdefault("data", {})["name"] = options.data
+    return overrides
+
+
+def _device(name: str) -> str:
+    from asrc_core.errors import InvalidSetting
+
+    if name == "cpu":
+        return name
+    import torch
+
+    available = torch.cuda.is_available()
+    if name == "auto":
+        return "cuda" if available else "cpu"
+    if name == "cuda" and available:
+        return name
+    raise InvalidSetting("--device", f"'{name}' is not available here; use auto or cpu")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,17 @@
+"""Recurrent connections, one file each; the file's `build` makes one for a layer (`connection.new_connection`)."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from asrc_core import choices as by_name
+
+
+def names() -> list[str]:
+    """All connections, by the files in this folder."""
+    return by_name.names(__path__, besides=("connection",))
+
+
+def module(name: str) -> ModuleType:
+    """The connection's file. Raises UnknownName."""
+    return by_name.module(__name__, "connection", name, names())

@@ -1,0 +1,48 @@
+"""k-ASRC (paper, appendix D.2): a layer learns k spans and how much each of them weighs; all share U.
+
+    r[t] = sum_{i=1..K} p_i s[t-i],   p = sum_{j=1..k} c_j softmax(w_j / tau),   c = softmax(m)
+
+At test time each softmax over lags is its hard-max, so that a layer hears at most k spans at once. With one kernel it
+is ASRC, with k = K there is nothing to choose but c: kernel j is lag j. Several kernels start at random (from a normal
+distribution): equal ones would get equal gradients and stay equal for ever.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from asrc_train.settings.config import NetworkConfig
+
+
+class SeveralSpans(nn.Module):
+    """The skip logits w (k, K), which are not there if k = K, and m (k,)."""
+
+    each_step = False
+
+    def __init__(self, kernels: int, kernel_length: int) -> None:
+        super().__init__()
+        self.weight_logits = nn.Parameter(torch.zeros(kernels))
+        if kernels == kernel_length:
+            self.register_parameter("span_logits", None)
+            return
+        start = torch.zeros(1, kernel_length) if kernels == 1 else torch.randn(kernels, kernel_length)
+        self.span_logits = nn.Parameter(start)
+
+    def taps(self, temperature: float | None) -> Tensor | int:
+        """Mixture weights (K,); the span itself if, without a temperature, all kernels choose the same one."""
+        weights = torch.softmax(self.weight_logits, 0)
+        if self.span_logits is None:
+            return weights
+        if temperature is not None:
+            return weights @ torch.softmax(self.span_logits / temperature, 1)
+        chosen = self.span_logits.argmax(1)
+        if int(chosen.min()) == int(chosen.max()):
+            return int(chosen[0]) + 1
+        return weights @ functional.one_hot(chosen, self.span_logits.shape[1]).to(weights)
+
+
+def build(config: NetworkConfig, steps: int | None) -> SeveralSpans:
+    """Fresh logits for the configured number of kernels and their length."""
+    return SeveralSpans(config.kernels, config.kernel_length)

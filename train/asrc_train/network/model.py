@@ -1,0 +1,153 @@
+"""The network: skip-recurrent layers one on top of the other, and a readout summed over time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from asrc_train.kernels.choice import pass_over_all
+from asrc_train.kernels.layer import current
+from asrc_train.network.connections.connection import Connection, longest_span, new_connection, weight_of_lags
+from asrc_train.network.neurons.neuron import Neuron, new_neurons
+from asrc_train.network.normalization import BatchNormalization
+from asrc_train.network.recurrence import Dynamics, SkipLayer, driven_recurrence, skip_recurrence, spike_counts
+from asrc_train.network.rounding_noise import noisy
+from asrc_train.network.sparsity import sparsify
+from asrc_train.network.stepping import stepped_recurrence
+from asrc_train.settings.config import NetworkConfig
+
+
+class SkipRecurrentLayer(nn.Module):
+    """Neurons with a feed-forward and a skip-recurrent connection; the equations stand in `neurons` and `recurrence`.
+
+    W and b start as PyTorch's Linear does, U orthogonal; of both matrices a share may be absent (`sparsity`). Dropout
+    multiplies a neuron's feed-forward current by 0 or 1 / (1 - p), the same over all steps of a sample; batch
+    normalisation comes after it. In training, W and U may carry noise (`rounding_noise`).
+    """
+
+    def __init__(self, inputs: int, size: int, connection: Connection, neuron: Neuron, config: NetworkConfig) -> None:
+        super().__init__()
+        self.feedforward = nn.Linear(inputs, size)
+        self.recurrent = nn.Linear(size, size, bias=False)
+        nn.init.orthogonal_(self.recurrent.weight)
+        if config.sparsity:
+            sparsify(self.feedforward, config.sparsity)
+            sparsify(self.recurrent, config.sparsity)
+        self.connection = connection
+        self.neuron = neuron
+        self.dropout = config.dropout
+        self.rounding_noise = config.rounding_noise
+        self.normalization = BatchNormalization(size) if config.batch_norm else None
+
+    def forward(self, x: Tensor, temperature: float | None = None) -> Tensor:
+        """Spikes (T, B, N) for input (T, B, I); hard-max spans unless a temperature is given."""
+        layer = self.prepared(x.shape[1], temperature)
+        if self.normalization is not None and self.training:
+            x = self.normalization(current(x, layer))
+            layer = layer._replace(weight=None, bias=None, gain=None)
+        if not self.in_kernels:
+            named = "a span for each step" if self.connection.each_step else f"neuron '{type(self.neuron).__name__}'"
+            pass_over_all(f"{named} runs step by step in PyTorch")
+            return stepped_recurrence(x, layer, self.neuron)
+        if layer.weight is None:
+            return driven_recurrence(x, layer.recurrent, layer.taps, layer.dynamics)
+        return skip_recurrence(x, layer.weight, layer.bias, layer.recurrent, layer.taps, layer.dynamics, layer.gain)
+
+    @property
+    def in_kernels(self) -> bool:
+        """Whether the kernels know these neurons and this connection."""
+        return self.neuron.dynamics() is not None and not self.connection.each_step
+
+    @property
+    def in_stack(self) -> bool:
+        """Whether the layer can run as one of a stack: in the kernels, and without statistics of the whole batch."""
+        return self.in_kernels and not (self.training and self.normalization is not None)
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """The neurons' constants as the kernels take them, for neurons that these know."""
+        return self.neuron.dynamics() or Dynamics()
+
+    def prepared(self, batch: int, temperature: float | None) -> SkipLayer:
+        """What runs, as the kernels take it, but for the batch normalisation that training does."""
+        taps, linear = self.connection.taps(temperature), self.feedforward
+        layer = SkipLayer(linear.weight, linear.bias, self.recurrent.weight, taps, self.dynamics, self._gain(batch))
+        if self.training and self.rounding_noise is not None:
+            weight, recurrent = (noisy(of.weight, self.rounding_noise) for of in (linear, self.recurrent))
+            layer = layer._replace(weight=weight, recurrent=recurrent)
+        if self.normalization is None or self.training:
+            return layer
+        weight, bias = self.normalization.folded(linear.weight, linear.bias)
+        return layer._replace(weight=weight, bias=bias)
+
+    def _gain(self, batch: int) -> Tensor | None:
+        if not self.training or self.dropout == 0:
+            return None
+        weight = self.feedforward.weight
+        return nn.functional.dropout(weight.new_ones(batch, len(weight)), self.dropout)
+
+
+class SkipRecurrentNetwork(nn.Module):
+    """logits = sum_t (W_o s[t] + b_o) over the spikes s of the last layer.
+
+    ``steps`` of a sample are needed only where something is learned for each of them: spans per step, GLIF.
+    """
+
+    def __init__(self, channels: int, classes: int, config: NetworkConfig, steps: int | None = None) -> None:
+        super().__init__()
+        fan_ins = (channels, *config.hidden[:-1])
+        shared = new_connection(config.each_layer()[0], steps) if config.shared_span else None
+        self.layers = nn.ModuleList(
+            SkipRecurrentLayer(
+                inputs, size, shared or new_connection(own, steps), new_neurons(own, size, steps), config
+            )
+            for inputs, size, own in zip(fan_ins, config.hidden, config.each_layer(), strict=True)
+        )
+        self.readout = nn.Linear(config.hidden[-1], classes)
+
+    def forward(self, x: Tensor, temperature: float | None = None) -> Tensor:
+        """Logits (B, classes) for real input (T, B, channels).
+
+        Softmax mixture at a temperature, hard-max spans without one.
+        """
+        if not all(layer.in_stack for layer in self._skip_layers()):
+            return self.traced(x, temperature)[0]
+        layers = [layer.prepared(x.shape[1], temperature) for layer in self._skip_layers()]
+        return self._decide(spike_counts(x, layers), len(x))
+
+    def traced(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[Tensor]]:
+        """The same logits, and the spikes of every layer, (T, B, N) each."""
+        steps, outputs = len(x), []
+        for layer in self._skip_layers():
+            x = layer(x, temperature)
+            outputs.append(x)
+        return self._decide(x.sum(0), steps), outputs
+
+    def _decide(self, counts: Tensor, steps: int) -> Tensor:
+        """The readout summed over time: the sum moves inside the linear map."""
+        return nn.functional.linear(counts, self.readout.weight) + steps * self.readout.bias
+
+    @property
+    def spans(self) -> list[int]:
+        """The longest span that each layer hears at test time; of most connections, the only one."""
+        return [longest_span(layer.connection.taps(None)) for layer in self._skip_layers()]
+
+    @torch.no_grad()
+    def weight_of_lags(self, temperature: float) -> list[list[float]]:
+        """How much each lag from 1 to K weighs in each layer at a temperature; empty lists where the span is fixed."""
+        return [weight_of_lags(layer.connection.taps(temperature)) for layer in self._skip_layers()]
+
+    def skip_logits(self) -> list[nn.Parameter]:
+        """The parameters that choose spans, each once; none unless the connection learns."""
+        found = (p for layer in self._skip_layers() for p in layer.connection.parameters())
+        return list(dict.fromkeys(found))
+
+    def constants(self) -> list[nn.Parameter]:
+        """What is learned beside weights and spans: batch normalisation's gains and shifts, the neurons' constants."""
+        found: list[nn.Parameter] = []
+        for layer in self._skip_layers():
+            found += [*(layer.normalization.parameters() if layer.normalization else ()), *layer.neuron.parameters()]
+        return found
+
+    def _skip_layers(self) -> list[SkipRecurrentLayer]:
+        return [layer for layer in self.layers if isinstance(layer, SkipRecurrentLayer)]

@@ -1,0 +1,17 @@
+"""Neuron models, one file each; the file's `build` makes the neurons of a layer (`neuron.new_neurons`)."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from asrc_core import choices as by_name
+
+
+def names() -> list[str]:
+    """All neurons, by the files in this folder."""
+    return by_name.names(__path__, besides=("neuron",))
+
+
+def module(name: str) -> ModuleType:
+    """The neuron's file. Raises UnknownName."""
+    return by_name.module(__name__, "neuron", name, names())

@@ -1,0 +1,81 @@
+"""GLIF: learned gates between two kinds each of leak, of input and of reset (Yao et al., NeurIPS 2022).
+
+    u[t] = (1 - a (1 - tau)) u[t-1] (1 - g s[t-1]) - (1 - a) leak        exponential or linear leak, hard reset
+         + (1 - b (1 - c[t])) I[t]                                       input as it is, or times c[t]
+         - (1 - g) drop s[t-1]                                           soft reset
+    s[t] = 1 if u[t] >= theta else 0
+
+The gates a, b, g and tau, leak, drop and theta are learned for each neuron, the conductance c for each step and neuron,
+all within a sigmoid. They start as in the authors' code: gates within 0.025 of 0.5, at random; theta and drop at 0.5;
+leak at 0.25 / T; c at 0.5; but tau at the configured decay. (There u > theta fires; here, as everywhere, u >= theta.)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from asrc_core.errors import InvalidData, InvalidSetting
+from asrc_train.gradients.surrogate import fire
+from asrc_train.network.neurons.neuron import State, Step, inverse_sigmoid, require_left_alone, require_open_decay
+from asrc_train.settings.config import NetworkConfig
+
+THRESHOLD = CONDUCTANCE = 0.5
+
+
+class GLIF(nn.Module):
+    """Neurons that learn all of their constants, one of each for every neuron; the names are those above."""
+
+    missing = (
+        "has one decay and one threshold for a layer and takes its input as it is, where GLIF learns them for each "
+        "neuron, a linear leak besides, and its input's scale for each step; 'plif' comes closest"
+    )
+
+    def __init__(self, neurons: int, steps: int, decay: float, detach_reset: bool) -> None:
+        super().__init__()
+
+        def starting_at(share: float, *shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.full(shape, inverse_sigmoid(share)))
+
+        self.gates = nn.Parameter(0.2 * (torch.rand(3, neurons) - 0.5))  # a, b, g
+        self.tau = starting_at(decay, neurons)
+        self.leak = starting_at(THRESHOLD / (2 * steps), neurons)
+        self.drop = starting_at(THRESHOLD, neurons)
+        self.theta = starting_at(THRESHOLD, neurons)
+        self.conductance = starting_at(CONDUCTANCE, steps, neurons)
+        self.detach_reset = detach_reset
+
+    def dynamics(self) -> None:
+        """The kernels do not know these neurons."""
+        return
+
+    def begin(self, like: Tensor) -> tuple[State, Step]:
+        """The state is (u, s, the number of the step)."""
+        a, b, g = torch.sigmoid(self.gates)
+        kept = 1 - a * (1 - torch.sigmoid(self.tau))
+        leaking = (1 - a) * torch.sigmoid(self.leak)
+        hearing = (1 - b * (1 - torch.sigmoid(self.conductance))).unbind()
+        dropping = (1 - g) * torch.sigmoid(self.drop)
+        theta = torch.sigmoid(self.theta)
+        silent = torch.zeros_like(like)
+
+        def step(state: tuple[Tensor, Tensor, int], current: Tensor) -> tuple[Tensor, State]:
+            u, s, t = state
+            if t == len(hearing):
+                why = f"it has more than the {t} steps for which conductances were learned"
+                raise InvalidData("input x", why, "give fewer")
+            resetting = s.detach() if self.detach_reset else s
+            u = kept * u * (1 - g * resetting) - leaking + hearing[t] * current - dropping * resetting
+            s = fire(u - theta)
+            return s, (u, s, t + 1)
+
+        return (silent, silent, 0), step
+
+
+def build(config: NetworkConfig, neurons: int, steps: int | None) -> GLIF:
+    """Fresh neurons. Raises InvalidSetting for a threshold or a reset, which they learn, and for unknown steps."""
+    require_left_alone(config, "threshold", "reset")
+    require_open_decay(config)
+    if steps is None:
+        raise InvalidSetting("neuron 'glif'", "it learns a conductance for each step; say how many a sample has")
+    return GLIF(neurons, steps, config.decay, config.detach_reset)

@@ -1,0 +1,58 @@
+"""LIF: the leaky integrate-and-fire neuron of the paper (eq. 1-3), with fixed constants.
+
+    u[t] = alpha v[t-1] + I[t]                       I = W x + b + U r
+    s[t] = 1 if u[t] >= theta else 0
+    v[t] = u[t] - theta s[t]   (soft reset)   or   u[t] (1 - s[t])   (hard reset)
+
+alpha, theta and the kind of reset are settings of the network or of a layer.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from asrc_train.gradients.surrogate import fire
+from asrc_train.kernels.layer import Dynamics
+from asrc_train.network.neurons.neuron import State, Step
+from asrc_train.settings.config import NetworkConfig
+
+
+class LIF(nn.Module):
+    """Neurons that learn nothing of their own."""
+
+    missing: str | None = None
+
+    def __init__(self, dynamics: Dynamics) -> None:
+        super().__init__()
+        self._dynamics = dynamics
+
+    def dynamics(self) -> Dynamics:
+        """The constants."""
+        return self._dynamics
+
+    def begin(self, like: Tensor) -> tuple[State, Step]:
+        """The state is v."""
+        return torch.zeros_like(like), stepping(self._dynamics)
+
+
+def stepping(dynamics: Dynamics) -> Step:
+    """The equations above, for constants that may be learned."""
+
+    def step(v: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
+        u = dynamics.decay * v + current
+        s = fire(u - dynamics.threshold)
+        resetting = s.detach() if dynamics.detach_reset else s
+        return s, u - dynamics.threshold * resetting if dynamics.reset == "soft" else u * (1 - resetting)
+
+    return step
+
+
+def constants(config: NetworkConfig) -> Dynamics:
+    """The configured constants of a layer."""
+    return Dynamics(config.decay, config.threshold, config.reset, config.detach_reset)
+
+
+def build(config: NetworkConfig, neurons: int, steps: int | None) -> LIF:
+    """Fresh neurons."""
+    return LIF(constants(config))

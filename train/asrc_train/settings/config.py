@@ -1,0 +1,198 @@
+"""What a network is and how it is trained: validated, immutable, JSON in and JSON out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from asrc_core.errors import InvalidSetting
+from asrc_core.forms import toml
+from asrc_core.forms.first_problem import Problem, first_problem
+from asrc_core.forms.toml_lines import line_of
+from asrc_train.network import connections, neurons
+
+
+def _one_of(names: Callable[[], list[str]]) -> AfterValidator:
+    def known(name: str) -> str:
+        if name not in names():
+            raise ValueError(f"'{name}' is none of {', '.join(names())}")
+        return name
+
+    return AfterValidator(known)
+
+
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Width = Annotated[int, Field(ge=1, le=65_536)]
+_LARGEST_RECIPE = 1 << 16
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Which samples, in which order of steps."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)] | None
+    """None only in a network that comes from elsewhere, trained on none of our data sets."""
+    permute: bool = False
+    """Feed every sample's steps in one fixed random order, as PS-MNIST does."""
+    permutation_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.125
+    """Part of the training split on which the best epoch is chosen, unless the data set comes with an official
+    validation split; the test split is read once, at the end."""
+
+
+class LayerConfig(_Section):
+    """What one layer has of its own; what is left out is the network's."""
+
+    kernel_length: Annotated[int, Field(ge=1, le=4096)] | None = None
+    span: Annotated[int, Field(ge=1, le=4096)] | None = None
+    decay: Annotated[float, Field(ge=0, le=1)] | None = None
+    threshold: _Positive | None = None
+    reset: Literal["soft", "hard"] | None = None
+
+
+class NetworkConfig(_Section):
+    """Architecture and neuron constants."""
+
+    neuron: Annotated[str, _one_of(neurons.names)] = "lif"
+    """One of the files in `neurons`, each with its equations."""
+    connection: Annotated[str, _one_of(connections.names)] = "asrc"
+    """One of the files in `connections`, each with its equations."""
+    hidden: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=100)] = (64, 128, 128)
+    kernel_length: Annotated[int, Field(ge=1, le=4096)] = 16
+    """K of ASRC and its variants: the longest span they may choose."""
+    kernels: Annotated[int, Field(ge=1, le=4096)] = 2
+    """k of k-ASRC: how many spans a layer may hear at once."""
+    shared_span: bool = False
+    """One set of skip logits for all layers."""
+    span: Annotated[int, Field(ge=1, le=4096)] = 8
+    """lambda of SRC."""
+    sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of every layer's feed-forward and recurrent weights that are absent, drawn at random once (`sparsity`)."""
+    decay: Annotated[float, Field(ge=0, le=1)] = 0.5
+    threshold: _Positive = 1.0
+    reset: Literal["soft", "hard"] = "soft"
+    detach_reset: bool = False
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of a layer's neurons whose feed-forward current is silenced for a whole sample while training."""
+    rounding_noise: Annotated[int, Field(ge=1, le=16)] | None = None
+    """While training, weights get noise as large as the error of rounding them to so many bits (`rounding_noise`)."""
+    batch_norm: bool = False
+    """Normalise each layer's feed-forward current over the batch and its steps; at export it folds into the weights."""
+    layers: tuple[LayerConfig, ...] = ()
+    """Constants of each layer, one entry for each, or none at all."""
+
+    @model_validator(mode="after")
+    def _one_entry_for_each_layer(self) -> NetworkConfig:
+        if self.layers and len(self.layers) != len(self.hidden):
+            raise ValueError(f"layers has {len(self.layers)} entries for {len(self.hidden)} layers")
+        return self
+
+    @model_validator(mode="after")
+    def _connection_fits(self) -> NetworkConfig:
+        lengths = {own.kernel_length for own in self.each_layer()}
+        if self.shared_span and self.connection in ("vanilla", "src"):
+            raise ValueError(f"shared_span: nothing is learned for {self.connection} that layers could share")
+        if self.shared_span and len(lengths) > 1:
+            raise ValueError("shared_span: the layers have kernels of different lengths")
+        if self.connection == "k-asrc" and self.kernels > min(lengths):
+            raise ValueError(f"kernels: {self.kernels} cannot choose among {min(lengths)} spans (kernel_length)")
+        return self
+
+    @property
+    def longest_span(self) -> int:
+        """The longest span that training can give a layer of these settings."""
+        return {"vanilla": 1, "src": self.span}.get(self.connection, self.kernel_length)
+
+    def each_layer(self) -> list[NetworkConfig]:
+        """The constants that hold for each layer, its own ones in place of the network's."""
+        own = self.layers or (LayerConfig(),) * len(self.hidden)
+        return [self.model_copy(update=layer.model_dump(exclude_none=True)) for layer in own]
+
+
+class TrainingConfig(_Section):
+    """Optimizer, schedule and seed."""
+
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 256
+    learning_rate: _Positive = 0.001
+    skip_learning_rate_factor: _Positive = 100.0
+    """The skip logits learn this many times faster, in an optimizer group of their own without weight decay."""
+    weight_decay: _NotNegative = 0.01
+    schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
+    """The paper trains with one-cycle, CIFAR with cosine (section A.2); schedule.py has the equations."""
+    gradient_clip: _Positive | None = None
+    """Largest norm of the weights' gradient; the skip logits are left alone."""
+    temperature: _Positive = 1.0
+    annealing: Annotated[float, Field(gt=0, le=1)] = 0.96
+    """The temperature is multiplied by this after each epoch."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+class Config(_Section):
+    """One training, whole."""
+
+    data: DataConfig
+    network: NetworkConfig = NetworkConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _temperature_stays_positive(self) -> Config:
+        training = self.training
+        if training.temperature * training.annealing**training.epochs < 1e-30:
+            raise ValueError("the annealed temperature would reach zero; raise annealing or lower epochs")
+        return self
+
+
+def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:
+    """A recipe file (TOML with sections data, network, training) with the overrides on top.
+
+    Raises InvalidSetting naming the key and its line, or the line where TOML itself is broken.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST_RECIPE + 1)
+        if len(raw) > _LARGEST_RECIPE:
+            raise InvalidSetting(f"recipe '{path}'", f"is larger than {_LARGEST_RECIPE:,} bytes")
+        text = raw.decode("utf-8")
+        content = toml.loads(text)
+    except OSError as error:
+        raise InvalidSetting(f"recipe '{path}'", f"cannot be read ({error.strerror or error})") from error
+    except (toml.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidSetting(f"recipe '{path}'", f"is not valid TOML ({error})") from error
+    try:
+        return Config.model_validate(_on_top(content, overrides))
+    except ValidationError as error:
+        problem = first_problem(error, Config)
+        raise InvalidSetting(f"recipe '{path.name}'{_place(text, problem, overrides)}", problem.why) from error
+
+
+def _on_top(content: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    merged = dict(content)
+    for name, section in overrides.items():
+        mine = content.get(name, {})
+        merged[name] = {**mine, **section} if isinstance(mine, dict) else mine
+    return merged
+
+
+def _place(text: str, problem: Problem, overrides: dict[str, dict[str, Any]]) -> str:
+    location, key = problem.location, problem.key
+    if len(location) > 1 and location[1] in overrides.get(str(location[0]), {}):
+        return f" with other settings on top, key '{key}'"
+    line = line_of(text, location)
+    return f", line {line}, key '{key}'" if line else f", key '{key}'"
+
+
+def validated(content: Any, where: str) -> Config:
+    """The configuration in plain data. Raises InvalidSetting naming the first key that does not fit."""
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        problem = first_problem(error, Config)
+        raise InvalidSetting(f"{where}, key '{problem.key}'", problem.why) from error

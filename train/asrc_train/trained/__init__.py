@@ -1,0 +1,1 @@
+"""What a training leaves behind: a checkpoint, and the network frozen from it."""

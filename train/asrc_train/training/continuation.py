@@ -1,0 +1,61 @@
+"""Training a checkpoint on: the same network on the same samples, with other settings of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from asrc_core.errors import InvalidData, InvalidSetting
+from asrc_train import data
+from asrc_train.data.dataset import permutation
+from asrc_train.network.model import SkipRecurrentNetwork
+from asrc_train.settings.config import Config, validated
+from asrc_train.trained import checkpoint
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.training.fit import Start
+
+_MAY_CHANGE = ("dropout", "rounding_noise")
+
+
+def continued(model: str | Path, overrides: Mapping[str, Mapping[str, Any]]) -> tuple[Config, Start]:
+    """How to train the checkpoint ``model`` on: its own settings with the overrides on top, and its network.
+
+    The temperature stays where the checkpoint's was, so that its spans can still move but need not be found again.
+    Raises InvalidSetting for an override that would make it another network or feed it other samples, UnreadableFile,
+    UnsupportedModel, and what `require_same_samples` does.
+    """
+    trained = checkpoint.load(model)
+    config = trained.config.model_dump()
+    config["training"].update(temperature=trained.temperature, annealing=1.0)
+    for section, values in overrides.items():
+        config[section].update(values)
+    settings = validated(config, "--start-from")
+    for section, values in overrides.items():
+        for key in values:
+            stays = section == "data" or (section == "network" and key not in _MAY_CHANGE)
+            was, asked = (getattr(getattr(of, section), key) for of in (trained.config, settings))
+            if stays and asked != was:
+                why = f"is {was} in '{model}'; leave it as it is, or train a new network without --start-from"
+                raise InvalidSetting(f"{section}.{key}", why)
+    require_same_samples(trained)
+    network = SkipRecurrentNetwork(trained.channels, trained.classes, settings.network, trained.steps)
+    network.load_state_dict(dict(trained.tensors))
+    return settings, Start(network, {"continued_from_sha256": checkpoint.fingerprint(model)})
+
+
+def require_same_samples(trained: Checkpoint) -> None:
+    """Raise InvalidData unless the data set is, step by step, what the checkpoint was trained on; InvalidSetting if
+    the checkpoint names none.
+    """
+    name = trained.config.data.name
+    if name is None:
+        raise InvalidSetting("data set", "the checkpoint does not say what it was trained on")
+    dataset = data.shape(name)
+    ours = (dataset.steps, dataset.channels, dataset.classes, dataset.maximum, dataset.scale)
+    theirs = (trained.steps, trained.channels, trained.classes, trained.maximum, trained.scale)
+    order = permutation(dataset.steps, trained.config.data.permutation_seed) if trained.config.data.permute else None
+    fed = trained.permutation
+    if ours != theirs or (None if order is None else order.tolist()) != (None if fed is None else fed.tolist()):
+        why = "its samples, or the order of their steps, are not those that the checkpoint was trained on"
+        raise InvalidData(f"data set '{name}'", why, "train the float network here first")

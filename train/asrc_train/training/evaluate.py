@@ -1,0 +1,59 @@
+"""Predictions and accuracy of a float network on integer samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from asrc_train.data.dataset import Labels, Samples
+from asrc_train.network.model import SkipRecurrentNetwork
+
+BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Logits (n, classes) of a network on samples, and the spikes of each layer summed over all of them."""
+
+    logits: NDArray[np.float32]
+    spikes_per_layer: list[int]
+
+    @property
+    def predictions(self) -> Labels:
+        """(n,) class of the greatest logit."""
+        best: Labels = self.logits.argmax(axis=1)
+        return best
+
+    def accuracy(self, labels: Labels) -> float:
+        """Share of samples whose prediction is the label, 0 to 1."""
+        return float((self.predictions == labels).mean())
+
+
+def fed(x: Samples | Tensor, scale: float, device: torch.device | str = "cpu", zero: int = 0) -> Tensor:
+    """Integer samples (n, T, channels) as the network takes them: real values (x - zero) * scale, time first."""
+    samples = torch.as_tensor(x).to(device).transpose(0, 1).to(torch.get_default_dtype())
+    return (samples - zero if zero else samples) * scale
+
+
+@torch.no_grad()
+def evaluate(
+    network: SkipRecurrentNetwork,
+    x: Samples | Tensor,
+    scale: float,
+    *,
+    temperature: float | None = None,
+    device: torch.device | str = "cpu",
+    zero: int = 0,
+) -> Evaluation:
+    """Run the network over samples (n, T, channels): hard-max spans, or the mixture at a temperature."""
+    logits, totals = [], [0] * len(network.layers)
+    for start in range(0, len(x), BATCH):
+        answers, spikes = network.traced(fed(x[start : start + BATCH], scale, device, zero), temperature)
+        logits.append(answers.cpu())
+        # Summed in double precision: single counts whole numbers only up to 2^24.
+        totals = [total + int(s.sum(dtype=torch.float64)) for total, s in zip(totals, spikes, strict=True)]
+    return Evaluation(torch.cat(logits).numpy(), totals)

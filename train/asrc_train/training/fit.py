@@ -1,0 +1,340 @@
+"""Training: one function, from a configuration to a checkpoint on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from asrc_core import __version__
+from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
+from asrc_core.files.atomic import replacing, require_writable
+from asrc_train import data
+from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
+from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
+from asrc_train.settings.config import Config
+from asrc_train.trained import checkpoint
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.training import distributed
+from asrc_train.training.distributed import World
+from asrc_train.training.evaluate import Evaluation, evaluate, fed
+from asrc_train.training.schedule import learning_rate_and_momentum, temperature_in
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to. Accuracies are shares, 0 to 1; validation is with hard-max spans."""
+
+    epoch: int
+    loss: float
+    training_accuracy: float
+    validation_accuracy: float
+    temperature: float
+    learning_rate: float
+    spans: list[int]
+    skip_weights: list[list[float]]
+    """What each lag weighs in each layer, for the heat map over training; empty lists where the span is fixed."""
+
+
+@dataclass(frozen=True)
+class BatchDone:
+    """Progress within an epoch."""
+
+    epoch: int
+    batch: int
+    batches: int
+
+
+Observer = Callable[[Epoch | BatchDone], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A network to go on training in place of a fresh one, and where it comes from.
+
+    ``network`` is of the architecture configured, and is changed by training; a class of its own may compute its
+    spikes in its own way (quantized, say). ``provenance`` is JSON-like and becomes part of the checkpoint's.
+    """
+
+    network: SkipRecurrentNetwork
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def fit(
+    config: Config,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    device: str = "cpu",
+    observers: tuple[Observer, ...] = (),
+    start: Start | None = None,
+) -> Checkpoint:
+    """Train as configured and write the checkpoint of the best epoch to ``out``.
+
+    The best epoch has the highest accuracy on the official validation split or else on the validation part of the
+    training split, with hard-max spans, the latest of equals. The test split is read once, at the end. After each
+    epoch the whole state is kept beside ``out`` (`resume_path`), from which ``resume`` goes on to the same result, bit
+    for bit. Same seed, same device, same number of threads: same bits. Under torchrun, each process takes its share of
+    every batch. ``start`` gives a network to go on with.
+
+    Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
+    """
+    require_writable(out)
+    dataset = data.load(config.data.name)
+    order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
+    state = resume_path(out)
+    with distributed.joined(device) as (world, own_device):
+        _require_whole_batches(config, world)
+        run = _Run(config, dataset, order, torch.device(own_device), world, start)
+        if resume:
+            run.restore(state)
+            world.wait()  # nobody writes a new state while others still read the old
+        while run.epochs_done < config.training.epochs:
+            run.train_epoch(observers if world.writes else (), kept=state)
+            if world.writes:
+                run.store(state)
+        trained = run.finish()
+        if world.writes:
+            checkpoint.save(trained, out)
+            state.unlink(missing_ok=True)
+        world.wait()
+    return trained
+
+
+def resume_path(out: str | Path) -> Path:
+    """Where the state of an unfinished training is kept."""
+    return Path(f"{out}.training")
+
+
+class _Run:
+    """One training under way: the network, its optimizer, and the best epoch so far."""
+
+    def __init__(
+        self,
+        config: Config,
+        dataset: Dataset,
+        order: np.ndarray[Any, np.dtype[np.int64]] | None,
+        device: torch.device,
+        world: World,
+        start: Start | None,
+    ) -> None:
+        self.config, self.dataset, self.order, self.device, self.world = config, dataset, order, device, world
+        torch.manual_seed(config.training.seed)
+        begun = start or Start(SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network, dataset.steps))
+        self.zero = 0 if start else dataset.shape.zero  # a network that is given takes x * scale, as trained ones do
+        self.network, self.origin = begun.network.to(device), dict(begun.provenance)
+        self.optimizer = make_optimizer(self.network, config)
+        (x, y), (held_x, self.held_y) = training_parts(dataset, config.data.validation_fraction)
+        self.train_x = torch.from_numpy(permuted(x, order)).to(device)
+        self.train_y = torch.from_numpy(y).to(device)
+        self.held_x = permuted(held_x, order)
+        self.history: list[Epoch] = []
+        self.best = 0
+        self.best_tensors: dict[str, Tensor] = {}
+
+    @property
+    def epochs_done(self) -> int:
+        return len(self.history)
+
+    def train_epoch(self, observers: tuple[Observer, ...], kept: Path) -> None:
+        """One pass over the training part, then validation with hard-max spans."""
+        training = self.config.training
+        epoch = self.epochs_done
+        temperature = temperature_in(self.config, epoch)
+        self.network.train()
+        # Seeded by the epoch, so that a resumed run draws what an uninterrupted one would have.
+        draw = torch.Generator().manual_seed((training.seed << 20) + epoch)
+        torch.manual_seed((training.seed << 20) + epoch + (self.world.rank << 52))  # dropout, noise
+        order = torch.randperm(len(self.train_y), generator=draw)
+        batches = order.to(self.device).split(training.batch_size)  # type: ignore[no-untyped-call]
+        total_loss = correct = 0.0
+        weights = [p for group in self.optimizer.param_groups[:1] for p in group["params"]]
+        for i, batch in enumerate(batches):
+            rate, momentum = learning_rate_and_momentum(self.config, epoch + i / len(batches))
+            for group in self.optimizer.param_groups:
+                group["lr"], group["betas"] = rate * group["factor"], (momentum, group["betas"][1])
+            self.optimizer.zero_grad(set_to_none=True)
+            loss, right = self._joint_gradient(batch, temperature).tolist()
+            if not math.isfinite(loss):
+                raise TrainingDiverged(epoch + 1, "loss", kept if self.history else None)
+            if training.gradient_clip is not None:
+                nn.utils.clip_grad_norm_(weights, training.gradient_clip)
+            self.optimizer.step()
+            self._require_finite(kept)
+            total_loss += loss * len(batch)
+            correct += right
+            for observe in observers:
+                observe(BatchDone(epoch + 1, i + 1, len(batches)))
+        done = Epoch(
+            epoch=epoch + 1,
+            loss=total_loss / len(order),
+            training_accuracy=correct / len(order),
+            validation_accuracy=self._evaluate(self.held_x).accuracy(self.held_y),
+            temperature=temperature,
+            learning_rate=rate,
+            spans=self.network.spans,
+            skip_weights=self.network.weight_of_lags(temperature),
+        )
+        self.history.append(done)
+        if done.validation_accuracy >= self.history[self.best].validation_accuracy:
+            self.best = epoch
+            self.best_tensors = self._tensors()
+        for observe in observers:
+            observe(done)
+
+    def _joint_gradient(self, batch: Tensor, temperature: float) -> Tensor:
+        """Back-propagate the batch's mean loss, each process its share; the loss and how many were right."""
+        mine = self.world.share(batch)
+        figures = torch.zeros(2, device=self.device)
+        if len(mine):
+            logits = self.network(fed(self.train_x[mine], self.dataset.scale, zero=self.zero), temperature)
+            loss = nn.functional.cross_entropy(logits, self.train_y[mine], reduction="sum") / len(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            figures = torch.stack([loss.detach(), (logits.argmax(1) == self.train_y[mine]).sum()])
+        return self.world.sum_gradients(self.network.parameters(), figures)
+
+    def finish(self) -> Checkpoint:
+        """The best epoch as a checkpoint, with its accuracies: here, once, the test split is read."""
+        self.network.load_state_dict(self.best_tensors)
+        if self.zero:
+            absorb_zero(self.network, self.dataset.shape)
+            self.zero, self.best_tensors = 0, self._tensors()
+        best = self.history[self.best]
+        test_x, test_y = permuted(self.dataset.test_x, self.order), self.dataset.test_y
+        scores = {
+            "validation": best.validation_accuracy,
+            "test": self._evaluate(test_x).accuracy(test_y),
+            "test_mixture": self._evaluate(test_x, best.temperature).accuracy(test_y),
+        }
+        return Checkpoint(
+            config=self.config,
+            channels=self.dataset.channels,
+            classes=self.dataset.classes,
+            steps=self.dataset.steps,
+            scale=self.dataset.scale,
+            maximum=self.dataset.maximum,
+            spans=tuple(self.network.spans),
+            temperature=best.temperature,
+            tensors=self.best_tensors,
+            permutation=self.order,
+            history=[asdict(epoch) for epoch in self.history],
+            scores=scores,
+            provenance={
+                **self.origin,
+                **({"data_notes": list(self.dataset.notes)} if self.dataset.notes else {}),
+                "best_epoch": best.epoch,
+                "asrc": __version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+                "threads": torch.get_num_threads(),
+            },
+        )
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+
+    def store(self, path: Path) -> None:
+        """Keep everything that the next epoch depends on."""
+        content = {
+            "config": self.config.model_dump_json(),
+            "origin": json.dumps(self.origin),
+            "history": json.dumps([asdict(epoch) for epoch in self.history]),
+            "best": self.best,
+            "best_tensors": self.best_tensors,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        with replacing(path) as temporary:
+            torch.save(content, temporary)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a stored state. Raises InvalidSetting if there is none or it is of another configuration."""
+        if not path.exists():
+            raise InvalidSetting(
+                "--resume", f"no unfinished training is kept in '{path}', leave --resume away to start"
+            )
+        kind = "training state"
+        way_out = "remove it and start without --resume"
+        content = checkpoint.read_tensors_only(path, kind, way_out)
+        try:
+            stored = Config.model_validate_json(content["config"])
+            if stored != self.config:
+                raise InvalidSetting(
+                    "--resume", f"'{path}' was started with other settings ({_differences(stored, self.config)})"
+                )
+            if json.loads(content.get("origin", "{}")) != self.origin:
+                raise InvalidSetting("--resume", f"'{path}' was started from another network")
+            self.history = [Epoch(**epoch) for epoch in json.loads(content["history"])]
+            self.best, self.best_tensors = int(content["best"]), content["best_tensors"]
+            self.network.load_state_dict(content["network"])
+            self.optimizer.load_state_dict(content["optimizer"])
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise UnreadableFile(path, kind, "its parts do not fit together", way_out) from error
+
+    def _evaluate(self, x: Any, temperature: float | None = None) -> Evaluation:
+        self.network.eval()
+        scale = self.dataset.scale
+        return evaluate(self.network, x, scale, temperature=temperature, device=self.device, zero=self.zero)
+
+    def _require_finite(self, kept: Path) -> None:
+        for name, tensor in self.network.state_dict().items():
+            if not torch.isfinite(tensor).all():
+                raise TrainingDiverged(self.epochs_done + 1, name, kept if self.history else None)
+
+
+def fresh(dataset: Dataset, config: Config) -> SkipRecurrentNetwork:
+    """An untrained network that takes the data set's x * scale, as trained ones do."""
+    network = SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network, dataset.steps)
+    absorb_zero(network, dataset.shape)
+    return network
+
+
+def absorb_zero(network: SkipRecurrentNetwork, shape: Shape) -> None:
+    """Make a network that takes (x - zero) * scale one that takes x * scale, by the biases of its first layer."""
+    if shape.zero:
+        first = network.layers[0]
+        assert isinstance(first, SkipRecurrentLayer)
+        with torch.no_grad():
+            first.feedforward.bias.sub_(first.feedforward.weight.sum(1) * (shape.zero * shape.scale))
+
+
+def _require_whole_batches(config: Config, world: World) -> None:
+    if config.network.batch_norm and world.size > 1:
+        raise InvalidSetting(
+            "batch_norm", f"its statistics are those of a whole batch, which {world.size} processes would share out"
+        )
+
+
+def make_optimizer(network: SkipRecurrentNetwork, config: Config) -> torch.optim.AdamW:
+    """AdamW with the skip logits in a group of their own: faster, and without weight decay (paper, Table 2).
+
+    Batch normalisation's gains and shifts and the neurons' own constants do not decay either.
+    """
+    training = config.training
+    skip, constants = network.skip_logits(), network.constants()
+    apart = {id(p) for p in (*skip, *constants)}
+    others = [p for p in network.parameters() if id(p) not in apart]
+    groups: list[dict[str, Any]] = [{"params": others, "weight_decay": training.weight_decay, "factor": 1.0}]
+    if constants:
+        groups.append({"params": constants, "weight_decay": 0.0, "factor": 1.0})
+    if skip:
+        groups.append({"params": skip, "weight_decay": 0.0, "factor": training.skip_learning_rate_factor})
+    return torch.optim.AdamW(groups, lr=training.learning_rate)
+
+
+def _differences(a: Config, b: Config) -> str:
+    def flat(config: Config) -> Iterator[tuple[str, Any]]:
+        for section, values in config.model_dump().items():
+            for key, value in values.items():
+                yield f"{section}.{key}", value
+
+    pairs = zip(flat(a), flat(b), strict=True)
+    return ", ".join(f"{key} {mine} instead of {theirs}" for (key, mine), (_, theirs) in pairs if mine != theirs)

@@ -1,0 +1,36 @@
+"""What changes from epoch to epoch: the mixture's temperature, the learning rate, Adam's momentum."""
+
+from __future__ import annotations
+
+import math
+
+from asrc_train.settings.config import Config
+
+
+def temperature_in(config: Config, epoch: int) -> float:
+    """Tau of an epoch, counted from 0: multiplied by the annealing factor after each one."""
+    return float(config.training.temperature * config.training.annealing**epoch)
+
+
+def learning_rate_and_momentum(config: Config, epochs: float) -> tuple[float, float]:
+    """Learning rate and Adam's first beta after a (fractional) number of epochs.
+
+    constant: as configured, and 0.9. cosine: the rate ends at a hundredth. one-cycle (Smith and Topin,
+    "Super-Convergence", 2018, with the defaults of PyTorch's OneCycleLR): half cosines from rate / 25 up to the rate
+    over the first 30 % of the epochs, then down to rate / 250,000; beta goes the other way, from 0.95 to 0.85 and back.
+    """
+    training = config.training
+    highest, done = training.learning_rate, epochs / training.epochs
+    if training.schedule == "constant":
+        return highest, 0.9
+    if training.schedule == "cosine":
+        return _half_cosine(highest, highest / 100, done), 0.9
+    rising = 0.3
+    if done < rising:
+        return _half_cosine(highest / 25, highest, done / rising), _half_cosine(0.95, 0.85, done / rising)
+    falling = (done - rising) / (1 - rising)
+    return _half_cosine(highest, highest / 250_000, falling), _half_cosine(0.85, 0.95, falling)
+
+
+def _half_cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))
