@@ -26,7 +26,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import STATE_MAX, Ints
+from asrc_core.contract.numbers import Ints, STATE_MAX
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import Result

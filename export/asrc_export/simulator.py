@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract import network_file
-from asrc_core.contract.network import IntegerNetwork, validate
+from asrc_core.contract.file import network_file
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, Result
-from asrc_core.contract.stream import StreamStep
+from asrc_core.contract.result import StreamStep
 from asrc_export.engines import native, select
 from asrc_export.engines import numpy as reference
 from asrc_export.engines.stepwise import NumpyStream
@@ -43,7 +43,7 @@ class Simulator:
 
     def __init__(self, network: IntegerNetwork) -> None:
         self._native = native.NativeEngine(network) if select.native_or_told() else None
-        self.network = self._native.network if self._native else validate(network)
+        self.network = self._native.network if self._native else network
 
     def run(self, x: NDArray[np.generic], *, trace: bool = False) -> Result:
         """Run a batch on all cores; the GIL is released meanwhile.

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from strategies import cases
 
-from asrc_core.contract import network_file
-from asrc_core.contract.network import IntegerNetwork, validate
+from asrc_core.contract.file import network_file
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.parity import first_difference
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import AsrcError, InvalidNetwork, SpanTooLong, UnreadableFile, UnwritableOutput

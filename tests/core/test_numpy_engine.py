@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 from strategies import cases
 
-from asrc_core.contract.network import IntegerNetwork, worst_case
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.parity import first_difference
 from asrc_core.contract.random_network import random_network, with_spike_rate
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace
@@ -100,7 +100,7 @@ def test_no_membrane_leaves_its_proven_range(case: tuple[IntegerNetwork, NDArray
     network, x = case
     result = engine.run(network, x, trace=True)
     assert result.trace is not None
-    for ranges, trace, count in zip(worst_case(network), result.trace.layers, result.counts, strict=False):
+    for ranges, trace, count in zip(network.ranges, result.trace.layers, result.counts, strict=False):
         assert trace.membrane.min() >= max(ranges.state.low, -M)
         assert trace.membrane.max() <= min(ranges.state.high, M)
         if ranges.state.fits_state:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_core.contract.arithmetic import Mapping
+from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import RulesBroken
 from asrc_export.chip import placement, target, traffic

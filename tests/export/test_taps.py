@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_core.contract.arithmetic import MAX_MESSAGE, MAX_TAPS
+from asrc_core.contract.numbers import MAX_MESSAGE, MAX_TAPS
 from asrc_core.errors import InvalidSetting, RulesBroken
 from asrc_export.chip import target
 from asrc_export.engines import numpy as engine

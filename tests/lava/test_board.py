@@ -86,7 +86,7 @@ def test_a_run_on_a_board_that_is_absent_is_refused_before_anything_starts() -> 
 def test_asrc_sim_tells_it_in_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asrc_core.contract import network_file
+    from asrc_core.contract.file import network_file
 
     network = random_network(0, widths=(3,), spans=(1,), steps=64, input_range=(0, 16))
     network_file.save(network, tmp_path / "n.safetensors")

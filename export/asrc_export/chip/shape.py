@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asrc_core.contract.arithmetic import MAX_MESSAGE, Mapping
+from asrc_core.contract.numbers import MAX_MESSAGE, Mapping
 from asrc_core.contract.network import IntegerNetwork
 from asrc_train.data.dataset import Shape
 from asrc_train.settings.config import Config

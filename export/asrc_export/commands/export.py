@@ -247,12 +247,11 @@ def print_layers(exported: Exported) -> None:
     """Print the table of the layers: shapes, formats, and how far each accumulator is from saturating."""
     from tabulate import tabulate
 
-    from asrc_core.contract.arithmetic import REGISTER_MAX, STATE_MAX
-    from asrc_core.contract.network import worst_case
+    from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
     from asrc_core.contract.ranges import headroom_bits
 
     network, observed = exported.network, exported.observed
-    ranges = worst_case(network)
+    ranges = network.ranges
 
     def headroom(reach: int) -> str:
         return f"{headroom_bits(reach, STATE_MAX):.1f}"

@@ -23,7 +23,7 @@ import numpy as np
 
 from asrc_core.contract.arithmetic import decay, shift
 from asrc_core.contract.grid import WeightGrid
-from asrc_core.contract.network import SkipLayer
+from asrc_core.contract.chain import SkipLayer
 from asrc_export.chip.target import Formats, Target
 from asrc_export.quantization import quantize, rounding, taps
 from asrc_export.quantization.activity import LayerActivity

@@ -17,19 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asrc_core import __version__
-from asrc_core.contract.arithmetic import DECAY_ONE, STATE_MAX, Ints, Mapping, Tap
+from asrc_core.contract.connection import Tap
+from asrc_core.contract.numbers import DECAY_ONE, Ints, Mapping, STATE_MAX
 from asrc_core.contract.grid import WeightGrid, widths
-from asrc_core.contract.network import (
-    InputFormat,
-    IntegerNetwork,
-    Readout,
-    SkipLayer,
-    check_span,
-    contract_version,
-    layer_ranges,
-    readout_ranges,
-    validate,
-)
+from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.file.network_file import contract_version
+from asrc_core.contract.network import InputFormat, IntegerNetwork, check_span, layer_ranges, readout_ranges
 from asrc_core.errors import InvalidSetting, NonFiniteWeights
 from asrc_export.chip import rules
 from asrc_export.chip.target import Formats, Target

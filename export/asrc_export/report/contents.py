@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from asrc_core import __version__
-from asrc_core.contract import network_file
-from asrc_core.contract.arithmetic import STATE_MAX
-from asrc_core.contract.network import IntegerNetwork, LayerRanges, SkipLayer, worst_case
+from asrc_core.contract.file import network_file
+from asrc_core.contract.numbers import STATE_MAX
+from asrc_core.contract.chain import SkipLayer
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.proof import LayerRanges
 from asrc_core.contract.ranges import headroom_bits
 from asrc_core.contract.result import Result
 from asrc_core.errors import InvalidSetting, UnreadableFile
@@ -77,7 +79,7 @@ def build(
     mixture = evaluate(model, x, dataset.scale, temperature=trained.temperature)
     climbed = ladder.climb(network, trained, x, y, dataset.scale, engine)
     chip = targets.of(network.target, network.provenance)
-    ranges = worst_case(network)
+    ranges = network.ranges
     agreement = float((hard.predictions == result.predictions).mean())
     content: dict[str, Any] = {
         "format": FORMAT,

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import STATE_MAX, Ints
+from asrc_core.contract.numbers import Ints, STATE_MAX
 from asrc_core.contract.network import IntegerNetwork
 from asrc_export.checks import firing
 from asrc_export.checks.firing import Firing

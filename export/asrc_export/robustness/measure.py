@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core import __version__
-from asrc_core.contract import network_file
+from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidSetting
 from asrc_export import float_network

@@ -15,9 +15,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.network import IntegerNetwork, validate, worst_case
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input
-from asrc_core.contract.stream import StreamStep
+from asrc_core.contract.result import StreamStep
 from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting, UnknownName
 from asrc_export.engines.native import binding
 
@@ -73,7 +73,7 @@ class NativeEngine:
     """
 
     def __init__(self, network: IntegerNetwork) -> None:
-        self.network = validate(network)
+        self.network = network
         for layer in network.layers:
             if layer.inputs + layer.neurons > MAX_FAN_IN:
                 why = f"layer '{layer.name}' has {layer.inputs + layer.neurons} inputs and neurons"
@@ -183,7 +183,7 @@ class _Described:
     def __init__(self, network: IntegerNetwork) -> None:
         self._kept: list[NDArray[np.generic]] = []
         layers = (binding.Layer * len(network.layers))()
-        for to, layer, ranges in zip(layers, network.layers, worst_case(network), strict=False):
+        for to, layer, ranges in zip(layers, network.layers, network.ranges, strict=False):
             to.neurons, to.inputs = layer.neurons, layer.inputs
             to.feedforward = self._keep(layer.feedforward, np.int16, c.c_int16)
             to.recurrent = self._keep(layer.recurrent, np.int16, c.c_int16)
