@@ -41,7 +41,7 @@ class Arithmetic(Protocol):
         """W x for a batch: (B, I) to (B, N)."""
 
     def shift(self, a: Value, exponent: int) -> Value:
-        """A 2^e, rounded down."""
+        """`a 2^e`, rounded down."""
 
 
 class NumpyArithmetic:
@@ -60,11 +60,11 @@ class NumpyArithmetic:
         return np.ascontiguousarray(weights.T, np.float64)
 
     def product(self, x: Value, weights: Any) -> Value:
-        """W x."""
+        """`W x`."""
         return (x.astype(np.float64) @ weights).astype(np.int64)
 
     def shift(self, a: Value, exponent: int) -> Value:
-        """A 2^e, rounded down."""
+        """`a 2^e`, rounded down."""
         return a << exponent if exponent >= 0 else a >> -exponent
 
 

@@ -14,15 +14,19 @@ MORE = "asrc_kinds"
 """A namespace package: folders of this name, without an `__init__.py`, on Python's path."""
 
 
+OWN = choices.names(__path__, besides=("kind",))
+"""The kinds that come with the package."""
+
+
 def names() -> list[str]:
     """All kinds, by their files."""
-    return sorted({*choices.names(__path__, besides=("kind",)), *choices.names(_more())})
+    return sorted({*OWN, *choices.names(_more())})
 
 
 @cache
 def kind(name: str) -> Kind:
     """The kind of that name, its file's name with "-" for "_". Raises UnknownName."""
-    if name in choices.names(__path__, besides=("kind",)):
+    if name in OWN:
         package = __name__
     elif name in choices.names(_more()):
         package = MORE

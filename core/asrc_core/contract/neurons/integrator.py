@@ -54,7 +54,7 @@ def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> 
     if weights is None:
         return Step(after, None, y)
     z = o.saturate(o.add(state["z"], o.mul(o.table(state["step"], weights), y)))
-    return Step({**after, "z": z, "step": o.min(o.add(state["step"], 1), len(weights) - 1)}, None, z)
+    return Step({**after, "z": z, "step": o.min(o.add(state["step"], 1), weights.size - 1)}, None, z)
 
 
 def invariant(p: Parameters, low: Ints, high: Ints) -> Mapping[str, Bounds]:

@@ -43,7 +43,7 @@ def fire(o: Operations, p: Parameters, v: Value, current: Value) -> tuple[Value,
 
 
 def decay(o: Operations, v: Value, d: int | Ints) -> Value:
-    """V (4096 - d) / 4096, rounded toward zero: the chip's 12-bit decay."""
+    """`v (4096 - d) / 4096`, rounded toward zero: the chip's 12-bit decay."""
     return o.toward_zero(o.mul(v, DECAY_ONE - d), 12)
 
 
