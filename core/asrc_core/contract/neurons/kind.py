@@ -38,14 +38,14 @@ class Number:
         """The value as an int, or as an int64 array (N,) that nobody can write to. Raises InvalidNetwork."""
         array = np.asarray(value)
         if array.dtype.kind not in "iu":
-            raise InvalidNetwork(at, f"{name} is of type {array.dtype}, not a whole number")
+            raise InvalidNetwork(at, f"{said(name)} is of type {array.dtype}, not a whole number")
         if array.shape not in ((), (neurons,)) or (array.ndim and not self.each):
             many = f"neither one number nor one for each of its {neurons} neurons" if self.each else "not one number"
-            raise InvalidNetwork(at, f"{name} has shape {array.shape}, {many}")
+            raise InvalidNetwork(at, f"{said(name)} has shape {array.shape}, {many}")
         low, high = int(array.min()), int(array.max())
         if low < self.low or high > self.high:
             beyond = low if low < self.low else high
-            raise InvalidNetwork(at, f"{name} {beyond} is outside {self.low} to {self.high}")
+            raise InvalidNetwork(at, f"{said(name)} {beyond} is outside {self.low} to {self.high}")
         return int(array) if array.ndim == 0 else frozen(array)
 
 
@@ -59,7 +59,7 @@ class Choice:
     def checked(self, at: str, name: str, value: Any, neurons: int) -> str:
         """The name. Raises InvalidNetwork."""
         if value not in self.names:
-            raise InvalidNetwork(at, f"{name} '{value}' is neither of {', '.join(self.names)}")
+            raise InvalidNetwork(at, f"{said(name)} '{value}' is neither of {', '.join(self.names)}")
         return str(value)
 
 
@@ -78,11 +78,11 @@ class Table:
             return None
         array = np.asarray(value)
         if array.dtype.kind not in "iu" or array.ndim != 1:
-            raise InvalidNetwork(at, f"{name} is not a list of whole numbers")
+            raise InvalidNetwork(at, f"{said(name)} is not a list of whole numbers")
         if not 1 <= array.size <= MAX_TABLE:
-            raise InvalidNetwork(at, f"{name} has {array.size} entries, beyond 1 to {MAX_TABLE}")
+            raise InvalidNetwork(at, f"{said(name)} has {array.size} entries, beyond 1 to {MAX_TABLE}")
         if array.min() < self.low or array.max() > self.high:
-            raise InvalidNetwork(at, f"{name} has an entry outside {self.low} to {self.high}")
+            raise InvalidNetwork(at, f"{said(name)} has an entry outside {self.low} to {self.high}")
         return frozen(array)
 
 
@@ -143,6 +143,11 @@ def whole_range(width: int | str) -> tuple[int, int]:
         return 0, 2**32 - 1
     high = 2 ** (int(width) - 1) - 1
     return -high, high
+
+
+def said(name: str) -> str:
+    """A parameter's name in a sentence."""
+    return name.replace("_", " ")
 
 
 def frozen(values: Any) -> Ints:
