@@ -17,8 +17,8 @@ from lava.proc.io.source import RingBuffer as Source
 from lava.utils.weightutils import SignMode
 from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import Ints
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Ints
 from asrc_lava.graph.models import PyAccumulator, PyBatchedDense, PySkipNeurons
 from asrc_lava.graph.process import Accumulator, BatchedDense, SkipNeurons
 from asrc_lava.graph.schedule import Schedule
