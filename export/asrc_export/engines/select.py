@@ -35,7 +35,7 @@ class Engine:
 def engine(name: str = DEFAULT) -> Engine:
     """The engine of that name. Where the native one is missing, one line on stderr says so and NumPy takes over.
 
-    Raises UnknownName, listing those there are; the ONNX engine raises BackendMissing without its packages.
+    Raises UnknownName, listing those there are; the ONNX engine raises ExtraMissing without its packages.
     """
     if name not in NAMES:
         raise UnknownName("engine", name, NAMES)

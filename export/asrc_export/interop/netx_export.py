@@ -80,7 +80,7 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
     """Write the network's spiking layers; the file at ``path`` is replaced only once the new one is whole.
 
     Raises InvalidNetwork or SpanTooLong, InvalidSetting (all that netx cannot represent, with the layers' names),
-    UnwritableOutput, BackendMissing without h5py.
+    UnwritableOutput, ExtraMissing without h5py.
     """
     netx_format.require_h5py()
     import h5py
