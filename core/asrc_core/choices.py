@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable
 from importlib import import_module
 from types import ModuleType
 
+from asrc_core import extras
 from asrc_core.errors import UnknownName
 
 
@@ -19,7 +20,8 @@ def names(folder: Iterable[str], besides: Container[str] = (), *, folders: bool 
 
 
 def module(package: str, what: str, name: str, known: list[str]) -> ModuleType:
-    """The choice's file. Raises UnknownName, which says what it is and lists the known ones."""
+    """The choice's file. Raises UnknownName, which says what it is and lists the known ones; ExtraMissing."""
     if name not in known:
         raise UnknownName(what, name, known)
-    return import_module(f"{package}.{name.replace('-', '_')}")
+    with extras.importing():
+        return import_module(f"{package}.{name.replace('-', '_')}")

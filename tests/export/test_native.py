@@ -15,6 +15,7 @@ from unittest import mock
 import native_driver
 import numpy as np
 import pytest
+from asrc_export.engines.stepwise import NumpyStream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -22,17 +23,23 @@ from strategies import cases
 
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.errors import InvalidNetwork
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.random_network import random_network, with_spike_rate
 from asrc_core.contract.result import LayerCounts, Result
-from asrc_core.errors import AsrcError, BackendFailed, InvalidData, InvalidSetting, SpanTooLong, UnknownName
+from asrc_core.errors import (
+    AsrcError,
+    BackendFailed,
+    InvalidData,
+    InvalidNetwork,
+    InvalidSetting,
+    SpanTooLong,
+    UnknownName,
+)
 from asrc_core.native.build import CannotBuild, compiler
 from asrc_export import simulator
 from asrc_export.engines import native, select
 from asrc_export.engines import numpy as reference
 from asrc_export.engines.native import NativeEngine, binding, build
-from asrc_export.engines.stepwise import NumpyStream
 
 Case = tuple[IntegerNetwork, NDArray[np.int32]]
 

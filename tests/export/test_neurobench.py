@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asrc_core.contract.numbers import Reset
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Reset
 from asrc_core.contract.random_network import random_network
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported

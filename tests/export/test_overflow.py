@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 from strategies import cases
 
-from asrc_core.contract.file import network_file
-from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
 from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.file import network_file
 from asrc_core.contract.network import InputFormat, IntegerNetwork
+from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import Result
 from asrc_core.errors import UnreadableFile

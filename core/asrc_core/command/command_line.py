@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from asrc_core import __version__
+from asrc_core import __version__, extras
 from asrc_core.errors import AsrcError
 from asrc_core.files import data_folder
 
@@ -50,6 +50,12 @@ def run(command: str, body: Callable[[], None]) -> int:
         sys.stdout.flush()
     except AsrcError as error:
         print(f"{command}: {error}", file=sys.stderr)
+        return 1
+    except ImportError as error:
+        absent = extras.missing(error)
+        if absent is None:
+            raise
+        print(f"{command}: {absent}", file=sys.stderr)
         return 1
     except MemoryError as error:
         print(f"{command}: not enough memory{f' ({error})' if str(error) else ''}; run fewer samples.", file=sys.stderr)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.arithmetic import product, recalled, shift
-from asrc_core.contract.numbers import Ints, REGISTER_MAX, STATE_MAX
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX, Ints
 from asrc_core.contract.ranges import Range, headroom_bits
 from asrc_core.contract.result import Result, checked_input
 

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.ranges import Range, headroom_bits
 from asrc_core.contract.result import Result
 from asrc_export.engines.select import Run

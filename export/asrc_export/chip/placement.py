@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
-from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.network import check_span
+from asrc_core.contract.numbers import Mapping
 from asrc_core.errors import RulesBroken, SpanTooLong
 from asrc_export.chip.bound import fewest_cores, lower_bound
 from asrc_export.chip.budget import demands, destinations, limits_of

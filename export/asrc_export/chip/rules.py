@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from asrc_core.contract.numbers import LINE_BITS, MAX_SPAN, MAX_TAPS
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import LINE_BITS, MAX_SPAN, MAX_TAPS
 from asrc_core.errors import RulesBroken
 from asrc_export.chip.bound import Broken, fewest_cores
 from asrc_export.chip.budget import UNITS, most_that_fit, stored_delay_bits

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asrc_core.contract.numbers import MAX_MESSAGE, Mapping
+from asrc_core import extras
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import MAX_MESSAGE, Mapping
 from asrc_train.data.dataset import Shape
 from asrc_train.settings.config import Config
-from asrc_train.trained.freeze import require_freezable
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,11 @@ def of_network(network: IntegerNetwork) -> NetworkShape:
 def of_recipe(config: Config, dataset: Shape, bits: int, mapping: Mapping) -> NetworkShape:
     """The shape that a training will give, with the longest span that each layer can end up with.
 
-    Raises CannotFreeze for neurons and connections that the integer contract does not hold.
+    Raises CannotFreeze for neurons and connections that the integer contract does not hold; ExtraMissing.
     """
+    with extras.importing():
+        from asrc_train.trained.freeze import require_freezable
+
     network = config.network
     require_freezable(network, dataset.steps)
     fan_ins = (dataset.channels, *network.hidden)

@@ -52,6 +52,7 @@ def _check(options: argparse.Namespace) -> None:
     import json
 
     from asrc_core.contract.file import network_file
+    from asrc_core.errors import ExtraMissing
     from asrc_core.files.atomic import require_writable
     from asrc_export.checks import calibrate, firing, overflow
     from asrc_export.checks.headroom import headroom
@@ -64,7 +65,13 @@ def _check(options: argparse.Namespace) -> None:
     network = network_file.load(options.network)
     engine = select.engine(options.engine)
     known = options.data or network.provenance.get("data")
-    x = dataset_for(network, known).train_x[: calibrate.SAMPLES] if known else None
+    x = None
+    try:
+        x = dataset_for(network, known).train_x[: calibrate.SAMPLES] if known else None
+    except ExtraMissing as error:
+        if options.data:
+            raise
+        print(f"asrc-check: nothing is observed on data set '{known}': {error}", file=sys.stderr)
     result = None if x is None else engine.run(network, x, trace=True)
     width = target.of(network.target, network.provenance).formats.accumulator_bits
     spare = headroom(network, x, result, accumulator_bits=None if width is None else width.count)

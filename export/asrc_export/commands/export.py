@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from asrc_core import extras
 from asrc_core.command import command_line
 from asrc_export.commands import import_network as cli_import
 
@@ -101,13 +102,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _export(options: argparse.Namespace) -> None:
+    if options.source and options.source[0] == "netx":
+        cli_import.bring_in_integers(options)
+        return
+    extras.require("train")
+
     from asrc_core.command import progress
     from asrc_export.export import export
     from asrc_export.quantization.scales import PROVENANCE_KEY
 
-    if options.source and options.source[0] == "netx":
-        cli_import.bring_in_integers(options)
-        return
     model = cli_import.bring_in(options) if options.source else options.model
     if options.nir:
         _write_nir(model, options)

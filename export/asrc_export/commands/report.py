@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from asrc_core import extras
 from asrc_core.command import command_line
 
 EXAMPLES = """\
@@ -40,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(options: argparse.Namespace) -> None:
+    extras.require("report")
+
     from asrc_core.files import by_suffix
     from asrc_core.files.atomic import require_writable
     from asrc_export.engines import select

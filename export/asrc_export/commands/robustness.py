@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from asrc_core import extras
 from asrc_core.command import command_line
 
 EXAMPLES = """\
@@ -50,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measure(options: argparse.Namespace) -> None:
+    extras.require("train")
+
     from asrc_core.command import progress
     from asrc_core.errors import InvalidSetting
     from asrc_core.files import by_suffix

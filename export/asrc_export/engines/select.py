@@ -65,7 +65,7 @@ def engine(name: str = DEFAULT, network: IntegerNetwork | None = None) -> Engine
 
     Where an engine cannot be used here, one line on stderr says why and which one takes over. Without ``network``, its
     ``run`` looks at each network by itself: what the native engine does not run goes to the generated one.
-    Raises UnknownName, listing those there are; an engine without another to take over raises BackendMissing itself.
+    Raises UnknownName, listing those there are; BackendMissing or ExtraMissing where no other takes over.
     """
     told: set[str] = set()
     taken = _taken(name, network, told)

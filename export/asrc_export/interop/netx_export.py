@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.arithmetic import decay
-from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX
 from asrc_core.contract.chain import SkipLayer
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX
 from asrc_core.contract.proof import LayerRanges
 from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import replacing
@@ -83,7 +83,7 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
     """Write the network's spiking layers; the file at ``path`` is replaced only once the new one is whole.
 
     Raises InvalidNetwork or SpanTooLong, InvalidSetting (all that netx cannot represent, with the layers' names),
-    UnwritableOutput, BackendMissing without h5py.
+    UnwritableOutput, ExtraMissing without h5py.
     """
     netx_format.require_h5py()
     import h5py

@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import DECAY_ONE, Ints, STATE_MAX
 from asrc_core.contract.chain import Readout, SkipLayer
 from asrc_core.contract.network import InputFormat, IntegerNetwork
+from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
 from asrc_core.errors import UnreadableFile
 from asrc_export.interop import netx_format
 from asrc_export.interop.netx_format import FULL_DECAY, MAX_BIAS, MAX_THRESHOLD, MIN_BIAS, SHIFT
@@ -33,7 +33,7 @@ def read(
     """The network in the file from block ``skip_layers`` on, for samples of ``steps`` steps of integers in the range.
 
     A file says nothing of its input but the width. Raises UnreadableFile (the file, or a block that has no form in
-    the contract, named by its number), InvalidNetwork, BackendMissing without h5py.
+    the contract, named by its number), InvalidNetwork, ExtraMissing without h5py.
     """
     netx_format.require_h5py()
     import h5py

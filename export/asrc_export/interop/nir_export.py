@@ -40,7 +40,7 @@ def save(model: str | Path, path: str | Path, *, lossy: bool = False) -> list[st
     """Write a checkpoint's frozen network as NIR; returns what readers other than ours will not see.
 
     Raises InvalidSetting if there is such a thing and ``lossy`` is not given, and for layers with several spans;
-    UnreadableFile, NonFiniteWeights, UnwritableOutput, BackendMissing.
+    UnreadableFile, NonFiniteWeights, UnwritableOutput, ExtraMissing.
     """
     frozen = freeze_file(model)
     lost = losses(frozen)
@@ -63,7 +63,7 @@ def losses(frozen: FrozenNetwork) -> list[str]:
 
 
 def to_graph(frozen: FrozenNetwork) -> nir.NIRGraph:
-    """The graph of the module's docstring. Raises BackendMissing, and InvalidSetting for layers with several spans."""
+    """The graph of the module's docstring. Raises ExtraMissing, and InvalidSetting for layers with several spans."""
     tapped = [layer.name for layer in frozen.layers if layer.taps and layer.recurrent.any()]
     if tapped:
         raise InvalidSetting(

@@ -92,7 +92,7 @@ def read(
     """The network of a NIR file; what the file leaves open and how it was settled is among the notes.
 
     ``dt`` is in the unit of the graph's time constants. Raises UnreadableFile (see `nir_file.read`), InvalidSetting
-    naming the node, what it asks for and what comes closest, NonFiniteWeights, BackendMissing, and what
+    naming the node, what it asks for and what comes closest, NonFiniteWeights, ExtraMissing, and what
     `imported.settle` raises.
     """
     graph = nir_file.read(path)

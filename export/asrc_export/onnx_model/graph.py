@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asrc_core import __version__
-from asrc_core.contract.file.network_file import contract_version
+from asrc_core import __version__, extras
+from asrc_core.contract.file.network_file import contract_version, manifest
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.file.network_file import manifest
-from asrc_core.errors import BackendMissing, InvalidNetwork
+from asrc_core.errors import InvalidNetwork
 from asrc_core.files.atomic import replacing
 from asrc_export.onnx_model.nodes import Nodes, value
 from asrc_export.onnx_model.step import COUNTED, step, traces_of, widths_of, word_of
@@ -33,7 +32,7 @@ MAX_BYTES = 2**31 - 2**27
 def save(network: IntegerNetwork, path: str | Path) -> None:
     """Write the network as an ONNX model; the file at ``path`` is replaced only once the new one is whole.
 
-    Raises BackendMissing without the onnx package, InvalidNetwork, SpanTooLong, UnwritableOutput.
+    Raises ExtraMissing without the onnx package, InvalidNetwork, SpanTooLong, UnwritableOutput.
     """
     model = build(network)
     with replacing(path) as temporary:
@@ -49,14 +48,11 @@ def build(network: IntegerNetwork, *, trace: bool = False) -> ModelProto:
     ``layer<i>_membrane`` (T, B, N) int32 before reset, and ``readout_accumulator`` (T, B, C) int32.
 
     The metadata's key `asrc` is the manifest; `permutation`, if the network has one, the JSON list of the order in
-    which a sample's steps are fed. Raises BackendMissing, SpanTooLong, InvalidNetwork (which includes weights beyond
+    which a sample's steps are fed. Raises ExtraMissing, SpanTooLong, InvalidNetwork (which includes weights beyond
     the 2 GiB of an ONNX file).
     """
-    try:
+    with extras.importing():
         from onnx import helper
-    except ImportError as error:
-        raise not_installed(error) from error
-    network
     if network.synapses + 7 * network.layers[0].feedforward.size > MAX_BYTES:  # a graded layer's may take 8 bytes each
         raise InvalidNetwork("weights", f"{network.synapses} of them exceed the 2 GiB that an ONNX file can hold")
     model = helper.make_model(
@@ -108,12 +104,6 @@ def _over_time(network: IntegerNetwork, trace: bool) -> GraphProto:
         ],
         main.initializers,
     )
-
-
-def not_installed(error: ImportError) -> BackendMissing:
-    """What to raise when onnx or onnxruntime cannot be imported."""
-    why = f"package '{error.name or 'onnx'}' is not installed"
-    return BackendMissing("onnx", why, "install it with: pip install 'asrc-toolchain[onnx]'")
 
 
 def _description(network: IntegerNetwork) -> str:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from asrc_core import __version__
-from asrc_core.contract.file import network_file
-from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.chain import SkipLayer
+from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.proof import LayerRanges
 from asrc_core.contract.ranges import headroom_bits
 from asrc_core.contract.result import Result

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import Ints, STATE_MAX
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_export.checks import firing
 from asrc_export.checks.firing import Firing
 from asrc_export.engines.select import Run

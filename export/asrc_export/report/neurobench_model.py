@@ -19,10 +19,10 @@ from snntorch import SpikingNeuron
 from torch import Tensor, nn
 
 from asrc_core.contract.arithmetic import accumulate, fire, shift
-from asrc_core.contract.connection import Tap
-from asrc_core.contract.numbers import Ints
 from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.connection import Tap
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Ints
 from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap
 
 Fire = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]

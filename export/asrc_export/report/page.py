@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from asrc_core import extras
 from asrc_export.report.sections import Report, sections, summary
 
 FOLDER = Path(__file__).parent / "template"
@@ -12,6 +13,7 @@ FOLDER = Path(__file__).parent / "template"
 
 def page(report: Report) -> str:
     """The page; every text of the report is escaped."""
+    extras.require("report", ["jinja2", "matplotlib"])
     import jinja2
     from markupsafe import Markup
 

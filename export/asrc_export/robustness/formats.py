@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from asrc_core import extras
 from asrc_core.files import by_suffix
 from asrc_export.report.flat import harmless
 from asrc_export.report.formats import as_json, as_markdown, as_text
@@ -137,6 +138,7 @@ def rows(content: Content) -> str:
 
 def page(content: Content) -> str:
     """One HTML file that needs nothing else; every text is escaped."""
+    extras.require("report", ["jinja2", "matplotlib"])
     import jinja2
     from markupsafe import Markup
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asrc_core import extras
 from asrc_core.command import command_line
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> None:
+    extras.require("report")
+
     from asrc_core.errors import UnwritableOutput
     from asrc_export.commands.export import print_layers
     from asrc_export.engines import select

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asrc_core import extras
 from asrc_core.command import command_line
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _analyze(options: argparse.Namespace) -> None:
+    extras.require("train")
     from tabulate import tabulate
 
     from asrc_core.files.atomic import require_writable

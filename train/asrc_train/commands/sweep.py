@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asrc_core import extras
 from asrc_core.command import command_line
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def _sweep(options: argparse.Namespace) -> None:
         print("\n".join(run.name for run in planned))
         return
 
+    extras.require("train")
     from tabulate import tabulate
 
     from asrc_core.command import progress

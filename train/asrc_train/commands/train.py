@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asrc_core import extras
 from asrc_core.command import command_line
 from asrc_train import data
 from asrc_train.network import connections, neurons
@@ -104,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> None:
+    extras.require("train")
     config, start = continuation_or_recipe(options)
     device = _device(options.device)
 

@@ -28,7 +28,7 @@ def shape(name: str | None) -> Shape:
 def load(name: str | None) -> Dataset:
     """The data set of that name, from the data folder where it does not come with a package.
 
-    Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, BackendMissing.
+    Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, ExtraMissing.
     """
     loaded: Dataset = _module(name).load()
     return loaded
