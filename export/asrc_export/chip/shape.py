@@ -6,12 +6,14 @@ Known before training: a recipe gives the widths, and of an adaptive span the lo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from asrc_core.contract.arithmetic import MAX_MESSAGE, Mapping
 from asrc_core.contract.network import IntegerNetwork
-from asrc_train.data.dataset import Shape
-from asrc_train.settings.config import Config
-from asrc_train.trained.freeze import require_freezable
+
+if TYPE_CHECKING:  # sizes need no torch, which these load
+    from asrc_train.data.dataset import Shape
+    from asrc_train.settings.config import Config
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def of_recipe(config: Config, dataset: Shape, bits: int, mapping: Mapping) -> Ne
 
     Raises CannotFreeze for neurons and connections that the integer contract does not hold.
     """
+    from asrc_train.trained.freeze import require_freezable
+
     network = config.network
     require_freezable(network, dataset.steps)
     fan_ins = (dataset.channels, *network.hidden)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.arithmetic import DECAY_ONE, STATE_MAX
 from asrc_core.contract.network import IntegerNetwork, Readout, SkipLayer
-from asrc_export.report.drift import Spikes
+from asrc_export.report.behaviour.spike_differences import Spikes
 from asrc_train.trained.freeze import Floats
 
 
