@@ -67,5 +67,5 @@ def table(provenance: Provenance) -> Table:
         "provenance",
         "Provenance",
         ("what", "value"),
-        [(name.replace("_", " "), value) for name, value in provenance.model_dump().items()],
+        [(name.replace("_", " "), "" if value is None else value) for name, value in provenance.model_dump().items()],
     )
