@@ -47,7 +47,7 @@ class Neurons(SpikingNeuron):  # type: ignore[misc]
 
 
 class SteppedLayer(nn.Module):
-    """W, U and the neurons, called once a step; ``taps`` says how many steps back U hears, and how loud."""
+    """W, U and the neurons, called once a step; ``taps`` says how many steps back U taps, and with what weight."""
 
     def __init__(
         self, feedforward: nn.Linear, recurrent: nn.Linear, taps: Sequence[Tap | WeightedTap], rule: Fire

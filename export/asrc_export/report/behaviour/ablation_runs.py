@@ -1,15 +1,7 @@
-"""Where the accuracy went: the same samples on five networks, each one rounding further from the trained one.
+"""The runs of the rounding ablation: the same samples on five networks, each rounding further than the one before.
 
-| rung | what it adds to the one before |
-| --- | --- |
-| float mixture | nothing: the trained network, its recurrence a softmax mixture over lags |
-| float hard-max | each mixture becomes its likeliest lag, the span (float32) |
-| quantized weights | W, U, b, theta and the decay factor are the exported integers; membranes stay real numbers |
-| quantized state | the decayed membrane rounds toward zero, membranes and accumulators are held within 24 bits |
-| deployed | negative weight exponents floor the sums over the fan-in: the whole integer contract, run by an engine |
-
-Every rung is compared with *float hard-max*: agreement of the answers, and for each layer the share of (step, sample,
-neuron) cells whose spike differs.
+`stages` says what they are. Every stage is compared with hard-max float: agreement of the answers, and for each layer
+the share of (step, sample, neuron) cells whose spike differs.
 """
 
 from __future__ import annotations
@@ -26,21 +18,14 @@ from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_export.checks import firing
 from asrc_export.checks.firing import Firing
 from asrc_export.engines.select import Run
-from asrc_export.report import unrounded
-from asrc_export.report.drift import Parting, Spikes, differing, partings
+from asrc_export.report import outline, unrounded
+from asrc_export.report.behaviour.spike_differences import FirstDivergence, Spikes, differing, first_divergences
+from asrc_export.report.behaviour.stages import REFERENCE, STAGES, StageName
 from asrc_train.data.dataset import Labels, Samples
 from asrc_train.network.model import SkipRecurrentNetwork
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training.evaluate import BATCH, fed
 
-RUNGS = {
-    "float_mixture": ("float, softmax mixture", "the trained network"),
-    "float": ("float, hard-max spans", "each mixture becomes the span, or the few, that it chose"),
-    "quantized_weights": ("quantized weights", "weights, biases, thresholds and decay become integers"),
-    "quantized_state": ("quantized state", "membranes decay in integers of 24 bits"),
-    "deployed": ("deployed integers", "sums are shifted in integers"),
-}
-REFERENCE = "float"
 MAX_CELLS = 2**24
 """At most this many (step, sample, neuron) cells are traced; a longer data set is cut to its first samples."""
 CHUNK_CELLS = 2**23
@@ -48,10 +33,10 @@ CHUNK_CELLS = 2**23
 
 
 @dataclass(frozen=True)
-class Rung:
+class StageRun:
     """One network's outcome; ``differing`` is the share of cells, for each layer, that differ from float hard-max."""
 
-    name: str
+    name: StageName
     title: str
     change: str
     accuracy: float
@@ -81,47 +66,47 @@ class Activity:
 
 
 @dataclass(frozen=True, eq=False)
-class Ladder:
-    """All rungs on the first ``samples`` samples, and how deployed and float hard-max drift apart.
+class AblationRuns:
+    """All stages on the first ``samples`` samples, and how the spikes of deployed and float hard-max differ.
 
-    drift: (L, T), the share of a step's (sample, neuron) cells that differ; partings: the first difference of
-    each sample that has one; first_sample: the spikes (T, N) of sample 0 in each layer, float then deployed.
+    drift: (L, T), the share of a step's (sample, neuron) cells that differ; first_divergences: the first difference
+    of each sample that has one; first_sample: the spikes (T, N) of sample 0 in each layer, float then deployed.
     """
 
     samples: int
     steps: int
-    rungs: tuple[Rung, ...]
+    stages: tuple[StageRun, ...]
     drift: NDArray[np.float64]
-    partings: tuple[Parting, ...]
+    first_divergences: tuple[FirstDivergence, ...]
     activity: tuple[Activity, ...]
     first_sample: tuple[tuple[Spikes, ...], tuple[Spikes, ...]]
 
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
-    """One rung on one chunk."""
+    """One stage on one chunk."""
 
     predictions: Labels
     spikes: Sequence[Spikes]
 
 
-def climb(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, scale: float, engine: Run) -> Ladder:
-    """Run every rung over samples (n, T, channels) with labels (n,), in chunks of bounded memory.
+def run(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, scale: float, engine: Run) -> AblationRuns:
+    """Run every stage over samples (n, T, channels) with labels (n,), in chunks of bounded memory.
 
     ``network`` must be the checkpoint's own (equal widths and spans). Raises InvalidData for samples that do not fit.
     """
-    layers, steps, model = network.layers, x.shape[1], trained.network()
+    layers, steps, model = outline.of(network).layers, x.shape[1], trained.network()
     per_sample = steps * sum(layer.neurons for layer in layers)
     count = min(len(x), max(1, MAX_CELLS // per_sample))
-    right, agreeing = (dict.fromkeys(RUNGS, 0) for _ in range(2))
-    unlike = {name: np.zeros((len(layers), steps), np.int64) for name in RUNGS}
-    found: list[Parting] = []
+    right, agreeing = (dict.fromkeys(STAGES, 0) for _ in range(2))
+    unlike = {name: np.zeros((len(layers), steps), np.int64) for name in STAGES}
+    found: list[FirstDivergence] = []
     fired: list[list[tuple[Firing, Firing]]] = [[] for _ in layers]
     at_limit = [np.zeros(layer.neurons, np.bool_) for layer in layers]
     shown: tuple[tuple[Spikes, ...], tuple[Spikes, ...]] | None = None
     for chunk in _chunks(count, min(BATCH, max(1, CHUNK_CELLS // per_sample))):
         deployed, at = _deployed(network, x[chunk], engine)
-        answers = {
+        answers: dict[StageName, _Answer] = {
             "float_mixture": _trained(model, x[chunk], scale, trained.temperature),
             "float": _trained(model, x[chunk], scale, None),
             "quantized_weights": _unrounded(network, x[chunk], integer_state=False),
@@ -134,8 +119,8 @@ def climb(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, s
             agreeing[name] += int((answer.predictions == reference.predictions).sum())
             pairs = zip(reference.spikes, answer.spikes, strict=True)
             unlike[name] += np.stack([differing(mine, theirs) for mine, theirs in pairs])
-        apart = partings(reference.spikes, deployed.spikes)
-        found += [parting._replace(sample=parting.sample + chunk.start) for parting in apart]
+        firsts = first_divergences(reference.spikes, deployed.spikes)
+        found += [first._replace(sample=first.sample + chunk.start) for first in firsts]
         for i, layer in enumerate(layers):
             mine, theirs = (firing.of_spikes(layer.name, each.spikes[i]) for each in (reference, deployed))
             fired[i].append((mine, theirs))
@@ -144,22 +129,22 @@ def climb(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, s
             shown = (_of_first(reference), _of_first(deployed))
     assert shown is not None
     cells = np.array([layer.neurons * count for layer in layers])
-    rungs = tuple(
-        Rung(
+    stages = tuple(
+        StageRun(
             name,
-            *RUNGS[name],
+            *STAGES[name],
             accuracy=right[name] / count,
             agreement=agreeing[name] / count,
             differing=tuple((unlike[name].sum(axis=1) / (cells * steps)).tolist()),
         )
-        for name in RUNGS
+        for name in STAGES
     )
-    return Ladder(
+    return AblationRuns(
         samples=count,
         steps=steps,
-        rungs=rungs,
+        stages=stages,
         drift=unlike["deployed"] / cells[:, None],
-        partings=tuple(found),
+        first_divergences=tuple(found),
         activity=tuple(
             Activity(firing.joined([mine for mine, _ in parts]), firing.joined([theirs for _, theirs in parts]), at)
             for parts, at in zip(fired, at_limit, strict=True)

@@ -1,4 +1,4 @@
-"""The accuracy ladder: each rung is the network it says it is, and the first difference is the first."""
+"""The rounding ablation: each stage is the network it says it is, and the first divergence is the first."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from asrc_core.contract.random_network import random_network
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported
-from asrc_export.report import ladder, unrounded
-from asrc_export.report.drift import Parting, differing, partings
-from asrc_export.report.ladder import Ladder
+from asrc_export.report import unrounded
+from asrc_export.report.behaviour import ablation_runs
+from asrc_export.report.behaviour.ablation_runs import AblationRuns
+from asrc_export.report.behaviour.spike_differences import FirstDivergence, differing, first_divergences
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training.evaluate import evaluate
@@ -23,63 +24,63 @@ SAMPLES = 40
 
 
 @pytest.fixture(scope="module")
-def climbed(exported: Exported, trained: Checkpoint) -> Ladder:
-    return climb(exported, trained)
+def ablated(exported: Exported, trained: Checkpoint) -> AblationRuns:
+    return ablate(exported, trained)
 
 
-def climb(exported: Exported, trained: Checkpoint) -> Ladder:
+def ablate(exported: Exported, trained: Checkpoint) -> AblationRuns:
     dataset = dataset_for(exported.network)
     x, y = dataset.test_x[:SAMPLES], dataset.test_y[:SAMPLES]
-    return ladder.climb(exported.network, trained, x, y, dataset.scale, engine.run)
+    return ablation_runs.run(exported.network, trained, x, y, dataset.scale, engine.run)
 
 
-def test_the_outer_rungs_are_the_runs_that_the_report_makes(
-    climbed: Ladder, exported: Exported, trained: Checkpoint
+def test_the_outer_stages_are_the_runs_that_the_report_makes(
+    ablated: AblationRuns, exported: Exported, trained: Checkpoint
 ) -> None:
     dataset = dataset_for(exported.network)
     x, y = dataset.test_x[:SAMPLES], dataset.test_y[:SAMPLES]
-    rungs = {rung.name: rung for rung in climbed.rungs}
-    assert list(rungs) == ["float_mixture", "float", "quantized_weights", "quantized_state", "deployed"]
+    stages = {stage.name: stage for stage in ablated.stages}
+    assert list(stages) == ["float_mixture", "float", "quantized_weights", "quantized_state", "deployed"]
     mixture = evaluate(trained.network(), x, dataset.scale, temperature=trained.temperature)
     hard = evaluate(trained.network(), x, dataset.scale)
     deployed = engine.run(exported.network, x)
-    assert rungs["float_mixture"].accuracy == mixture.accuracy(y)
-    assert rungs["float"].accuracy == hard.accuracy(y)
-    assert rungs["deployed"].accuracy == (deployed.predictions == y).mean()
-    assert rungs["deployed"].agreement == (deployed.predictions == hard.predictions).mean()
-    for layer, spikes, count in zip(climbed.activity, hard.spikes_per_layer, deployed.counts, strict=False):
+    assert stages["float_mixture"].accuracy == mixture.accuracy(y)
+    assert stages["float"].accuracy == hard.accuracy(y)
+    assert stages["deployed"].accuracy == (deployed.predictions == y).mean()
+    assert stages["deployed"].agreement == (deployed.predictions == hard.predictions).mean()
+    for layer, spikes, count in zip(ablated.activity, hard.spikes_per_layer, deployed.counts, strict=False):
         assert layer.float_spikes.sum() == spikes
         assert layer.deployed_spikes.sum() == count.spikes
 
 
-def test_the_yardstick_agrees_with_itself_and_drift_adds_up_to_the_last_rung(climbed: Ladder) -> None:
-    rungs = {rung.name: rung for rung in climbed.rungs}
-    assert rungs["float"].agreement == 1
-    assert set(rungs["float"].differing) == {0}
-    np.testing.assert_allclose(climbed.drift.mean(axis=1), rungs["deployed"].differing)
-    parted = {parting.sample for parting in climbed.partings}
-    assert len(parted) == len(climbed.partings) <= SAMPLES
-    if parted:
-        earliest = min(parting.step for parting in climbed.partings)
-        assert not climbed.drift[:, :earliest].any()
-        assert climbed.drift[:, earliest].any()
+def test_the_yardstick_agrees_with_itself_and_drift_adds_up_to_the_last_stage(ablated: AblationRuns) -> None:
+    stages = {stage.name: stage for stage in ablated.stages}
+    assert stages["float"].agreement == 1
+    assert set(stages["float"].differing) == {0}
+    np.testing.assert_allclose(ablated.drift.mean(axis=1), stages["deployed"].differing)
+    diverging = {first.sample for first in ablated.first_divergences}
+    assert len(diverging) == len(ablated.first_divergences) <= SAMPLES
+    if diverging:
+        earliest = min(first.step for first in ablated.first_divergences)
+        assert not ablated.drift[:, :earliest].any()
+        assert ablated.drift[:, earliest].any()
 
 
 def test_chunks_change_nothing(
-    climbed: Ladder, exported: Exported, trained: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    ablated: AblationRuns, exported: Exported, trained: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ladder, "CHUNK_CELLS", 7 * 64 * 21)
-    again = climb(exported, trained)
-    assert again.rungs == climbed.rungs
-    assert again.partings == climbed.partings
-    assert np.array_equal(again.drift, climbed.drift)
+    monkeypatch.setattr(ablation_runs, "CHUNK_CELLS", 7 * 64 * 21)
+    again = ablate(exported, trained)
+    assert again.stages == ablated.stages
+    assert again.first_divergences == ablated.first_divergences
+    assert np.array_equal(again.drift, ablated.drift)
 
 
-def test_a_long_data_set_is_cut_and_the_ladder_says_on_how_many_samples_it_stands(
+def test_a_long_data_set_is_cut_and_the_ablation_says_how_many_samples_it_used(
     exported: Exported, trained: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ladder, "MAX_CELLS", 5 * 64 * 21)
-    assert climb(exported, trained).samples == 5
+    monkeypatch.setattr(ablation_runs, "MAX_CELLS", 5 * 64 * 21)
+    assert ablate(exported, trained).samples == 5
 
 
 @settings(max_examples=25, deadline=None)
@@ -126,7 +127,7 @@ def test_a_real_membrane_reaches_a_threshold_that_an_integer_one_does_not() -> N
     assert engine.run(network, x).spikes_per_layer == [0]
 
 
-def test_the_rungs_between_hear_every_tap() -> None:
+def test_the_stages_between_use_every_tap() -> None:
     spans = ([(1, 5), (4, 2), (9, 1)], [(2, 1), (3, 1)])
     network = random_network(3, widths=[9, 7], spans=spans, steps=20, exponents=(2, 1))
     x = np.random.default_rng(3).integers(0, 256, (4, 20, 1))
@@ -139,22 +140,22 @@ def test_the_rungs_between_hear_every_tap() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.data())
-def test_a_single_flipped_spike_is_the_parting(seed: int, data: st.DataObject) -> None:
+def test_a_single_flipped_spike_is_the_first_divergence(seed: int, data: st.DataObject) -> None:
     random = np.random.default_rng(seed)
     spikes = [random.integers(0, 2, (6, 3, n), np.uint8) for n in (4, 5)]
     layer = data.draw(st.integers(0, 1))
     t, sample, neuron = (data.draw(st.integers(0, size - 1)) for size in spikes[layer].shape)
     flipped = [each.copy() for each in spikes]
     flipped[layer][t, sample, neuron] ^= 1
-    assert partings(spikes, flipped) == [Parting(sample, layer, t, neuron)]
+    assert first_divergences(spikes, flipped) == [FirstDivergence(sample, layer, t, neuron)]
     assert differing(spikes[layer], flipped[layer]).tolist() == [int(step == t) for step in range(6)]
-    assert partings(spikes, spikes) == []
+    assert first_divergences(spikes, spikes) == []
 
 
 def test_of_several_differences_the_earliest_step_counts_then_the_lower_layer() -> None:
     a = [np.zeros((4, 1, 3), np.uint8), np.zeros((4, 1, 3), np.uint8)]
     b = [each.copy() for each in a]
     b[0][3, 0, 0] = b[1][2, 0, 1] = b[1][2, 0, 2] = 1
-    assert partings(a, b) == [Parting(0, 1, 2, 1)]
+    assert first_divergences(a, b) == [FirstDivergence(0, 1, 2, 1)]
     b[0][2, 0, 2] = 1
-    assert partings(a, b) == [Parting(0, 0, 2, 2)]
+    assert first_divergences(a, b) == [FirstDivergence(0, 0, 2, 2)]

@@ -1,4 +1,4 @@
-"""Where the spikes of two networks part ways: how much, when, and first. All spikes are (T, B, N), zeros and ones."""
+"""Where the spikes of two networks differ: how many, when, and first. All spikes are (T, B, N), zeros and ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Spikes = NDArray[np.uint8]
 
 
-class Parting(NamedTuple):
+class FirstDivergence(NamedTuple):
     """The first cell in which a sample's spikes differ: earliest step, within it first layer, then lowest neuron."""
 
     sample: int
@@ -26,7 +26,7 @@ def differing(a: Spikes, b: Spikes) -> NDArray[np.int64]:
     return count
 
 
-def partings(a: Sequence[Spikes], b: Sequence[Spikes]) -> list[Parting]:
+def first_divergences(a: Sequence[Spikes], b: Sequence[Spikes]) -> list[FirstDivergence]:
     """For each sample whose spikes differ anywhere in the layers, its first difference; in order of samples."""
     unlike = [mine != theirs for mine, theirs in zip(a, b, strict=True)]
     steps = len(unlike[0])
@@ -34,7 +34,7 @@ def partings(a: Sequence[Spikes], b: Sequence[Spikes]) -> list[Parting]:
     first = np.where(per_step.any(axis=1), per_step.argmax(axis=1), steps)  # (L, B): T where a layer never differs
     layer, step = first.argmin(axis=0), first.min(axis=0)
     return [
-        Parting(int(sample), int(layer[sample]), int(t), int(unlike[layer[sample]][t, sample].argmax()))
+        FirstDivergence(int(sample), int(layer[sample]), int(t), int(unlike[layer[sample]][t, sample].argmax()))
         for sample, t in enumerate(step)
         if t < steps
     ]
