@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Mapping
 from asrc_export.chip import placement as chip_placement
 from asrc_export.chip.shape import of_network
 from asrc_export.chip.target import Target

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from asrc_core import __version__
 from asrc_core.contract.file import network_file
-from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Mapping
 from asrc_export.report.part import Part, Sha256
 from asrc_export.report.table import Table
 
