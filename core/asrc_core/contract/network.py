@@ -278,9 +278,9 @@ def check_span(layer: str, span: int, mapping: Mapping) -> None:
     """Raise SpanTooLong if the mapping cannot reach back ``span`` steps."""
     if span > MAX_SPAN[mapping]:
         way_out = (
-            f"use --mapping synaptic-delay (up to {MAX_SPAN['synaptic-delay']})"
+            f"use `mapping='synaptic-delay'` (up to {MAX_SPAN['synaptic-delay']})"
             if mapping == "delay-line" and span <= MAX_SPAN["synaptic-delay"]
-            else f"train with --kernel-length {MAX_SPAN[mapping]} or less"
+            else f"train with `kernel_length={MAX_SPAN[mapping]}` or less"
         )
         raise SpanTooLong(layer, span, MAX_SPAN[mapping], mapping, way_out)
 

@@ -132,11 +132,11 @@ def _require_kinship(
     not_the_one = f"'{float_path}' is not the checkpoint that '{network_path}' was exported from"
     born_of = network.provenance.get("checkpoint_sha256")
     if born_of is not None and born_of != checkpoint.fingerprint(float_path):
-        raise InvalidSetting("--float", f"{not_the_one} (hashes differ); {way_out}")
+        raise InvalidSetting("`model`", f"{not_the_one} (hashes differ); {way_out}")
     mine = [(layer.neurons, layer.span) for layer in network.layers]
     theirs = [(len(layer.bias), layer.span) for layer in taps.whole(freeze(trained)).layers]
     if mine != theirs or network.readout.classes != trained.classes:
-        raise InvalidSetting("--float", f"{not_the_one} (widths or spans differ); {way_out}")
+        raise InvalidSetting("`model`", f"{not_the_one} (widths or spans differ); {way_out}")
 
 
 def _rounding(network: IntegerNetwork, path: str | Path) -> list[dict[str, Any]]:

@@ -54,8 +54,8 @@ def contenders(networks: Sequence[str | Path], models: Sequence[str | Path] = ()
         born_of = network.provenance.get("checkpoint_sha256")
         model = floats.pop(born_of, None) if isinstance(born_of, str) else None
         if models and model is None:
-            why = f"none of them is the checkpoint that '{path}' came from; give it, or leave --float away"
-            raise InvalidSetting("--float", why)
+            why = f"none of them is the checkpoint that '{path}' came from; give it, or leave `models` away"
+            raise InvalidSetting("`models`", why)
         if model is None:
             found.append(Contender(str(path), Path(path).name.split(".")[0], None, network, None))
             continue
@@ -64,7 +64,7 @@ def contenders(networks: Sequence[str | Path], models: Sequence[str | Path] = ()
         found.append(Contender(str(path), variant, trained.config.training.seed, network, freeze(trained)))
     if floats:
         left = next(iter(floats.values()))
-        raise InvalidSetting("--float", f"'{left}' is the checkpoint of none of the networks given")
+        raise InvalidSetting("`models`", f"'{left}' is the checkpoint of none of the networks given")
     return found
 
 
@@ -84,9 +84,9 @@ def chosen(only: Sequence[str] | None, levels: Sequence[float] | None) -> dict[s
     names = list(dict.fromkeys(only)) if only else perturbations.names()
     found = {name: perturbations.load(name) for name in names}
     if levels is not None and len(found) != 1:
-        raise InvalidSetting("--levels", "levels mean something for one perturbation; name it with --only")
+        raise InvalidSetting("`levels`", "levels mean something for one perturbation; name it with `only`")
     if levels is not None and len(levels) > MAX_LEVELS:
-        raise InvalidSetting("--levels", f"{len(levels)} levels are more than {MAX_LEVELS}")
+        raise InvalidSetting("`levels`", f"{len(levels)} levels are more than {MAX_LEVELS}")
     return {
         name: (each, sorted({0.0, *(each.require(name, level) for level in levels or each.levels)}))
         for name, each in found.items()
@@ -109,11 +109,11 @@ def build(
     All networks must take the same data set. Raises UnknownName, InvalidSetting, InvalidData.
     """
     if not 1 <= draws <= MAX_DRAWS:
-        raise InvalidSetting("--draws", f"{draws} is outside 1 to {MAX_DRAWS}")
+        raise InvalidSetting("`draws`", f"{draws} is outside 1 to {MAX_DRAWS}")
     sets = [dataset_for(each.deployed, data_name) for each in subjects]
     if len({each.name for each in sets}) > 1:
         listed = ", ".join(sorted({each.name for each in sets}))
-        raise InvalidSetting("--data", f"the networks were trained on different data ({listed}); name one")
+        raise InvalidSetting("`data`", f"the networks were trained on different data ({listed}); name one")
     y = sets[0].test_y[:limit]
     whole = [
         Subject(dataset.test_x[:limit], each.deployed, each.floating)

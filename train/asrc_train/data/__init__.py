@@ -43,7 +43,7 @@ def download(name: str | None) -> None:
 
     archives = getattr(_module(name), "ARCHIVES", ())
     if not archives:
-        raise InvalidSetting("--download", f"data set '{name}' comes with the package, nothing has to be fetched")
+        raise InvalidSetting("`download`", f"data set '{name}' comes with the package, nothing has to be fetched")
     for archive in archives:
         fetch(archive)
 
