@@ -11,9 +11,11 @@ from asrc_core import extras
 from asrc_core.errors import UnknownName
 
 
-def names(folder: Iterable[str], besides: Container[str] = ()) -> list[str]:
-    """All choices in a package's folder (its `__path__`); files named in ``besides`` and folders are none."""
-    files = (module.name for module in pkgutil.iter_modules(folder) if not module.ispkg)
+def names(folder: Iterable[str], besides: Container[str] = (), *, folders: bool = False) -> list[str]:
+    """All choices in a package's folder (its `__path__`); files named in ``besides`` are none, and folders only if
+    ``folders`` says so: a choice that brings sources of its own is a package.
+    """
+    files = (module.name for module in pkgutil.iter_modules(folder) if folders or not module.ispkg)
     return sorted(name.replace("_", "-") for name in files if name not in besides)
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from asrc_core.contract import network_file
+from asrc_core.contract.file import network_file
 from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_export.commands import export as cli_export
 from asrc_export.commands import report as cli_report

@@ -15,23 +15,31 @@ from unittest import mock
 import native_driver
 import numpy as np
 import pytest
+from asrc_export.engines.stepwise import NumpyStream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from strategies import cases
 
-from asrc_core.contract import network_file
-from asrc_core.contract.network import IntegerNetwork, InvalidNetwork, worst_case
+from asrc_core.contract.file import network_file
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.random_network import random_network, with_spike_rate
 from asrc_core.contract.result import LayerCounts, Result
-from asrc_core.errors import AsrcError, BackendFailed, InvalidData, InvalidSetting, SpanTooLong, UnknownName
+from asrc_core.errors import (
+    AsrcError,
+    BackendFailed,
+    InvalidData,
+    InvalidNetwork,
+    InvalidSetting,
+    SpanTooLong,
+    UnknownName,
+)
 from asrc_core.native.build import CannotBuild, compiler
 from asrc_export import simulator
 from asrc_export.engines import native, select
 from asrc_export.engines import numpy as reference
 from asrc_export.engines.native import NativeEngine, binding, build
-from asrc_export.engines.stepwise import NumpyStream
 
 Case = tuple[IntegerNetwork, NDArray[np.int32]]
 
@@ -127,7 +135,7 @@ def test_sums_beyond_16_bits() -> None:
     for weight in (254, -256):
         layer = replace(second, feedforward=np.full_like(second.feedforward, weight), bias=second.bias * 0)
         network = replace(made, layers=(replace(first, bias=np.full_like(first.bias, 2**20)), layer))
-        assert worst_case(network)[1].feedforward.magnitude > 2 * 2**15
+        assert network.ranges[1].feedforward.magnitude > 2 * 2**15
         expected = require_parity(network, inputs(network, 2))
         assert expected.counts[0].spikes == 2 * 9 * 700
 

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from asrc_core.contract import network_file
-from asrc_core.contract.arithmetic import Tap
-from asrc_core.contract.network import IntegerNetwork, SkipLayer
+from asrc_core.contract.chain import SkipLayer
+from asrc_core.contract.connection import Tap
+from asrc_core.contract.file import network_file
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import InvalidSetting, UnreadableFile
 from asrc_export.chip import target

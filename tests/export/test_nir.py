@@ -16,7 +16,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from asrc_core.contract import network_file
+from asrc_core.contract.file import network_file
 from asrc_core.errors import AsrcError, InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_export.commands import export as cli_export
 from asrc_export.commands import report as cli_report

@@ -21,9 +21,9 @@ from onnx.reference import ReferenceEvaluator
 from strategies import cases
 
 from asrc_core import __version__
-from asrc_core.contract import network_file
-from asrc_core.contract.arithmetic import STATE_MAX
-from asrc_core.contract.network import InputFormat, IntegerNetwork, validate
+from asrc_core.contract.file import network_file
+from asrc_core.contract.network import InputFormat, IntegerNetwork
+from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import BackendFailed, InvalidData, InvalidNetwork, SpanTooLong, UnwritableOutput

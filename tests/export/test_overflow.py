@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 from strategies import cases
 
-from asrc_core.contract import network_file
-from asrc_core.contract.arithmetic import REGISTER_MAX, STATE_MAX
-from asrc_core.contract.network import InputFormat, IntegerNetwork, Readout, SkipLayer, validate
+from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.file import network_file
+from asrc_core.contract.network import InputFormat, IntegerNetwork
+from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import Result
 from asrc_core.errors import UnreadableFile
@@ -101,7 +102,7 @@ def test_a_deeper_layer_and_the_readout_are_made_to_overflow_through_the_layers_
     second = layer("second", [[254, -256]], shift=15, decay=0, threshold=1)
     made = network(first, second, steps=12)
     made = replace(made, readout=replace(made.readout, weight=np.array([[254]]), exponent=12))
-    verdicts = {each.name: each for each in overflow.search(validate(made), engine.run)}
+    verdicts = {each.name: each for each in overflow.search(made, engine.run)}
     assert verdicts["first"].kind == "proven"
     for name in ("second", "readout"):
         example = verdicts[name].example

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asrc_core.contract.grid import MantissaExponentGrid, WeightGrid
-from asrc_core.contract.network import worst_case
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, SpanTooLong
 from asrc_export.chip import target
 from asrc_export.engines import numpy as engine
@@ -50,12 +49,12 @@ def test_what_comes_out_is_valid_logged_and_cannot_overflow(
         assert decay > 0.9 or spread > 10
         return
     grid = WeightGrid(bits)
-    for layer, ranges in zip(made.network.layers, worst_case(made.network), strict=False):
+    for layer, ranges in zip(made.network.layers, made.network.ranges, strict=False):
         assert ranges.state.fits_state
         assert chip.formats.threshold_grid.holds(layer.threshold)
         assert all(chip.formats.bias_grid.holds(int(bias)) for bias in layer.bias)
         assert grid.count_off(layer.feedforward) == grid.count_off(layer.recurrent) == 0
-    assert worst_case(made.network)[-1].state.fits_state
+    assert made.network.ranges[-1].state.fits_state
     for line in made.rounding:
         assert line.effective == pytest.approx(line.value + line.error)
     x = np.random.default_rng(seed).integers(0, 17, (4, 20, 2))
@@ -118,7 +117,7 @@ def test_deployed_and_float_mostly_agree(trained: Checkpoint, exported: Exported
 
 
 def test_the_same_checkpoint_gives_the_same_bytes(trained: Checkpoint) -> None:
-    from asrc_core.contract import network_file
+    from asrc_core.contract.file import network_file
 
     first, again = (quantize(freeze(trained), LOIHI2).network for _ in range(2))
     assert network_file.to_bytes(first) == network_file.to_bytes(again)

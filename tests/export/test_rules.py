@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asrc_core.contract.arithmetic import Mapping
+from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import RulesBroken
 from asrc_export.chip import rules, target

@@ -14,9 +14,8 @@ from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_core.contract import network_file
+from asrc_core.contract.file import network_file
 from asrc_core.contract.grid import WeightGrid
-from asrc_core.contract.network import worst_case
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_export.chip import storage, target
 from asrc_export.commands import export as cli_export
@@ -62,13 +61,13 @@ def test_what_a_search_finds_is_on_the_grids_cannot_saturate_and_differs_no_more
     found = search.search(frozen, chip, bits, activity)
     made = quantize.quantize(frozen, chip, bits=bits, plan=found.plan).network
     assert [part.bits for part in found.measured] == ([bits] * 3 if isinstance(bits, int) else list(bits))
-    for layer, ranges in zip(made.layers, worst_case(made), strict=False):
+    for layer, ranges in zip(made.layers, made.ranges, strict=False):
         assert ranges.state.fits_state
         grid = WeightGrid(layer.weight_bits)
         assert grid.count_off(layer.feedforward) == grid.count_off(layer.recurrent) == 0
         assert chip.formats.threshold_grid.holds(layer.threshold)
         assert all(chip.formats.bias_grid.holds(int(bias)) for bias in layer.bias)
-    assert worst_case(made)[-1].state.fits_state
+    assert made.ranges[-1].state.fits_state
     assert all(count.saturations == 0 for count in engine.run(made, samples(seed)).counts)
     assert all(part.error <= part.data_free for part in found.measured)
     for layer, part, seen in zip(made.layers, found.measured, activity.layers, strict=False):

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asrc_core.contract import network_file
-from asrc_core.contract.network import validate
+from asrc_core.contract.file import network_file
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import RulesBroken, UnknownName, UnreadableFile
 from asrc_export.chip import rules, target

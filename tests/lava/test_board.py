@@ -86,7 +86,7 @@ def test_a_run_on_a_board_that_is_absent_is_refused_before_anything_starts() -> 
 def test_asrc_sim_tells_it_in_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asrc_core.contract import network_file
+    from asrc_core.contract.file import network_file
 
     network = random_network(0, widths=(3,), spans=(1,), steps=64, input_range=(0, 16))
     network_file.save(network, tmp_path / "n.safetensors")
@@ -187,7 +187,8 @@ class TestOnLava:
             "import numpy as np\n"
             "from lava.magma.core.resources import CPU, Loihi1NeuroCore, Loihi2NeuroCore, NeuroCore\n"
             "from asrc_core.contract.random_network import random_network\n"
-            "from asrc_lava import build, on_board\n"
+            "from asrc_lava.boards import on_board\n"
+            "from asrc_lava.graph import build\n"
             "network = random_network(0, widths=(4, 3), spans=(1, 2), steps=3)\n"
             "graph = build.single(network, np.ones((1, 3, 1), np.int32))\n"
             "config = on_board.configuration(['a probe'])\n"

@@ -64,7 +64,7 @@ class TestOnLava:
 def test_a_worker_imports_the_callers_own_source_and_no_pytorch(tmp_path: Path) -> None:
     interpreter.link_packages(tmp_path)
     code = (
-        "import asrc_core.contract.network_file, asrc_lava.host.exchange, sys; "
+        "import asrc_core.contract.file.network_file, asrc_lava.host.exchange, sys; "
         "print(asrc_lava.__file__, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-E", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from asrc_core import extras
-from asrc_core.contract import network_file
+from asrc_core.contract.file import network_file
 from asrc_core.contract.network import InputFormat
 from asrc_core.contract.random_network import random_network
 from asrc_export.engines import numpy as reference

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.network import IntegerNetwork, worst_case
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace
 from asrc_core.native import build as native_build
 from asrc_export.engines.native import build
@@ -53,7 +53,7 @@ def _numbers(network: IntegerNetwork, x: NDArray[np.int32]) -> NDArray[np.int64]
     """All that the driver reads of a case, in its order."""
     entry, end = network.input, network.readout
     parts: list[Any] = [[entry.channels, entry.minimum, entry.maximum, len(network.layers)]]
-    for layer, ranges in zip(network.layers, worst_case(network), strict=False):
+    for layer, ranges in zip(network.layers, network.ranges, strict=False):
         parts.append([layer.neurons, layer.inputs, layer.feedforward_exponent, layer.recurrent_exponent, layer.decay])
         parts.append([layer.threshold, layer.span, layer.activation_shift, layer.reset == "soft"])
         parts.append([not ranges.state.fits_state, len(layer.taps)])

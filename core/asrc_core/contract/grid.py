@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import Ints
+from asrc_core.contract.numbers import Ints
 from asrc_core.errors import InvalidSetting
 
 

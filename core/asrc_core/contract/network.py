@@ -1,315 +1,240 @@
-"""The integer network: frozen data, and the checks that make it valid under docs/arithmetic.md."""
+"""The integer network: layers of neurons, each with its connections; frozen, and validated once, when it is made."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.arithmetic import (
-    DECAY_ONE,
-    MAX_MESSAGE,
-    MAX_SPAN,
-    MAX_TAPS,
-    REGISTER_MAX,
-    STATE_MAX,
-    Ints,
-    Mapping,
-    Reset,
-    Tap,
-    shift,
-)
-from asrc_core.contract.grid import WeightGrid
-from asrc_core.contract.ranges import Range, membrane_bounds, product_bounds, shifted, spread
-from asrc_core.errors import InvalidNetwork, SpanTooLong
-
-MAX_EXPONENT = 16
-MAX_ACTIVATION_SHIFT = 16
+from asrc_core.contract import connection as connections
+from asrc_core.contract import neurons
+from asrc_core.contract.connection import INPUT, Connection, within
+from asrc_core.contract.neurons.kind import Kind, Parameters, States, frozen
+from asrc_core.contract.numbers import MAX_MESSAGE, MAX_STATE_BITS, STATE_MAX, WORD, Ints
+from asrc_core.contract.proof import LayerRanges, layer_ranges
+from asrc_core.contract.ranges import Range
+from asrc_core.errors import InvalidNetwork
 
 
 @dataclass(frozen=True)
 class InputFormat:
-    """What the first layer takes: (channels,) integers in [minimum, maximum]; their real value is x * scale."""
+    """What the input sends: (channels,) integers in [minimum, maximum]; their real value is x * scale."""
 
     channels: int
     minimum: int
     maximum: int
     scale: float
 
+    @property
+    def range(self) -> Range:
+        """From minimum to maximum."""
+        return Range(self.minimum, self.maximum)
+
 
 @dataclass(frozen=True, eq=False)
-class SkipLayer:
-    """One skip-recurrent layer of N neurons with I inputs.
+class Neuron:
+    """What the neurons of a layer compute: a kind, and its parameters, each a number or one for each neuron."""
 
-    u[t] = saturate(decay(v[t-1], d) + ((shift(W x[t], e_ff) + shift(U r[t], e_rec)) << h) + b);
-    s[t] = u[t] >= theta; v[t] = u[t] - theta s[t] (soft reset) or u[t] (1 - s[t]) (hard reset).
+    kind: str
+    parameters: Parameters
 
-    r[t] = s[t-span], or with ``taps``, of which ``span`` is the longest, r[t] = sum_j weight_j s[t-span_j].
+    @property
+    def of_kind(self) -> Kind:
+        """The kind. Raises UnknownName."""
+        return neurons.kind(self.kind)
+
+    @property
+    def states(self) -> States:
+        """Width of every state in bits."""
+        return self.of_kind.states_of(self.parameters)
+
+    @property
+    def sends(self) -> Range | None:
+        """Range of what a neuron sends; None of a readout, which sends nothing."""
+        sent = self.of_kind.sends
+        return None if sent is None else Range(*sent)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """N neurons of one kind, and the connections that lead to them; the sum of these drives them.
+
     ``scale`` is the number of integer units in one unit of the float membrane (information, not arithmetic).
     """
 
     name: str
-    feedforward: Ints  # W, (N, I), on the grid of weight_bits
-    feedforward_exponent: int
-    recurrent: Ints  # U, (N, N), likewise
-    recurrent_exponent: int
-    bias: Ints  # b, (N,)
-    decay: int  # d, in 1/4096
-    threshold: int
-    span: int
-    reset: Reset
-    activation_shift: int
-    weight_bits: int
-    scale: float
-    taps: tuple[Tap, ...] = ()  # none, or at least two in the order of their spans
-
-    @property
-    def heard(self) -> tuple[Tap, ...]:
-        """The taps; of a layer with one span, that span once."""
-        return self.taps or (Tap(self.span, 1),)
-
-    @property
-    def largest_message(self) -> int:
-        """Greatest entry of r: the sum of the taps' weights, 1 where plain spikes come back."""
-        return sum(tap.weight for tap in self.heard)
+    connections: tuple[Connection, ...]
+    neuron: Neuron
+    scale: float = 1.0
 
     @property
     def neurons(self) -> int:
         """N."""
-        return int(self.feedforward.shape[0])
+        return self.connections[0].neurons
 
     @property
-    def inputs(self) -> int:
-        """I, the fan-in of the feed-forward connection."""
-        return int(self.feedforward.shape[1])
-
-
-@dataclass(frozen=True, eq=False)
-class Readout:
-    """The accumulator over time: y[t] = saturate(y[t-1] + shift(W_o s[t], e_o) + b_o)."""
-
-    name: str
-    weight: Ints  # W_o, (C, N)
-    exponent: int
-    bias: Ints  # b_o, (C,)
-    weight_bits: int
-    scale: float
-
-    @property
-    def classes(self) -> int:
-        """C."""
-        return int(self.weight.shape[0])
-
-    @property
-    def inputs(self) -> int:
-        """N of the last layer."""
-        return int(self.weight.shape[1])
+    def synapses(self) -> int:
+        """Stored weights of all its connections."""
+        return sum(each.weights.size for each in self.connections)
 
 
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
-    """A whole network in the integers of the contract; ``validated`` says how one comes to be trusted.
+    """A whole network in the integers of the contract (docs/arithmetic.md).
 
-    ``steps`` is the sample length T that it was exported for: engines take other lengths, the readout's
-    bound is proven for this one. ``permutation``, if any, is the order in which a sample's steps are fed.
-    ``provenance`` is JSON-like information (data set, seed, versions, hashes) that no arithmetic depends on.
+    ``layers`` are computed in order at every step, the readout last: it alone sends nothing, and what it shows at a
+    sample's last step are the logits. ``steps`` is the sample length T that it was made for: engines take others, and a
+    readout's bound without saturation is for this one. ``permutation``, if any, is the order in which a
+    sample's steps are fed. ``provenance`` is JSON-like information that no arithmetic depends on.
+
+    Raises InvalidNetwork (shapes, formats, circles without delay, registers beyond their width) or SpanTooLong, naming
+    the layer: a network that exists is valid, and every register of every engine is wide enough.
     """
 
     input: InputFormat
-    layers: tuple[SkipLayer, ...]
-    readout: Readout
-    mapping: Mapping
+    layers: tuple[Layer, ...]
     target: str
     steps: int
     permutation: Ints | None = None
     provenance: MappingOf[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _check_frame(self)
+        layers = tuple(_checked(self, i) for i in range(len(self.layers)))
+        object.__setattr__(self, "layers", layers)
+        if self.permutation is not None:
+            object.__setattr__(self, "permutation", frozen(self.permutation))
+        _ = self.ranges  # proven now, or refused
+
+    @cached_property
+    def ranges(self) -> tuple[LayerRanges, ...]:
+        """Worst-case range of every accumulator over all inputs in the stated range, for each layer."""
+        return tuple(
+            layer_ranges(layer, [self.sent(each.source) for each in layer.connections], self.sources(i), self.steps)
+            for i, layer in enumerate(self.layers)
+        )
+
+    @property
+    def readout(self) -> Layer:
+        """The last layer."""
+        return self.layers[-1]
+
+    @property
+    def hidden(self) -> tuple[Layer, ...]:
+        """All layers but the readout."""
+        return self.layers[:-1]
+
+    @property
+    def classes(self) -> int:
+        """C, the readout's neurons."""
+        return self.readout.neurons
+
     @property
     def names(self) -> list[str]:
-        """Names of the layers and, last, of the readout."""
-        return [*(layer.name for layer in self.layers), self.readout.name]
+        """Names of the layers, the readout last."""
+        return [layer.name for layer in self.layers]
 
     @property
     def synapses(self) -> int:
         """Stored weights of all connections."""
-        return sum(layer.feedforward.size + layer.recurrent.size for layer in self.layers) + self.readout.weight.size
+        return sum(layer.synapses for layer in self.layers)
+
+    def place(self, source: str) -> int:
+        """Place of a source in the order of computation: -1 is the input, 0 the first layer."""
+        return -1 if source == INPUT else self.names.index(source)
+
+    def sent(self, source: str) -> Range:
+        """Range of what a source sends."""
+        if source == INPUT:
+            return self.input.range
+        sent = self.layers[self.place(source)].neuron.sends
+        assert sent is not None, "checked when the network was made"
+        return sent
+
+    def sources(self, layer: int) -> list[str]:
+        """What each connection of a layer is to it: "before" it, "self", or "after" it in the order of computation."""
+        places = [self.place(each.source) for each in self.layers[layer].connections]
+        return ["before" if place < layer else "self" if place == layer else "after" for place in places]
+
+    def is_recurrent(self, layer: int, connection: int) -> bool:
+        """Whether a connection comes from the layer itself or from a later one."""
+        return self.sources(layer)[connection] != "before"
 
 
-def contract_version(layers: Sequence[SkipLayer]) -> int:
-    """The earliest version of docs/arithmetic.md by which the layers mean what they mean: files state it."""
-    return 2 if any(layer.taps for layer in layers) else 1
-
-
-@dataclass(frozen=True)
-class LayerRanges:
-    """Worst-case ranges in one layer, or in the readout (which has no recurrent part)."""
-
-    name: str
-    feedforward: Range  # a_ff, after the exponent
-    recurrent: Range | None
-    state: Range  # u before saturation; of the readout, y after T steps if it did not saturate
-    registers: MappingOf[str, Range]
-    """The other sums that an engine keeps, whatever the order in which it adds."""
-
-    def widest(self) -> tuple[str, int]:
-        """The register with the largest magnitude, and that magnitude."""
-        kept = {"a_ff": self.feedforward, **self.registers}
-        if self.recurrent is not None:
-            kept |= {"a_rec": self.recurrent, "u": self.state}
-        name = max(kept, key=lambda each: kept[each].magnitude)
-        return name, kept[name].magnitude
-
-
-def worst_case(network: IntegerNetwork) -> list[LayerRanges]:
-    """Range of every accumulator over all inputs in the stated range: layers first, readout last."""
-    graded, binary = (network.input.minimum, network.input.maximum), (0, 1)
-    layers = [layer_ranges(layer, *(binary if i else graded)) for i, layer in enumerate(network.layers)]
-    return [*layers, readout_ranges(network.readout, binary, network.steps)]
-
-
-def validate(network: IntegerNetwork) -> IntegerNetwork:
-    """Return the network if it obeys the contract.
-
-    Raises InvalidNetwork (shapes, formats, exponents, 32-bit bound) or SpanTooLong, naming the layer.
-    """
+def _check_frame(network: IntegerNetwork) -> None:
+    """What stands around the layers, and how many there are."""
     if not network.layers:
         raise InvalidNetwork("layers", "there are none")
-    if network.mapping not in MAX_SPAN:
-        raise InvalidNetwork("mapping", f"'{network.mapping}' is neither of {', '.join(MAX_SPAN)}")
-    _within("steps", "T", network.steps, 1, 2**31 - 1)
+    within("steps", "T", network.steps, 1, 2**31 - 1)
     entry = network.input
+    within("input", "channels", entry.channels, 1, 2**20)
     for end, value in (("minimum", entry.minimum), ("maximum", entry.maximum)):
-        _within("input", end, value, -STATE_MAX, STATE_MAX)
+        within("input", end, value, -STATE_MAX, STATE_MAX)
     if entry.minimum > entry.maximum:
         raise InvalidNetwork("input", f"minimum {entry.minimum} exceeds maximum {entry.maximum}")
-    fan_in, source = entry.channels, "the input's channels"
-    for layer in network.layers:
-        _check_layer(layer, fan_in, source, network.mapping)
-        fan_in, source = layer.neurons, f"the neurons of '{layer.name}'"
-    _check_readout(network.readout, fan_in, source)
+    names = network.names
+    for name in names:
+        if name == INPUT or names.count(name) > 1:
+            taken = "is the input's" if name == INPUT else "is taken twice"
+            raise InvalidNetwork(f"layer '{name}'", f"its name {taken}")
+    for place, layer in enumerate(network.layers):
+        if layer.neuron.kind not in neurons.names():
+            known = ", ".join(neurons.names())
+            why = f"there is no kind of neuron '{layer.neuron.kind}', there are {known}"
+            raise InvalidNetwork(where(network, place), why)
     if network.permutation is not None:
         order = network.permutation
         if order.shape != (network.steps,) or not np.array_equal(np.sort(order), np.arange(network.steps)):
             raise InvalidNetwork("permutation", f"it is not an order of the {network.steps} steps")
-    for ranges in worst_case(network):
-        quantity, reach = ranges.widest()
-        if reach > REGISTER_MAX:
-            raise InvalidNetwork(ranges.name, f"{quantity} could reach {reach}, beyond 32 bits signed")
-    return network
 
 
-def layer_ranges(layer: SkipLayer, low: int, high: int) -> LayerRanges:
-    """Worst-case ranges of one layer whose inputs lie in [low, high]."""
-    product = product_bounds(layer.feedforward, low, high)
-    fed_back = product_bounds(layer.recurrent, 0, layer.largest_message)
-    a_ff = shifted(product, layer.feedforward_exponent)
-    a_rec = shifted(fed_back, layer.recurrent_exponent)
-    both = (shift(a_ff[0] + a_rec[0], layer.activation_shift), shift(a_ff[1] + a_rec[1], layer.activation_shift))
-    u = membrane_bounds(
-        both[0] + layer.bias,
-        both[1] + layer.bias,
-        decay_constant=layer.decay,
-        threshold=layer.threshold,
-        reset=layer.reset,
-    )
-    registers = {
-        "W x": spread(product),
-        "U r": spread(fed_back),
-        "decay(v) + ((a_ff + a_rec) << h) + b": spread((both[0] - 2 * STATE_MAX, both[1] + 2 * STATE_MAX)),
-    }
-    return LayerRanges(layer.name, spread(a_ff), spread(a_rec), spread(u), registers)
+def _checked(network: IntegerNetwork, place: int) -> Layer:
+    """The layer with its neurons' parameters checked and complete. Raises InvalidNetwork, SpanTooLong."""
+    layer = network.layers[place]
+    at, last = where(network, place), place == len(network.layers) - 1
+    kind = layer.neuron.of_kind
+    if last != (kind.sends is None):
+        what = "is the last and has to integrate" if last else "is not the last and has to send something"
+        raise InvalidNetwork(at, f"it {what}, which neurons of kind '{layer.neuron.kind}' do not")
+    if kind.sends is not None and max(-kind.sends[0], kind.sends[1]) > MAX_MESSAGE:
+        raise InvalidNetwork(at, f"its neurons send up to {max(-kind.sends[0], kind.sends[1])}, beyond {MAX_MESSAGE}")
+    if not layer.connections:
+        raise InvalidNetwork(at, "nothing is connected to it")
+    count = _rows(layer)
+    for each in layer.connections:
+        _check_connection(network, place, each, count)
+    parameters = kind.checked(at, layer.neuron.parameters, count)
+    for name, width in kind.states_of(parameters).items():
+        if width != WORD:
+            within(at, f"the width of state '{name}'", int(width), 2, MAX_STATE_BITS)
+    return Layer(layer.name, layer.connections, Neuron(layer.neuron.kind, parameters), layer.scale)
 
 
-def readout_ranges(readout: Readout, inputs: tuple[int, int], steps: int) -> LayerRanges:
-    """Worst-case ranges of the readout after ``steps`` steps of inputs in the range."""
-    product = product_bounds(readout.weight, *inputs)
-    a = shifted(product, readout.exponent)
-    each = (a[0] + readout.bias, a[1] + readout.bias)
-    y = spread((np.minimum(each[0], 0) * steps, np.maximum(each[1], 0) * steps))
-    # An engine may have to hold one step on top of a saturated accumulator, whatever the sample's length.
-    held = Range(-STATE_MAX + min(0, int(each[0].min())), STATE_MAX + max(0, int(each[1].max())))
-    return LayerRanges(readout.name, spread(a), None, y, {"W_o s": spread(product), "y + shift(W_o s, e_o) + b": held})
+def _check_connection(network: IntegerNetwork, place: int, connection: Connection, count: int) -> None:
+    layer = network.layers[place]
+    at, source = where(network, place), connection.source
+    if source != INPUT and source not in network.names:
+        known = ", ".join((INPUT, *network.names))
+        raise InvalidNetwork(at, f"it has a connection from '{source}', which does not exist; there are {known}")
+    from_place = network.place(source)
+    sent: Range | None
+    if from_place < 0:
+        size, sent = network.input.channels, network.input.range
+    else:
+        other = network.layers[from_place]
+        size, sent = _rows(other), other.neuron.sends
+    connections.require(layer.name, connection, shape=(count, size), sent=sent, before=from_place < place)
 
 
-def _check_layer(layer: SkipLayer, fan_in: int, source: str, mapping: Mapping) -> None:
-    at = f"layer '{layer.name}'"
-    _check_weights(at, "feedforward", layer.feedforward, (layer.neurons, fan_in), source, layer.weight_bits)
-    _check_weights(
-        at, "recurrent", layer.recurrent, (layer.neurons, layer.neurons), "the layer's neurons", layer.weight_bits
-    )
-    _check_bias(at, layer.bias, layer.neurons)
-    _within(at, "feedforward exponent", layer.feedforward_exponent, -MAX_EXPONENT, MAX_EXPONENT)
-    _within(at, "recurrent exponent", layer.recurrent_exponent, -MAX_EXPONENT, MAX_EXPONENT)
-    _within(at, "activation shift", layer.activation_shift, 0, MAX_ACTIVATION_SHIFT)
-    _within(at, "decay", layer.decay, 0, DECAY_ONE)
-    _within(at, "threshold", layer.threshold, 1, STATE_MAX)
-    if layer.reset not in ("soft", "hard"):
-        raise InvalidNetwork(at, f"reset '{layer.reset}' is neither soft nor hard")
-    if layer.span < 1:
-        raise InvalidNetwork(at, f"span {layer.span} is below 1")
-    check_span(layer.name, layer.span, mapping)
-    if layer.taps:
-        _check_taps(at, layer, mapping)
+def _rows(layer: Layer) -> int:
+    """Neurons of a layer that may not be valid."""
+    weights = layer.connections[0].weights if layer.connections else np.zeros(0)
+    return int(weights.shape[0]) if weights.ndim else 0
 
 
-def _check_taps(at: str, layer: SkipLayer, mapping: Mapping) -> None:
-    spans, weights = zip(*layer.taps, strict=True)
-    if not 2 <= len(spans) <= MAX_TAPS:
-        raise InvalidNetwork(at, f"it has {len(spans)} tap(s) instead of none or 2 to {MAX_TAPS}")
-    if mapping != "delay-line":
-        raise InvalidNetwork(at, f"it taps a delay line {len(spans)} times, which the {mapping} mapping does not have")
-    if spans[0] < 1 or list(spans) != sorted(set(spans)):
-        raise InvalidNetwork(at, f"its taps' spans {_listed(spans)} do not ascend from 1 or more")
-    if spans[-1] != layer.span:
-        raise InvalidNetwork(at, f"its longest tap has span {spans[-1]} and the layer says {layer.span}")
-    if min(weights) < 1 or sum(weights) > MAX_MESSAGE:
-        why = f"its taps' weights {_listed(weights)} are not all positive with a sum of at most {MAX_MESSAGE}"
-        raise InvalidNetwork(at, why)
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))
-
-
-def check_span(layer: str, span: int, mapping: Mapping) -> None:
-    """Raise SpanTooLong if the mapping cannot reach back ``span`` steps."""
-    if span > MAX_SPAN[mapping]:
-        way_out = (
-            f"use `mapping='synaptic-delay'` (up to {MAX_SPAN['synaptic-delay']})"
-            if mapping == "delay-line" and span <= MAX_SPAN["synaptic-delay"]
-            else f"train with `kernel_length={MAX_SPAN[mapping]}` or less"
-        )
-        raise SpanTooLong(layer, span, MAX_SPAN[mapping], mapping, way_out)
-
-
-def _check_readout(readout: Readout, fan_in: int, source: str) -> None:
-    at = f"readout '{readout.name}'"
-    _check_weights(at, "weight", readout.weight, (readout.classes, fan_in), source, readout.weight_bits)
-    _check_bias(at, readout.bias, readout.classes)
-    _within(at, "exponent", readout.exponent, -MAX_EXPONENT, MAX_EXPONENT)
-
-
-def _check_weights(at: str, name: str, weights: Ints, shape: tuple[int, int], source: str, bits: int) -> None:
-    if weights.ndim != 2 or 0 in weights.shape:
-        raise InvalidNetwork(at, f"{name} weights have shape {weights.shape}, not two dimensions of at least 1")
-    if weights.shape != shape:
-        raise InvalidNetwork(at, f"{name} weights have shape {weights.shape}, which does not fit {source} ({shape})")
-    _within(at, "weight bits", bits, 2, 8)
-    off = WeightGrid(bits).count_off(weights)
-    if off:
-        raise InvalidNetwork(at, f"{off} {name} weight(s) are not on the {bits}-bit grid")
-
-
-def _check_bias(at: str, bias: Ints, neurons: int) -> None:
-    if bias.shape != (neurons,):
-        raise InvalidNetwork(at, f"bias has shape {bias.shape}, expected ({neurons},)")
-    if int(np.abs(bias).max()) > STATE_MAX:
-        raise InvalidNetwork(at, f"a bias exceeds {STATE_MAX}")
-
-
-def _within(at: str, name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise InvalidNetwork(at, f"{name} {value} is outside {low} to {high}")
+def where(network: IntegerNetwork, place: int) -> str:
+    """How errors name a layer."""
+    return f"{'readout' if place == len(network.layers) - 1 else 'layer'} '{network.layers[place].name}'"

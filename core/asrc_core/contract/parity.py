@@ -40,7 +40,7 @@ def require_equal(network: IntegerNetwork, a: Result, b: Result, names: tuple[st
 
 def _first_in_traces(network: IntegerNetwork, a: Trace, b: Trace) -> str | None:
     pairs: list[tuple[str, str, NDArray[np.generic], NDArray[np.generic]]] = []
-    for layer, mine, theirs in zip(network.layers, a.layers, b.layers, strict=True):
+    for layer, mine, theirs in zip(network.hidden, a.layers, b.layers, strict=True):
         pairs.append((f"layer '{layer.name}'", "membrane", mine.membrane, theirs.membrane))
         pairs.append((f"layer '{layer.name}'", "spike", mine.spikes, theirs.spikes))
     pairs.append((f"readout '{network.readout.name}'", "accumulator", a.readout, b.readout))

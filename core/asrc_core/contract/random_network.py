@@ -1,16 +1,23 @@
-"""Random valid integer networks, for parity suites and benchmarks."""
+"""Random valid integer networks, for parity suites and benchmarks: chains as asked for, and any networks at all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import STATE_MAX, Mapping, Reset, Tap
+from asrc_core.contract import neurons
+from asrc_core.contract.chain import Chain, Readout, SkipLayer, chain
+from asrc_core.contract.connection import INPUT, Connection, Tap, span
 from asrc_core.contract.grid import WeightGrid
-from asrc_core.contract.network import InputFormat, IntegerNetwork, Readout, SkipLayer, validate
+from asrc_core.contract.interpreter import run
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.neurons.kind import Choice, Table
+from asrc_core.contract.numbers import STATE_MAX, Mapping, Reset
+from asrc_core.errors import InvalidNetwork, SpanTooLong
 
 
 def random_network(
@@ -71,20 +78,103 @@ def random_network(
         fan_in, power = width, 0.1
     readout = Readout("readout", weights(classes, fan_in), 0, rng.integers(-9, 10, classes), weight_bits, 1.0)
     entry = InputFormat(channels, low, high, 1.0 / max(1, abs(low), abs(high)))
-    network = IntegerNetwork(entry, tuple(layers), readout, mapping, "loihi2", steps)
-    return validate(network)
+    return Chain(entry, tuple(layers), readout, mapping, "loihi2", steps).network()
 
 
 def with_spike_rate(network: IntegerNetwork, x: NDArray[np.generic], rate: float) -> IntegerNetwork:
-    """The same network with each layer's threshold moved so that on ``x`` about ``rate`` of its cells spike."""
-    from asrc_export.engines import numpy as engine
-
-    for i, layer in enumerate(network.layers):
+    """The same chain with each layer's threshold moved so that on ``x`` about ``rate`` of its cells spike."""
+    made = chain(network)
+    for i, layer in enumerate(made.layers):
         low, high = 1, STATE_MAX
         while high - low > max(1, low // 50):
             middle = (low + high) // 2
-            layers = (*network.layers[:i], replace(layer, threshold=middle), *network.layers[i + 1 :])
-            network = replace(network, layers=layers)
-            count = engine.run(network, x).counts[i]
+            layers = (*made.layers[:i], replace(layer, threshold=middle), *made.layers[i + 1 :])
+            made = replace(made, layers=layers)
+            count = run(made.network(), x).counts[i]
             low, high = (middle, high) if count.spikes > rate * count.neuron_updates else (low, middle)
-    return validate(network)
+    return made.network()
+
+
+def any_network(
+    seed: int, *, kinds: Sequence[str] | None = None, max_width: int = 12, max_steps: int = 30
+) -> IntegerNetwork:
+    """Any network of the contract: every kind of neuron, source, lag and mapping, parameters alike or one for each.
+
+    ``kinds``: of the hidden layers, by default all that send something. What cannot be proven is drawn again.
+    """
+    rng = np.random.default_rng(seed)
+    sending = [name for name in neurons.names() if neurons.kind(name).sends is not None] if kinds is None else kinds
+    for _ in range(100):
+        try:
+            return _drawn(rng, list(sending), max_width, max_steps)
+        except (InvalidNetwork, SpanTooLong):
+            continue
+    raise AssertionError("a hundred networks in a row could not be proven")
+
+
+def _drawn(rng: np.random.Generator, kinds: Sequence[str], max_width: int, max_steps: int) -> IntegerNetwork:
+    low, high = ((0, 1), (0, 1), (0, 15), (0, 255), (-8, 7))[rng.integers(5)]
+    entry = InputFormat(int(rng.integers(1, 6)), low, high, 1.0)
+    depth = int(rng.integers(1, 4))
+    widths = [*rng.integers(1, max_width + 1, depth).tolist(), int(rng.integers(1, 6))]
+    names = [*(f"layer{i}" for i in range(depth)), "readout"]
+    sizes = {INPUT: entry.channels, **dict(zip(names, widths, strict=True))}
+    chosen = [*(kinds[rng.integers(len(kinds))] for _ in range(depth)), "integrator"]
+    graded = {INPUT: (low, high) != (0, 1)}
+    graded |= {name: neurons.kind(kind).sends != (0, 1) for name, kind in zip(names, chosen, strict=True)}
+    layers = []
+    for i, (name, kind, width) in enumerate(zip(names, chosen, widths, strict=True)):
+        before = [INPUT, *names[:i]]
+        sources = [before[-1], *(each for each in before[:-1] if rng.random() < 0.2)]
+        sources += [each for each in names[i:depth] if rng.random() < (0.6 if each == name else 0.15)]
+        connections = tuple(
+            _any_connection(rng, each, (width, sizes[each]), before=each in before, graded=graded[each])
+            for each in sources
+        )
+        layers.append(Layer(name, connections, _any_neuron(rng, kind, width, connections, max(abs(low), high))))
+    return IntegerNetwork(entry, tuple(layers), "loihi2", int(rng.integers(1, max_steps + 1)))
+
+
+def _any_connection(
+    rng: np.random.Generator, source: str, shape: tuple[int, int], *, before: bool, graded: bool
+) -> Connection:
+    bits, least = int(rng.integers(2, 9)), 0 if before else 1
+    grid = WeightGrid(bits)
+    weights = grid.nearest(rng.normal(0, 80, shape).clip(grid.low, grid.high))
+    choice = rng.random()
+    if choice < 0.35:
+        delays = rng.integers(least, least + int(rng.integers(1, 63)), shape)
+        return Connection(source, weights, int(rng.integers(0, 4)), bits, (), delays, "synaptic-delay")
+    exponent = int(rng.integers(-4, 4))
+    if choice < 0.5 and not graded:
+        spans = np.sort(rng.choice(np.arange(1, 33), int(rng.integers(2, 5)), replace=False)).tolist()
+        taps = tuple(Tap(each, int(rng.integers(1, 16))) for each in spans)
+        return Connection(source, weights, exponent, bits, taps)
+    if choice < 0.65 and before:
+        return Connection(source, weights, exponent, bits)
+    mapping: Mapping = "synaptic-delay" if graded or rng.random() < 0.5 else "delay-line"
+    longest = 32 if mapping == "delay-line" else 62
+    return Connection(source, weights, exponent, bits, span(int(rng.integers(least, longest + 1))), None, mapping)
+
+
+def _any_neuron(
+    rng: np.random.Generator, kind: str, width: int, connections: Sequence[Connection], largest: int
+) -> Neuron:
+    """Numbers over the whole of their ranges, but for those that decide whether anything fires."""
+    fan_in = sum(each.inputs for each in connections)
+    shift = int(rng.integers(0, 7))
+    level = int(np.clip(60 * np.sqrt(fan_in) * max(1, largest // 3) * 2**shift, 1, STATE_MAX))
+    usual = {"activation_shift": (0, shift), "threshold": (1, level), "bias": (-level // 8, level // 4)}
+    parameters: dict[str, Any] = {}
+    for name, form in neurons.kind(kind).parameters.items():
+        if isinstance(form, Choice):
+            parameters[name] = form.names[rng.integers(len(form.names))]
+        elif isinstance(form, Table):
+            if not form.optional or rng.random() < 0.3:
+                parameters[name] = rng.integers(form.low, form.high + 1, int(rng.integers(1, 40)))
+        elif form.default is None or rng.random() < 0.5:
+            low, high = usual.get(name, (form.low, form.high))
+            low, high = max(low, form.low), min(high, form.high)
+            each = form.each and rng.random() < 0.5
+            parameters[name] = rng.integers(low, high + 1, width) if each else int(rng.integers(low, high + 1))
+    return Neuron(kind, parameters)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import Ints
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Ints
 from asrc_core.errors import InvalidData
 
 
@@ -70,6 +70,22 @@ class Result:
     def spikes_per_layer(self) -> list[int]:
         """Spikes of each layer over the whole batch, the readout left out."""
         return [count.spikes for count in self.counts[:-1]]
+
+
+@dataclass(frozen=True, eq=False)
+class StreamStep:
+    """State of the readout after one step, and what fired in it.
+
+    logits: (C,) int64, the accumulator so far; spikes: (N,) uint8 for each layer.
+    """
+
+    logits: Ints
+    spikes: tuple[NDArray[np.uint8], ...]
+
+    @property
+    def prediction(self) -> int:
+        """Class of the greatest logit so far, the lowest index among equals."""
+        return int(self.logits.argmax())
 
 
 def joined(parts: Sequence[Result]) -> Result:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import Ints
+from asrc_core.contract.numbers import Ints
 
 Kind = Literal["dead-layer", "silent", "nearly-silent", "always-firing", "nearly-always-firing", "constant"]
 RARE = 0.001

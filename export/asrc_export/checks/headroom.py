@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import REGISTER_MAX, STATE_MAX, Ints, product, recalled, shift
-from asrc_core.contract.network import IntegerNetwork, worst_case
+from asrc_core.contract.arithmetic import product, recalled, shift
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX, Ints
 from asrc_core.contract.ranges import Range, headroom_bits
 from asrc_core.contract.result import Result, checked_input
 
@@ -54,7 +55,7 @@ def headroom(
     if x is not None and result is not None:
         seen = dict(_observed(network, x, result))
     rows = []
-    for i, ranges in enumerate(worst_case(network)):
+    for i, ranges in enumerate(network.ranges):
         quantities = {FEEDFORWARD: (REGISTER_MAX, ranges.feedforward)}
         if ranges.recurrent is None:
             quantities["accumulator"] = STATE_MAX, ranges.state

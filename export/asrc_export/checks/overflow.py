@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import STATE_MAX
-from asrc_core.contract.network import IntegerNetwork, worst_case
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.ranges import Range, headroom_bits
 from asrc_core.contract.result import Result
 from asrc_export.engines.select import Run
@@ -85,7 +85,7 @@ def search(network: IntegerNetwork, engine: Run, samples: NDArray[np.generic] | 
 
     Samples are as long as the network was exported for (at most MAX_STEPS). Raises InvalidData for unfit samples.
     """
-    worst = worst_case(network)
+    worst = network.ranges
     could = [i for i, ranges in enumerate(worst) if not ranges.state.fits_state]
     hunt = _Hunt(network, engine, could)
     if could:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrc_core.contract.arithmetic import Mapping
+from asrc_core.contract.numbers import Mapping
 from asrc_export.chip.budget import Demand, demands, largest_share, limits_of
 from asrc_export.chip.shape import LayerShape
 from asrc_export.chip.target import Target

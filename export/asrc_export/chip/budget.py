@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from asrc_core.contract.arithmetic import Mapping
+from asrc_core.contract.numbers import Mapping
 from asrc_export.chip.shape import LayerShape
 from asrc_export.chip.target import Target, delay_bits
 

@@ -7,12 +7,11 @@ here looks at a weight: a share's cost is arithmetic over sizes (`budget`), so l
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-from asrc_core.contract.arithmetic import Mapping
 from asrc_core.contract.network import check_span
+from asrc_core.contract.numbers import Mapping
 from asrc_core.errors import RulesBroken, SpanTooLong
 from asrc_export.chip.bound import fewest_cores, lower_bound
 from asrc_export.chip.budget import demands, destinations, limits_of
@@ -115,28 +114,12 @@ def compared(layers: Sequence[LayerShape], target: Target) -> dict[Mapping, Plac
     return found
 
 
-def as_data(placement: Placement) -> dict[str, Any]:
-    """The placement as plain data, for JSON."""
-    return {
-        "target": placement.target,
-        "mapping": placement.mapping,
-        "cores_used": len(placement.cores),
-        "lower_bound": placement.lower_bound,
-        "chips": placement.chips,
-        "limits": dict(placement.limits),
-        "cores": [
-            {
-                "chip": core.seat.chip,
-                "core": core.seat.index,
-                "tile_row": core.seat.row,
-                "tile_column": core.seat.column,
-                "shares": [asdict(share) for share in core.shares],
-                "used": dict(core.used),
-            }
-            for core in placement.cores
-        ],
-        "routes": [{**asdict(each), "farthest_hops": list(each.farthest_hops)} for each in placement.routes],
-    }
+def place_if_possible(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> Placement | None:
+    """The placement of `place`, or None if there is none."""
+    try:
+        return place(layers, target, mapping)
+    except RulesBroken:
+        return None
 
 
 def _require_some_fit(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> None:

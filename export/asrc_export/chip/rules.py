@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from asrc_core.contract.arithmetic import LINE_BITS, MAX_SPAN, MAX_TAPS
-from asrc_core.contract.network import IntegerNetwork, worst_case
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import LINE_BITS, MAX_SPAN, MAX_TAPS
 from asrc_core.errors import RulesBroken
 from asrc_export.chip.bound import Broken, fewest_cores
 from asrc_export.chip.budget import UNITS, most_that_fit, stored_delay_bits
@@ -239,7 +239,7 @@ def synaptic_accumulator(network: IntegerNetwork, target: Target) -> Iterator[Fi
     if bits is None:
         return
     limit = 2 ** (bits.count - 1) - 1
-    for layer, ranges in zip(network.layers, worst_case(network), strict=False):
+    for layer, ranges in zip(network.layers, network.ranges, strict=False):
         assert ranges.recurrent is not None
         reach = (ranges.feedforward.magnitude + ranges.recurrent.magnitude) << layer.activation_shift
         if reach > limit:

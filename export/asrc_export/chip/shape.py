@@ -6,12 +6,15 @@ Known before training: a recipe gives the widths, and of an adaptive span the lo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from asrc_core import extras
-from asrc_core.contract.arithmetic import MAX_MESSAGE, Mapping
 from asrc_core.contract.network import IntegerNetwork
-from asrc_train.data.dataset import Shape
-from asrc_train.settings.config import Config
+from asrc_core.contract.numbers import MAX_MESSAGE, Mapping
+
+if TYPE_CHECKING:  # sizes need no torch, which these load
+    from asrc_train.data.dataset import Shape
+    from asrc_train.settings.config import Config
 
 
 @dataclass(frozen=True)

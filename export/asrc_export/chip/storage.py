@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrc_core.contract.arithmetic import LINE_BITS, Ints, Mapping
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import LINE_BITS, Ints, Mapping
 from asrc_export.chip.budget import destinations, stored_delay_bits
 from asrc_export.chip.placement import Placement
 from asrc_export.chip.shape import LayerShape, NetworkShape, of_network

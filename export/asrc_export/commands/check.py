@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 def _check(options: argparse.Namespace) -> None:
     import json
 
-    from asrc_core.contract import network_file
+    from asrc_core.contract.file import network_file
     from asrc_core.errors import ExtraMissing
     from asrc_core.files.atomic import require_writable
     from asrc_export.checks import calibrate, firing, overflow

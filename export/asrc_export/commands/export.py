@@ -14,6 +14,9 @@ from asrc_export.commands import import_network as cli_import
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from asrc_core.contract.connection import Connection
+    from asrc_core.contract.network import IntegerNetwork
+    from asrc_core.contract.neurons.kind import Parameters
     from asrc_export.export import Exported
 
 EXAMPLES = """\
@@ -250,12 +253,12 @@ def print_layers(exported: Exported) -> None:
     """Print the table of the layers: shapes, formats, and how far each accumulator is from saturating."""
     from tabulate import tabulate
 
-    from asrc_core.contract.arithmetic import REGISTER_MAX, STATE_MAX
-    from asrc_core.contract.network import worst_case
+    from asrc_core.contract.connection import NOW
+    from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
     from asrc_core.contract.ranges import headroom_bits
 
     network, observed = exported.network, exported.observed
-    ranges = worst_case(network)
+    ranges = network.ranges
 
     def headroom(reach: int) -> str:
         return f"{headroom_bits(reach, STATE_MAX):.1f}"
@@ -268,19 +271,19 @@ def print_layers(exported: Exported) -> None:
         return headroom(observed[i].state.magnitude) if observed else "no data"
 
     def saturation(i: int) -> str:
-        if ranges[i].state.fits_state:
+        if not ranges[i].may_saturate:
             return "impossible"
         return f"possible ({observed[i].saturations} seen)" if observed else "possible"
 
     rows: list[tuple[object, ...]] = [
         (
             layer.name,
-            f"{layer.inputs} x {layer.neurons}",
-            ", ".join(f"{weight} x {span}" for span, weight in layer.taps) or layer.span,
-            layer.weight_bits,
-            f"{layer.feedforward_exponent} / {layer.recurrent_exponent}",
-            layer.threshold,
-            layer.decay,
+            f"{_fan_in(network, i)} x {layer.neurons}",
+            "; ".join(_lags(each) for each in layer.connections if each.taps != NOW),
+            ", ".join(dict.fromkeys(str(each.weight_bits) for each in layer.connections)),
+            " / ".join(str(each.exponent) for each in layer.connections),
+            _spread(layer.neuron.parameters, "threshold"),
+            _spread(layer.neuron.parameters, "decay") if layer.neuron.sends else "",
             sums(i),
             headroom(ranges[i].state.magnitude),
             seen(i),
@@ -288,23 +291,6 @@ def print_layers(exported: Exported) -> None:
         )
         for i, layer in enumerate(network.layers)
     ]
-    out = network.readout
-    last = len(rows)
-    rows.append(
-        (
-            out.name,
-            f"{out.inputs} x {out.classes}",
-            "",
-            out.weight_bits,
-            str(out.exponent),
-            "",
-            "",
-            sums(last),
-            headroom(ranges[last].state.magnitude),
-            seen(last),
-            saturation(last),
-        )
-    )
     headers = (
         "layer",
         "shape",
@@ -318,8 +304,36 @@ def print_layers(exported: Exported) -> None:
         "observed, bits",
         "saturation",
     )
-    print(f"{network.target}, {network.mapping}, {network.steps} steps, {network.synapses:,} synapses")
+    mappings = dict.fromkeys(each.mapping for layer in network.layers for each in layer.connections if each.taps != NOW)
+    where = " and ".join(mappings) or "no delays"
+    print(f"{network.target}, {where}, {network.steps} steps, {network.synapses:,} synapses")
     print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", *("right",) * 9, "left")))
+
+
+def _fan_in(network: IntegerNetwork, i: int) -> int:
+    """Inputs of a layer's neurons that come from before it."""
+    parts = zip(network.layers[i].connections, network.sources(i), strict=True)
+    return sum(each.inputs for each, source in parts if source == "before")
+
+
+def _lags(connection: Connection) -> str:
+    """A connection's span, its taps, or the ends of its delays."""
+    if connection.delays is not None:
+        return f"{connection.lags[0]} to {connection.longest_lag}"
+    if len(connection.taps) == 1:
+        return str(connection.longest_lag)
+    return ", ".join(f"{weight} x {span}" for span, weight in connection.taps)
+
+
+def _spread(parameters: Parameters, name: str) -> str:
+    """A parameter, or its ends where neurons differ; nothing if the kind has no such parameter."""
+    import numpy as np
+
+    if name not in parameters:
+        return ""
+    numbers = np.atleast_1d(parameters[name])
+    low, high = int(numbers.min()), int(numbers.max())
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _print_search(exported: Exported) -> None:

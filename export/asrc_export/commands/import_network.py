@@ -103,7 +103,7 @@ def bring_in_integers(options: argparse.Namespace) -> Path:
 
     Raises InvalidSetting, what `netx_import.read` raises, UnwritableOutput.
     """
-    from asrc_core.contract import network_file
+    from asrc_core.contract.file import network_file
     from asrc_core.errors import InvalidSetting
     from asrc_core.files.atomic import require_writable
     from asrc_export.interop import netx_import

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from asrc_core.contract.arithmetic import Mapping
+    from asrc_core.contract.numbers import Mapping
     from asrc_export.chip.placement import Placement
     from asrc_export.chip.shape import NetworkShape
     from asrc_export.chip.target import Target

@@ -11,7 +11,7 @@ from asrc_core.command import command_line
 
 EXAMPLES = """\
   asrc-report model.loihi2.safetensors --float model.pt
-  asrc-report model.loihi2.safetensors --float model.pt -o contents.html -o contents.json
+  asrc-report model.loihi2.safetensors --float model.pt -o report.html -o report.json
   asrc-report model.loihi2.safetensors --float model.pt --limit 100 --engine numpy
 """
 
@@ -46,27 +46,26 @@ def _report(options: argparse.Namespace) -> None:
 
     from asrc_core.files import by_suffix
     from asrc_core.files.atomic import require_writable
+    from asrc_export import report
     from asrc_export.engines import select
-    from asrc_export.report import contents, formats, sections
+    from asrc_export.report.render import formats
 
     for path in options.out:
         by_suffix.require(path, formats.WRITERS)
         require_writable(path)
-    chosen = select.engine(options.engine)
-    content = contents.build(
+    made = report.make_from_files(
         options.network,
         options.model,
-        engine=chosen.run,
-        engine_name=chosen.name,
+        select.engine(options.engine),
         data_name=options.data,
         limit=options.limit,
     )
     if not options.out:
-        print(formats.text(content), end="")
+        print(formats.text(made), end="")
         return
-    print(sections.summary(content))
+    print(report.summary(made))
     for path in options.out:
-        formats.write(content, path)
+        report.write(made, path)
         print(path)
 
 

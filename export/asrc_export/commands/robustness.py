@@ -58,7 +58,7 @@ def _measure(options: argparse.Namespace) -> None:
     from asrc_core.files import by_suffix
     from asrc_core.files.atomic import require_writable
     from asrc_export.engines import select
-    from asrc_export.robustness import formats, measure
+    from asrc_export.robustness import formats, measure, pairs
 
     for path in options.out:
         by_suffix.require(path, formats.WRITERS)
@@ -67,10 +67,10 @@ def _measure(options: argparse.Namespace) -> None:
         raise InvalidSetting("--seed", f"{options.seed} is outside 0 to {2**32 - 1}")
     only = [name.strip() for name in options.only.split(",")] if options.only else None
     asked = measure.chosen(only, options.levels)
-    subjects = measure.contenders(options.networks, options.models)
+    networks = pairs.load(options.networks, options.models)
     with progress.bar("robustness", 1) as update:
-        content = measure.build(
-            subjects,
+        report = measure.make(
+            networks,
             asked,
             select.engine(options.engine).run,
             data_name=options.data,
@@ -80,10 +80,10 @@ def _measure(options: argparse.Namespace) -> None:
             progress=update,
         )
     if not options.out:
-        print(formats.text(content), end="")
+        print(formats.text(report), end="")
         return
     for path in options.out:
-        formats.write(content, path)
+        formats.write(report, path)
         print(path)
 
 

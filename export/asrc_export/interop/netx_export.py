@@ -15,8 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.arithmetic import DECAY_ONE, STATE_MAX, decay
-from asrc_core.contract.network import IntegerNetwork, LayerRanges, SkipLayer, validate, worst_case
+from asrc_core.contract.arithmetic import decay
+from asrc_core.contract.chain import SkipLayer
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX
+from asrc_core.contract.proof import LayerRanges
 from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import replacing
 from asrc_export.chip.target import Quantity, Target
@@ -85,7 +88,7 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
     netx_format.require_h5py()
     import h5py
 
-    reasons = list(obstacles(validate(network)))
+    reasons = list(obstacles(network))
     if reasons:
         raise InvalidSetting("netx file", f"it cannot represent the network: {'; '.join(reasons)}")
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
@@ -95,7 +98,7 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
 
 def obstacles(network: IntegerNetwork) -> Iterator[str]:
     """What netx has no form for, one reason after the other."""
-    for i, (layer, ranges) in enumerate(zip(network.layers, worst_case(network), strict=False)):
+    for i, (layer, ranges) in enumerate(zip(network.layers, network.ranges, strict=False)):
         for reason in _obstacles(layer, ranges, idle=i + 1):
             yield f"layer '{layer.name}' {reason}"
 

@@ -18,8 +18,9 @@ Facts of lava-dl 0.6.0 on lava-nc 0.10.0, and of lava-dl's last public commit (d
 from __future__ import annotations
 
 from asrc_core import extras
-from asrc_core.contract.arithmetic import Ints, shift
+from asrc_core.contract.arithmetic import shift
 from asrc_core.contract.grid import WeightGrid
+from asrc_core.contract.numbers import Ints
 
 SHIFT = 6
 """The activation shift, and the exponents of threshold and bias."""

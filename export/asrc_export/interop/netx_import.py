@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import DECAY_ONE, STATE_MAX, Ints
-from asrc_core.contract.network import InputFormat, IntegerNetwork, Readout, SkipLayer, validate, worst_case
+from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.network import InputFormat, IntegerNetwork
+from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
 from asrc_core.errors import UnreadableFile
 from asrc_export.interop import netx_format
 from asrc_export.interop.netx_format import FULL_DECAY, MAX_BIAS, MAX_THRESHOLD, MIN_BIAS, SHIFT
@@ -267,7 +268,7 @@ def _require_unwrapped(path: str | Path, network: IntegerNetwork, *, integrated:
 
     Both saturate membranes, one apart: where a run counts no saturation, none of the two did.
     """
-    *layers, last = worst_case(network)
+    *layers, last = network.ranges
     for layer, ranges in zip(network.layers, layers, strict=True):
         reach = (ranges.feedforward.magnitude + (ranges.recurrent.magnitude if ranges.recurrent else 0)) << SHIFT
         if reach > STATE_MAX:

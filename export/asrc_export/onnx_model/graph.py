@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asrc_core import __version__, extras
-from asrc_core.contract.network import IntegerNetwork, contract_version, validate
-from asrc_core.contract.network_file import manifest
+from asrc_core.contract.file.network_file import contract_version, manifest
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidNetwork
 from asrc_core.files.atomic import replacing
 from asrc_export.onnx_model.nodes import Nodes, value
@@ -53,7 +53,6 @@ def build(network: IntegerNetwork, *, trace: bool = False) -> ModelProto:
     """
     with extras.importing():
         from onnx import helper
-    validate(network)
     if network.synapses + 7 * network.layers[0].feedforward.size > MAX_BYTES:  # a graded layer's may take 8 bytes each
         raise InvalidNetwork("weights", f"{network.synapses} of them exceed the 2 GiB that an ONNX file can hold")
     model = helper.make_model(

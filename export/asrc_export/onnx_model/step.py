@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike
 
-from asrc_core.contract.arithmetic import DECAY_ONE, LINE_BITS, REGISTER_MAX, STATE_MAX, Ints
-from asrc_core.contract.network import InputFormat, IntegerNetwork, SkipLayer
+from asrc_core.contract.chain import SkipLayer
+from asrc_core.contract.network import InputFormat, IntegerNetwork
+from asrc_core.contract.numbers import DECAY_ONE, LINE_BITS, REGISTER_MAX, STATE_MAX, Ints
 from asrc_export.onnx_model.nodes import Nodes, Port, value
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import Mapping
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Mapping
 from asrc_core.errors import InvalidSetting
 from asrc_export import float_network
 from asrc_export.chip.target import Target

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import Ints, accumulate, fire, product, shift
-from asrc_core.contract.network import IntegerNetwork, SkipLayer
+from asrc_core.contract.arithmetic import accumulate, fire, product, shift
+from asrc_core.contract.chain import SkipLayer
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Ints
 from asrc_core.contract.result import checked_input
 from asrc_export.robustness.subject import Links
 from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.network import SkipLayer
+from asrc_core.contract.chain import SkipLayer
 from asrc_export.robustness.subject import Subject
 from asrc_train.trained.freeze import FrozenLayer
 

@@ -67,7 +67,8 @@ def _simulate(options: argparse.Namespace) -> None:
     import json
     import time
 
-    from asrc_core.contract import network_file, parity
+    from asrc_core.contract import parity
+    from asrc_core.contract.file import network_file
     from asrc_core.files.atomic import require_writable
 
     if options.trace:

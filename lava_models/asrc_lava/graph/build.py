@@ -17,8 +17,8 @@ from lava.proc.io.source import RingBuffer as Source
 from lava.utils.weightutils import SignMode
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import Ints
-from asrc_core.contract.network import IntegerNetwork, validate
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Ints
 from asrc_lava.graph.models import PyAccumulator, PyBatchedDense, PySkipNeurons
 from asrc_lava.graph.process import Accumulator, BatchedDense, SkipNeurons
 from asrc_lava.graph.schedule import Schedule
@@ -53,7 +53,7 @@ def single(network: IntegerNetwork, samples: NDArray[np.int32]) -> Wiring:
     """
     rounds, steps, channels = samples.shape
     source = Source(data=np.ascontiguousarray(samples.reshape(rounds * steps, channels).T))
-    return _wire(validate(network), source, Schedule(steps, rounds), (), _lava_dense)
+    return _wire(network, source, Schedule(steps, rounds), (), _lava_dense)
 
 
 def batched(network: IntegerNetwork, samples: NDArray[np.int32], lanes: int) -> Wiring:
@@ -66,7 +66,7 @@ def batched(network: IntegerNetwork, samples: NDArray[np.int32], lanes: int) -> 
     rounds = total // lanes
     over_time = samples.reshape(rounds, lanes, steps, channels).transpose(1, 3, 0, 2)
     source = Source(data=over_time.reshape(lanes, channels, rounds * steps))
-    return _wire(validate(network), source, Schedule(steps, rounds), (lanes,), partial(_batched_dense, lanes))
+    return _wire(network, source, Schedule(steps, rounds), (lanes,), partial(_batched_dense, lanes))
 
 
 class _Connection(NamedTuple):

@@ -14,7 +14,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 
 from asrc_core.contract import arithmetic
-from asrc_core.contract.arithmetic import Ints
+from asrc_core.contract.numbers import Ints
 from asrc_lava.graph.process import Accumulator, BatchedDense, SkipNeurons
 
 

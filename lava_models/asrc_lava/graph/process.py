@@ -11,8 +11,8 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
-from asrc_core.contract.arithmetic import Ints
-from asrc_core.contract.network import Readout, SkipLayer
+from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.numbers import Ints
 from asrc_lava.graph.schedule import Schedule
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.network import IntegerNetwork, validate
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import Result, checked_input
 from asrc_core.errors import BackendFailed, UnknownName
 from asrc_lava.boards import board
@@ -110,7 +110,7 @@ def _run_each(
 ) -> list[tuple[Result, Measured | None]]:
     if graph not in plan.GRAPHS:
         raise UnknownName("Lava graph", graph, plan.GRAPHS)
-    prepared = [_job(validate(network), checked_input(network, x), graph) for network, x in jobs]
+    prepared = [_job(network, checked_input(network, x), graph) for network, x in jobs]
     wanted = board.require(board_name) if board_name is not None else None
     python = interpreter.command()
     limit = _deadline(prepared) if deadline_s is None else deadline_s

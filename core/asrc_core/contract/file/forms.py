@@ -1,0 +1,128 @@
+"""The JSON beside the tensors, as validated forms: one for chains (versions 1 and 2), one for the rest (3)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from asrc_core.contract.numbers import MAX_TAPS, STATE_MAX, Mapping, Reset
+
+FORMAT: Literal["asrc-integer-network"] = "asrc-integer-network"
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+
+
+class Strict(BaseModel):
+    """No other keys, no conversions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class InputForm(Strict):
+    """`InputFormat`."""
+
+    channels: Annotated[int, Field(ge=1, le=2**20)]
+    minimum: Annotated[int, Field(ge=-STATE_MAX, le=STATE_MAX)]
+    maximum: Annotated[int, Field(ge=-STATE_MAX, le=STATE_MAX)]
+    scale: Scale
+
+
+class TapForm(Strict):
+    """`Tap`."""
+
+    span: Whole
+    weight: Whole
+
+
+class Head(BaseModel):
+    """What says which of the forms is to be read."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    format: Literal["asrc-integer-network"] = FORMAT
+    contract: int
+    file_version: Annotated[int, Field(ge=1)] = 1
+
+
+class Manifest(Strict):
+    """What both forms begin with."""
+
+    format: Literal["asrc-integer-network"] = FORMAT
+    contract: int
+    file_version: Annotated[int, Field(ge=1)] = 1  # left out where it is 1
+    target: Name
+
+
+class SkipLayerForm(Strict):
+    """`SkipLayer` but its tensors."""
+
+    name: Name
+    feedforward_exponent: int
+    recurrent_exponent: int
+    decay: int
+    threshold: int
+    span: int
+    reset: Reset
+    activation_shift: int
+    weight_bits: int
+    scale: Scale
+    taps: list[TapForm] = Field(default_factory=list, min_length=1, max_length=MAX_TAPS)  # left out if there are none
+
+
+class ReadoutForm(Strict):
+    """`Readout` but its tensors."""
+
+    name: Name
+    exponent: int
+    weight_bits: int
+    scale: Scale
+
+
+class ChainManifest(Manifest):
+    """A chain."""
+
+    mapping: Mapping
+    steps: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    input: InputForm
+    layers: Annotated[list[SkipLayerForm], Field(min_length=1, max_length=10_000)]
+    readout: ReadoutForm
+    provenance: dict[str, Any]
+
+
+class NeuronForm(Strict):
+    """A kind and those parameters that are one number or a choice; what is not here is a tensor."""
+
+    kind: Name
+    parameters: dict[Name, Whole | Name]
+
+
+class ConnectionForm(Strict):
+    """`Connection` but its weights; taps, or none where the tensor ``delays`` has a lag for each synapse."""
+
+    source: Name
+    exponent: Whole
+    weight_bits: Whole
+    mapping: Mapping
+    taps: Annotated[list[TapForm], Field(max_length=MAX_TAPS)]
+
+
+class LayerForm(Strict):
+    """`Layer`."""
+
+    name: Name
+    neurons: Annotated[int, Field(ge=1, le=2**20)]
+    neuron: NeuronForm
+    connections: Annotated[list[ConnectionForm], Field(min_length=1, max_length=10_000)]
+    scale: Scale
+
+
+class NetworkManifest(Manifest):
+    """Any network."""
+
+    steps: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    input: InputForm
+    layers: Annotated[list[LayerForm], Field(min_length=1, max_length=10_000)]
+    provenance: dict[str, Any]

@@ -1,0 +1,320 @@
+"""The integer network as one `.safetensors` file: the tensors are the integers, the rest is JSON in its metadata.
+
+A chain of skip-recurrent layers (versions 1 and 2 of the contract):
+
+    layers.<i>.feedforward  int16 (N, I)      layers.<i>.recurrent  int16 (N, N)      layers.<i>.bias  int32 (N,)
+    readout.weight          int16 (C, N)      readout.bias          int32 (C,)        permutation  int64 (T,), optional
+
+Any other network (version 3), layers in order, the readout last:
+
+    layers.<i>.connections.<j>.weights  int16 (N, I)      layers.<i>.connections.<j>.delays  uint8 (N, I), optional
+    layers.<i>.parameters.<name>  int32, (N,) or a table's entries       permutation  int64 (T,), optional
+
+Anyone can read it with the safetensors package alone; the manifest is the metadata's key `asrc`. A weight matrix that
+is smaller so is stored as `<name>.present` and `<name>.values` (`sparse_weights`); such a file says `file_version` 2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from asrc_core.contract import neurons
+from asrc_core.contract.chain import Chain, Readout, SkipLayer, chain, why_no_chain
+from asrc_core.contract.connection import INPUT, Connection, Tap
+from asrc_core.contract.file import forms
+from asrc_core.contract.file.tensors import MAX_FILE_BYTES, Arrays, Tensors, refuse, stored
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.numbers import CONTRACT_VERSION, Ints
+from asrc_core.files.atomic import replacing
+from asrc_core.forms.first_problem import first_problem
+
+MAX_MANIFEST_BYTES = 64 * 2**20
+FILE_VERSION = 2
+"""Of the file's layout, not of the arithmetic. 1: every weight is stored. 2: matrices may be sparse."""
+
+
+def save(network: IntegerNetwork, path: str | Path) -> None:
+    """Write the network; the file at ``path`` is replaced only once the new one is whole.
+
+    The same network gives the same bytes. Raises UnwritableOutput.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(to_bytes(network))
+
+
+def to_bytes(network: IntegerNetwork) -> bytes:
+    """The file's content."""
+    from safetensors.numpy import save as serialise
+
+    as_chain = None if why_no_chain(network) else chain(network)
+    weights, tensors = _of_chain(as_chain) if as_chain is not None else _of_layers(network)
+    if network.permutation is not None:
+        tensors["permutation"] = np.ascontiguousarray(network.permutation)
+    matrices, sparse = stored(weights)
+    of_file = {"file_version": 2} if sparse else {}
+    described = _described_chain(as_chain, of_file) if as_chain is not None else _described(network, of_file)
+    return bytes(serialise({**tensors, **matrices}, metadata={"asrc": described}))
+
+
+def contract_version(network: IntegerNetwork) -> int:
+    """The earliest version of docs/arithmetic.md by which the network means what it means: files state it."""
+    if why_no_chain(network):
+        return 3
+    return 2 if any(layer.taps for layer in chain(network).layers) else 1
+
+
+def manifest(network: IntegerNetwork) -> str:
+    """The network's manifest as JSON: all but the tensors, however they are stored."""
+    return _described(network, {}) if why_no_chain(network) else _described_chain(chain(network), {})
+
+
+def load(path: str | Path) -> IntegerNetwork:
+    """Read and validate a network.
+
+    Nothing in the file is trusted: sizes are checked before anything is allocated, then the manifest, then every
+    rule of the contract. Raises UnreadableFile, InvalidNetwork, SpanTooLong.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as deserialise
+
+    content = _read(Path(path))
+    form: type[BaseModel] = forms.Head
+    try:
+        header = _header(content)
+        described = header["__metadata__"]["asrc"]
+        head = forms.Head.model_validate_json(described)
+        if not 1 <= head.contract <= CONTRACT_VERSION:
+            known = f"this package knows 1 to {CONTRACT_VERSION}"
+            refuse(path, f"it obeys version {head.contract} of the contract and {known}")
+        form = forms.ChainManifest if head.contract < 3 else forms.NetworkManifest
+        read = form.model_validate_json(described)
+        tensors = deserialise(content)
+    except ValidationError as error:
+        problem = first_problem(error, form)
+        refuse(path, f"its manifest is invalid at '{problem.key}' ({problem.why})")
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+        refuse(path, f"it is not an integer network ({_short(error)})")
+    if head.file_version > FILE_VERSION:
+        refuse(path, f"it is of version {head.file_version} of the file and this package knows 1 to {FILE_VERSION}")
+    held = Tensors(path, tensors, may_be_sparse=head.file_version >= 2)
+    if isinstance(read, forms.ChainManifest):
+        return _read_chain(path, read, held).network()
+    assert isinstance(read, forms.NetworkManifest)
+    return _read_network(path, read, held)
+
+
+def fingerprint(network: IntegerNetwork) -> str:
+    """SHA-256 of the network's file content, in hexadecimal."""
+    return hashlib.sha256(to_bytes(network)).hexdigest()
+
+
+def _of_chain(made: Chain) -> tuple[Arrays, Arrays]:
+    weights: Arrays = {"readout.weight": made.readout.weight}
+    biases: Arrays = {}
+    for i, layer in enumerate(made.layers):
+        weights |= {f"layers.{i}.feedforward": layer.feedforward, f"layers.{i}.recurrent": layer.recurrent}
+        biases[f"layers.{i}.bias"] = np.ascontiguousarray(layer.bias, np.int32)
+    biases["readout.bias"] = np.ascontiguousarray(made.readout.bias, np.int32)
+    return weights, biases
+
+
+def _of_layers(network: IntegerNetwork) -> tuple[Arrays, Arrays]:
+    weights: Arrays = {}
+    others: Arrays = {}
+    for i, layer in enumerate(network.layers):
+        for j, connection in enumerate(layer.connections):
+            weights[f"layers.{i}.connections.{j}.weights"] = connection.weights
+            if connection.delays is not None:
+                others[f"layers.{i}.connections.{j}.delays"] = np.ascontiguousarray(connection.delays, np.uint8)
+        for name, value in layer.neuron.parameters.items():
+            if isinstance(value, np.ndarray):
+                others[f"layers.{i}.parameters.{name}"] = np.ascontiguousarray(value, np.int32)
+    return weights, others
+
+
+def _described_chain(made: Chain, of_file: dict[str, Any]) -> str:
+    return forms.ChainManifest(
+        format=forms.FORMAT,
+        contract=2 if any(layer.taps for layer in made.layers) else 1,
+        **of_file,
+        target=made.target,
+        mapping=made.mapping,
+        steps=made.steps,
+        input=_input(made.input),
+        layers=[_skip_layer(layer) for layer in made.layers],
+        readout=forms.ReadoutForm(**_fields(made.readout, forms.ReadoutForm)),
+        provenance=dict(made.provenance),
+    ).model_dump_json(exclude_unset=True)
+
+
+def _described(network: IntegerNetwork, of_file: dict[str, Any]) -> str:
+    return forms.NetworkManifest(
+        format=forms.FORMAT,
+        contract=3,
+        **of_file,
+        target=network.target,
+        steps=network.steps,
+        input=_input(network.input),
+        layers=[
+            forms.LayerForm(
+                name=layer.name,
+                neurons=layer.neurons,
+                neuron=forms.NeuronForm(
+                    kind=layer.neuron.kind,
+                    parameters={k: v for k, v in layer.neuron.parameters.items() if isinstance(v, int | str)},
+                ),
+                connections=[_connection(each) for each in layer.connections],
+                scale=layer.scale,
+            )
+            for layer in network.layers
+        ],
+        provenance=dict(network.provenance),
+    ).model_dump_json(exclude_unset=True)
+
+
+def _read_chain(path: str | Path, read: forms.ChainManifest, held: Tensors) -> Chain:
+    if read.contract < 2 and any(layer.taps for layer in read.layers):
+        refuse(path, f"it has taps, which version {read.contract} of the contract does not know")
+    biases = [held.take(f"layers.{i}.bias", np.int32) for i in range(len(read.layers))]
+    bias = held.take("readout.bias", np.int32)
+    # The shape of every weight matrix: a bias has an entry for each of its rows.
+    widths = [each.size for each in biases]
+    shapes: dict[str, tuple[int, int]] = {}
+    for i, (fan_in, width) in enumerate(zip([read.input.channels, *widths], widths, strict=False)):
+        shapes |= {f"layers.{i}.feedforward": (width, fan_in), f"layers.{i}.recurrent": (width, width)}
+    shapes["readout.weight"] = (bias.size, widths[-1])
+    held.require_room(shapes)
+
+    def weights(name: str) -> Ints:
+        return held.weights(name, shapes[name])
+
+    layers = tuple(
+        SkipLayer(
+            feedforward=weights(f"layers.{i}.feedforward"),
+            recurrent=weights(f"layers.{i}.recurrent"),
+            bias=biases[i],
+            taps=_taps(layer.taps),
+            **layer.model_dump(exclude={"taps"}),
+        )
+        for i, layer in enumerate(read.layers)
+    )
+    readout = Readout(weight=weights("readout.weight"), bias=bias, **read.readout.model_dump())
+    permutation = held.take("permutation", np.int64) if "permutation" in held else None
+    held.require_empty()
+    entry = InputFormat(**read.input.model_dump())
+    return Chain(entry, layers, readout, read.mapping, read.target, read.steps, permutation, provenance=read.provenance)
+
+
+def _read_network(path: str | Path, read: forms.NetworkManifest, held: Tensors) -> IntegerNetwork:
+    for layer in read.layers:
+        if layer.neuron.kind not in neurons.names():
+            known = ", ".join(neurons.names())
+            refuse(path, f"layer '{layer.name}' is of kind '{layer.neuron.kind}', and this package knows {known}")
+    widths = {INPUT: read.input.channels, **{layer.name: layer.neurons for layer in read.layers}}
+    shapes = {
+        f"layers.{i}.connections.{j}.weights": (widths[layer.name], widths.get(connection.source, 0))
+        for i, layer in enumerate(read.layers)
+        for j, connection in enumerate(layer.connections)
+    }
+    held.require_room(shapes)
+    layers = tuple(_read_layer(path, i, layer, held, shapes) for i, layer in enumerate(read.layers))
+    permutation = held.take("permutation", np.int64) if "permutation" in held else None
+    held.require_empty()
+    entry = InputFormat(**read.input.model_dump())
+    return IntegerNetwork(entry, layers, read.target, read.steps, permutation, read.provenance)
+
+
+def _read_layer(
+    path: str | Path, i: int, layer: forms.LayerForm, held: Tensors, shapes: dict[str, tuple[int, int]]
+) -> Layer:
+    connections = []
+    for j, each in enumerate(layer.connections):
+        at = f"layers.{i}.connections.{j}"
+        delays = held.take(f"{at}.delays", np.uint8) if f"{at}.delays" in held else None
+        if delays is not None and each.taps:
+            refuse(path, f"'{at}' has both taps and delays")
+        weights = held.weights(f"{at}.weights", shapes[f"{at}.weights"])
+        if weights.shape[:1] != (layer.neurons,):
+            why = (
+                f"layer '{layer.name}' has {layer.neurons} neurons, and tensor '{at}.weights' has shape {weights.shape}"
+            )
+            refuse(path, why)
+        taps = _taps(each.taps)
+        connections.append(
+            Connection(each.source, weights, each.exponent, each.weight_bits, taps, delays, each.mapping)
+        )
+    parameters: dict[str, Any] = dict(layer.neuron.parameters)
+    for name in neurons.kind(layer.neuron.kind).parameters:
+        if f"layers.{i}.parameters.{name}" in held:
+            if name in parameters:
+                refuse(path, f"layer '{layer.name}' says '{name}' twice, as one number and as a tensor")
+            parameters[name] = held.take(f"layers.{i}.parameters.{name}", np.int32)
+    return Layer(layer.name, tuple(connections), Neuron(layer.neuron.kind, parameters), layer.scale)
+
+
+def _taps(read: list[forms.TapForm]) -> tuple[Tap, ...]:
+    return tuple(Tap(tap.span, tap.weight) for tap in read)
+
+
+def _tap_forms(taps: tuple[Tap, ...]) -> list[forms.TapForm]:
+    return [forms.TapForm(**tap._asdict()) for tap in taps]
+
+
+def _connection(connection: Connection) -> forms.ConnectionForm:
+    return forms.ConnectionForm(
+        source=connection.source,
+        exponent=connection.exponent,
+        weight_bits=connection.weight_bits,
+        mapping=connection.mapping,
+        taps=_tap_forms(connection.taps),
+    )
+
+
+def _skip_layer(layer: SkipLayer) -> forms.SkipLayerForm:
+    fields = _fields(layer, forms.SkipLayerForm)
+    taps = fields.pop("taps")
+    if taps:  # otherwise left out, so that files without taps stay as they were
+        fields["taps"] = _tap_forms(taps)
+    return forms.SkipLayerForm(**fields)
+
+
+def _input(entry: InputFormat) -> forms.InputForm:
+    return forms.InputForm(**_fields(entry, forms.InputForm))
+
+
+def _fields(source: object, model: type[BaseModel]) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in model.model_fields}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            refuse(path, f"it has {size} bytes, more than any network of ours")
+        return path.read_bytes()
+    except OSError as error:
+        refuse(path, error.strerror or str(error))
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    """The JSON header, whose stated length is checked against the file before it is parsed."""
+    if len(content) < 8:
+        raise ValueError("it is empty" if not content else "it is truncated")
+    (length,) = struct.unpack("<Q", content[:8])
+    if length > min(MAX_MANIFEST_BYTES, len(content) - 8):
+        raise ValueError("its header is longer than the file")
+    header = json.loads(content[8 : 8 + length])
+    if not isinstance(header, dict):
+        raise ValueError("its header is not an object")
+    return header
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -1,0 +1,53 @@
+"""CUBA-LIF: LIF on a current that lasts, with a 12-bit decay of its own.
+
+c[t] = decay(c[t-1], d_c) + a[t] 2^h;  u[t] = saturate(decay(v[t-1], d) + c[t] + b), then as LIF. The current is never
+saturated: it is proven to stay within 24 bits. With d_c = 4096 it lasts for one step, and the neuron is a LIF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from asrc_core.contract.neurons.kind import ACTIVATION_SHIFT, BIAS, DECAY, Bounds, Kind, Parameters, Step
+from asrc_core.contract.neurons.lif import RESET, THRESHOLD, decay, fire, membrane, settled
+from asrc_core.contract.numbers import STATE_MAX, Ints
+from asrc_core.contract.operations.operations import Operations, Value
+
+
+def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> Step:
+    """One step: the new current drives the membrane at once."""
+    c = current(o, p, state["c"], a)
+    u, s, v = fire(o, p, state["v"], c)
+    return Step({"c": c, "v": v}, s, u)
+
+
+def current(o: Operations, p: Parameters, c: Value, a: Value) -> Value:
+    """decay(c, d_c) + a 2^h."""
+    return o.add(decay(o, c, p["current_decay"]), o.shl(a, p["activation_shift"]))
+
+
+def invariant(p: Parameters, low: Ints, high: Ints) -> Mapping[str, Bounds]:
+    """The current comes to rest where it loses what it gains; the membrane is LIF's, driven by it."""
+    least, greatest = current_bounds(p, low, high)
+    return {"c": (least, greatest), "v": membrane(p, least + p["bias"], greatest + p["bias"])}
+
+
+def current_bounds(p: Parameters, low: Ints, high: Ints) -> Bounds:
+    """Bounds of c over inputs of any length; beyond 24 bits where they are not kept to it."""
+    h, beyond = p["activation_shift"], 2 * STATE_MAX
+    return -settled(-(low << h), p["current_decay"], beyond), settled(high << h, p["current_decay"], beyond)
+
+
+KIND = Kind(
+    parameters={
+        "bias": BIAS,
+        "current_decay": DECAY,
+        "decay": DECAY,
+        "threshold": THRESHOLD,
+        "activation_shift": ACTIVATION_SHIFT,
+        "reset": RESET,
+    },
+    states={"c": 24, "v": 24},
+    step=step,
+    invariant=invariant,
+)

@@ -1,0 +1,1 @@
+"""The operations of the contract, and their implementations that need nothing but NumPy."""

@@ -1,0 +1,187 @@
+"""Proofs: worst-case ranges of every register of a layer, over inputs of any length.
+
+Sums of connections are bounded by their weights. States are bounded by what their kind proposes in closed form, if
+intervals confirm that one step never leaves those bounds, else by their whole width, which intervals must confirm. So
+no engine can overflow a register, and it is a proof and not a hope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from asrc_core.contract.neurons.kind import Bounds, Step, whole_range
+from asrc_core.contract.numbers import MAX_MESSAGE, REGISTER_MAX, Ints
+from asrc_core.contract.operations import intervals
+from asrc_core.contract.operations.intervals import Interval, IntervalOperations, TooWide
+from asrc_core.contract.ranges import Range, product_bounds, shifted, spread
+from asrc_core.errors import InvalidNetwork
+
+if TYPE_CHECKING:
+    from asrc_core.contract.network import Layer
+
+
+@dataclass(frozen=True)
+class LayerRanges:
+    """Worst-case ranges in one layer."""
+
+    name: str
+    connections: tuple[Range, ...]
+    """Of each connection's sum, after its exponent."""
+    recurrent_connections: tuple[bool, ...]
+    """Which of them come from the layer itself or from a later one."""
+    total: Range
+    """Of the sum of all connections."""
+    states: Mapping[str, Range]
+    """Between steps."""
+    state: Range
+    """Of the shown value (the membrane before reset, a readout's accumulator) if it was not saturated."""
+    may_saturate: bool
+    """Whether some saturation can change a value."""
+    widest: int
+    """Greatest magnitude of any intermediate result of a step, at most 2^63 - 1."""
+    registers: Mapping[str, Range]
+    """Sums that are proven to fit in 32 bits."""
+    each_state: Mapping[str, Bounds] = field(repr=False, compare=False)
+    """Of the states between steps, neuron by neuron: a step on these intervals stays within `widest`."""
+
+    @property
+    def feedforward(self) -> Range:
+        """Of the sum of what comes from before, all connections together."""
+        return _sum([each for each, back in self._parts() if not back])
+
+    @property
+    def recurrent(self) -> Range | None:
+        """Of the sum of what comes back, None where nothing does."""
+        back = [each for each, comes_back in self._parts() if comes_back]
+        return _sum(back) if back else None
+
+    def _parts(self) -> list[tuple[Range, bool]]:
+        return list(zip(self.connections, self.recurrent_connections, strict=True))
+
+
+def layer_ranges(layer: Layer, sent: Sequence[Range], sources: Sequence[str], steps: int) -> LayerRanges:
+    """The ranges in a layer whose connections get what lies in ``sent``, from "before", "self" or "after" it.
+
+    Raises InvalidNetwork, naming the layer and the register, where a proof fails.
+    """
+    at = f"{'readout' if layer.neuron.sends is None else 'layer'} '{layer.name}'"
+    registers: dict[str, Range] = {}
+    sums: list[Bounds] = []
+    for each, messages, source in zip(layer.connections, sent, sources, strict=True):
+        message = each.message(messages)
+        product = product_bounds(each.weights, message.low, message.high)
+        sums.append(shifted(product, each.exponent))
+        several = sum(1 for other in sources if other == source) > 1
+        back = source != "before"
+        label = f" from '{each.source}'" if several or source == "after" else ""
+        registers[("U r" if back else "W x") + label] = spread(product)
+        registers[("a_rec" if back else "a_ff") + label] = spread(sums[-1])
+    total = _total(sums)
+    if len(sums) > 1:
+        registers["the sum of all connections"] = spread(total)
+    kind, parameters = layer.neuron.of_kind, layer.neuron.parameters
+    _require_narrow(at, registers)  # before they are computed with in 64 bits
+    if kind.registers is not None:
+        registers |= {name: spread(bounds) for name, bounds in kind.registers(parameters, *total).items()}
+    _require_narrow(at, registers)
+    states, after, operations = _proven(at, layer, total)
+    _require_sent(at, kind.sends, after)
+    shown = intervals.interval(after.shown)
+    reach = Range(int(shown.low.min()), int(shown.high.max()))
+    if reach.magnitude > REGISTER_MAX:
+        raise InvalidNetwork(at, f"what it shows could reach {reach.magnitude}, beyond 32 bits signed")
+    before_saturation = [Range(*intervals.spread([each])) for each in operations.unsaturated]
+    unsaturated = before_saturation[-1] if before_saturation else reach
+    if kind.unsaturated is not None:
+        unsaturated = spread(kind.unsaturated(parameters, *total, steps))
+    return LayerRanges(
+        name=layer.name,
+        connections=tuple(spread(bounds) for bounds in sums),
+        recurrent_connections=tuple(source != "before" for source in sources),
+        total=spread(total),
+        states={name: spread(bounds) for name, bounds in states.items()},
+        state=unsaturated,
+        may_saturate=any(not each.fits_state for each in (*before_saturation[:-1], unsaturated)),
+        widest=operations.widest,
+        registers=registers,
+        each_state=states,
+    )
+
+
+def _proven(at: str, layer: Layer, total: Bounds) -> tuple[dict[str, Bounds], Step, IntervalOperations]:
+    """Bounds of the states that one step never leaves, and that step on intervals."""
+    kind, parameters = layer.neuron.of_kind, layer.neuron.parameters
+    whole = {
+        name: tuple(np.full(layer.neurons, end, np.int64) for end in whole_range(width))
+        for name, width in layer.neuron.states.items()
+    }
+    declared: dict[str, Bounds] = {name: (ends[0], ends[1]) for name, ends in whole.items()}
+    if kind.invariant is not None:
+        proposed = {**declared, **kind.invariant(parameters, *total)}
+        if all(_inside(proposed[name], declared[name]) and _holds_zero(proposed[name]) for name in declared):
+            after, operations = _stepped(at, layer, proposed, total)
+            if all(_inside(_bounds(after.states[name]), proposed[name]) for name in declared):
+                return proposed, after, operations
+    after, operations = _stepped(at, layer, declared, total)
+    for name, width in layer.neuron.states.items():
+        low, high = _bounds(after.states[name])
+        if not _inside((low, high), declared[name]):
+            reach = max(-int(low.min()), int(high.max()))
+            raise InvalidNetwork(at, f"its state '{name}' could reach {reach}, beyond its {width} bits")
+    return declared, after, operations
+
+
+def _stepped(at: str, layer: Layer, states: Mapping[str, Bounds], total: Bounds) -> tuple[Step, IntervalOperations]:
+    operations = IntervalOperations()
+    before = {name: Interval(np.asarray(low), np.asarray(high)) for name, (low, high) in states.items()}
+    try:
+        after = layer.neuron.of_kind.step(operations, layer.neuron.parameters, before, Interval(*total))
+    except (TooWide, IndexError) as error:
+        raise InvalidNetwork(at, str(error)) from error
+    assert after.states.keys() == before.keys(), f"{at}: its kind loses or invents a state"
+    return after, operations
+
+
+def _require_sent(at: str, sends: tuple[int, int] | None, after: Step) -> None:
+    assert (after.sent is None) == (sends is None), f"{at}: its kind sends what it does not say"
+    if sends is not None:
+        low, high = intervals.spread([intervals.interval(after.sent)])
+        if low < sends[0] or high > sends[1]:
+            why = f"it could send {low if low < sends[0] else high}, and its kind sends {sends[0]} to {sends[1]}"
+            raise InvalidNetwork(at, f"{why} (at most {MAX_MESSAGE})")
+
+
+def _require_narrow(at: str, registers: Mapping[str, Range]) -> None:
+    """The widest register must fit in 32 bits."""
+    name = max(registers, key=lambda each: registers[each].magnitude)
+    reach = registers[name].magnitude
+    if reach > REGISTER_MAX:
+        raise InvalidNetwork(at, f"{name} could reach {reach}, beyond 32 bits signed")
+
+
+def _bounds(value: Any) -> Bounds:
+    found = intervals.interval(value)
+    return found.low, found.high
+
+
+def _inside(inner: Bounds, outer: Bounds) -> bool:
+    return bool(np.all(inner[0] >= outer[0]) and np.all(inner[1] <= outer[1]))
+
+
+def _holds_zero(bounds: Bounds) -> bool:
+    """Every state is 0 before a sample's first step."""
+    return bool(np.all(bounds[0] <= 0) and np.all(bounds[1] >= 0))
+
+
+def _total(sums: Sequence[Bounds]) -> Bounds:
+    """Bounds of the sum of all connections; each of them may be 0, so it also bounds the sum of some."""
+    zero: Ints = np.zeros_like(sums[0][0])
+    return sum((low for low, _ in sums), zero), sum((high for _, high in sums), zero)
+
+
+def _sum(parts: Sequence[Range]) -> Range:
+    return Range(sum(each.low for each in parts), sum(each.high for each in parts))
