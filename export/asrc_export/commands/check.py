@@ -26,8 +26,9 @@ EXAMPLES = """\
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    options = _parser().parse_args(argv)
-    return command_line.run("asrc-check", lambda: _check(options))
+    parser = _parser()
+    options = parser.parse_args(argv)
+    return command_line.run(parser, lambda: _check(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,7 +119,7 @@ def _print(
     for verdict in verdicts:
         print(verdict)
     for finding in silent:
-        print(f"{'warning' if finding.serious else 'note'}: {finding}")
+        command_line.say(f"{'warning' if finding.serious else 'note'}: {finding}")
 
 
 def _content(

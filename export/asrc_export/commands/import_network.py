@@ -93,7 +93,7 @@ def bring_in(options: argparse.Namespace) -> Path:
     brought = _read(options)
     checkpoint.save(brought.checkpoint, path)
     for note in brought.notes:
-        print(f"note: {note}")
+        command_line.say(f"note: {note}")
     print(path)
     return path
 

@@ -60,7 +60,7 @@ def _sentence(call: Any, *arguments: Any, **options: Any) -> Any:
         return call(*arguments, **options)
     except Exception as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BackendFailed("onnx", why, "run with --backend native") from error
+        raise BackendFailed("onnx", why, "the native engine gives the same integers") from error
 
 
 def _result(

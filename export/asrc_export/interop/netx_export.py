@@ -90,7 +90,7 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
 
     reasons = list(obstacles(network))
     if reasons:
-        raise InvalidSetting("--netx", f"netx cannot represent the network: {'; '.join(reasons)}")
+        raise InvalidSetting("netx file", f"it cannot represent the network: {'; '.join(reasons)}")
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         for i, layer in enumerate(network.layers):
             _write(file.create_group(f"layer/{i}"), layer)
@@ -112,7 +112,7 @@ def _obstacles(layer: SkipLayer, ranges: LayerRanges, idle: int) -> Iterator[str
     elif recurrent and layer.span != 1:
         yield (
             f"has span {layer.span}, and the public netx (lava-dl 0.6.0) cannot build a delayed recurrence, which "
-            "asrc-sim --backend lava does"
+            "our Lava backend does"
         )
     if layer.activation_shift != SHIFT:
         yield f"has the activation shift {layer.activation_shift}, and netx {SHIFT} only"

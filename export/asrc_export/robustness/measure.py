@@ -33,9 +33,9 @@ def chosen(only: Sequence[str] | None, levels: Sequence[float] | None) -> dict[s
     names = list(dict.fromkeys(only)) if only else perturbations.names()
     found = {name: perturbations.load(name) for name in names}
     if levels is not None and len(found) != 1:
-        raise InvalidSetting("--levels", "levels mean something for one perturbation; name it with --only")
+        raise InvalidSetting("`levels`", "levels mean something for one perturbation; name it with `only`")
     if levels is not None and len(levels) > MAX_LEVELS:
-        raise InvalidSetting("--levels", f"{len(levels)} levels are more than {MAX_LEVELS}")
+        raise InvalidSetting("`levels`", f"{len(levels)} levels are more than {MAX_LEVELS}")
     return {
         name: (each, sorted({0.0, *(each.require(name, level) for level in levels or each.levels)}))
         for name, each in found.items()
@@ -58,11 +58,11 @@ def make(
     All networks must take the same data set. Raises UnknownName, InvalidSetting, InvalidData.
     """
     if not 1 <= draws <= MAX_DRAWS:
-        raise InvalidSetting("--draws", f"{draws} is outside 1 to {MAX_DRAWS}")
+        raise InvalidSetting("`draws`", f"{draws} is outside 1 to {MAX_DRAWS}")
     sets = [dataset_for(each.deployed, data_name) for each in pairs]
     if len({each.name for each in sets}) > 1:
         listed = ", ".join(sorted({each.name for each in sets}))
-        raise InvalidSetting("--data", f"the networks were trained on different data ({listed}); name one")
+        raise InvalidSetting("`data`", f"the networks were trained on different data ({listed}); name one")
     y = sets[0].test_y[:limit]
     whole = [
         Subject(dataset.test_x[:limit], each.deployed, each.floating) for each, dataset in zip(pairs, sets, strict=True)

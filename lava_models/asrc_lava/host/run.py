@@ -47,7 +47,7 @@ PRODUCT_S = 2e-8
 """Deadline: START_S + Lava steps * (STEP_S + PRODUCT_S * products), several times what Lava takes on a busy machine.
 It is for what hangs; what dies is noticed at once."""
 
-WAY_OUT = "--backend numpy gives the same integers without Lava"
+WAY_OUT = "the numpy backend gives the same integers without Lava"
 
 
 def run(
