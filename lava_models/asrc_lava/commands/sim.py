@@ -184,7 +184,7 @@ def _write_trace(network: IntegerNetwork, result: Result, path: str) -> None:
 
     assert result.trace is not None
     arrays: dict[str, Any] = {"logits": result.logits, f"{network.readout.name}.accumulator": result.trace.readout}
-    for layer, trace in zip(network.layers, result.trace.layers, strict=True):
+    for layer, trace in zip(network.hidden, result.trace.layers, strict=True):
         arrays[f"{layer.name}.spikes"] = trace.spikes
         arrays[f"{layer.name}.membrane"] = trace.membrane
     with replacing(path) as temporary, temporary.open("wb") as file:
