@@ -15,7 +15,6 @@ from unittest import mock
 import native_driver
 import numpy as np
 import pytest
-from asrc_export.engines.stepwise import NumpyStream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -37,6 +36,7 @@ from asrc_core.errors import (
     SpanTooLong,
     UnknownName,
 )
+from asrc_core.native import instruction_sets
 from asrc_core.native.build import CannotBuild, compiler
 from asrc_export import simulator
 from asrc_export.engines import native, select

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from asrc_core.contract.chain import chain, why_no_chain
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_input
-from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting, UnknownName
+from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting
 from asrc_core.native.instruction_sets import chosen
 from asrc_export.engines.native import binding
 
