@@ -103,9 +103,9 @@ def _export(options: argparse.Namespace) -> None:
     from asrc_export.quantization.scales import PROVENANCE_KEY
 
     if options.source and options.source[0] == "netx":
-        cli_import.bring_in_integers(options)
+        cli_import.import_integers(options)
         return
-    model = cli_import.bring_in(options) if options.source else options.model
+    model = cli_import.import_float(options) if options.source else options.model
     if options.nir:
         _write_nir(model, options)
     out, bits = options.out, _widths(model, options)

@@ -12,15 +12,15 @@ from asrc_core.errors import RulesBroken
 from asrc_export.chip import energy, placement, storage
 from asrc_export.chip import target as targets
 from asrc_export.chip.placement import Placement
-from asrc_export.chip.shape import of_network
+from asrc_export.chip.shape import NetworkShape, of_network
 from asrc_export.chip.target import Target
 
 
 def placement_data(network: IntegerNetwork, chip: Target) -> dict[str, Any] | None:
     """The placement in use, and beside it what either mapping takes; None if the network fits no number of cores."""
     compared = placement.compared(of_network(network).layers, chip)
-    mine = compared[network.mapping]
-    if isinstance(mine, str):
+    mine = _placed(network, chip)
+    if mine is None:
         return None
     mesh = chip.mesh
     return {
@@ -35,10 +35,7 @@ def storage_data(network: IntegerNetwork, chip: Target) -> dict[str, Any]:
     on_chip, in_float = storage.deployed(network, chip), storage.float32(network)
     shape = of_network(network)
     zero = storage.Storage(0, 0, 0, 0)
-    by_mapping = {
-        "delay_line": sum(storage.history_bits(layer, "delay-line") for layer in shape.layers),
-        "synaptic_delay": sum(storage.history_bits(layer, "synaptic-delay") for layer in shape.layers),
-    }
+    by_mapping = {name.replace("-", "_"): bits for name, bits in storage.history_by_mapping(shape).items()}
     per_neuron = {key: bits / shape.neurons for key, bits in by_mapping.items()}
     return {
         "deployed": _with_total(sum(on_chip, zero)),
@@ -54,7 +51,7 @@ def storage_data(network: IntegerNetwork, chip: Target) -> dict[str, Any]:
         ],
         "spike_history": by_mapping,
         "spike_history_bits_per_neuron": per_neuron,
-        "paper_statement": _paper_statement(network, per_neuron),
+        "paper_statement": _paper_statement(shape, sum(each.history for each in on_chip) / shape.neurons),
         "synaptic_memory_on_target": storage.synaptic_memory(network, chip),
         "synaptic_memory_if_sparse": _if_sparse(network, chip),
         "axon_tables": _axon_tables(network, chip),
@@ -108,7 +105,7 @@ def _summary(found: Placement | str) -> dict[str, Any]:
 
 def _placed(network: IntegerNetwork, chip: Target) -> Placement | None:
     try:
-        return placement.place(of_network(network).layers, chip, network.mapping)
+        return placement.place(of_network(network).layers, chip)
     except RulesBroken:
         return None
 
@@ -125,10 +122,9 @@ def _if_sparse(network: IntegerNetwork, chip: Target) -> dict[str, Any] | None:
     return {"bits": bits, "overhead_bits": encoding.overhead.count, "source": encoding.overhead.sources[0]}
 
 
-def _paper_statement(network: IntegerNetwork, per_neuron: dict[str, float]) -> dict[str, Any]:
+def _paper_statement(shape: NetworkShape, deployed: float) -> dict[str, Any]:
     """Whether the paper's "at most 32 bits of spike history per neuron" holds for this network as deployed."""
-    deployed = per_neuron[network.mapping.replace("-", "_")]
-    longest = max(layer.span for layer in network.layers)
+    longest = max(layer.span for layer in shape.layers)
     holds = deployed <= storage.PAPER_HISTORY_BITS
     return {
         "claimed_bits_per_neuron": storage.PAPER_HISTORY_BITS,
@@ -136,7 +132,7 @@ def _paper_statement(network: IntegerNetwork, per_neuron: dict[str, float]) -> d
         "longest_span": longest,
         "holds": holds,
         "sentence": f"The paper says that past spikes take at most {storage.PAPER_HISTORY_BITS} bits a neuron; "
-        f"with the {network.mapping} mapping they take {deployed:,.1f} (longest span {longest}), so the statement "
+        f"with {f'the {shape.mapping} mapping' if shape.mapping else 'both mappings'} they take {deployed:,.1f} (longest span {longest}), so the statement "
         f"{'holds' if holds else 'does not hold'} here.",
     }
 
