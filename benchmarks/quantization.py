@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 from torch import Tensor
 
-from asrc_core.contract.numbers import MAX_SPAN, Mapping
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import MAX_SPAN, Mapping
 from asrc_export.chip import target
 from asrc_export.engines import select
 from asrc_export.quantization import finetune, quantize, search

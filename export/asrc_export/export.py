@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from asrc_core.contract.file import network_file
-from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Mapping
 from asrc_core.files.atomic import require_writable
 from asrc_export import float_network
 from asrc_export.checks import calibrate, firing

@@ -279,6 +279,6 @@ def test_a_route_averages_the_way_over_the_sending_neurons() -> None:
 
 def test_a_target_without_a_mesh_has_no_tiles() -> None:
     placed = place(layers((64,), 1, 10, 16), target.load("loihi2"), "delay-line")
-    seat = placement.as_data(placed)["cores"][0]
-    assert seat["tile_row"] is None
-    assert seat["chip"] == seat["core"] == 0
+    seat = placed.cores[0].seat
+    assert seat.row is seat.column is None
+    assert seat.chip == seat.index == 0

@@ -62,16 +62,16 @@ def test_a_network_that_fits_has_nothing_that_blocks() -> None:
 def test_a_weight_width_that_no_synapse_stores_is_told_with_the_nearest_that_one_does() -> None:
     findings = found(shape(bits=7), LOIHI1, rules.stored_weight_width)
     assert [finding.layer for finding in findings] == ["layer0", "layer1", "readout"]
-    assert all(finding.way_out == "--bits 8" for finding in findings)
+    assert all(finding.way_out == "`bits=8`" for finding in findings)
     assert not found(shape(bits=7), LOIHI2, rules.stored_weight_width)
 
 
 @pytest.mark.parametrize(
     ("span", "mapping", "way_out"),
     [
-        (33, "delay-line", "--mapping synaptic-delay (spans up to 63), or train with --kernel-length 32 or less"),
-        (64, "delay-line", "train with --kernel-length 32 or less"),
-        (64, "synaptic-delay", "train with --kernel-length 63 or less"),
+        (33, "delay-line", "`mapping='synaptic-delay'` (spans up to 63), or train with `kernel_length=32` or less"),
+        (64, "delay-line", "train with `kernel_length=32` or less"),
+        (64, "synaptic-delay", "train with `kernel_length=63` or less"),
     ],
 )
 def test_a_span_beyond_the_mapping_blocks(span: int, mapping: Mapping, way_out: str) -> None:
@@ -101,7 +101,7 @@ def test_more_spans_at_once_than_a_delay_line_has_taps_are_refused_with_the_numb
 def test_several_spans_at_once_are_no_synaptic_delays() -> None:
     made = tapped(shape(mapping="synaptic-delay"), 3)
     (finding,) = found(made, LOIHI2, rules.several_spans)
-    assert (finding.layer, finding.way_out, finding.blocks) == ("layer0", "--mapping delay-line", True)
+    assert (finding.layer, finding.way_out, finding.blocks) == ("layer0", "`mapping='delay-line'`", True)
     assert not found(made.under("delay-line"), LOIHI2, rules.several_spans)
 
 

@@ -14,7 +14,7 @@ from asrc_export.chip.placement import compared as compare
 from asrc_export.chip.placement import place
 from asrc_export.chip.shape import delay_bits, of_network
 from asrc_export.chip.storage import AxonEntries
-from asrc_export.report import costs
+from asrc_export.report.cost import storage as reported
 
 LOIHI2 = target.load("loihi2")
 
@@ -60,13 +60,15 @@ def test_a_sparse_encoding_leaves_out_zeros_and_takes_an_index_for_each_other_we
 def test_the_report_says_what_sparse_synapses_would_take_only_where_an_encoding_is_public() -> None:
     network = random_network(0, channels=2, widths=(8,), spans=(9,), classes=3, steps=5)
     loihi1 = target.load("loihi1")
-    found = costs.storage_data(network, loihi1)
-    assert found["synaptic_memory_if_sparse"]["bits"] == storage.sparse_synaptic_memory(network, loihi1)
-    assert found["synaptic_memory_if_sparse"]["overhead_bits"] == 10
-    assert "nengo-loihi block.py" in found["synaptic_memory_if_sparse"]["source"]
-    assert found["deployed"]["weights"] == (2 * 8 + 8 * 8 + 8 * 3) * 8  # totals store every weight, as placement does
+    found = reported.of(network, loihi1)
+    sparse = found.synaptic_memory_if_sparse
+    assert sparse is not None
+    assert sparse.bits == storage.sparse_synaptic_memory(network, loihi1)
+    assert sparse.overhead_bits == 10
+    assert "nengo-loihi block.py" in sparse.source
+    assert found.deployed.weights == (2 * 8 + 8 * 8 + 8 * 3) * 8  # totals store every weight, as placement does
     assert storage.sparse_synaptic_memory(network, LOIHI2) is None
-    assert costs.storage_data(network, LOIHI2)["synaptic_memory_if_sparse"] is None
+    assert reported.of(network, LOIHI2).synaptic_memory_if_sparse is None
 
 
 @pytest.mark.parametrize(("span", "bits"), [(1, 0), (2, 1), (3, 2), (5, 3), (9, 4), (17, 5), (32, 5), (33, 6), (63, 6)])
@@ -111,7 +113,7 @@ def test_axon_tables_hold_an_entry_for_each_source_and_each_core_sent_to() -> No
 def test_the_papers_statement_holds_for_delay_lines_and_not_for_synaptic_delays() -> None:
     for mapping, bits, holds in (("delay-line", 32, True), ("synaptic-delay", 128 * 4, False)):
         network = random_network(0, widths=(128,), spans=(16,), steps=5, mapping=mapping)  # type: ignore[arg-type]
-        said = costs.storage_data(network, LOIHI2)["paper_statement"]
-        assert said["deployed_bits_per_neuron"] == bits
-        assert said["holds"] is holds
-        assert ("holds" in said["sentence"]) == holds
+        said = reported.of(network, LOIHI2).paper_statement
+        assert said.deployed_bits_per_neuron == bits
+        assert said.holds is holds
+        assert ("holds" in said.sentence) == holds

@@ -96,7 +96,7 @@ def test_a_delay_beyond_the_chips_is_told_with_a_way_out() -> None:
     longest = chip.limits.max_synaptic_delay.model_copy(update={"value": 30.0})
     chip = chip.model_copy(update={"limits": chip.limits.model_copy(update={"max_synaptic_delay": longest})})
     network = random_network(0, widths=(4,), spans=(40,), steps=5, mapping="synaptic-delay")
-    with pytest.raises(RulesBroken, match=r"layer0.*delay 39 \(span 40\), limit: 30.*--kernel-length 31"):
+    with pytest.raises(RulesBroken, match=r"layer0.*delay 39 \(span 40\), limit: 30.*`kernel_length=31`"):
         rules.require(network, chip)
 
 

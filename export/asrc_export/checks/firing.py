@@ -86,14 +86,14 @@ SAID: dict[Kind, str] = {
     "nearly-always-firing": f"fire in more than {1 - RARE:.1%} of all steps",
     "constant": "fire equally often in every sample",
 }
-_SILENCED = "rounding silenced them: use more --bits, or --finetune"
-_EXCITED = "rounding did that: use more --bits, or --finetune"
+_SILENCED = "rounding silenced them: use more `bits`, or `finetune`"
+_EXCITED = "rounding did that: use more `bits`, or `finetune`"
 ADVICE: dict[Kind, str] = {
     "dead-layer": "nothing reaches the layers after it, so the answer does not depend on the input; train longer, with "
-    "a higher --learning-rate or a lower threshold, or start from another --seed",
-    "silent": "they cost storage and do nothing; train with fewer --hidden neurons, or a lower threshold",
-    "nearly-silent": "they hardly matter; fewer --hidden neurons may do",
-    "always-firing": "they act as a bias; train with a higher threshold, or more weight decay, or with fewer --hidden "
+    "a higher `learning_rate` or a lower threshold, or start from another `seed`",
+    "silent": "they cost storage and do nothing; train with fewer `hidden` neurons, or a lower threshold",
+    "nearly-silent": "they hardly matter; fewer `hidden` neurons may do",
+    "always-firing": "they act as a bias; train with a higher threshold, or more weight decay, or with fewer `hidden` "
     "neurons",
     "nearly-always-firing": "they act almost as a bias; a higher threshold gives them something to say",
     "constant": "their count tells samples apart no better than a bias; when they fire may still matter",

@@ -46,10 +46,10 @@ def headroom(
 ) -> list[Headroom]:
     """All quantities of all layers, the readout last.
 
-    x: samples (n, T, channels) to run and watch; without them, nothing is observed. Sums of connections are those after
-    the exponent, in registers of 32 bits signed. Then come the states, where a kind has several, and the membrane before
-    reset or a readout's accumulator. A target that adds all sums, shifted, in an accumulator of known width (sign
-    included) gives that one a limit of its own. Raises InvalidData for unfit samples.
+    x: samples (n, T, channels) to run and watch; without them, nothing is observed. Sums of connections are those
+    after the exponent, in registers of 32 bits signed. Then come the states, where a kind has several, and the
+    membrane before reset or a readout's accumulator. A target that adds all sums, shifted, in an accumulator of known
+    width (sign included) gives that one a limit of its own. Raises InvalidData for unfit samples.
     """
     watched = [_quantities(network, i, accumulator_bits) for i in range(len(network.layers))]
     seen = [dict.fromkeys(each) for each in watched] if x is None else _observed(network, x, watched)
@@ -108,7 +108,7 @@ def _observed(
 def _values(network: IntegerNetwork, i: int, done: LayerStep, states: Mapping[str, Ints]) -> Iterator[tuple[str, Ints]]:
     layer, sums = network.layers[i], done.sums
     yield from zip(sum_names(network.ranges[i], layer), sums, strict=True)
-    whole: Ints = sum(sums[1:], sums[0])
+    whole: Ints = np.sum(sums, axis=0)
     yield SYNAPTIC, whole << activation_shift(layer)
     for name, values in states.items():
         yield f"state {name}", values

@@ -110,8 +110,8 @@ def events(
 def _operations(network: IntegerNetwork, i: int, counts: Sequence[LayerCounts]) -> list[float]:
     """Operations of each connection of a layer, whose sums are those counted.
 
-    A spike of another layer is an operation for each neuron that it reaches. What these do not account for came from the
-    input or, without one, is missing since it would have arrived after the sample, in the same proportion everywhere.
+    A spike of another layer is an operation for each neuron that it reaches. What these do not account for came from
+    the input; where nothing does, all of them have lost the same share of spikes to the end of the sample.
     """
     layer, count = network.layers[i], counts[i]
     back = [network.is_recurrent(i, j) for j in range(len(layer.connections))]

@@ -7,9 +7,8 @@ here looks at a weight: a share's cost is arithmetic over sizes (`budget`), so l
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from asrc_core.contract.connection import require_reach
 from asrc_core.contract.numbers import Mapping
@@ -100,6 +99,14 @@ def _place(layers: tuple[LayerShape, ...], target: Target) -> Placement:
     return best
 
 
+def place_if_possible(layers: Sequence[LayerShape], target: Target, mapping: Mapping | None = None) -> Placement | None:
+    """The placement of `place`, or None if there is none."""
+    try:
+        return place(layers, target, mapping)
+    except RulesBroken:
+        return None
+
+
 def compared(layers: Sequence[LayerShape], target: Target) -> dict[Mapping, Placement | str]:
     """The placement with all past spikes kept in one way, and in the other, or the sentence why there is none."""
     found: dict[Mapping, Placement | str] = {}
@@ -126,30 +133,6 @@ def _require_mappable(layer: LayerShape, target: Target, mapping: Mapping) -> No
         if mapping == "delay-line" and each.lag and each.graded and each.taps == 1:
             why = f"{layer.name}: '{each.source}' sends numbers, and a delay line holds spikes"
             raise RulesBroken(target.name, [why])
-
-
-def as_data(placement: Placement) -> dict[str, Any]:
-    """The placement as plain data, for JSON."""
-    return {
-        "target": placement.target,
-        "mapping": placement.mapping,
-        "cores_used": len(placement.cores),
-        "lower_bound": placement.lower_bound,
-        "chips": placement.chips,
-        "limits": dict(placement.limits),
-        "cores": [
-            {
-                "chip": core.seat.chip,
-                "core": core.seat.index,
-                "tile_row": core.seat.row,
-                "tile_column": core.seat.column,
-                "shares": [asdict(share) for share in core.shares],
-                "used": dict(core.used),
-            }
-            for core in placement.cores
-        ],
-        "routes": [{**asdict(each), "farthest_hops": list(each.farthest_hops)} for each in placement.routes],
-    }
 
 
 def _require_some_fit(layers: Sequence[LayerShape], target: Target) -> None:

@@ -54,7 +54,7 @@ def stored_weight_width(shape: NetworkShape, target: Target) -> Iterator[Finding
                 layer.name,
                 f"{bits} bits",
                 ", ".join(map(str, allowed)),
-                f"--bits {_nearest(bits, allowed)}",
+                f"`bits={_nearest(bits, allowed)}`",
                 blocks=True,
             )
 
@@ -65,13 +65,13 @@ def spike_history(shape: NetworkShape, target: Target) -> Iterator[Finding]:
     for layer, each in _connections(shape):
         reach = MAX_SPAN[each.mapping] if each.recurrent or each.in_line else SYNAPTIC_DELAY_MAX
         if each.lag > reach:
-            other = f"--mapping synaptic-delay (spans up to {further}), or " if each.lag <= further else ""
+            other = f"`mapping='synaptic-delay'` (spans up to {further}), or " if each.lag <= further else ""
             yield Finding(
                 _sentence(spike_history),
                 layer.name,
                 f"span {each.lag}",
                 str(reach),
-                f"{other}train with --kernel-length {reach} or less",
+                f"{other}train with `kernel_length={reach}` or less",
                 blocks=True,
             )
 
@@ -105,7 +105,7 @@ def delay_line_state(shape: NetworkShape, target: Target) -> Iterator[Finding]:
                 layer.name,
                 f"{LINE_BITS} bits",
                 f"{free} bits ({history.certainty})",
-                "--mapping synaptic-delay keeps past spikes in the synapses",
+                "`mapping='synaptic-delay'` keeps past spikes in the synapses",
                 blocks=False,
             )
 
@@ -120,7 +120,7 @@ def synaptic_delay(shape: NetworkShape, target: Target) -> Iterator[Finding]:
                 layer.name,
                 f"delay {each.wait} (span {each.lag})",
                 str(longest),
-                f"train with --kernel-length {longest + each.lag - each.wait} or less",
+                f"train with `kernel_length={longest + each.lag - each.wait}` or less",
                 blocks=True,
             )
 
@@ -148,7 +148,7 @@ def several_spans(shape: NetworkShape, target: Target) -> Iterator[Finding]:
                 layer.name,
                 f"{each.taps} spans",
                 "1",
-                "--mapping delay-line",
+                "`mapping='delay-line'`",
                 blocks=True,
             )
 
@@ -430,14 +430,14 @@ def passed(findings: list[Finding], target: Target) -> list[Finding]:
 def page() -> str:
     """docs/rules.md: every rule's sentence, by what it can be asked about."""
     sections = (
-        ("Rules about sizes", "Asked by `asrc-export --check RECIPE` before training, and at export.", SHAPE_RULES),
+        ("Rules about sizes", "Asked of a recipe before training, and at export.", SHAPE_RULES),
         ("Rules about numbers", "Asked at export, of the integer network.", NUMBER_RULES),
     )
     lines = [
         "# Hardware rules",
         "",
         "One function for each limit in `asrc_export.chip.rules`; its docstring is the sentence here and in findings.",
-        "The limits themselves are a target's data: `asrc-export --show-target loihi1` prints them with their sources.",
+        "The limits themselves are a target's data, with their sources, in `export/asrc_export/chip/targets`.",
         "This page is generated: `python -m asrc_export.chip.rules > docs/rules.md`.",
     ]
     for title, note, rules in sections:

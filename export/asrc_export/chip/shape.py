@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from asrc_core import extras
 from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.neurons.kind import Number
@@ -139,9 +140,10 @@ def of_network(network: IntegerNetwork) -> NetworkShape:
 def of_recipe(config: Config, dataset: Shape, bits: int, mapping: Mapping) -> NetworkShape:
     """The shape that a training will give, with the longest span that each layer can end up with.
 
-    Raises CannotFreeze for neurons and connections that the integer contract does not hold.
+    Raises CannotFreeze for neurons and connections that the integer contract does not hold; ExtraMissing.
     """
-    from asrc_train.trained.freeze import require_freezable
+    with extras.importing():
+        from asrc_train.trained.freeze import require_freezable
 
     network = config.network
     require_freezable(network, dataset.steps)

@@ -26,8 +26,9 @@ EXAMPLES = """\
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    options = _parser().parse_args(argv)
-    return command_line.run("asrc-check", lambda: _check(options))
+    parser = _parser()
+    options = parser.parse_args(argv)
+    return command_line.run(parser, lambda: _check(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,6 +53,7 @@ def _check(options: argparse.Namespace) -> None:
     import json
 
     from asrc_core.contract.file import network_file
+    from asrc_core.errors import ExtraMissing
     from asrc_core.files.atomic import require_writable
     from asrc_export.checks import calibrate, firing, overflow
     from asrc_export.checks.headroom import headroom
@@ -64,7 +66,13 @@ def _check(options: argparse.Namespace) -> None:
     network = network_file.load(options.network)
     engine = select.engine(options.engine)
     known = options.data or network.provenance.get("data")
-    x = dataset_for(network, known).train_x[: calibrate.SAMPLES] if known else None
+    x = None
+    try:
+        x = dataset_for(network, known).train_x[: calibrate.SAMPLES] if known else None
+    except ExtraMissing as error:
+        if options.data:
+            raise
+        print(f"asrc-check: nothing is observed on data set '{known}': {error}", file=sys.stderr)
     width = target.of(network.target, network.provenance).formats.accumulator_bits
     spare = headroom(network, x, accumulator_bits=None if width is None else width.count)
     verdicts = overflow.search(network, engine.run, x)
@@ -107,14 +115,13 @@ def _print(
         for each in spare
     ]
     headers = ("layer", "quantity", "limit", "worst case", "headroom, bits", "observed", "headroom, bits")
-    print(
-        f"{network.target}, {of_network(network).mapping or 'both mappings'}, {network.steps} steps; observed on {observed or 'no data'}"
-    )
+    mapping = of_network(network).mapping or "both mappings"
+    print(f"{network.target}, {mapping}, {network.steps} steps; observed on {observed or 'no data'}")
     print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", "left", *("right",) * 5)))
     for verdict in verdicts:
         print(verdict)
     for finding in inactive:
-        print(f"{'warning' if finding.serious else 'note'}: {finding}")
+        command_line.say(f"{'warning' if finding.serious else 'note'}: {finding}")
 
 
 def _content(

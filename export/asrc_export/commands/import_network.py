@@ -79,7 +79,7 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
             parser.error(f"argument --{name.replace('_', '-')}: goes with --from {' or --from '.join(kinds)} only")
 
 
-def import_float(options: argparse.Namespace) -> Path:
+def import_network(options: argparse.Namespace) -> Path:
     """Read the other tool's file, write the checkpoint beside it, print what was settled how; the checkpoint's path.
 
     Raises what the readers raise, UnwritableOutput.
@@ -93,7 +93,7 @@ def import_float(options: argparse.Namespace) -> Path:
     brought = _read(options)
     checkpoint.save(brought.checkpoint, path)
     for note in brought.notes:
-        print(f"note: {note}")
+        command_line.say(f"note: {note}")
     print(path)
     return path
 

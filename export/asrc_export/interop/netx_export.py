@@ -85,14 +85,15 @@ def _fitted(layer: SkipLayer) -> SkipLayer:
 def save(network: IntegerNetwork, path: str | Path) -> None:
     """Write the network's spiking layers; the file at ``path`` is replaced only once the new one is whole.
 
-    Raises InvalidSetting (all that netx cannot represent, with the layers' names), UnwritableOutput, BackendMissing without h5py.
+    Raises InvalidSetting (all that netx cannot represent, with the layers' names), UnwritableOutput, ExtraMissing
+    without h5py.
     """
     netx_format.require_h5py()
     import h5py
 
     reasons = list(obstacles(network))
     if reasons:
-        raise InvalidSetting("--netx", f"netx cannot represent the network: {'; '.join(reasons)}")
+        raise InvalidSetting("netx file", f"it cannot represent the network: {'; '.join(reasons)}")
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         for i, layer in enumerate(chain(network).layers):
             _write(file.create_group(f"layer/{i}"), layer)
@@ -118,7 +119,7 @@ def _obstacles(layer: SkipLayer, ranges: LayerRanges, idle: int) -> Iterator[str
     elif recurrent and layer.span != 1:
         yield (
             f"has span {layer.span}, and the public netx (lava-dl 0.6.0) cannot build a delayed recurrence, which "
-            "asrc-sim --backend lava does"
+            "our Lava backend does"
         )
     if layer.activation_shift != SHIFT:
         yield f"has the activation shift {layer.activation_shift}, and netx {SHIFT} only"

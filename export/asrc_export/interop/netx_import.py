@@ -33,7 +33,7 @@ def read(
     """The network in the file from block ``skip_layers`` on, for samples of ``steps`` steps of integers in the range.
 
     A file says nothing of its input but the width. Raises UnreadableFile (the file, or a block that has no form in
-    the contract, named by its number), InvalidNetwork, BackendMissing without h5py.
+    the contract, named by its number), InvalidNetwork, ExtraMissing without h5py.
     """
     netx_format.require_h5py()
     import h5py

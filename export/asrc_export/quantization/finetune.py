@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.result import LayerTrace, Result, Trace, joined
 from asrc_core.files.atomic import require_writable

@@ -21,9 +21,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrc_core.contract.arithmetic import decay, shift
-from asrc_core.contract.grid import WeightGrid
+from asrc_core.contract.arithmetic import shift
 from asrc_core.contract.chain import SkipLayer
+from asrc_core.contract.grid import WeightGrid
+from asrc_core.contract.neurons.lif import decay
+from asrc_core.contract.operations.numpy import NumpyOperations
 from asrc_export.chip.target import Formats, Target
 from asrc_export.quantization import quantize, rounding, taps
 from asrc_export.quantization.activity import LayerActivity
@@ -84,14 +86,14 @@ def forced(made: SkipLayer, activity: LayerActivity) -> int:
     """
     batch, neurons = activity.spikes.shape[1:]
     w_t, u_t = made.feedforward.T.astype(np.float64), made.recurrent.T.astype(np.float64)
-    v, differing = np.zeros((batch, neurons), np.int64), 0
+    operations, v, differing = NumpyOperations(), np.zeros((batch, neurons), np.int64), 0
     for first in range(0, len(activity.spikes), CHUNK_STEPS):
         chunk = slice(first, first + CHUNK_STEPS)
         sums = shift(rounding.exact(activity.fed[chunk], w_t), made.feedforward_exponent)
         sums += shift(rounding.exact(activity.heard[chunk], u_t), made.recurrent_exponent)
         drive = (sums << made.activation_shift) + made.bias
         for each, spikes in zip(drive, activity.spikes[chunk].astype(np.int64), strict=True):
-            u = decay(v, made.decay) + each
+            u = decay(operations, v, made.decay) + each
             differing += int(np.count_nonzero((u >= made.threshold) != spikes))
             v = u - made.threshold * spikes if made.reset == "soft" else u * (1 - spikes)
     return differing

@@ -17,13 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asrc_core import __version__
-from asrc_core.contract.connection import Tap
-from asrc_core.contract.numbers import DECAY_ONE, Ints, Mapping, STATE_MAX
-from asrc_core.contract.grid import WeightGrid, widths
-from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.chain import Chain, Readout, SkipLayer
+from asrc_core.contract.connection import INPUT, Tap, require_reach
 from asrc_core.contract.file.network_file import contract_version
-from asrc_core.contract.network import InputFormat, IntegerNetwork, check_span, layer_ranges, readout_ranges
-from asrc_core.errors import InvalidSetting, NonFiniteWeights
+from asrc_core.contract.grid import WeightGrid, widths
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints, Mapping
+from asrc_core.contract.proof import LayerRanges, layer_ranges
+from asrc_core.contract.ranges import BIT, Range
+from asrc_core.errors import InvalidNetwork, InvalidSetting, NonFiniteWeights
 from asrc_export.chip import rules
 from asrc_export.chip.target import Formats, Target
 from asrc_export.quantization import taps
@@ -113,33 +115,34 @@ def quantize(
     rounding: list[Rounded] = []
     for i, (float_layer, at, grid) in enumerate(zip(moved.layers, scales.layers, grids, strict=True)):
         into = feed(frozen, i)
-        made = layer_at(float_layer, into.unit, at, grid, formats)
-        if not cannot_overflow(made, into, formats):
-            raise _outgrown(made.name)
-        layers.append(made)
-        rounding.extend(_layer_log(stated.layers[i], made, into.unit))
+        integers = layer_at(float_layer, into.unit, at, grid, formats)
+        if not cannot_overflow(integers, into, formats):
+            raise _outgrown(integers.name)
+        layers.append(integers)
+        rounding.extend(_layer_log(stated.layers[i], integers, into.unit))
     readout = readout_at(moved.readout_weight, moved.readout_bias, scales.readout, readout_grid, formats)
-    if not readout_ranges(readout, (0, 1), frozen.steps).state.fits_state:
+    if _readout_may_saturate(readout, frozen.steps):
         raise _outgrown(readout.name)
     rounding.extend(_readout_log(frozen, readout))
     provenance = {key: value for key, value in frozen.provenance.items() if key != PROVENANCE_KEY}
-    network = validate(
-        IntegerNetwork(
-            input=InputFormat(frozen.channels, 0, frozen.maximum, frozen.scale),
-            layers=tuple(layers),
-            readout=readout,
-            mapping=mapping,
-            target=target.name,
-            steps=frozen.steps,
-            permutation=frozen.permutation,
-            provenance={
-                **provenance,
-                **(trained.carried() if trained else {}),
-                "asrc": __version__,
-                "contract": contract_version(layers),
-                "rounding": [_plain(line) for line in rounding],
-            },
-        )
+    made = Chain(
+        input=InputFormat(frozen.channels, 0, frozen.maximum, frozen.scale),
+        layers=tuple(layers),
+        readout=readout,
+        mapping=mapping,
+        target=target.name,
+        steps=frozen.steps,
+        permutation=frozen.permutation,
+    ).network()
+    network = replace(
+        made,
+        provenance={
+            **provenance,
+            **(trained.carried() if trained else {}),
+            "asrc": __version__,
+            "contract": contract_version(made),
+            "rounding": [_plain(line) for line in rounding],
+        },
     )
     return Quantized(network, rounding, rules.require(network, target))
 
@@ -267,7 +270,10 @@ def cannot_overflow(made: SkipLayer, into: Feed, formats: Formats, room: int = 1
 
     With ``room``, not even if what it reaches were that many times as large.
     """
-    ranges = layer_ranges(made, into.low, into.high)
+    try:
+        ranges = _ranges(made, into)
+    except InvalidNetwork:  # a register could leave 32 bits, or the state 24
+        return False
     if ranges.state.magnitude * room > STATE_MAX:
         return False
     if formats.accumulator_bits is None:
@@ -275,6 +281,26 @@ def cannot_overflow(made: SkipLayer, into: Feed, formats: Formats, room: int = 1
     assert ranges.recurrent is not None
     reach = (ranges.feedforward.magnitude + ranges.recurrent.magnitude) << made.activation_shift
     return bool(reach * room < 2 ** (formats.accumulator_bits.count - 1))
+
+
+def _ranges(made: SkipLayer, into: Feed) -> LayerRanges:
+    """Worst-case ranges of a layer; it does not matter to them where past spikes are kept."""
+    sent = [Range(into.low, into.high), BIT]
+    return layer_ranges(_complete(made.layer(INPUT, "delay-line")), sent, ["before", "self"], steps=1)
+
+
+def _readout_may_saturate(made: Readout, steps: int) -> bool:
+    try:
+        return layer_ranges(_complete(made.layer(INPUT, "delay-line")), [BIT], ["before"], steps).may_saturate
+    except InvalidNetwork:  # a register could leave 32 bits
+        return True
+
+
+def _complete(layer: Layer) -> Layer:
+    """The layer with all of its neurons' parameters."""
+    neuron = layer.neuron
+    parameters = neuron.of_kind.checked(f"layer '{layer.name}'", neuron.parameters, layer.neurons)
+    return replace(layer, neuron=Neuron(neuron.kind, parameters))
 
 
 def _scales(layer: FrozenLayer, unit_in: float, grid: WeightGrid, formats: Formats) -> Iterator[float]:
@@ -354,7 +380,7 @@ def _expected_error(layer: FrozenLayer, made: SkipLayer, into: float, power: flo
     """Mean square error of a step's drive in units of the threshold: rounding of W, U, b and theta, and the
     floor of negative exponents; inputs are taken as independent with mean square ``power``.
     """
-    recalled = ASSUMED_RATE * sum(tap.weight**2 for tap in made.heard)
+    recalled = ASSUMED_RATE * sum(tap.weight**2 for tap in made.all_taps)
     unit = 2.0**made.activation_shift / made.scale
     w_error = layer.weight * into - made.feedforward * (unit * 2.0**made.feedforward_exponent)
     u_error = layer.recurrent - made.recurrent * (unit * 2.0**made.recurrent_exponent)
@@ -398,7 +424,7 @@ def largest_readout(
         at = ReadoutScales(scale=2.0**exponent / unit, exponent=exponent)
         if np.abs(bias * at.scale).max() > formats.bias_grid.high:
             continue
-        if readout_ranges(readout_at(weight, bias, at, grid, formats), (0, 1), steps).state.fits_state:
+        if not _readout_may_saturate(readout_at(weight, bias, at, grid, formats), steps):
             return at
     return None
 
@@ -410,7 +436,7 @@ def _layer_log(layer: FrozenLayer, made: SkipLayer, into: float) -> Iterator[Rou
     grid = WeightGrid(made.weight_bits)
     yield _worst(made.name, "feedforward weight", layer.weight, made.feedforward, w_unit, grid)
     yield _worst(made.name, "recurrent weight", layer.recurrent, made.recurrent, u_unit, grid)
-    whole = {tap.span: tap.weight for tap in made.heard}
+    whole = {tap.span: tap.weight for tap in made.all_taps}
     for span, weight in layer.taps:
         m = whole.get(span, 0)
         yield Rounded(made.name, f"weight of the tap {span} steps back", weight, m, m / divisor)
@@ -457,10 +483,10 @@ def require_spans(frozen: FrozenNetwork, mapping: Mapping) -> None:
     no taps and a layer hears several spans at once.
     """
     for layer in frozen.layers:
-        check_span(layer.name, layer.span, mapping)
+        require_reach(layer.name, layer.span, mapping)
         if layer.taps and mapping != "delay-line":
             why = f"layer '{layer.name}' hears {len(layer.taps)} spans at once, each of which would take a copy of U"
-            raise InvalidSetting(f"--mapping {mapping}", f"{why}; use delay-line")
+            raise InvalidSetting(f"`mapping='{mapping}'`", f"{why}; use delay-line")
 
 
 def require_finite(frozen: FrozenNetwork) -> None:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from asrc_core.contract.arithmetic import shift
-from asrc_core.contract.numbers import Ints
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.chain import Readout
+from asrc_core.contract.grid import WeightGrid
+from asrc_core.contract.numbers import Ints
 from asrc_export.chip.target import Formats, Target
 from asrc_export.quantization import quantize, rounding
 from asrc_export.quantization.activity import Activity

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from asrc_core.contract.numbers import Ints, MAX_MESSAGE, MAX_TAPS
+from asrc_core.contract.numbers import MAX_MESSAGE, MAX_TAPS, Ints
 from asrc_core.errors import InvalidSetting
 from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork, WeightedTap
 

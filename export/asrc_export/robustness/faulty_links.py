@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.arithmetic import accumulate, fire, product, shift
-from asrc_core.contract.numbers import Ints
 from asrc_core.contract.chain import SkipLayer
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Ints
 from asrc_core.contract.result import checked_input
 from asrc_export.robustness.subject import Links
 from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork

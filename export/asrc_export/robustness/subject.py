@@ -16,7 +16,7 @@ from asrc_train.trained.freeze import FrozenNetwork
 
 @dataclass(frozen=True)
 class Links:
-    """What happens to a spike between its neuron and those that hear it, its own layer included.
+    """What happens to a spike between its neuron and those that it reaches, its own layer included.
 
     It is lost with probability ``loss``, or else arrives 0 to ``jitter`` steps late, all equally likely. Every
     connection draws for itself: a spike may reach the next layer and not its own. Spikes of one neuron that arrive

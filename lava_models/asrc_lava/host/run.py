@@ -28,6 +28,8 @@ from asrc_core.errors import BackendFailed, UnknownName
 from asrc_lava.boards import board
 from asrc_lava.boards.board import Measured
 from asrc_lava.graph import plan
+from asrc_lava.graph.routes import Route, routes
+from asrc_lava.graph.schedule import timing
 from asrc_lava.host import exchange, interpreter
 from asrc_lava.host.ending import ending
 from asrc_lava.host.exchange import Job, Order
@@ -47,7 +49,7 @@ PRODUCT_S = 2e-8
 """Deadline: START_S + Lava steps * (STEP_S + PRODUCT_S * products), several times what Lava takes on a busy machine.
 It is for what hangs; what dies is noticed at once."""
 
-WAY_OUT = "--backend numpy gives the same integers without Lava"
+WAY_OUT = "the numpy backend gives the same integers without Lava"
 
 
 def run(
@@ -136,12 +138,18 @@ def _job(network: IntegerNetwork, samples: NDArray[np.int32], graph: plan.Graph)
 def _deadline(jobs: Sequence[Job]) -> float:
     seconds = START_S
     for job in jobs:
-        longest = max(layer.span for layer in job.network.layers)
+        ways = routes(job.network, timing(job.network))
         for part in job.parts:
-            # One sample at a time, Lava's DelayDense multiplies by a matrix for every delay up to the longest.
-            products = job.network.synapses * (part.lanes or longest)
+            products = sum(_products(way, part.lanes) for way in ways)
             seconds += part.lava_steps * (STEP_S + PRODUCT_S * products)
     return seconds
+
+
+def _products(way: Route, lanes: int | None) -> int:
+    """How many products one Lava step of a connection takes."""
+    # One sample at a time, Lava's DelayDense multiplies by a matrix for every delay up to the longest.
+    times = way.longest_delay + 1 if lanes is None else np.unique(way.delays).size * lanes
+    return way.connection.weights.size * times
 
 
 def _work(python: Sequence[str], folder: Path, limit_s: float, progress: Progress | None) -> None:

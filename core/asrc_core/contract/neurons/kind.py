@@ -38,7 +38,8 @@ class Number:
         """The value as an int, or as an int64 array (N,) that nobody can write to. Raises InvalidNetwork."""
         array = np.asarray(value)
         if array.dtype.kind not in "iu":
-            raise InvalidNetwork(at, f"{said(name)} is of type {array.dtype}, not a whole number")
+            of_type = "text" if array.dtype.kind == "U" else f"of type {array.dtype}"
+            raise InvalidNetwork(at, f"{said(name)} is {of_type}, not a whole number")
         if array.shape not in ((), (neurons,)) or (array.ndim and not self.each):
             many = f"neither one number nor one for each of its {neurons} neurons" if self.each else "not one number"
             raise InvalidNetwork(at, f"{said(name)} has shape {array.shape}, {many}")

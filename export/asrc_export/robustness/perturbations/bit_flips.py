@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from asrc_core.contract.numbers import Ints
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Ints
 from asrc_export.quantization.taps import gain
 from asrc_export.robustness.subject import Perturbation, Subject
 from asrc_train.trained.freeze import FrozenNetwork
