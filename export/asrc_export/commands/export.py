@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _export(options: argparse.Namespace) -> None:
     if options.source and options.source[0] == "netx":
-        cli_import.bring_in_integers(options)
+        cli_import.import_integers(options)
         return
     extras.require("train")
 
@@ -111,7 +111,7 @@ def _export(options: argparse.Namespace) -> None:
     from asrc_export.export import export
     from asrc_export.quantization.scales import PROVENANCE_KEY
 
-    model = cli_import.bring_in(options) if options.source else options.model
+    model = cli_import.import_network(options) if options.source else options.model
     if options.nir:
         _write_nir(model, options)
     out, bits = options.out, _widths(model, options)
