@@ -27,7 +27,7 @@ KNOWN_INSTRUCTION_SETS = ("avx512", "avx2", "neon", "baseline")
 """Best first. A library has those of its architecture, a machine some of them."""
 MAX_FAN_IN = 2**24 - 1
 """Inputs and neurons of one layer together: places of their weights, 256 bytes apart at most, take 32 bits."""
-OTHERWISE = "numpy"
+OTHERWISE = "generated"
 
 
 def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False) -> Result:
