@@ -26,7 +26,7 @@ _Element = TypeVar("_Element", c.c_uint8, c.c_int16, c.c_int32, c.c_int64)
 
 MAX_FAN_IN = 2**24 - 1
 """Inputs and neurons of one layer together: places of their weights, 256 bytes apart at most, take 32 bits."""
-OTHERWISE = "numpy"
+OTHERWISE = "generated"
 
 
 def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False) -> Result:
