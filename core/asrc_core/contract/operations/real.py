@@ -28,19 +28,19 @@ class RealOperations(NumpyOperations):
         self._rounding = rounding
 
     def shl(self, a: Value, k: Shift) -> Value:
-        """A 2^k."""
+        """`a 2^k`."""
         return _scaled(a, k)
 
     def floor(self, a: Value, k: Shift) -> Value:
-        """A / 2^k, rounded down only with ``rounding``."""
+        """`a / 2^k`, rounded down only with ``rounding``."""
         return np.floor(_scaled(a, -k)) if self._rounding else _scaled(a, -k)
 
     def toward_zero(self, a: Value, k: Shift) -> Value:
-        """A / 2^k, rounded toward zero only with ``rounding``."""
+        """`a / 2^k`, rounded toward zero only with ``rounding``."""
         return np.trunc(_scaled(a, -k)) if self._rounding else _scaled(a, -k)
 
     def saturate(self, a: Value, bits: int = 24) -> Value:
-        """A, kept within +-(2^(bits - 1) - 1) only with ``rounding``."""
+        """`a`, kept within +-(2^(bits - 1) - 1) only with ``rounding``."""
         return super().saturate(a, bits) if self._rounding else a
 
     def and_(self, a: Value, b: Value) -> Value:
@@ -52,11 +52,11 @@ class RealOperations(NumpyOperations):
         return np.logical_or(a, b).astype(np.int64)
 
     def push(self, word: Value, bit: Value) -> Value:
-        """(2 word + bit) mod 2^32."""
+        """`(2 word + bit) mod 2^32`."""
         return super().push(_whole(word), _whole(bit))
 
     def mask(self, word: Value, k: Shift) -> Value:
-        """Word mod 2^k."""
+        """`word mod 2^k`."""
         return super().mask(_whole(word), k)
 
     def table(self, index: Value, entries: Ints) -> Any:
@@ -83,16 +83,16 @@ class RealArithmetic:
         return np.ascontiguousarray(weights.T, np.float64)
 
     def product(self, x: Value, weights: Any) -> Value:
-        """W x."""
+        """`W x`."""
         return x.astype(np.float64) @ weights
 
     def shift(self, a: Value, exponent: int) -> Value:
-        """A 2^e."""
+        """`a 2^e`."""
         return a * 2.0**exponent
 
 
 def _scaled(a: Value, k: Shift) -> Value:
-    """A 2^k."""
+    """`a 2^k`."""
     return a * 2.0**k if isinstance(k, int) else np.ldexp(a, k)
 
 
