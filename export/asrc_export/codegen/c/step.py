@@ -57,7 +57,8 @@ def printed(layer: Layer, ranges: LayerRanges) -> PrintedStep:
     arrays += [f"const {c_type(_bits(each))} *restrict k{i} = constants[{i}];" for i, each in enumerate(kept.arrays)]
     loads = [f"const {c_type(bits)} v{i} = s{i}[i];" for i, bits in enumerate(widths)]
     stores = [
-        f"s{i}[i] = ({c_type(bits)})({results[name].text});" for i, (name, bits) in enumerate(zip(names, widths, strict=True))
+        f"s{i}[i] = ({c_type(bits)})({results[name].text});"
+        for i, (name, bits) in enumerate(zip(names, widths, strict=True))
     ]
     text = _TEXT.format(
         function=FUNCTION,
