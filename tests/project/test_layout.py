@@ -39,7 +39,7 @@ def at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
         yield node
         if isinstance(node, ast.If) and not ast.unparse(node.test).endswith("TYPE_CHECKING"):
             yield from at_import([*node.body, *node.orelse])
-        elif isinstance(node, ast.Try | ast.With) or isinstance(node, ast.ClassDef):
+        elif isinstance(node, ast.Try | ast.With | ast.ClassDef):
             yield from at_import(node.body)
 
 
