@@ -77,14 +77,16 @@ def of_recipe(config: Config, dataset: Shape, bits: int, mapping: Mapping) -> Ne
     Raises CannotFreeze for neurons and connections that the integer contract does not hold; ExtraMissing.
     """
     with extras.importing():
+        from asrc_train.network.connections.connection import file_of
         from asrc_train.trained.freeze import require_freezable
 
     network = config.network
     require_freezable(network, dataset.steps)
     fan_ins = (dataset.channels, *network.hidden)
-    taps = network.kernels if network.connection == "k-asrc" else 1
+    connection = file_of(network)
+    taps = connection.most_taps(network)
     layers = [
-        LayerShape(f"layer{i}", fan_in, width, own.longest_span, bits, taps, MAX_MESSAGE if taps > 1 else 1)
+        LayerShape(f"layer{i}", fan_in, width, connection.longest_span(own), bits, taps, MAX_MESSAGE if taps > 1 else 1)
         for i, (fan_in, width, own) in enumerate(zip(fan_ins, network.hidden, network.each_layer(), strict=False))
     ]
     layers.append(LayerShape("readout", network.hidden[-1], dataset.classes, 0, bits))
