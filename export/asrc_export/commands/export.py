@@ -167,7 +167,7 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
     from asrc_core.command import progress
     from asrc_core.errors import InvalidSetting
     from asrc_export.chip import target
-    from asrc_export.quantization import bit_budget
+    from asrc_export.quantization.search import bit_budget
     from asrc_export.samples.dataset_samples import calibration_for
     from asrc_train.trained import freeze
 
@@ -199,7 +199,7 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
     from asrc_core.command import progress
     from asrc_export.chip import target
     from asrc_export.export import default_output
-    from asrc_export.quantization import finetune
+    from asrc_export.quantization.training import finetune
     from asrc_train.trained import checkpoint
     from asrc_train.training import training_progress
 
@@ -231,7 +231,7 @@ def _listed(bits: int | tuple[int, ...]) -> str:
 
 def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse.Namespace) -> None:
     from asrc_export.chip import target
-    from asrc_export.quantization import finetune
+    from asrc_export.quantization.training import finetune
 
     result = finetune.require_same_spikes(model, target.load(options.target), exported.network)
     spikes = sum(result.spikes_per_layer)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from asrc_core.contract.constants import bias, kept
 from asrc_core.contract.neurons.cuba_lif import current, current_bounds
 from asrc_core.contract.neurons.kind import (
     ACTIVATION_SHIFT,
@@ -111,4 +112,5 @@ KIND = Kind(
     invariant=invariant,
     registers=registers,
     unsaturated=unsaturated,
+    constants={"bias": bias(), "decay_factor": kept("decay"), "current_decay_factor": kept("current_decay")},
 )

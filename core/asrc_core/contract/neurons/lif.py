@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from asrc_core.contract.constants import bias, kept, named, threshold
 from asrc_core.contract.neurons.kind import (
     ACTIVATION_SHIFT,
     BIAS,
@@ -21,6 +22,7 @@ from asrc_core.contract.neurons.kind import (
     Number,
     Parameters,
     Step,
+    shifted,
 )
 from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
@@ -93,4 +95,11 @@ KIND = Kind(
     step=step,
     invariant=invariant,
     registers=registers,
+    constants={
+        "bias": bias(),
+        "threshold": threshold(),
+        "decay_factor": kept("decay"),
+        "reset": named("reset"),
+    },
+    at_scale=shifted,
 )
