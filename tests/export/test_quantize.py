@@ -12,7 +12,7 @@ from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_core.contract.grid import MantissaExponentGrid, WeightGrid
+from asrc_core.contract.rounding.grid import MantissaExponentGrid, WeightGrid
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, SpanTooLong
 from asrc_export.chip import target
 from asrc_export.engines import numpy as engine

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from asrc_core.contract.grid import MantissaExponentGrid
+from asrc_core.contract.rounding.grid import MantissaExponentGrid
 from asrc_core.errors import UnknownName, UnreadableFile
 from asrc_core.forms import toml
 from asrc_core.forms.first_problem import first_problem

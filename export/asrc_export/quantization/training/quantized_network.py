@@ -24,9 +24,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from asrc_core.contract.chain import Readout
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.network import Layer
 from asrc_core.contract.numbers import DECAY_ONE, Ints
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_export.chip.target import Target
 from asrc_export.quantization import taps
 from asrc_export.quantization.integers import feeds, layer_at, readout_at, rounding, weight_factor

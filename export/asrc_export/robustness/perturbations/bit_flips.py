@@ -13,9 +13,9 @@ import numpy as np
 
 from asrc_core.contract.chain import chain
 from asrc_core.contract.connection import Connection
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidNetwork, InvalidSetting
 from asrc_export.quantization.taps import gain
 from asrc_export.robustness.subject import Perturbation, Subject
