@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from asrc_core.contract import interpreter
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.parity import require_equal
-from asrc_core.contract.result import Result
+from asrc_core.contract.result import LayerTrace, Result, Trace
 
 Run = Callable[[IntegerNetwork, NDArray[np.generic]], Result]
 
@@ -26,7 +26,24 @@ def _engine(name: str) -> Run:
     return run
 
 
-BACKENDS: dict[str, Run] = {"generated": _engine("generated"), "onnx": _engine("onnx")}
+def _torch(network: IntegerNetwork, x: NDArray[np.generic]) -> Result:
+    """Fine-tuning's network before its first step: it keeps spikes and logits; the rest is the interpreter's."""
+    import torch
+
+    from asrc_export.quantization.training.learning_network import LearningNetwork
+
+    like = interpreter.run(network, x, trace=True)
+    assert like.trace is not None
+    with torch.no_grad():
+        y, sent = LearningNetwork(network).accumulated(torch.from_numpy(x.astype(np.float64)).transpose(0, 1))
+    layers = (
+        LayerTrace(mine.numpy().astype(same.spikes.dtype), same.membrane)
+        for mine, same in zip(sent, like.trace.layers, strict=True)
+    )
+    return Result(y.numpy().astype(np.int64), like.counts, Trace(tuple(layers), like.trace.readout))
+
+
+BACKENDS: dict[str, Run] = {"generated": _engine("generated"), "onnx": _engine("onnx"), "torch": _torch}
 
 
 def equal_on(names: Iterable[str], networks: Iterable[IntegerNetwork]) -> None:
