@@ -23,7 +23,7 @@ from asrc_core.errors import InvalidSetting, UnreadableFile
 from asrc_export.chip import target
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as reference
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.interop import netx_export, netx_format, netx_import
 from asrc_export.quantization import quantize
 from asrc_lava.boards import sdk

@@ -16,7 +16,7 @@ from asrc_core.contract.rounding.grid import MantissaExponentGrid, WeightGrid
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, SpanTooLong
 from asrc_export.chip import target
 from asrc_export.engines import numpy as engine
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.quantization import quantize as module
 from asrc_export.quantization.quantize import quantize
 from asrc_train.trained.checkpoint import Checkpoint
