@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from asrc_export.export import Exported, export
-from asrc_train.commands.train import train
-from asrc_train.trained.checkpoint import Checkpoint
+if TYPE_CHECKING:  # fixtures import what they use: tests of the core need neither PyTorch nor the time to load it
+    from asrc_export.export import Exported
+    from asrc_train.trained.checkpoint import Checkpoint
 
 settings.register_profile("asrc", deadline=None)  # tests assert behaviour, never seconds
 settings.load_profile("asrc")
@@ -19,6 +20,8 @@ settings.load_profile("asrc")
 @pytest.fixture(scope="session")
 def checkpoint_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ASRC network of two small layers, trained for two epochs on permuted digits."""
+    from asrc_train.commands.train import train
+
     path = tmp_path_factory.mktemp("trained") / "model.pt"
     train(["--data", "digits", "--permute", "--hidden", "12", "9", "--epochs", "2", "--out", str(path)])
     return path
@@ -35,6 +38,8 @@ def trained(checkpoint_path: Path) -> Checkpoint:
 @pytest.fixture(scope="session")
 def exported(checkpoint_path: Path) -> Exported:
     """The same, as an integer network for loihi2."""
+    from asrc_export.export import export
+
     return export(checkpoint_path, "loihi2")
 
 

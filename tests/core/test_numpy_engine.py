@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 from strategies import cases
 
+from asrc_core.contract import interpreter as engine
+from asrc_core.contract.chain import chain
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.parity import first_difference
 from asrc_core.contract.random_network import random_network, with_spike_rate
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace
 from asrc_core.errors import InvalidData
-from asrc_export.engines import numpy as engine
 
 M = 2**23 - 1
 
@@ -26,8 +27,9 @@ def literal(network: IntegerNetwork, x: NDArray[np.int32]) -> Result:
     """docs/arithmetic.md with nothing but Python integers and loops."""
     batch, steps, _ = x.shape
     fed = [[[int(i) for i in x[b, t]] for t in range(steps)] for b in range(batch)]
+    made = chain(network)
     counts, traces = [], []
-    for layer in network.layers:
+    for layer in made.layers:
         n = layer.neurons
         w, r, bias = layer.feedforward.tolist(), layer.recurrent.tolist(), layer.bias.tolist()
         out = [[[0] * n for _ in range(steps)] for _ in range(batch)]
@@ -61,7 +63,7 @@ def literal(network: IntegerNetwork, x: NDArray[np.int32]) -> Result:
         counts.append(LayerCounts(int(spikes.sum()), ones * n, delivered * n, batch * steps * n, saturations))
         traces.append(LayerTrace(spikes, membrane))
         fed = out
-    readout = network.readout
+    readout = made.readout
     weights, bias = readout.weight.tolist(), readout.bias.tolist()
     y = np.zeros((steps, batch, readout.classes), np.int32)
     saturations = 0

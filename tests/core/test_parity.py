@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from asrc_core.contract import interpreter as engine
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.parity import first_difference, require_equal
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import LayerTrace, Result, Trace, joined
 from asrc_core.errors import ParityBroken
-from asrc_export.engines import numpy as engine
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from asrc_export.chip.energy import Events
 from asrc_export.chip.placement import Placement, place
 from asrc_export.chip.shape import of_network
 from asrc_export.engines import numpy as engine
-from asrc_export.report import costs
+from asrc_export.report.cost import energy as reported
 
 LOIHI1, LOIHI2 = target.load("loihi1"), target.load("loihi2")
 CMOS = target.load_baseline("cmos45nm")
@@ -32,7 +31,7 @@ def case() -> Case:
     x = np.random.default_rng(0).integers(0, 256, (SAMPLES, STEPS, 2))
     counts = engine.run(network, x).counts
     assert all(count.spikes for count in counts[:-1])
-    placed = place(of_network(network).layers, LOIHI1, "delay-line")
+    placed = place(of_network(network).layers, LOIHI1)
     assert len(placed.cores) > 1
     return network, counts, placed
 
@@ -103,10 +102,10 @@ def test_no_joule_and_no_second_is_given_for_a_target_without_published_ones(cas
     network, counts, placed = case
     assert energy.on_chip(network, counts, SAMPLES, LOIHI2, placed) is None
     assert energy.latency(network, counts, SAMPLES, STEPS, LOIHI2, placed) is None
-    content: dict[str, Any] = costs.energy_data(network, counts, SAMPLES, STEPS, LOIHI2)
-    assert content["targets_without_published_prices"] == ["loihi2"]
-    assert [each["basis"] for each in content["latency"]] == [None, "modelled"]
-    assert content["events_per_sample"][1]["spikes"] > 0
+    found = reported.of(network, counts, SAMPLES, STEPS, LOIHI2)
+    assert found.targets_without_published_prices == ("loihi2",)
+    assert [each.basis for each in found.latency] == [None, "modelled"]
+    assert found.events_per_sample[1].spikes > 0
 
 
 def test_a_users_constants_bring_joules(case: Case) -> None:
@@ -120,10 +119,10 @@ def test_a_users_constants_bring_joules(case: Case) -> None:
 
 def test_static_power_is_named_and_in_no_estimate(case: Case) -> None:
     network, counts, _ = case
-    content = costs.energy_data(network, counts, SAMPLES, STEPS, LOIHI2)
-    loihi2, loihi1 = content["static_power"]
-    assert (loihi2["low_w"], loihi2["high_w"]) == (0.232, 0.282)
-    assert loihi1["low_w"] is None  # no public figure
+    found = reported.of(network, counts, SAMPLES, STEPS, LOIHI2)
+    loihi2, loihi1 = found.static_power
+    assert (loihi2.low_w, loihi2.high_w) == (0.232, 0.282)
+    assert loihi1.low_w is None  # no public figure
 
 
 def test_a_step_takes_as_long_as_the_busiest_core_and_the_barrier(case: Case) -> None:
@@ -131,7 +130,7 @@ def test_a_step_takes_as_long_as_the_busiest_core_and_the_barrier(case: Case) ->
     found = energy.latency(network, counts, SAMPLES, STEPS, LOIHI1, placed)
     assert found is not None
     happened = energy.events(network, counts, SAMPLES)
-    sizes = {layer.name: layer.neurons for layer in network.layers} | {"readout": 10}
+    sizes = {layer.name: layer.neurons for layer in network.layers}
     load = {
         name: (each.feedforward_operations + each.recurrent_operations) / STEPS / sizes[name]
         for name, each in zip(sizes, happened, strict=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import shutil
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -19,17 +18,18 @@ from numpy.typing import NDArray
 from strategies import cases
 
 from asrc_core.contract.file import network_file
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.random_network import random_network
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export import float_network
 from asrc_export.commands import robustness as cli_robustness
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
 from asrc_export.export import Exported
-from asrc_export.robustness import faulty_links, formats, measure, perturbations
+from asrc_export.robustness import faulty_links, formats, measure, pairs, perturbations
 from asrc_export.robustness.perturbations import bit_flips
+from asrc_export.robustness.report import RobustnessReport
 from asrc_export.robustness.subject import Links, Subject
 from asrc_train import data
 from asrc_train.trained.checkpoint import Checkpoint
@@ -227,60 +227,60 @@ def test_missing_steps_are_zero_or_the_last_that_came(subject: Subject) -> None:
 
 
 @pytest.fixture(scope="module")
-def content(checkpoint_path: Path, exported: Exported) -> dict[str, Any]:
+def report(checkpoint_path: Path, exported: Exported) -> RobustnessReport:
     return measured(exported.path, checkpoint_path)
 
 
-def measured(path: Path, model: Path, seed: int = 0) -> dict[str, Any]:
+def measured(path: Path, model: Path, seed: int = 0) -> RobustnessReport:
     asked = measure.chosen(["dropped-spikes", "bit-flips"], None)
-    return measure.build(measure.contenders([path], [model]), asked, engine.run, limit=30, draws=2, seed=seed)
+    return measure.make(pairs.load([path], [model]), asked, engine.run, limit=30, draws=2, seed=seed)
 
 
-def test_the_seed_decides_every_draw(content: dict[str, Any], checkpoint_path: Path, exported: Exported) -> None:
-    assert measured(exported.path, checkpoint_path) == content
+def test_the_seed_decides_every_draw(report: RobustnessReport, checkpoint_path: Path, exported: Exported) -> None:
+    assert measured(exported.path, checkpoint_path) == report
     other = measured(exported.path, checkpoint_path, seed=1)
-    assert other["networks"] == content["networks"]
-    assert other["perturbations"] != content["perturbations"]
+    assert other.networks == report.networks
+    assert other.perturbations != report.perturbations
 
 
-def test_curves_begin_with_the_accuracy_of_the_unperturbed_networks(content: dict[str, Any]) -> None:
-    (network,) = content["networks"]
-    for panel in content["perturbations"]:
-        assert panel["levels"][0] == 0
-        assert [curve["version"] for curve in panel["curves"]] == ["deployed", "float"]
-        for curve in panel["curves"]:
-            assert curve["variant"] == "ASRC 16"
-            assert curve["mean"][0] == network["accuracy"][curve["version"]]
-            draws = np.array(curve["accuracy"])
-            np.testing.assert_allclose(draws.mean(axis=(0, 2)), curve["mean"])
-            np.testing.assert_allclose(draws[0].std(axis=1, ddof=1), curve["spread"])
-            assert curve["spread_over"] == "draws"
-            assert curve["mean_loss"] == pytest.approx(curve["mean"][0] - np.mean(curve["mean"][1:]))
+def test_curves_begin_with_the_accuracy_of_the_unperturbed_networks(report: RobustnessReport) -> None:
+    (network,) = report.networks
+    for panel in report.perturbations:
+        assert panel.levels[0] == 0
+        assert [curve.version for curve in panel.curves] == ["deployed", "float"]
+        for curve in panel.curves:
+            assert curve.variant == "ASRC 16"
+            assert curve.mean[0] == network.accuracy[curve.version]
+            draws = np.array(curve.accuracy)
+            np.testing.assert_allclose(draws.mean(axis=(0, 2)), curve.mean)
+            np.testing.assert_allclose(draws[0].std(axis=1, ddof=1), curve.spread)
+            assert curve.spread_over == "draws"
+            assert curve.mean_loss == pytest.approx(curve.mean[0] - np.mean(curve.mean[1:]))
 
 
 def test_without_checkpoints_the_integers_have_curves_of_their_own(exported: Exported) -> None:
     asked = measure.chosen(["stuck-at-1"], [0.5])
-    content = measure.build(measure.contenders([exported.path]), asked, engine.run, limit=10, draws=1)
-    (panel,) = content["perturbations"]
-    assert [curve["version"] for curve in panel["curves"]] == ["deployed"]
-    assert panel["levels"] == [0, 0.5]
-    assert panel["curves"][0]["spread"] is None
+    report = measure.make(pairs.load([exported.path]), asked, engine.run, limit=10, draws=1)
+    (panel,) = report.perturbations
+    assert [curve.version for curve in panel.curves] == ["deployed"]
+    assert panel.levels == (0, 0.5)
+    assert panel.curves[0].spread is None
     for suffix in (".svg", ".txt"):  # nothing to show a spread of
-        assert "±" not in formats.WRITERS[suffix](content)
+        assert "±" not in formats.WRITERS[suffix](report)
 
 
-def test_every_format_shows_what_was_measured(content: dict[str, Any], tmp_path: Path) -> None:
-    hostile = json.loads(json.dumps(content))
-    hostile["networks"][0]["file"] = "=<b>&|`"
+def test_every_format_shows_what_was_measured(report: RobustnessReport, tmp_path: Path) -> None:
+    (network,) = report.networks
+    hostile = report.model_copy(update={"networks": (network.model_copy(update={"file": "=<b>&|`"}),)})
     for suffix in formats.WRITERS:
         formats.write(hostile, tmp_path / f"curves{suffix}")
-    assert json.loads((tmp_path / "curves.json").read_text()) == hostile
+    assert RobustnessReport.model_validate_json((tmp_path / "curves.json").read_text()) == hostile
     drawing = (tmp_path / "curves.svg").read_text()
     ET.fromstring(drawing)
     page = (tmp_path / "curves.html").read_text()
     assert "<b>" not in page
     assert "<svg" in page
-    shown = f"{100 * content['perturbations'][0]['curves'][0]['mean'][1]:.1f} ±"
+    shown = f"{100 * report.perturbations[0].curves[0].mean[1]:.1f} ±"
     for suffix in (".txt", ".md", ".html"):
         text = (tmp_path / f"curves{suffix}").read_text()
         assert shown in text
@@ -292,7 +292,7 @@ def test_every_format_shows_what_was_measured(content: dict[str, Any], tmp_path:
     assert len(rows) == 2 * 2 * 6 * 2  # perturbations, versions, levels, draws
     assert rows[0]["network"].startswith("'=")
     assert {float(row["accuracy"]) for row in rows if row["level"] == "0.0"} == set(
-        content["networks"][0]["accuracy"].values()
+        report.networks[0].accuracy.values()
     )
 
 
@@ -304,14 +304,14 @@ def test_networks_of_a_variant_share_a_curve_and_spread_over_them(
     again = tmp_path / "again.pt"
     shutil.copy(checkpoint_path, again)
     made = export(again, "loihi2", tmp_path / "again.safetensors")
-    both = measure.contenders([exported.path, made.path])
+    both = pairs.load([exported.path, made.path])
     one = [replace(each, variant="both") for each in both]
     asked = measure.chosen(["zeroed-steps"], [0.5])
-    content = measure.build(one, asked, engine.run, limit=10, draws=1)
-    (curve,) = content["perturbations"][0]["curves"]
-    assert curve["networks"] == [0, 1]
-    assert curve["spread_over"] == "networks"
-    assert curve["spread"] == [0, 0]  # the same network twice, the same draws
+    report = measure.make(one, asked, engine.run, limit=10, draws=1)
+    (curve,) = report.perturbations[0].curves
+    assert curve.networks == (0, 1)
+    assert curve.spread_over == "networks"
+    assert curve.spread == (0, 0)  # the same network twice, the same draws
 
 
 def test_a_perturbation_is_a_file_and_its_name_is_the_files() -> None:
@@ -382,5 +382,5 @@ def test_the_command_prints_tables_or_writes_files(
     assert all(name in listed for name in perturbations.names())
 
 
-def test_what_a_perturbed_file_was_is_never_changed(exported: Exported, content: dict[str, Any]) -> None:
-    assert content["networks"][0]["network_sha256"] == network_file.fingerprint(network_file.load(exported.path))
+def test_what_a_perturbed_file_was_is_never_changed(exported: Exported, report: RobustnessReport) -> None:
+    assert report.networks[0].network_sha256 == network_file.fingerprint(network_file.load(exported.path))

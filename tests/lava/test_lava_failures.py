@@ -99,12 +99,13 @@ class TestOnLava:
 
     def test_an_actor_that_raises(self, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
         sabotage = (
-            "from asrc_lava import models, worker\n"
-            "step = models.PySkipNeurons.run_spk\n"
+            "from asrc_lava.graph import models\n"
+            "from asrc_lava.host import worker\n"
+            "step = models.PyNeurons.run_spk\n"
             "def run_spk(self):\n"
             "    if self._layer.name == 'layer1' and self.time_step == 50: raise ArithmeticError('the\\nsky fell')\n"
             "    step(self)\n"
-            "models.PySkipNeurons.run_spk = run_spk\n"
+            "models.PyNeurons.run_spk = run_spk\n"
             "worker.main()\n"
         )
         monkeypatch.setattr(run, "WORKER", ("-c", sabotage))
@@ -148,7 +149,7 @@ class TestOnLava:
         code = (
             "import numpy as np, os\n"
             "from asrc_core.contract.random_network import random_network\n"
-            "from asrc_lava import run\n"
+            "from asrc_lava.host import run\n"
             "network = random_network(0, widths=(6, 6), spans=(2, 3), steps=200)\n"
             "wait = lambda *_: input(print('under way'))\n"
             "run.run(network, np.ones((400, 200, 1), int), graph='single', progress=wait)\n"
@@ -178,7 +179,7 @@ def test_without_lava_a_sentence_says_what_to_install() -> None:
         "sys.meta_path.insert(0, Hidden())\n"
         "import numpy as np\n"
         "from asrc_core.contract.random_network import random_network\n"
-        "from asrc_lava import run\n"
+        "from asrc_lava.host import run\n"
         "from asrc_core.errors import BackendMissing\n"
         "network = random_network(0, widths=(2,), spans=(1,), steps=2)\n"
         "try: run.run(network, np.ones((1, 2, 1), int))\n"

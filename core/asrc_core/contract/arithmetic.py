@@ -14,7 +14,7 @@ _Number = TypeVar("_Number", bound=np.generic)
 
 
 def shift(a: Ints, exponent: int) -> Ints:
-    """A 2^e, rounded down: left shift for e >= 0, arithmetic right shift for e < 0."""
+    """`a 2^e`, rounded down: left shift for e >= 0, arithmetic right shift for e < 0."""
     return a << exponent if exponent >= 0 else a >> -exponent
 
 
@@ -41,7 +41,7 @@ def recalled(spikes: NDArray[np.generic], taps: Sequence[tuple[int, float]], dty
 
 
 def product(x: NDArray[np.generic], weights: NDArray[np.float64]) -> Ints:
-    """X @ weights of integers through the floating-point BLAS, which NumPy lacks for integers.
+    """`x @ weights` of integers through the floating-point BLAS, which NumPy lacks for integers.
 
     A valid network's partial sums are integers below 2^31, so double precision holds them exactly.
     """

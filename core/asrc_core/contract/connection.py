@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.neurons.kind import frozen
 from asrc_core.contract.numbers import (
     MAX_EXPONENT,
@@ -26,6 +25,7 @@ from asrc_core.contract.numbers import (
     Mapping,
 )
 from asrc_core.contract.ranges import Range
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidNetwork, SpanTooLong
 
 INPUT = "input"
@@ -106,43 +106,40 @@ def span(lag: int) -> tuple[Tap, ...]:
     return (Tap(lag, 1),)
 
 
-def require(
-    at: str, layer: str, connection: Connection, *, shape: tuple[int, int], sent: Range | None, before: bool
-) -> None:
+def require(layer: str, connection: Connection, *, shape: tuple[int, int], sent: Range | None, before: bool) -> None:
     """Raise InvalidNetwork or SpanTooLong unless the connection of that layer obeys the contract.
 
     ``shape``: that its neurons and its source ask for; ``sent``: range of what the source sends, None if nothing;
     ``before``: whether the source is computed before the layer within a step.
     """
-    described = f"the weights from '{connection.source}'"
+    at = f"layer '{layer}', connection from '{connection.source}'"
     if sent is None:
-        raise InvalidNetwork(at, f"'{connection.source}', from which it has a connection, sends nothing")
+        raise InvalidNetwork(at, f"'{connection.source}' is a readout and sends nothing")
     weights = connection.weights
     if weights.ndim != 2 or 0 in weights.shape:
-        raise InvalidNetwork(at, f"{described} have shape {weights.shape}, not two dimensions of at least 1")
+        raise InvalidNetwork(at, f"weights have shape {weights.shape}, not two dimensions of at least 1")
     if weights.shape != shape:
-        raise InvalidNetwork(at, f"{described} have shape {weights.shape}, which does not fit {shape}")
+        raise InvalidNetwork(at, f"weights have shape {weights.shape}, which does not fit neurons and source ({shape})")
     within(at, "weight bits", connection.weight_bits, 2, 8)
     off = WeightGrid(connection.weight_bits).count_off(weights)
     if off:
-        raise InvalidNetwork(at, f"{off} of {described} are not on the {connection.weight_bits}-bit grid")
-    within(at, f"the exponent of {described}", connection.exponent, -MAX_EXPONENT, MAX_EXPONENT)
+        raise InvalidNetwork(at, f"{off} weight(s) are not on the {connection.weight_bits}-bit grid")
+    within(at, "exponent", connection.exponent, -MAX_EXPONENT, MAX_EXPONENT)
     if connection.mapping not in MAX_SPAN:
         raise InvalidNetwork(at, f"mapping '{connection.mapping}' is neither of {', '.join(MAX_SPAN)}")
     if connection.delays is not None:
         _require_delays(at, connection, shape)
     else:
         _require_taps(at, connection, sent)
-    lags = connection.lags
-    if lags[0] < 0:
-        raise InvalidNetwork(at, f"its connection from '{connection.source}' has a lag of {lags[0]}, below 0")
-    if lags[0] < 1 and not before:
-        why = f"its connection from '{connection.source}' has a lag of {lags[0]}, and what is computed in the same step"
-        raise InvalidNetwork(at, f"{why} or later needs at least 1")
+    shortest = connection.lags[0]
+    if shortest < 0:
+        raise InvalidNetwork(at, f"a lag of {shortest} is below 0")
+    if shortest < 1 and not before:
+        raise InvalidNetwork(at, "a lag of 0 closes a circle without delay; what comes back needs at least 1")
     require_reach(layer, connection.longest_lag, connection.mapping, before=before)
     if connection.mapping == "delay-line" and connection.longest_lag and (sent.low < 0 or sent.high > 1):
-        why = f"'{connection.source}' sends numbers, and a delay line of 32 bits holds spikes"
-        raise InvalidNetwork(at, f"{why}; a lag of {connection.longest_lag} needs the synaptic-delay mapping")
+        why = f"'{connection.source}' sends numbers and a delay line holds spikes, so that a lag of"
+        raise InvalidNetwork(at, f"{why} {connection.longest_lag} needs the synaptic-delay mapping")
 
 
 def require_reach(layer: str, lag: int, mapping: Mapping, *, before: bool = False) -> None:
@@ -150,9 +147,9 @@ def require_reach(layer: str, lag: int, mapping: Mapping, *, before: bool = Fals
     limit = SYNAPTIC_DELAY_MAX if before and mapping == "synaptic-delay" else MAX_SPAN[mapping]
     if lag > limit:
         way_out = (
-            f"use --mapping synaptic-delay (up to {MAX_SPAN['synaptic-delay']})"
+            f"use `mapping='synaptic-delay'` (up to {MAX_SPAN['synaptic-delay']})"
             if mapping == "delay-line" and lag <= MAX_SPAN["synaptic-delay"]
-            else f"train with --kernel-length {limit} or less"
+            else f"train with `kernel_length={limit}` or less"
         )
         raise SpanTooLong(layer, lag, limit, mapping, way_out)
 
@@ -160,31 +157,30 @@ def require_reach(layer: str, lag: int, mapping: Mapping, *, before: bool = Fals
 def _require_delays(at: str, connection: Connection, shape: tuple[int, int]) -> None:
     assert connection.delays is not None
     if connection.delays.shape != shape:
-        why = f"the delays from '{connection.source}' have shape {connection.delays.shape}, which does not fit {shape}"
-        raise InvalidNetwork(at, why)
+        raise InvalidNetwork(at, f"delays have shape {connection.delays.shape}, which does not fit weights of {shape}")
     if connection.mapping != "synaptic-delay":
-        raise InvalidNetwork(at, "a delay for each synapse needs the synaptic-delay mapping, and this is delay-line")
+        why = "a delay for each synapse needs the synaptic-delay mapping"
+        raise InvalidNetwork(at, f"{why}, and this is {connection.mapping}")
     if connection.exponent < 0:
         # The floor of a sum is not the sum of floors, and chips shift what arrives with each delay by itself.
-        why = f"its connection from '{connection.source}' has a delay for each synapse"
-        raise InvalidNetwork(at, f"{why} and exponent {connection.exponent}, which is below 0")
+        raise InvalidNetwork(at, f"exponent {connection.exponent} is below 0, and each synapse has its own delay")
 
 
 def _require_taps(at: str, connection: Connection, sent: Range) -> None:
     if not connection.taps:
-        raise InvalidNetwork(at, f"its connection from '{connection.source}' has no lag")
+        raise InvalidNetwork(at, "it has neither taps nor a delay for each synapse")
     spans, weights = zip(*connection.taps, strict=True)
     if len(spans) == 1:
         if weights[0] != 1:
             raise InvalidNetwork(at, f"its one tap has weight {weights[0]}, where only 1 stands for the spike itself")
         return
     if len(spans) > MAX_TAPS:
-        raise InvalidNetwork(at, f"it has {len(spans)} tap(s) instead of none or 2 to {MAX_TAPS}")
+        raise InvalidNetwork(at, f"it has {len(spans)} taps, more than {MAX_TAPS}")
     if connection.mapping != "delay-line":
         why = f"it taps a delay line {len(spans)} times, which the {connection.mapping} mapping does not have"
         raise InvalidNetwork(at, why)
     if (sent.low, sent.high) != (0, 1):
-        raise InvalidNetwork(at, f"it taps '{connection.source}' {len(spans)} times, which does not send spikes")
+        raise InvalidNetwork(at, f"several taps need spikes, and '{connection.source}' sends numbers")
     if spans[0] < 1 or list(spans) != sorted(set(spans)):
         raise InvalidNetwork(at, f"its taps' spans {listed(spans)} do not ascend from 1 or more")
     if min(weights) < 1 or sum(weights) > MAX_MESSAGE:

@@ -203,7 +203,7 @@ def _checked(network: IntegerNetwork, place: int) -> Layer:
         raise InvalidNetwork(at, f"its neurons send up to {max(-kind.sends[0], kind.sends[1])}, beyond {MAX_MESSAGE}")
     if not layer.connections:
         raise InvalidNetwork(at, "nothing is connected to it")
-    count = layer.connections[0].weights.shape[0] if layer.connections[0].weights.ndim else 0
+    count = _rows(layer)
     for each in layer.connections:
         _check_connection(network, place, each, count)
     parameters = kind.checked(at, layer.neuron.parameters, count)
@@ -220,17 +220,19 @@ def _check_connection(network: IntegerNetwork, place: int, connection: Connectio
         known = ", ".join((INPUT, *network.names))
         raise InvalidNetwork(at, f"it has a connection from '{source}', which does not exist; there are {known}")
     from_place = network.place(source)
+    sent: Range | None
     if from_place < 0:
         size, sent = network.input.channels, network.input.range
     else:
         other = network.layers[from_place]
-        first = other.connections[0].weights if other.connections else np.zeros((0, 0))
-        size = int(first.shape[0]) if first.ndim else 0
-        sent_by = other.neuron.of_kind.sends
-        if sent_by is None:
-            raise InvalidNetwork(at, f"'{source}', from which it has a connection, is a readout and sends nothing")
-        sent = Range(*sent_by)
-    connections.require(at, layer.name, connection, shape=(count, size), sent=sent, before=from_place < place)
+        size, sent = _rows(other), other.neuron.sends
+    connections.require(layer.name, connection, shape=(count, size), sent=sent, before=from_place < place)
+
+
+def _rows(layer: Layer) -> int:
+    """Neurons of a layer that may not be valid."""
+    weights = layer.connections[0].weights if layer.connections else np.zeros(0)
+    return int(weights.shape[0]) if weights.ndim else 0
 
 
 def where(network: IntegerNetwork, place: int) -> str:

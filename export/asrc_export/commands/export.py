@@ -7,12 +7,16 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from asrc_core import extras
 from asrc_core.command import command_line
 from asrc_export.commands import import_network as cli_import
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from asrc_core.contract.connection import Connection
+    from asrc_core.contract.network import IntegerNetwork
+    from asrc_core.contract.neurons.kind import Parameters
     from asrc_export.export import Exported
 
 EXAMPLES = """\
@@ -46,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
         parser.error("argument --bits: auto needs a float network and samples")
     body = _show_target if options.show_target is not None else _export if options.check is None else _check
-    return command_line.run("asrc-export", lambda: body(options))
+    return command_line.run(parser, lambda: body(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,14 +102,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _export(options: argparse.Namespace) -> None:
+    if options.source and options.source[0] == "netx":
+        cli_import.import_integers(options)
+        return
+    extras.require("train")
+
     from asrc_core.command import progress
     from asrc_export.export import export
     from asrc_export.quantization.scales import PROVENANCE_KEY
 
-    if options.source and options.source[0] == "netx":
-        cli_import.bring_in_integers(options)
-        return
-    model = cli_import.bring_in(options) if options.source else options.model
+    model = cli_import.import_network(options) if options.source else options.model
     if options.nir:
         _write_nir(model, options)
     out, bits = options.out, _widths(model, options)
@@ -127,9 +133,9 @@ def _export(options: argparse.Namespace) -> None:
     if options.rounding_log:
         _print_rounding(exported)
     for finding in exported.findings:
-        print(f"note: {finding}")
+        command_line.say(f"note: {finding}")
     for silent in exported.firing:
-        print(f"{'warning' if silent.serious else 'note'}: {silent}")
+        command_line.say(f"{'warning' if silent.serious else 'note'}: {silent}")
     if PROVENANCE_KEY in exported.network.provenance:
         print("note: weights are rounded at the scales that the checkpoint was fine-tuned at")
     if options.finetune:
@@ -161,7 +167,7 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
     from asrc_core.command import progress
     from asrc_core.errors import InvalidSetting
     from asrc_export.chip import target
-    from asrc_export.quantization import bit_budget
+    from asrc_export.quantization.search import bit_budget
     from asrc_export.samples.dataset_samples import calibration_for
     from asrc_train.trained import freeze
 
@@ -193,7 +199,7 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
     from asrc_core.command import progress
     from asrc_export.chip import target
     from asrc_export.export import default_output
-    from asrc_export.quantization import finetune
+    from asrc_export.quantization.training import finetune
     from asrc_train.trained import checkpoint
     from asrc_train.training import training_progress
 
@@ -225,7 +231,7 @@ def _listed(bits: int | tuple[int, ...]) -> str:
 
 def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse.Namespace) -> None:
     from asrc_export.chip import target
-    from asrc_export.quantization import finetune
+    from asrc_export.quantization.training import finetune
 
     result = finetune.require_same_spikes(model, target.load(options.target), exported.network)
     spikes = sum(result.spikes_per_layer)
@@ -247,6 +253,7 @@ def print_layers(exported: Exported) -> None:
     """Print the table of the layers: shapes, formats, and how far each accumulator is from saturating."""
     from tabulate import tabulate
 
+    from asrc_core.contract.connection import NOW
     from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
     from asrc_core.contract.ranges import headroom_bits
 
@@ -264,19 +271,19 @@ def print_layers(exported: Exported) -> None:
         return headroom(observed[i].state.magnitude) if observed else "no data"
 
     def saturation(i: int) -> str:
-        if ranges[i].state.fits_state:
+        if not ranges[i].may_saturate:
             return "impossible"
         return f"possible ({observed[i].saturations} seen)" if observed else "possible"
 
     rows: list[tuple[object, ...]] = [
         (
             layer.name,
-            f"{layer.inputs} x {layer.neurons}",
-            ", ".join(f"{weight} x {span}" for span, weight in layer.taps) or layer.span,
-            layer.weight_bits,
-            f"{layer.feedforward_exponent} / {layer.recurrent_exponent}",
-            layer.threshold,
-            layer.decay,
+            f"{_fan_in(network, i)} x {layer.neurons}",
+            "; ".join(_lags(each) for each in layer.connections if each.taps != NOW),
+            ", ".join(dict.fromkeys(str(each.weight_bits) for each in layer.connections)),
+            " / ".join(str(each.exponent) for each in layer.connections),
+            _spread(layer.neuron.parameters, "threshold"),
+            _spread(layer.neuron.parameters, "decay") if layer.neuron.sends else "",
             sums(i),
             headroom(ranges[i].state.magnitude),
             seen(i),
@@ -284,23 +291,6 @@ def print_layers(exported: Exported) -> None:
         )
         for i, layer in enumerate(network.layers)
     ]
-    out = network.readout
-    last = len(rows)
-    rows.append(
-        (
-            out.name,
-            f"{out.inputs} x {out.classes}",
-            "",
-            out.weight_bits,
-            str(out.exponent),
-            "",
-            "",
-            sums(last),
-            headroom(ranges[last].state.magnitude),
-            seen(last),
-            saturation(last),
-        )
-    )
     headers = (
         "layer",
         "shape",
@@ -314,8 +304,36 @@ def print_layers(exported: Exported) -> None:
         "observed, bits",
         "saturation",
     )
-    print(f"{network.target}, {network.mapping}, {network.steps} steps, {network.synapses:,} synapses")
+    mappings = dict.fromkeys(each.mapping for layer in network.layers for each in layer.connections if each.taps != NOW)
+    where = " and ".join(mappings) or "no delays"
+    print(f"{network.target}, {where}, {network.steps} steps, {network.synapses:,} synapses")
     print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", *("right",) * 9, "left")))
+
+
+def _fan_in(network: IntegerNetwork, i: int) -> int:
+    """Inputs of a layer's neurons that come from before it."""
+    parts = zip(network.layers[i].connections, network.sources(i), strict=True)
+    return sum(each.inputs for each, source in parts if source == "before")
+
+
+def _lags(connection: Connection) -> str:
+    """A connection's span, its taps, or the ends of its delays."""
+    if connection.delays is not None:
+        return f"{connection.lags[0]} to {connection.longest_lag}"
+    if len(connection.taps) == 1:
+        return str(connection.longest_lag)
+    return ", ".join(f"{weight} x {span}" for span, weight in connection.taps)
+
+
+def _spread(parameters: Parameters, name: str) -> str:
+    """A parameter, or its ends where neurons differ; nothing if the kind has no such parameter."""
+    import numpy as np
+
+    if name not in parameters:
+        return ""
+    numbers = np.atleast_1d(parameters[name])
+    low, high = int(numbers.min()), int(numbers.max())
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _print_search(exported: Exported) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core import extras
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
 from asrc_core.errors import BackendFailed
-from asrc_export.onnx_model.graph import build, not_installed
+from asrc_export.onnx_model.graph import build
 from asrc_export.onnx_model.history import row_count
 from asrc_export.onnx_model.step import COUNTED
 
@@ -25,7 +26,7 @@ COPIED_CELLS = 2**25
 def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False) -> Result:
     """Run (B, T, channels) integer samples; (B, C) logits, counts and, if asked, the trace.
 
-    Raises InvalidData when the samples do not fit the network's input, BackendMissing without onnx and onnxruntime,
+    Raises InvalidData when the samples do not fit the network's input, ExtraMissing without onnx and onnxruntime,
     BackendFailed when the runtime refuses.
     """
     samples = checked_input(network, x)
@@ -49,10 +50,8 @@ def _chunk(network: IntegerNetwork, steps: int, trace: bool) -> int:
 
 
 def _session(network: IntegerNetwork, trace: bool) -> Any:
-    try:
+    with extras.importing():
         import onnxruntime
-    except ImportError as error:
-        raise not_installed(error) from error
     model = build(network, trace=trace).SerializeToString()
     return _sentence(onnxruntime.InferenceSession, model, providers=["CPUExecutionProvider"])
 
@@ -63,7 +62,7 @@ def _sentence(call: Any, *arguments: Any, **options: Any) -> Any:
         return call(*arguments, **options)
     except Exception as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BackendFailed("onnx", why, "run with --backend native") from error
+        raise BackendFailed("onnx", why, "the native engine gives the same integers") from error
 
 
 def _result(

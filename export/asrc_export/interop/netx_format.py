@@ -17,10 +17,10 @@ Facts of lava-dl 0.6.0 on lava-nc 0.10.0, and of lava-dl's last public commit (d
 
 from __future__ import annotations
 
+from asrc_core import extras
 from asrc_core.contract.arithmetic import shift
 from asrc_core.contract.numbers import Ints
-from asrc_core.contract.grid import WeightGrid
-from asrc_core.errors import BackendMissing
+from asrc_core.contract.rounding.grid import WeightGrid
 
 SHIFT = 6
 """The activation shift, and the exponents of threshold and bias."""
@@ -61,10 +61,5 @@ def contracted(weights: Ints) -> tuple[Ints, int]:
 
 
 def require_h5py() -> None:
-    """Raise BackendMissing unless HDF5 files can be read and written."""
-    try:
-        import h5py  # noqa: F401
-    except ImportError as error:
-        raise BackendMissing(
-            "netx", "the package h5py is not installed", "pip install 'asrc-toolchain[netx]'"
-        ) from error
+    """Raise ExtraMissing unless HDF5 files can be read and written."""
+    extras.require("netx")

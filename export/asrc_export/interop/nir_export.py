@@ -40,13 +40,15 @@ def save(model: str | Path, path: str | Path, *, lossy: bool = False) -> list[st
     """Write a checkpoint's frozen network as NIR; returns what readers other than ours will not see.
 
     Raises InvalidSetting if there is such a thing and ``lossy`` is not given, and for layers with several spans;
-    UnreadableFile, NonFiniteWeights, UnwritableOutput, BackendMissing.
+    UnreadableFile, NonFiniteWeights, UnwritableOutput, ExtraMissing.
     """
     frozen = freeze_file(model)
     lost = losses(frozen)
     if lost and not lossy:
         listed = "; ".join(lost)
-        raise InvalidSetting("--nir", f"NIR cannot say all of this network: {listed}; --lossy writes it all the same")
+        raise InvalidSetting(
+            "NIR graph", f"it cannot say all of this network: {listed}; `lossy=True` writes it all the same"
+        )
     nir_file.write(to_graph(frozen), path)
     return lost
 
@@ -63,11 +65,11 @@ def losses(frozen: FrozenNetwork) -> list[str]:
 
 
 def to_graph(frozen: FrozenNetwork) -> nir.NIRGraph:
-    """The graph of the module's docstring. Raises BackendMissing, and InvalidSetting for layers with several spans."""
+    """The graph of the module's docstring. Raises ExtraMissing, and InvalidSetting for layers with several spans."""
     tapped = [layer.name for layer in frozen.layers if layer.taps and layer.recurrent.any()]
     if tapped:
         raise InvalidSetting(
-            "--nir", f"{', '.join(tapped)} hear several spans at once, and the graph has one delay a layer"
+            "NIR graph", f"{', '.join(tapped)} hear several spans at once, and the graph has one delay a layer"
         )
     nir = nir_file.package()
     channels = np.array([frozen.channels])

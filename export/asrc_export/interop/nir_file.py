@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from asrc_core.errors import AsrcError, BackendMissing, UnreadableFile
+from asrc_core import extras
+from asrc_core.errors import AsrcError, UnreadableFile
 from asrc_core.files.atomic import replacing
 
 if TYPE_CHECKING:
@@ -29,11 +30,9 @@ _OF_ANY_SHAPE = {"type", "w_in"}
 
 
 def package() -> Any:
-    """The module `nir`. Raises BackendMissing with the line that installs it."""
-    try:
+    """The module `nir`. Raises ExtraMissing with the line that installs it."""
+    with extras.importing("nir"):
         import nir
-    except ImportError as error:
-        raise BackendMissing("nir", str(error), "pip install 'asrc-toolchain[nir]'") from error
     return nir
 
 
@@ -47,7 +46,7 @@ def read(path: str | Path) -> nir.NIRGraph:
     """Read a graph, its shapes not yet checked against one another.
 
     Raises UnreadableFile for what is no NIR file, is damaged, larger than MAX_BYTES, holds objects or links, a node
-    of a type that NIR lacks or with parameters of mixed shape (the node is named); BackendMissing.
+    of a type that NIR lacks or with parameters of mixed shape (the node is named); ExtraMissing.
     """
     nir = package()
     import h5py

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asrc_core import __version__
+from asrc_core import __version__, extras
 from asrc_core.contract.file.network_file import contract_version, manifest
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.errors import BackendMissing, InvalidNetwork
+from asrc_core.errors import InvalidNetwork
 from asrc_core.files.atomic import replacing
 from asrc_export.onnx_model.history import message_type, row_count
 from asrc_export.onnx_model.nodes import Nodes, Port
@@ -33,7 +33,7 @@ MAX_BYTES = 2**31 - 2**27
 def save(network: IntegerNetwork, path: str | Path) -> None:
     """Write the network as an ONNX model; the file at ``path`` is replaced only once the new one is whole.
 
-    Raises BackendMissing without the onnx package, InvalidNetwork for weights beyond 2 GiB, UnwritableOutput.
+    Raises ExtraMissing without the onnx package, InvalidNetwork for weights beyond 2 GiB, UnwritableOutput.
     """
     model = build(network)
     with replacing(path) as temporary:
@@ -53,12 +53,10 @@ def build(network: IntegerNetwork, *, trace: bool = False) -> ModelProto:
     synapse are there once for every lag that occurs. The metadata's key `asrc` is the manifest; `permutation`, if the
     network has one, the JSON list of the order in which a sample's steps are fed.
 
-    Raises BackendMissing, and InvalidNetwork for weights beyond the 2 GiB of an ONNX file.
+    Raises ExtraMissing, and InvalidNetwork for weights beyond the 2 GiB of an ONNX file.
     """
-    try:
+    with extras.importing():
         from onnx import helper
-    except ImportError as error:
-        raise not_installed(error) from error
     size = weight_bytes(network)
     if size > MAX_BYTES:
         raise InvalidNetwork("weights", f"they would take {size} bytes, which exceed the 2 GiB an ONNX file can hold")
@@ -116,12 +114,6 @@ def _over_time(network: IntegerNetwork, trace: bool) -> GraphProto:
         ],
         main.initializers,
     )
-
-
-def not_installed(error: ImportError) -> BackendMissing:
-    """What to raise when onnx or onnxruntime cannot be imported."""
-    why = f"package '{error.name or 'onnx'}' is not installed"
-    return BackendMissing("onnx", why, "install it with: pip install 'asrc-toolchain[onnx]'")
 
 
 def _description(network: IntegerNetwork) -> str:

@@ -18,40 +18,40 @@ Operations and updates are for one sample, biases are no operations, and a zero 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from asrc_core.contract.arithmetic import recalled
 from asrc_core.contract.network import IntegerNetwork
 from asrc_export.engines.select import Run
-from asrc_export.report.drift import Spikes
+from asrc_export.report.behaviour.spike_differences import Spikes
+from asrc_export.report.part import MeanOperations, MeanUpdates, Part, Share, Unit
 from asrc_train.data.dataset import Samples
-from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenNetwork, freeze
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # they load torch, which drawing a report from its JSON does not need
     from asrc_export.report.neurobench_model import SteppedNetwork
-
-MAX_CELLS = 2**20
-"""NeuroBench keeps every (step, sample, neuron) cell of a batch; samples beyond this many cells are left out."""
-ABSENT = "not computed: the neurobench package is not installed (pip install 'asrc-toolchain[neurobench]')"
+    from asrc_train.trained.checkpoint import Checkpoint
+    from asrc_train.trained.freeze import FrozenNetwork
 
 
-@dataclass(frozen=True)
-class Metrics:
-    """Operations and updates for one sample; the footprint in bytes, of the float network only."""
+class Metrics(Part):
+    """NeuroBench's metrics by NeuroBench's definitions; operations and updates for one sample."""
 
-    connection_sparsity: float
-    activation_sparsity: float
-    effective_macs: float
-    effective_acs: float
-    dense: float
-    membrane_updates: float
-    footprint: int | None = None
+    connection_sparsity: Share = Field(description="Share of weights that are zero.")
+    activation_sparsity: Share = Field(description="Share of (step, sample, neuron) cells without a spike.")
+    effective_macs: MeanOperations = Field(
+        description="Active inputs times non-zero weights, in steps with graded inputs."
+    )
+    effective_acs: MeanOperations = Field(description="The same in steps whose inputs are all -1, 0 or 1.")
+    dense: MeanOperations = Field(description="Every weight at every step.")
+    membrane_updates: MeanUpdates = Field(description="Cells whose membrane is not what it was a step before.")
+    footprint: Annotated[int, Field(ge=0), Unit("byte")] | None = Field(
+        description="Bytes of the float32 parameters; null for the deployed network."
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,32 +60,6 @@ class Connection:
 
     weight: NDArray[np.generic]
     fed: NDArray[np.generic]
-
-
-def section(network: IntegerNetwork, trained: Checkpoint, x: Samples, engine: Run) -> dict[str, Any]:
-    """The report's key `neurobench`: the package's metrics of the float network (hard-max spans), and for the float and
-    the deployed network what we count by the same definitions; on the first samples of x (n, T, channels).
-    """
-    try:
-        installed = version("neurobench")
-        version("snntorch")
-    except PackageNotFoundError:
-        return {"available": False, "why": ABSENT}
-    from asrc_export.report import neurobench_model
-
-    samples = x[: max(1, MAX_CELLS // (x.shape[1] * sum(layer.neurons for layer in network.layers)))]
-    frozen = freeze(trained)
-    on_float = measured(neurobench_model.of_float(frozen), samples * frozen.scale, footprint=True)
-    return {
-        "available": True,
-        "version": installed,
-        "samples": len(samples),
-        "float": asdict(on_float),
-        "own_counts": {
-            "float": asdict(counted_on_float(frozen, trained, samples)),
-            "deployed": asdict(counted_on_integers(network, samples, engine)),
-        },
-    }
 
 
 def measured(model: SteppedNetwork, x: NDArray[np.float64], *, footprint: bool = False) -> Metrics:

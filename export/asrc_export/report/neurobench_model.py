@@ -19,10 +19,10 @@ from snntorch import SpikingNeuron
 from torch import Tensor, nn
 
 from asrc_core.contract.arithmetic import accumulate, fire, shift
-from asrc_core.contract.connection import Tap
-from asrc_core.contract.numbers import Ints
 from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.connection import Tap
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Ints
 from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap
 
 Fire = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -47,7 +47,7 @@ class Neurons(SpikingNeuron):  # type: ignore[misc]
 
 
 class SteppedLayer(nn.Module):
-    """W, U and the neurons, called once a step; ``taps`` says how many steps back U hears, and how loud."""
+    """W, U and the neurons, called once a step; ``taps`` says how many steps back U taps, and with what weight."""
 
     def __init__(
         self, feedforward: nn.Linear, recurrent: nn.Linear, taps: Sequence[Tap | WeightedTap], rule: Fire

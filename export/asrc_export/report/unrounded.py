@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX
 from asrc_core.contract.chain import Readout, SkipLayer
 from asrc_core.contract.network import IntegerNetwork
-from asrc_export.report.drift import Spikes
+from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX
+from asrc_export.report.behaviour.spike_differences import Spikes
 from asrc_train.trained.freeze import Floats
 
 

@@ -14,17 +14,21 @@ MORE = "asrc_kinds"
 """A namespace package: folders of this name, without an `__init__.py`, on Python's path."""
 
 
+OWN = choices.names(__path__, besides=("kind",))
+"""The kinds that come with the package."""
+
+
 def names() -> list[str]:
     """All kinds, by their files."""
-    return sorted({*choices.names(__path__, besides=("kind",)), *choices.names(_more())})
+    return sorted({*OWN, *choices.names(folders())})
 
 
 @cache
 def kind(name: str) -> Kind:
     """The kind of that name, its file's name with "-" for "_". Raises UnknownName."""
-    if name in choices.names(__path__, besides=("kind",)):
+    if name in OWN:
         package = __name__
-    elif name in choices.names(_more()):
+    elif name in choices.names(folders()):
         package = MORE
     else:
         raise UnknownName("kind of neuron", name, names())
@@ -32,6 +36,7 @@ def kind(name: str) -> Kind:
     return made
 
 
-def _more() -> list[str]:
+def folders() -> list[str]:
+    """Folders that hold further kinds, in the order of Python's path."""
     found = importlib.util.find_spec(MORE)
     return [] if found is None or found.submodule_search_locations is None else list(found.submodule_search_locations)

@@ -26,6 +26,7 @@ from asrc_core.contract.neurons.kind import (
 from asrc_core.contract.neurons.lif import decay, settled
 from asrc_core.contract.numbers import DECAY_ONE, MAX_TABLE, STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
+from asrc_core.contract.rounding.constants import bias, kept
 
 MAX_TIME_WEIGHT = 127
 
@@ -54,7 +55,7 @@ def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> 
     if weights is None:
         return Step(after, None, y)
     z = o.saturate(o.add(state["z"], o.mul(o.table(state["step"], weights), y)))
-    return Step({**after, "z": z, "step": o.min(o.add(state["step"], 1), len(weights) - 1)}, None, z)
+    return Step({**after, "z": z, "step": o.min(o.add(state["step"], 1), weights.size - 1)}, None, z)
 
 
 def invariant(p: Parameters, low: Ints, high: Ints) -> Mapping[str, Bounds]:
@@ -111,4 +112,5 @@ KIND = Kind(
     invariant=invariant,
     registers=registers,
     unsaturated=unsaturated,
+    constants={"bias": bias(), "decay_factor": kept("decay"), "current_decay_factor": kept("current_decay")},
 )

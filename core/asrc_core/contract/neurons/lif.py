@@ -21,9 +21,11 @@ from asrc_core.contract.neurons.kind import (
     Number,
     Parameters,
     Step,
+    shifted,
 )
 from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
+from asrc_core.contract.rounding.constants import bias, kept, named, threshold
 
 THRESHOLD = Number(1, STATE_MAX)
 RESET = Choice(("soft", "hard"))
@@ -43,7 +45,7 @@ def fire(o: Operations, p: Parameters, v: Value, current: Value) -> tuple[Value,
 
 
 def decay(o: Operations, v: Value, d: int | Ints) -> Value:
-    """V (4096 - d) / 4096, rounded toward zero: the chip's 12-bit decay."""
+    """`v (4096 - d) / 4096`, rounded toward zero: the chip's 12-bit decay."""
     return o.toward_zero(o.mul(v, DECAY_ONE - d), 12)
 
 
@@ -93,4 +95,11 @@ KIND = Kind(
     step=step,
     invariant=invariant,
     registers=registers,
+    constants={
+        "bias": bias(),
+        "threshold": threshold(),
+        "decay_factor": kept("decay"),
+        "reset": named("reset"),
+    },
+    at_scale=shifted,
 )

@@ -44,27 +44,27 @@ class IntervalOperations:
     unsaturated: list[Interval] = field(default_factory=list)
 
     def add(self, a: Value, b: Value) -> Interval:
-        """A + b."""
+        """`a + b`."""
         return self._made("add", a, b)
 
     def sub(self, a: Value, b: Value) -> Interval:
-        """A - b."""
+        """`a - b`."""
         return self._made("sub", a, b)
 
     def mul(self, a: Value, b: Value) -> Interval:
-        """A b."""
+        """`a b`."""
         return self._made("mul", a, b)
 
     def shl(self, a: Value, k: Shift) -> Interval:
-        """A 2^k."""
+        """`a 2^k`."""
         return self._made("mul", a, np.int64(1) << np.asarray(k, np.int64))
 
     def floor(self, a: Value, k: Shift) -> Interval:
-        """A / 2^k, rounded down."""
+        """`floor(a / 2^k)`."""
         return self._made("floor", a, k)
 
     def toward_zero(self, a: Value, k: Shift) -> Interval:
-        """sign(a) floor(|a| / 2^k)."""
+        """`sign(a) floor(abs(a) / 2^k)`: rounded toward zero."""
         return self._made("toward_zero", a, k)
 
     def saturate(self, a: Value, bits: int = 24) -> Interval:
@@ -93,19 +93,19 @@ class IntervalOperations:
         return self._made("max", a, b)
 
     def not_(self, a: Value) -> Interval:
-        """1 - a."""
+        """`1 - a`."""
         return self._made("not", a)
 
     def select(self, condition: Value, a: Value, b: Value) -> Interval:
-        """A where the condition holds, else b."""
+        """`a` where the condition holds, else `b`."""
         return self._made("select", condition, a, b)
 
     def push(self, word: Value, bit: Value) -> Interval:
-        """(2 word + bit) mod 2^32."""
+        """`(2 word + bit) mod 2^32`."""
         return self._made("push", word, bit)
 
     def mask(self, word: Value, k: Shift) -> Interval:
-        """Word mod 2^k."""
+        """`word mod 2^k`."""
         return self._made("mask", word, k)
 
     def table(self, index: Value, entries: Ints) -> Interval:

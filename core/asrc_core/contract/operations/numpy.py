@@ -17,27 +17,27 @@ class NumpyOperations:
         self.saturations = 0
 
     def add(self, a: Value, b: Value) -> Value:
-        """A + b."""
+        """`a + b`."""
         return a + b
 
     def sub(self, a: Value, b: Value) -> Value:
-        """A - b."""
+        """`a - b`."""
         return a - b
 
     def mul(self, a: Value, b: Value) -> Value:
-        """A b."""
+        """`a b`."""
         return a * b
 
     def shl(self, a: Value, k: Shift) -> Value:
-        """A 2^k."""
+        """`a 2^k`."""
         return a << k
 
     def floor(self, a: Value, k: Shift) -> Value:
-        """A / 2^k, rounded down."""
+        """`floor(a / 2^k)`."""
         return a >> k
 
     def toward_zero(self, a: Value, k: Shift) -> Value:
-        """sign(a) floor(|a| / 2^k)."""
+        """`sign(a) floor(abs(a) / 2^k)`: rounded toward zero."""
         return np.sign(a) * (np.abs(a) >> k)
 
     def saturate(self, a: Value, bits: int = 24) -> Value:
@@ -68,21 +68,21 @@ class NumpyOperations:
         return a | b
 
     def not_(self, a: Value) -> Value:
-        """1 - a."""
+        """`1 - a`."""
         return 1 - a
 
     def select(self, condition: Value, a: Value, b: Value) -> Value:
-        """A where the condition holds, else b."""
+        """`a` where the condition holds, else `b`."""
         return np.where(condition, a, b)
 
     def push(self, word: Value, bit: Value) -> Value:
-        """(2 word + bit) mod 2^32."""
+        """`(2 word + bit) mod 2^32`."""
         return ((word << 1) | bit) & (2**32 - 1)
 
     def mask(self, word: Value, k: Shift) -> Value:
-        """Word mod 2^k."""
+        """`word mod 2^k`."""
         return word & ((np.int64(1) << k) - 1)
 
     def table(self, index: Value, entries: Ints) -> Any:
-        """entries[index]."""
+        """`entries[index]`."""
         return entries[index]

@@ -20,25 +20,25 @@ class Operations(Protocol):
     """One method for each operation, named as in docs/arithmetic.md. Comparisons and logic give 0 or 1."""
 
     def add(self, a: Value, b: Value) -> Value:
-        """A + b."""
+        """`a + b`."""
 
     def sub(self, a: Value, b: Value) -> Value:
-        """A - b."""
+        """`a - b`."""
 
     def mul(self, a: Value, b: Value) -> Value:
-        """A b."""
+        """`a b`."""
 
     def shl(self, a: Value, k: Shift) -> Value:
-        """A 2^k."""
+        """`a 2^k`."""
 
     def floor(self, a: Value, k: Shift) -> Value:
-        """A / 2^k, rounded down: an arithmetic right shift."""
+        """`floor(a / 2^k)`: an arithmetic right shift."""
 
     def toward_zero(self, a: Value, k: Shift) -> Value:
-        """sign(a) floor(|a| / 2^k)."""
+        """`sign(a) floor(abs(a) / 2^k)`: rounded toward zero."""
 
     def saturate(self, a: Value, bits: int = 24) -> Value:
-        """min(max(a, -M), M) with M = 2^(bits - 1) - 1; each entry that it changes is counted."""
+        """`min(max(a, -M), M)` with `M = 2^(bits - 1) - 1`; each entry that it changes is counted."""
 
     def min(self, a: Value, b: Value) -> Value:
         """The smaller one."""
@@ -56,16 +56,16 @@ class Operations(Protocol):
         """1 where one of the conditions holds, else 0."""
 
     def not_(self, a: Value) -> Value:
-        """1 - a, for a condition."""
+        """`1 - a`, for a condition."""
 
     def select(self, condition: Value, a: Value, b: Value) -> Value:
-        """A where the condition holds, else b."""
+        """`a` where the condition holds, else `b`."""
 
     def push(self, word: Value, bit: Value) -> Value:
-        """(2 word + bit) mod 2^32: the word of the last 32 spikes takes in one more."""
+        """`(2 word + bit) mod 2^32`: the word of the last 32 spikes takes in one more."""
 
     def mask(self, word: Value, k: Shift) -> Value:
-        """Word mod 2^k: its latest k spikes, 0 <= k <= 32."""
+        """`word mod 2^k`: its latest k spikes, 0 <= k <= 32."""
 
     def table(self, index: Value, entries: Ints) -> Value:
-        """entries[index], the index provably one of them."""
+        """`entries[index]`, the index provably one of them."""
