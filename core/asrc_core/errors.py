@@ -66,7 +66,7 @@ class TrainingDiverged(AsrcError):
     def __init__(self, epoch: int, tensor: str, kept: Path | None) -> None:
         rest = f"the last good checkpoint is kept in '{kept}'" if kept else "no epoch was finished before"
         super().__init__(
-            f"training diverged in epoch {epoch}: '{tensor}' is no longer finite; {rest}; lower --learning-rate."
+            f"training diverged in epoch {epoch}: '{tensor}' is no longer finite; {rest}; lower `learning_rate`."
         )
 
 

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from asrc_core.contract.connection import INPUT
-from asrc_core.contract.constants import UNROUNDED
 from asrc_core.contract.network import Neuron
+from asrc_core.contract.rounding.constants import UNROUNDED
 from asrc_export.quantization.training.torch_network import (
     TorchArithmetic,
     TorchConnection,

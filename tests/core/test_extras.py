@@ -88,7 +88,7 @@ def test_a_command_tells_an_import_that_fails_in_a_sentence(
     def body() -> None:
         import jinja2  # noqa: F401
 
-    assert command_line.run("asrc-report", body) == 1
+    assert command_line.run(command_line.parser("asrc-report", "", ""), body) == 1
     assert capsys.readouterr().err == (
         "asrc-report: package 'jinja2' is not installed; install it with: pip install 'asrc-toolchain[report]'.\n"
     )
@@ -99,4 +99,4 @@ def test_a_fault_of_our_own_imports_is_not_taken_for_a_missing_extra() -> None:
         from asrc_core import no_such_name  # type: ignore[attr-defined]  # noqa: F401
 
     with pytest.raises(ImportError, match="no_such_name"):
-        command_line.run("asrc-sim", body)
+        command_line.run(command_line.parser("asrc-sim", "", ""), body)

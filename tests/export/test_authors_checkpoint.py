@@ -360,7 +360,7 @@ def test_their_file_is_read_without_running_anything_in_it(tmp_path: Path) -> No
 
 def test_input_that_nothing_settles_is_asked_for(tmp_path: Path) -> None:
     given = theirs(tmp_path)
-    with pytest.raises(InvalidSetting, match=r"--input-maximum.*--data"):
+    with pytest.raises(InvalidSetting, match=r"`input_maximum`.*`data`"):
         given.read(Feed())
     with pytest.raises(InvalidData, match="'digits': its channels are 1, the network's 3"):
         given.read(Feed("digits"))

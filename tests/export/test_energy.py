@@ -31,7 +31,7 @@ def case() -> Case:
     x = np.random.default_rng(0).integers(0, 256, (SAMPLES, STEPS, 2))
     counts = engine.run(network, x).counts
     assert all(count.spikes for count in counts[:-1])
-    placed = place(of_network(network).layers, LOIHI1, "delay-line")
+    placed = place(of_network(network).layers, LOIHI1)
     assert len(placed.cores) > 1
     return network, counts, placed
 
@@ -130,7 +130,7 @@ def test_a_step_takes_as_long_as_the_busiest_core_and_the_barrier(case: Case) ->
     found = energy.latency(network, counts, SAMPLES, STEPS, LOIHI1, placed)
     assert found is not None
     happened = energy.events(network, counts, SAMPLES)
-    sizes = {layer.name: layer.neurons for layer in network.layers} | {"readout": 10}
+    sizes = {layer.name: layer.neurons for layer in network.layers}
     load = {
         name: (each.feedforward_operations + each.recurrent_operations) / STEPS / sizes[name]
         for name, each in zip(sizes, happened, strict=True)

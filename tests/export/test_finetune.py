@@ -269,7 +269,7 @@ def test_a_checkpoint_whose_samples_are_not_at_hand_is_refused_before_training(
 
 
 def test_bits_that_the_target_lacks_are_refused_before_training(checkpoint_path: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidSetting, match="--bits"):
+    with pytest.raises(InvalidSetting, match="`bits`"):
         finetune.finetune(checkpoint_path, "loihi2", tmp_path / "q.pt", epochs=1, bits=9)
     with pytest.raises(RulesBroken):
         finetune.finetune(checkpoint_path, "loihi1", tmp_path / "q.pt", epochs=1, bits=7)

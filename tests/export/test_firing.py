@@ -56,14 +56,14 @@ def test_a_dead_layer_comes_first_and_is_named_with_a_way_out() -> None:
     assert [(each.layer, each.kind) for each in listed] == [("layer1", "dead-layer"), ("layer0", "silent")]
     assert listed[0].serious
     assert "layer 'layer1': all neurons never fire, the layer is dead" in str(listed[0])
-    assert "--learning-rate" in str(listed[0])
+    assert "`learning_rate`" in str(listed[0])
 
 
 def test_what_rounding_did_is_told_from_what_training_did() -> None:
     alive, dead = layer([1, 0], [2, 1]), layer([0, 0], [0, 0])
-    assert "--bits" in str(found(dead, alive)["dead-layer"])
+    assert "`bits`" in str(found(dead, alive)["dead-layer"])
     assert "(0 before export)" in str(found(dead, alive)["dead-layer"])
-    assert "--learning-rate" in str(found(dead, dead)["dead-layer"])
+    assert "`learning_rate`" in str(found(dead, dead)["dead-layer"])
     assert "none of them after export" in str(found(alive, dead)["dead-layer"])
     assert not found(alive, dead)["dead-layer"].serious
 
@@ -109,7 +109,9 @@ def test_an_export_with_a_dead_layer_warns_by_name_with_a_way_out(
     assert "layer 'layer1': all neurons never fire, the layer is dead (9 before export)" in warning
     assert "train longer" in warning
     assert cli_check.main([str(out), "--engine", "numpy"]) == 0
-    assert "warning: layer 'layer1': all neurons never fire" in capsys.readouterr().out
+    warned = capsys.readouterr().out
+    assert "warning: layer 'layer1': all neurons never fire" in warned
+    assert "a higher --learning-rate or a lower threshold, or start from another --seed" in warned
 
 
 def test_the_report_of_a_dead_layer_says_so_first_and_in_a_table(dead: Path, tmp_path: Path) -> None:

@@ -277,7 +277,7 @@ def test_a_file_of_snntorch_fires_as_snntorch_does(tmp_path: Path) -> None:
                 frame = layer(linear(frame))
                 expected[i].append(frame.numpy().copy())
                 assert layer.mem.max() <= 1  # beyond twice the threshold its "no delay" resets twice
-    with pytest.raises(InvalidSetting, match=r"cycle without a Delay.*--loop-span 1"):
+    with pytest.raises(InvalidSetting, match=r"cycle without a Delay.*`loop_span=1`"):
         imported(graph, tmp_path, Feed(steps=40, maximum=1), dt=1e-4, reset="soft")
     found = imported(graph, tmp_path, Feed(steps=40, maximum=1), dt=1e-4, reset="soft", loop_span=1)
     for mine, theirs in zip(spikes(found, x), expected, strict=True):
@@ -486,11 +486,11 @@ def test_weights_beyond_single_precision_are_counted_by_tensor(tmp_path: Path) -
 
 
 def test_the_time_step_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSetting, match=r"--dt: NIR states time constants and no time step"):
+    with pytest.raises(InvalidSetting, match=r"`dt`: NIR states time constants and no time step"):
         imported(chain(affine(3, 3), lif(3)), tmp_path, dt=None)
-    with pytest.raises(InvalidSetting, match=r"--dt: -1\.0 is not a positive number"):
+    with pytest.raises(InvalidSetting, match=r"`dt`: -1\.0 is not a positive number"):
         imported(chain(affine(3, 3), lif(3)), tmp_path, dt=-1.0)
-    with pytest.raises(InvalidSetting, match="--input-scale: nan is not a positive number"):
+    with pytest.raises(InvalidSetting, match="`input_scale`: nan is not a positive number"):
         imported(chain(affine(3, 3), lif(3)), tmp_path, Feed(None, 3, 1, float("nan")))
 
 

@@ -15,8 +15,8 @@ from asrc_core.errors import RulesBroken
 from asrc_export.chip import placement, target, traffic
 from asrc_export.chip.bound import fewest_cores, lower_bound
 from asrc_export.chip.placement import Placement, place
-from asrc_export.chip.shape import LayerShape, NetworkShape, of_network, of_recipe
-from asrc_export.chip.target import Quantity, Target, delay_bits
+from asrc_export.chip.shape import LayerShape, NetworkShape, chain, delay_bits, mapped, of_network, of_recipe
+from asrc_export.chip.target import Quantity, Target
 from asrc_train import data
 from asrc_train.settings import config, recipe
 
@@ -34,10 +34,15 @@ PAPER = {  # hidden widths, channels, classes, span: the paper's tables 3 and 5
 }
 
 
-def layers(hidden: tuple[int, ...], channels: int, classes: int, span: int, bits: int = 8) -> tuple[LayerShape, ...]:
-    fan_ins = (channels, *hidden)
-    made = [LayerShape(f"layer{i}", fan_ins[i], width, span, bits) for i, width in enumerate(hidden)]
-    return (*made, LayerShape("readout", hidden[-1], classes, 0, bits))
+def layers(
+    hidden: tuple[int, ...],
+    channels: int,
+    classes: int,
+    span: int,
+    bits: int = 8,
+    mapping: Mapping = "delay-line",
+) -> tuple[LayerShape, ...]:
+    return chain(channels, hidden, [span] * len(hidden), classes, bits, mapping)
 
 
 def changed(chip: Target, **limits: float | None) -> Target:
@@ -53,7 +58,7 @@ def changed(chip: Target, **limits: float | None) -> Target:
 def reckoned(placed: Placement, shapes: tuple[LayerShape, ...], chip: Target) -> list[dict[str, int]]:
     """Every core's use, worked out anew from the shares alone, synapse by synapse where that matters."""
     homes = {layer.name: placed.cores_of(layer.name) for layer in shapes}
-    at = {layer.name: i for i, layer in enumerate(shapes)}
+    at = {layer.name: layer for layer in shapes}
     encoding = chip.synapses.dense
     word, block = encoding.word.count, encoding.block_synapses
     found = []
@@ -61,26 +66,32 @@ def reckoned(placed: Placement, shapes: tuple[LayerShape, ...], chip: Target) ->
         use = dict.fromkeys(placed.limits, 0)
         bits_of_delay = 0
         for share in core.shares:
-            i = at[share.layer]
-            layer = shapes[i]
-            delay = delay_bits(layer.span - 1) if placed.mapping == "synaptic-delay" and layer.span else 0
-            bits_of_delay = max(bits_of_delay, delay)
+            layer = at[share.layer]
             synaptic = 0
-            for source in range(layer.sources):
-                bits = layer.weight_bits + encoding.overhead.count + (delay if source >= layer.inputs else 0)
-                left = share.neurons
-                while left:
-                    stored = min(left, block.count if block else left)
-                    synaptic += -(-(stored * bits + encoding.block_prefix.count) // word) * word
-                    left -= stored
-            receivers = [*(homes[layer.name] if layer.span else [])]
-            receivers += homes[shapes[i + 1].name] if i + 1 < len(shapes) else []
+            for each in layer.connections:
+                delay = 0 if each.lag and each.mapping == "delay-line" else delay_bits(each.wait)
+                bits_of_delay = max(bits_of_delay, delay)
+                bits = each.weight_bits + encoding.overhead.count + delay
+                for _ in range(each.inputs):
+                    left = share.neurons
+                    while left:
+                        stored = min(left, block.count if block else left)
+                        synaptic += -(-(stored * bits + encoding.block_prefix.count) // word) * word
+                        left -= stored
+            receivers = [
+                there
+                for other in shapes
+                for each in other.connections
+                if each.source == layer.name
+                for there in homes[other.name]
+            ]
             output = share.neurons * len(receivers)
             routing = 0
             if chip.axon_tables is not None:
                 routing = layer.sources * chip.axon_tables.input.count + output * chip.axon_tables.output.count
             if chip.limits.core_memory_per_neuron is not None:
-                routing += share.neurons * chip.limits.core_memory_per_neuron.count
+                entry, state = chip.limits.core_memory_per_neuron.count, sum(layer.state_bits) + 32 * layer.line
+                routing += share.neurons * entry * -(-state // entry)
             away = sum(there.seat.chip != core.seat.chip for there in receivers)
             amounts = {
                 "neurons": share.neurons,
@@ -89,8 +100,8 @@ def reckoned(placed: Placement, shapes: tuple[LayerShape, ...], chip: Target) ->
                 "input_axons": layer.sources,
                 "output_axons": output,
                 "output_axons_to_other_chips": share.neurons * away,
-                "neuron_groups": 1,
-                "synapse_formats": 2 if layer.span else 1,
+                "neuron_groups": min(share.neurons, layer.groups),
+                "synapse_formats": len(layer.connections),
             }
             for name in use:
                 use[name] += amounts.get(name, 0)
@@ -133,7 +144,7 @@ def test_no_budget_is_ever_exceeded_and_every_neuron_has_one_place(
     except RulesBroken as error:
         assert chip.name in str(error)
         return
-    for core, use in zip(placed.cores, reckoned(placed, shapes, chip), strict=True):
+    for core, use in zip(placed.cores, reckoned(placed, mapped(shapes, mapping), chip), strict=True):
         assert core.used == use
         for name, limit in placed.limits.items():
             assert use[name] <= limit, name
@@ -167,7 +178,7 @@ def test_the_same_network_is_placed_the_same_way_twice() -> None:
 def test_a_bound_is_never_above_a_placement_that_somebody_found() -> None:
     # 128 neurons and their 6 delay bits fill a core's 8192 slots: two layers of 128 take two cores, no more.
     shapes, chip = layers((128, 128), 1, 2, 63), target.load("loihi1")
-    assert lower_bound(shapes, chip, "synaptic-delay") <= 3
+    assert lower_bound(mapped(shapes, "synaptic-delay"), chip) <= 3
     assert len(place(shapes, chip, "synaptic-delay").cores) == 3  # the readout has no slot left beside them
     assert len(place(shapes, chip, "delay-line").cores) == 1
 
@@ -242,7 +253,7 @@ def test_rows_of_synapses_take_the_words_that_tools_print(
 
 def test_the_fewest_cores_of_a_layer_count_the_cores_that_it_sends_to() -> None:
     chip = changed(target.load("loihi1"), output_axons_per_core=100)
-    least = fewest_cores(layers((90,), 1, 10, 4), chip, "delay-line")
+    least = fewest_cores(layers((90,), 1, 10, 4), chip)
     # n neurons a core send to ceil(90 / n) cores of their own and to the readout's: at most 10 (ceil(100 / 10)).
     assert least[0].cores == 9
     assert least[1].cores == 1

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asrc_core.contract.chain import chain
-from asrc_core.contract.grid import MantissaExponentGrid, WeightGrid
+from asrc_core.contract.rounding.grid import MantissaExponentGrid, WeightGrid
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, SpanTooLong
 from asrc_export.chip import target
 from asrc_export.engines import numpy as engine
@@ -127,8 +127,9 @@ def test_the_same_checkpoint_gives_the_same_bytes(trained: Checkpoint) -> None:
 def test_a_span_beyond_the_mapping_is_refused_by_name() -> None:
     with pytest.raises(SpanTooLong, match=r"layer 'layer0' has span 33.*delay-line.*at most 32.*synaptic-delay"):
         quantize(frozen_network(0, span=33), LOIHI2)
-    assert quantize(frozen_network(0, span=33), LOIHI2, mapping="synaptic-delay").network.layers[0].connections[1].longest_lag == 33
-    with pytest.raises(SpanTooLong, match=r"span 64.*at most 63.*--kernel-length 63"):
+    made = quantize(frozen_network(0, span=33), LOIHI2, mapping="synaptic-delay").network
+    assert made.layers[0].connections[1].longest_lag == 33
+    with pytest.raises(SpanTooLong, match=r"span 64.*at most 63.*`kernel_length=63`"):
         quantize(frozen_network(0, span=64), LOIHI2, mapping="synaptic-delay")
 
 
@@ -141,7 +142,7 @@ def test_a_weight_that_is_no_number_is_refused_by_name() -> None:
 
 @pytest.mark.parametrize("bits", [1, 9, -3])
 def test_bits_out_of_range_are_refused(bits: int) -> None:
-    with pytest.raises(InvalidSetting, match=f"--bits: {bits} is outside 2 to 8"):
+    with pytest.raises(InvalidSetting, match=f"`bits`: {bits} is outside 2 to 8"):
         quantize(frozen_network(0), LOIHI2, bits=bits)
 
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from strategies import cases
 
 from asrc_core.contract.file import network_file
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.random_network import random_network
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export import float_network
 from asrc_export.commands import robustness as cli_robustness

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from asrc_core.contract.chain import chain as contract_chain
 from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import RulesBroken
 from asrc_export.chip import rules, target
 from asrc_export.chip.rules import Finding
-from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
+from asrc_export.chip.shape import NetworkShape, chain, of_network
 from asrc_export.chip.target import Target
 from asrc_export.commands import export as cli_export
 
@@ -28,9 +29,15 @@ def shape(
     mapping: Mapping = "delay-line",
     maximum: int = 1,
 ) -> NetworkShape:
-    fan_ins = (channels, *hidden)
-    layers = [LayerShape(f"layer{i}", fan_ins[i], width, span, bits) for i, width in enumerate(hidden)]
-    return NetworkShape((*layers, LayerShape("readout", hidden[-1], 10, 0, bits)), 0, maximum, mapping)
+    layers = chain(channels, hidden, [span] * len(hidden), 10, bits, mapping, maximum=maximum)
+    return NetworkShape(layers, 0, maximum)
+
+
+def tapped(made: NetworkShape, taps: int) -> NetworkShape:
+    """The same with several taps in the first layer's recurrence."""
+    first = made.layers[0]
+    back = replace(first.connections[1], taps=taps, graded=True, largest_message=9)
+    return replace(made, layers=(replace(first, connections=(first.connections[0], back)), *made.layers[1:]))
 
 
 def found(made: NetworkShape, chip: Target, rule: rules.ShapeRule) -> list[Finding]:
@@ -55,16 +62,16 @@ def test_a_network_that_fits_has_nothing_that_blocks() -> None:
 def test_a_weight_width_that_no_synapse_stores_is_told_with_the_nearest_that_one_does() -> None:
     findings = found(shape(bits=7), LOIHI1, rules.stored_weight_width)
     assert [finding.layer for finding in findings] == ["layer0", "layer1", "readout"]
-    assert all(finding.way_out == "--bits 8" for finding in findings)
+    assert all(finding.way_out == "`bits=8`" for finding in findings)
     assert not found(shape(bits=7), LOIHI2, rules.stored_weight_width)
 
 
 @pytest.mark.parametrize(
     ("span", "mapping", "way_out"),
     [
-        (33, "delay-line", "--mapping synaptic-delay (spans up to 63), or train with --kernel-length 32 or less"),
-        (64, "delay-line", "train with --kernel-length 32 or less"),
-        (64, "synaptic-delay", "train with --kernel-length 63 or less"),
+        (33, "delay-line", "`mapping='synaptic-delay'` (spans up to 63), or train with `kernel_length=32` or less"),
+        (64, "delay-line", "train with `kernel_length=32` or less"),
+        (64, "synaptic-delay", "train with `kernel_length=63` or less"),
     ],
 )
 def test_a_span_beyond_the_mapping_blocks(span: int, mapping: Mapping, way_out: str) -> None:
@@ -87,18 +94,15 @@ def test_several_spans_at_once_need_graded_spikes() -> None:
 
 
 def test_more_spans_at_once_than_a_delay_line_has_taps_are_refused_with_the_number_that_it_has() -> None:
-    made = shape()
-    layers = (replace(made.layers[0], taps=9, largest_message=9), *made.layers[1:])
-    (finding,) = found(replace(made, layers=layers), LOIHI2, rules.taps_of_a_delay_line)
+    (finding,) = found(tapped(shape(), 9), LOIHI2, rules.taps_of_a_delay_line)
     assert (finding.value, finding.limit, finding.blocks) == ("9 spans at once", "8", True)
 
 
 def test_several_spans_at_once_are_no_synaptic_delays() -> None:
-    made = shape(mapping="synaptic-delay")
-    layers = (replace(made.layers[0], taps=3, largest_message=9), *made.layers[1:])
-    (finding,) = found(replace(made, layers=layers), LOIHI2, rules.several_spans)
-    assert (finding.layer, finding.way_out, finding.blocks) == ("layer0", "--mapping delay-line", True)
-    assert not found(replace(made, layers=layers, mapping="delay-line"), LOIHI2, rules.several_spans)
+    made = tapped(shape(mapping="synaptic-delay"), 3)
+    (finding,) = found(made, LOIHI2, rules.several_spans)
+    assert (finding.layer, finding.way_out, finding.blocks) == ("layer0", "`mapping='delay-line'`", True)
+    assert not found(made.under("delay-line"), LOIHI2, rules.several_spans)
 
 
 def test_a_delay_line_on_neurons_without_a_program_is_told_but_does_not_block() -> None:
@@ -148,14 +152,14 @@ def test_a_network_for_more_chips_than_any_system_has_is_told() -> None:
 
 
 def test_constants_off_the_targets_grids_are_told() -> None:
-    network = random_network(0, widths=(4,), spans=(2,), steps=5, threshold=64)
-    assert not [finding for finding in rules.check(network, LOIHI2) if finding.blocks]
-    off = replace(network, layers=(replace(network.layers[0], threshold=65),))
+    made = contract_chain(random_network(0, widths=(4,), spans=(2,), steps=5, threshold=64))
+    assert not [finding for finding in rules.check(made.network(), LOIHI2) if finding.blocks]
+    off = replace(made, layers=(replace(made.layers[0], threshold=65),)).network()
     with pytest.raises(RulesBroken, match=r"layer0: Thresholds.*Here: 65, limit: multiples of 64"):
         rules.require(off, LOIHI2)
-    bias = network.layers[0].bias.copy()
+    bias = made.layers[0].bias.copy()
     bias[1] = 2**19 - 1
-    off = replace(network, layers=(replace(network.layers[0], bias=bias),))
+    off = replace(made, layers=(replace(made.layers[0], bias=bias),)).network()
     with pytest.raises(RulesBroken, match=r"layer0: Biases.*1 of 4 biases, such as 524287"):
         rules.require(off, LOIHI2)
 

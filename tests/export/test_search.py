@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from asrc_export.quantization.activity import LEAST_SAMPLES, observe
+from asrc_export.quantization.bit_budget import Option
 from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asrc_core.contract.chain import chain
 from asrc_core.contract.file import network_file
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_export.chip import storage, target
 from asrc_export.commands import export as cli_export
@@ -223,7 +225,7 @@ def test_widths_that_do_not_fit_are_refused(bits: int | tuple[int, ...]) -> None
         lambda: search.search(frozen, LOIHI2, bits, activity),
         lambda: quantize.quantize(frozen, LOIHI2, bits=bits),
     ):
-        with pytest.raises(InvalidSetting, match="--bits"):
+        with pytest.raises(InvalidSetting, match="`bits`"):
             refusing()
 
 
@@ -252,7 +254,7 @@ def test_a_budget_is_a_number_and_a_unit(text: str, bits: int) -> None:
 @pytest.mark.parametrize("text", ["", "40", "KB", "40kb", "-1KB", "0KB", "1e9KB", "40KB2", "nan KB", "9" * 30 + "KB",
                                   "999999999999999MiB", "4 0KB", "\u0664KB"])  # fmt: skip
 def test_a_budget_that_is_none_is_refused_with_the_units(text: str) -> None:
-    with pytest.raises(InvalidSetting, match=r"--budget: '.*' is (no size; .*40KB|not between)"):
+    with pytest.raises(InvalidSetting, match=r"`budget`: '.*' is (no size; .*40KB|not between)"):
         bit_budget.parse(text)
 
 
@@ -292,7 +294,7 @@ def test_bits_under_a_budget_meet_it_and_more_budget_loses_no_more() -> None:
 def test_a_budget_that_nothing_meets_names_the_least_that_can_be() -> None:
     weights = 7 * 9 + 5 * 12 + 4 * 5
     with pytest.raises(
-        InvalidSetting, match=rf"--budget: .* too few: .*2 bits.*\({2 * weights} bits\); give that much"
+        InvalidSetting, match=rf"`budget`: .* too few: .*2 bits.*\({2 * weights} bits\); give that much"
     ):
         bit_budget.choose(frozen_network(0), LOIHI2, 2 * weights - 1, samples(0))
     with pytest.raises(InvalidSetting, match=rf"\({8 * weights:,} bits\)"):

@@ -160,9 +160,9 @@ def test_a_checkpoint_with_several_taps_is_deployed_and_reported_as_such(several
 
 
 def test_where_graded_spikes_or_the_delay_line_are_missing_several_spans_are_refused(several: Path) -> None:
-    with pytest.raises(RulesBroken, match=r"layer0: A layer that hears several spans.*loihi2"):
+    with pytest.raises(RulesBroken, match=r"layer0: A layer that taps several spans.*loihi2"):
         export(several, "loihi1")
-    with pytest.raises(InvalidSetting, match=r"--mapping synaptic-delay: layer 'layer0' hears 2 spans.*use delay-line"):
+    with pytest.raises(InvalidSetting, match=r"`mapping='synaptic-delay'`: .*'layer0' hears 2 spans.*use delay-line"):
         export(several, "loihi2", mapping="synaptic-delay")
 
 

@@ -194,7 +194,7 @@ class TestOnLava:
             "config = on_board.configuration(['a probe'])\n"
             "assert config.callback_fxs == ['a probe']\n"
             "models = [model.__name__ for model in on_board.selected(graph, config).values()]\n"
-            "assert models == ['PySkipNeurons', 'PySkipNeurons', 'PyAccumulator'], models\n"
+            "assert models == ['PyNeurons', 'PyNeurons', 'PyNeurons'], models\n"
             "for core, on in ((CPU, 0), (Loihi1NeuroCore, 0), (NeuroCore, 1), (Loihi2NeuroCore, 1)):\n"
             "    assert on_board.runs_on_chip(type('Model', (), {'required_resources': [core]})) == bool(on)\n"
             "try: on_board.require_on_chip(graph, config)\n"
@@ -203,6 +203,4 @@ class TestOnLava:
         clean = {key: value for key, value in os.environ.items() if key != "PYTHONWARNINGS"}
         done = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        assert "no neuro-core model of 'layer0' (SkipNeurons), 'layer1' (SkipNeurons), 'readout' (Accumulator)" in (
-            done.stdout
-        )
+        assert "no neuro-core model of 'layer0' (Neurons), 'layer1' (Neurons), 'readout' (Neurons)" in (done.stdout)

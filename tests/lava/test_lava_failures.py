@@ -101,11 +101,11 @@ class TestOnLava:
         sabotage = (
             "from asrc_lava.graph import models\n"
             "from asrc_lava.host import worker\n"
-            "step = models.PySkipNeurons.run_spk\n"
+            "step = models.PyNeurons.run_spk\n"
             "def run_spk(self):\n"
             "    if self._layer.name == 'layer1' and self.time_step == 50: raise ArithmeticError('the\\nsky fell')\n"
             "    step(self)\n"
-            "models.PySkipNeurons.run_spk = run_spk\n"
+            "models.PyNeurons.run_spk = run_spk\n"
             "worker.main()\n"
         )
         monkeypatch.setattr(run, "WORKER", ("-c", sabotage))

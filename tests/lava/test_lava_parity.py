@@ -9,6 +9,7 @@ import pytest
 from lava_parity import Case, assert_equal_to_reference, drawn
 from numpy.typing import NDArray
 
+from asrc_core.contract.chain import chain
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import InvalidData, InvalidNetwork, UnknownName
@@ -118,9 +119,10 @@ def test_progress_counts_up_to_all_lava_steps_and_without_a_trace_none_comes_bac
 
 def test_what_lava_would_truncate_without_a_word_is_refused() -> None:
     network = random_network(4, widths=(4,), spans=(1,), steps=3)
-    layer = replace(network.layers[0], recurrent=network.layers[0].recurrent + 1)  # odd: mixed signs leave even ones
+    made = chain(network)
+    layer = replace(made.layers[0], recurrent=made.layers[0].recurrent + 1)  # odd: mixed signs leave even ones
     with pytest.raises(InvalidNetwork, match="grid"):
-        run.run(replace(network, layers=(layer,)), inputs(network, 1))
+        run.run(replace(made, layers=(layer,)).network(), inputs(network, 1))
     with pytest.raises(InvalidData, match="range"):
         run.run(network, inputs(network, 1) + 256)
     with pytest.raises(UnknownName, match="batched, single"):

@@ -22,10 +22,10 @@ def test_a_layer_works_on_step_t_at_lava_step_t_plus_its_lag() -> None:
 
 def test_the_last_lava_step_is_the_readouts_last_step() -> None:
     schedule = Schedule(steps=4, rounds=3)
-    layers = 2
-    last = schedule.lava_steps(layers)
-    assert schedule.at(last, lag=layers + 1) == (2, 4)
-    assert schedule.at(last + 1, lag=layers + 1) is None
+    readout = 3
+    last = schedule.lava_steps(readout)
+    assert schedule.at(last, readout) == (2, 4)
+    assert schedule.at(last + 1, readout) is None
 
 
 @settings(deadline=None, max_examples=200)
@@ -51,7 +51,7 @@ def test_parts_cover_the_batch_within_the_limits(
         assert lanes <= plan.MAX_LANES
         assert lanes == 1 or lanes * max(width, channels) <= plan.MESSAGE_CELLS
         assert size == lanes or size * steps * channels <= plan.SOURCE_CELLS
-        assert part.lava_steps == Schedule(steps, size // lanes).lava_steps(1)
+        assert part.lava_steps == Schedule(steps, size // lanes).lava_steps(lag=2)
 
 
 def test_lanes_are_filled_evenly() -> None:

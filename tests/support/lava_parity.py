@@ -1,4 +1,4 @@
-"""Lava held to the NumPy engine, in simulation (tests/) and on a board (hw_tests/) alike."""
+"""Lava held to the reference, in simulation (tests/) and on a board (hw_tests/) alike."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from numpy.typing import NDArray
 from strategies import cases
 
+from asrc_core.contract.interpreter import run as reference
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.parity import first_difference
-from asrc_export.engines import numpy as reference
 from asrc_lava.graph.plan import Graph
 from asrc_lava.host import run
 
@@ -42,7 +42,7 @@ def drawn(count: int, **limits: Any) -> list[Case]:
 
 def _events(case: Case) -> float:
     """In how many of its places, on average, the network spikes, feeds spikes back, and saturates."""
-    counts = reference.run(*case).counts
+    counts = reference(*case).counts
     events = ((c.spikes > 0) + (c.recurrent_operations > 0) + (c.saturations > 0) for c in counts)
     return sum(events) / len(counts)
 
@@ -51,5 +51,5 @@ def assert_equal_to_reference(jobs: list[Case], graph: Graph, board: str | None 
     """Every logit, count, spike, membrane and readout accumulator of every network."""
     on_lava = run.run_each(jobs, trace=True, graph=graph, board=board)
     for (network, x), result in zip(jobs, on_lava, strict=True):
-        difference = first_difference(network, result, reference.run(network, x, trace=True))
+        difference = first_difference(network, result, reference(network, x, trace=True))
         assert difference is None, f"{difference}, of {network}"

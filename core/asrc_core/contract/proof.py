@@ -47,6 +47,8 @@ class LayerRanges:
     """Sums that are proven to fit in 32 bits."""
     each_state: Mapping[str, Bounds] = field(repr=False, compare=False)
     """Of the states between steps, neuron by neuron: a step on these intervals stays within `widest`."""
+    each_total: Bounds = field(repr=False, compare=False)
+    """Of the sum of all connections, likewise."""
 
     @property
     def feedforward(self) -> Range:
@@ -109,6 +111,7 @@ def layer_ranges(layer: Layer, sent: Sequence[Range], sources: Sequence[str], st
         widest=operations.widest,
         registers=registers,
         each_state=states,
+        each_total=total,
     )
 
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrc_core.contract.numbers import Mapping
-from asrc_export.chip.budget import Demand, demands, largest_share, limits_of
+from asrc_export.chip.budget import Demand, demands, largest_share, limits_of, outgoing
 from asrc_export.chip.shape import LayerShape
 from asrc_export.chip.target import Target
 
@@ -40,17 +39,18 @@ class Least:
     broken: tuple[Broken, ...] = ()
 
 
-def fewest_cores(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> list[Least]:
+def fewest_cores(layers: Sequence[LayerShape], target: Target) -> list[Least]:
     """The least of each layer.
 
-    Worked from the last layer to the first, since a neuron needs an output axon for each core of the layer after
-    its own: with n neurons a core there are at least ceil(N / n) cores of the layer itself to send to.
+    Worked from the last layer to the first, since a neuron needs an output axon for each core that it sends to: with n
+    neurons a core there are at least ceil(N / n) cores of the layer itself. A layer before it has at least one.
     """
     limits = limits_of(target)
     found: list[Least] = []
-    after = 0
-    for demand in reversed(demands(layers, target, mapping)):
-        layer, own = demand.layer, int(demand.layer.span > 0)
+    receivers = outgoing(layers)
+    for i, demand in reversed(list(enumerate(demands(layers, target)))):
+        layer, own = demand.layer, receivers[i].count(i)
+        after = sum(found[len(layers) - 1 - other].cores if other > i else 1 for other in receivers[i] if other != i)
         most = largest_share(demand, after, limits)
         sent_to = {n: after + own * -(-layer.neurons // n) for n in range(most, 0, -1)}
         share = next((n for n, cores in sent_to.items() if not demand.broken(n, cores, limits)), 0)
@@ -60,14 +60,13 @@ def fewest_cores(layers: Sequence[LayerShape], target: Target, mapping: Mapping)
         else:
             over = demand.broken(1, after + own * layer.neurons, limits)
             found.append(Least(1, after + own, tuple(Broken(*each) for each in over)))
-        after = found[-1].cores
     return found[::-1]
 
 
-def lower_bound(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> int:
+def lower_bound(layers: Sequence[LayerShape], target: Target) -> int:
     """Cores that any placement needs: the first number that no budget and no packing of whole layers forbids."""
-    wanted = demands(layers, target, mapping)
-    least = fewest_cores(layers, target, mapping)
+    wanted = demands(layers, target)
+    least = fewest_cores(layers, target)
     limits = limits_of(target)
     everywhere = sum(layer.neurons for layer in layers)  # as many shares as there are neurons: the loosest bound
     asked = _asked(wanted, least, everywhere)
@@ -81,13 +80,13 @@ def _conceivable(cores: int, wanted: list[Demand], least: list[Least], limits: d
     asked = _asked(wanted, least, cores)
     if any(asked[name] > cores * limit for name, limit in limits.items()):
         return False
-    recurrent = [demand for demand in wanted if demand.layer.span]
+    several = [demand for demand in wanted if len(demand.layer.connections) > 1]
     slots = [limits[name] // each for name, each in (("synapse_formats", 2), ("neuron_groups", 1)) if name in limits]
-    if not recurrent or not slots:
+    if not several or not slots:
         return True
     # Each piece of a layer takes a slot, so few layers can be in pieces, and those that are whole must pack as such.
-    pieces = cores * min(slots) - len(recurrent)
-    uses = [demand.of(demand.layer.neurons, 0) for demand in recurrent]
+    pieces = cores * min(slots) - len(several)
+    uses = [demand.of(demand.layer.neurons, 0) for demand in several]
     for name in ("synaptic_memory", "neurons", "delay_slots"):
         for together in range(1, 5):
             large = sum(use[name] * (together + 1) > limits.get(name, use[name] * 9) for use in uses)
@@ -110,7 +109,9 @@ def _asked(wanted: list[Demand], least: list[Least], shares: int) -> dict[str, i
             **whole,
             "synaptic_memory": synaptic,
             "core_memory": synaptic + whole["core_memory"] - whole["synaptic_memory"] + again,
-            **{name: few.cores * whole[name] for name in ("input_axons", "neuron_groups", "synapse_formats")},
+            **{name: few.cores * whole[name] for name in ("input_axons", "synapse_formats")},
+            # Fewest where all cores but one have a single neuron, and a group for it.
+            "neuron_groups": min(layer.neurons - few.cores + 1, layer.groups) + few.cores - 1,
             "output_axons_to_other_chips": 0,
         }
         asked = {name: asked.get(name, 0) + amount for name, amount in use.items()}
@@ -141,7 +142,7 @@ def _packed(demand: Demand, block: int) -> int:
     """Words if no word were wasted but by the rounding of whole rows: as few blocks as there can be."""
     layer, encoding = demand.layer, demand.target.synapses.dense
     prefixes = encoding.block_prefix.count * -(-layer.neurons // block)
-    rows = ((layer.inputs, layer.weight_bits), (layer.sources - layer.inputs, layer.weight_bits + demand.delay_bits))
+    rows = ((each.inputs, each.weight_bits + each.delay_bits) for each in layer.connections)
     return sum(
         count * -(-(layer.neurons * (bits + encoding.overhead.count) + prefixes) // encoding.word.count)
         for count, bits in rows

@@ -1,8 +1,9 @@
 """What neurons of a layer ask of a neuro-core, and what the core has.
 
-A core that computes n neurons of a layer stores, for each of the layer's S sources (the neurons or channels before it,
-and its own neurons if it is recurrent), an input axon and a row of n synapses. Each of its neurons needs an output
-axon for every core that it sends to. Everything is arithmetic over these counts, nothing looks at a synapse.
+A core that computes n neurons of a layer stores, for each of the layer's S sources (the neurons or channels that each
+of its connections comes from), an input axon and a row of n synapses. Each of its neurons needs, for each connection
+that leads away from it, an output axon for every core at the other end. Everything is arithmetic over these counts,
+nothing looks at a synapse.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from asrc_core.contract.numbers import Mapping
+from asrc_core.contract.connection import INPUT
 from asrc_export.chip.shape import LayerShape
-from asrc_export.chip.target import Target, delay_bits
+from asrc_export.chip.target import Target
 
 UNITS = {
     "neurons": "neurons",
@@ -45,32 +46,33 @@ def limits_of(target: Target) -> dict[str, int]:
     return {name: quantity.count for name, quantity in quantities.items() if quantity is not None}
 
 
-def stored_delay_bits(layer: LayerShape, mapping: Mapping) -> int:
-    """Delay bits of the layer's recurrent synapses: a span of lambda steps is a delay of lambda - 1."""
-    return delay_bits(layer.span - 1) if mapping == "synaptic-delay" and layer.span else 0
-
-
 @dataclass(frozen=True)
 class Demand:
-    """What shares of one layer ask of a core, on a target, under a mapping."""
+    """What shares of one layer ask of a core, on a target."""
 
     layer: LayerShape
     target: Target
-    delay_bits: int
     _known: dict[tuple[int, int], dict[str, int]] = field(default_factory=dict, compare=False, repr=False)
 
     def row_bits(self, neurons: int) -> int:
         """Synaptic memory of the widest input axon of a share of ``neurons``."""
         encoding = self.target.synapses.dense
-        return encoding.row_words(neurons, self.layer.weight_bits + self.delay_bits) * encoding.word.count
+        widest = max(each.weight_bits + each.delay_bits for each in self.layer.connections)
+        return encoding.row_words(neurons, widest) * encoding.word.count
 
     def synaptic_bits(self, neurons: int) -> int:
         """Synaptic memory of a share of ``neurons``: a row for each source."""
-        encoding, layer = self.target.synapses.dense, self.layer
-        words = layer.inputs * encoding.row_words(neurons, layer.weight_bits)
-        if layer.span:
-            words += layer.neurons * encoding.row_words(neurons, layer.weight_bits + self.delay_bits)
+        encoding = self.target.synapses.dense
+        words = sum(
+            each.inputs * encoding.row_words(neurons, each.weight_bits + each.delay_bits)
+            for each in self.layer.connections
+        )
         return words * encoding.word.count
+
+    def state_bits(self, neurons: int) -> int:
+        """Core memory of the states of ``neurons``, in whole entries of the target's size."""
+        entry = self.target.limits.core_memory_per_neuron
+        return 0 if entry is None else neurons * entry.count * -(-self.layer.neuron_bits // entry.count)
 
     def of(self, neurons: int, destinations: int) -> dict[str, int]:
         """Use of each budget by a share of ``neurons`` that send to ``destinations`` cores."""
@@ -82,17 +84,17 @@ class Demand:
     def _of(self, neurons: int, destinations: int) -> dict[str, int]:
         target, layer = self.target, self.layer
         synaptic, output = self.synaptic_bits(neurons), neurons * destinations
-        per_neuron, tables = target.limits.core_memory_per_neuron, target.axon_tables
+        tables = target.axon_tables
         routing = 0 if tables is None else layer.sources * tables.input.count + output * tables.output.count
         return {
             "neurons": neurons,
             "synaptic_memory": synaptic,
-            "core_memory": synaptic + routing + (0 if per_neuron is None else neurons * per_neuron.count),
+            "core_memory": synaptic + routing + self.state_bits(neurons),
             "input_axons": layer.sources,
             "output_axons": output,
-            "delay_slots": neurons << self.delay_bits,
-            "neuron_groups": 1,
-            "synapse_formats": 2 if layer.span else 1,
+            "delay_slots": neurons << layer.delay_bits,
+            "neuron_groups": min(neurons, layer.groups),
+            "synapse_formats": len(layer.connections),
         }
 
     def broken(self, neurons: int, destinations: int, limits: dict[str, int]) -> list[tuple[str, int, int]]:
@@ -105,9 +107,9 @@ class Demand:
         return over
 
 
-def demands(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> list[Demand]:
+def demands(layers: Sequence[LayerShape], target: Target) -> list[Demand]:
     """One for each layer, in order."""
-    return [Demand(layer, target, stored_delay_bits(layer, mapping)) for layer in layers]
+    return [Demand(layer, target) for layer in layers]
 
 
 def largest_share(demand: Demand, destinations: int, limits: dict[str, int]) -> int:
@@ -124,7 +126,16 @@ def most_that_fit(highest: int, fits: Callable[[int], bool]) -> int:
     return low
 
 
+def outgoing(layers: Sequence[LayerShape]) -> list[list[int]]:
+    """For each layer, the places of the layers at the other end of its connections, one for each connection."""
+    found: dict[str, list[int]] = {layer.name: [] for layer in layers}
+    for i, layer in enumerate(layers):
+        for each in layer.connections:
+            if each.source != INPUT:
+                found[each.source].append(i)
+    return list(found.values())
+
+
 def destinations(layers: Sequence[LayerShape], cores: Sequence[int]) -> list[int]:
-    """For each layer, the cores that one of its spikes goes to: the next layer's, and its own if recurrent."""
-    following = [*cores[1:], 0]
-    return [after + (own if layer.span else 0) for layer, own, after in zip(layers, cores, following, strict=True)]
+    """For each layer, the cores that one of its spikes goes to, once for each connection."""
+    return [sum(cores[i] for i in receivers) for receivers in outgoing(layers)]

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
+from asrc_core.contract.connection import INPUT
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.ranges import BIT
 from asrc_core.contract.result import LayerCounts
 from asrc_export.chip.placement import Placement
+from asrc_export.chip.shape import of_network
 from asrc_export.chip.target import FloatOperations, Quantity, Target
 from asrc_export.chip.traffic import Route
 
@@ -28,7 +31,7 @@ class Events:
     """Additions of a weight because a spike of the layer before arrived."""
     recurrent_operations: float = 0.0
     graded_operations: float = 0.0
-    """Multiply-accumulates of graded messages: the first layer's inputs, and what several taps send."""
+    """Multiply-accumulates of graded messages: of inputs, taps and neurons that send more than 0 or 1."""
     neuron_updates: float = 0.0
     spikes: float = 0.0
     messages: float = 0.0
@@ -74,27 +77,59 @@ def events(
 ) -> list[Events]:
     """Events of each layer for one sample, the readout last: the engine's counts, and where its spikes go.
 
-    A layer's spikes go to the cores of the next one; those that its span lets arrive within the sample, to its own.
+    A layer's spikes go to the cores at the other end of each of its connections, but for those that its lag lets arrive
+    after the sample. Engines count what comes from before a layer together, and what comes back: where these are
+    several connections, they share the count by how much their sources sent (`_operations`).
     """
-    graded = network.input.maximum > 1 or network.input.minimum < 0
     routes = {} if placement is None else {(each.sender, each.receiver): each for each in placement.routes}
+    operations = [_operations(network, i, counts) for i in range(len(network.layers))]
     found = []
-    for i, (name, count) in enumerate(zip(network.names, counts, strict=True)):
-        fed_graded = graded and i == 0
-        tapped = i < len(network.layers) and bool(network.layers[i].taps)
-        fed, recalled = count.feedforward_operations / samples, count.recurrent_operations / samples
+    for i, (layer, count) in enumerate(zip(network.layers, counts, strict=True)):
         own = Events(
-            feedforward_operations=0 if fed_graded else fed,
-            recurrent_operations=0 if tapped else recalled,
-            graded_operations=fed * fed_graded + recalled * tapped,
             neuron_updates=count.neuron_updates / samples,
             spikes=count.spikes / samples,
             messages=0 if routes else count.spikes / samples,
         )
-        if routes and i < len(network.layers):
-            returned = count.recurrent_operations / network.layers[i].neurons / samples
-            own += _carried(routes[name, name], returned) + _carried(routes[name, network.names[i + 1]], own.spikes)
+        for j, (each, performed) in enumerate(zip(layer.connections, operations[i], strict=True)):
+            message = each.message(network.sent(each.source))
+            if message.low < BIT.low or message.high > BIT.high:
+                own += Events(graded_operations=performed / samples)
+            elif network.is_recurrent(i, j):
+                own += Events(recurrent_operations=performed / samples)
+            else:
+                own += Events(feedforward_operations=performed / samples)
+        if routes:
+            for k, other in enumerate(network.layers):
+                for each, performed in zip(other.connections, operations[k], strict=True):
+                    if each.source == layer.name:
+                        own += _carried(routes[layer.name, other.name], performed / other.neurons / samples)
         found.append(own)
+    return found
+
+
+def _operations(network: IntegerNetwork, i: int, counts: Sequence[LayerCounts]) -> list[float]:
+    """Operations of each connection of a layer, whose sums are those counted.
+
+    A spike of another layer is an operation for each neuron that it reaches. What these do not account for came from
+    the input; where nothing does, all of them have lost the same share of spikes to the end of the sample.
+    """
+    layer, count = network.layers[i], counts[i]
+    back = [network.is_recurrent(i, j) for j in range(len(layer.connections))]
+    found = [0.0] * len(back)
+    for counted, comes_back in ((count.feedforward_operations, False), (count.recurrent_operations, True)):
+        places = [j for j, each in enumerate(back) if each == comes_back]
+        sent = {
+            j: float(counts[network.place(layer.connections[j].source)].spikes * layer.neurons)
+            for j in places
+            if layer.connections[j].source != INPUT
+        }
+        fed = [j for j in places if j not in sent]
+        from_layers = min(counted, sum(sent.values())) if fed else counted
+        for j in fed:
+            found[j] = (counted - from_layers) / len(fed)
+        whole = sum(sent.values())
+        for j, expected in sent.items():
+            found[j] = from_layers if len(sent) == 1 else from_layers * expected / whole if whole else 0.0
     return found
 
 
@@ -155,8 +190,8 @@ def latency(
     """Time of a step on the critical path: the busiest core, then the barrier; None if the target has no times.
 
     t = t_syn * synaptic operations + t_update * neurons of the core with the most of both in an average step, plus the
-    barrier of all tiles in use; the high end adds a message along the longest way. A sample takes T + L steps, since
-    each of the L layers and the readout works one step behind the one before it.
+    barrier of all tiles in use; the high end adds a message along the longest way. A sample takes T + L steps, L being
+    those by which the readout works behind the first layer: a spike takes a step on its way to the next.
     """
     times = target.timing
     if times is None:
@@ -165,7 +200,7 @@ def latency(
         name: (each.feedforward_operations + each.recurrent_operations) / steps
         for name, each in zip(network.names, events(network, counts, samples), strict=True)
     }
-    sizes = {**{layer.name: layer.neurons for layer in network.layers}, network.readout.name: network.readout.classes}
+    sizes = {layer.name: layer.neurons for layer in network.layers}
     loads = []
     for core in placement.cores:
         operations = sum(per_step[share.layer] * share.neurons / sizes[share.layer] for share in core.shares)
@@ -185,7 +220,7 @@ def latency(
     barrier = times.barrier_one_tile if one_tile else times.barrier_whole_chip
     low = max(load[0] for load in loads) + times.barrier_one_tile.lowest
     high = busiest + times.spike_within_tile.highest + far + barrier.highest
-    whole = (steps + len(network.layers)) / 1000
+    whole = (steps + of_network(network).layers[-1].start) / 1000
     used = [getattr(times, name) for name in type(times).model_fields]
     return Latency(
         low,
@@ -229,9 +264,9 @@ def float_gru(network: IntegerNetwork, steps: int, prices: FloatOperations) -> E
 
     The sigmoids and the tanh are not priced.
     """
-    gates = 3 * sum(layer.feedforward.size + layer.recurrent.size for layer in network.layers)
-    products = 3 * sum(layer.neurons for layer in network.layers)
-    synapses = (gates + network.readout.weight.size) * steps
+    gates = 3 * sum(layer.synapses for layer in network.hidden)
+    products = 3 * sum(layer.neurons for layer in network.hidden)
+    synapses = (gates + network.readout.synapses) * steps
     energy = (synapses + products * steps) * _multiply_accumulate(prices)
     return _in_float("float32 GRU of the same widths, 45 nm", energy, synapses, prices)
 

@@ -43,14 +43,14 @@ class Filled:
     def add(self, layer: int, demand: Demand, neurons: int, sent_to: int) -> None:
         """Put ``neurons`` of a layer here."""
         self.used = self._with(demand, neurons, sent_to)
-        self.delay_bits = max(self.delay_bits, demand.delay_bits)
+        self.delay_bits = max(self.delay_bits, demand.layer.delay_bits)
         self.shares.append((layer, neurons))
 
     def _with(self, demand: Demand, neurons: int, sent_to: int) -> dict[str, int]:
         extra = demand.of(neurons, sent_to)
         used = {name: self.used.get(name, 0) + amount for name, amount in extra.items()}
         # A core's delay bits are those of the share that needs most, for all its neurons.
-        used["delay_slots"] = used["neurons"] << max(self.delay_bits, demand.delay_bits)
+        used["delay_slots"] = used["neurons"] << max(self.delay_bits, demand.layer.delay_bits)
         return used
 
 

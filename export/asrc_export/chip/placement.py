@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from asrc_core.contract.network import check_span
+from asrc_core.contract.connection import require_reach
 from asrc_core.contract.numbers import Mapping
 from asrc_core.errors import RulesBroken, SpanTooLong
 from asrc_export.chip.bound import fewest_cores, lower_bound
-from asrc_export.chip.budget import demands, destinations, limits_of
+from asrc_export.chip.budget import demands, destinations, limits_of, outgoing
 from asrc_export.chip.filling import CUTS, Cut, Filled, fill, ways
-from asrc_export.chip.shape import LayerShape
+from asrc_export.chip.shape import LayerShape, common_mapping, mapped
 from asrc_export.chip.target import Target
 from asrc_export.chip.traffic import Route, Seat, route, seats
 
@@ -48,10 +48,13 @@ class Core:
 
 @dataclass(frozen=True)
 class Placement:
-    """A network on cores, every budget kept. ``lower_bound``: no placement at all takes fewer cores."""
+    """A network on cores, every budget kept. ``lower_bound``: no placement at all takes fewer cores.
+
+    ``mapping``: where past spikes are kept, None where connections differ in that.
+    """
 
     target: str
-    mapping: Mapping
+    mapping: Mapping | None
     cores: tuple[Core, ...]
     limits: dict[str, int]
     lower_bound: int
@@ -67,27 +70,26 @@ class Placement:
         return [core for core in self.cores if any(share.layer == layer for share in core.shares)]
 
 
-def place(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> Placement:
-    """Place layers (the readout among them) on a target's cores.
+def place(layers: Sequence[LayerShape], target: Target, mapping: Mapping | None = None) -> Placement:
+    """Place layers (the readout among them) on a target's cores, past spikes kept as ``mapping`` says if it is given.
 
     Several ways of cutting the layers are filled into cores, and the placement with the fewest cores, then chips,
     then traffic is kept. The same input gives the same placement. Raises RulesBroken naming the layers that fit no
     number of cores, or saying that no way was found.
     """
-    return _place(tuple(layers), target, mapping)
+    return _place(tuple(layers) if mapping is None else mapped(layers, mapping), target)
 
 
 @lru_cache(maxsize=16)  # rules, report and check ask for the same placements in turn
-def _place(layers: tuple[LayerShape, ...], target: Target, mapping: Mapping) -> Placement:
-    _require_some_fit(layers, target, mapping)
-    bound = lower_bound(layers, target, mapping)
+def _place(layers: tuple[LayerShape, ...], target: Target) -> Placement:
+    _require_some_fit(layers, target)
+    bound = lower_bound(layers, target)
     best: Placement | None = None
     for tried, (cut, order) in enumerate(ways(layers)):
         if tried >= len(CUTS) and (bound > LARGE or (best is not None and len(best.cores) <= bound)):
             break
-        for made in _placed(
-            layers, target, mapping, cut, order, bound, repairs=REPAIRS if best is None and tried < len(CUTS) else 0
-        ):
+        repairs = REPAIRS if best is None and tried < len(CUTS) else 0
+        for made in _placed(layers, target, cut, order, bound, repairs):
             if best is None or _merit(made) < _merit(best):
                 best = made
     if best is None:
@@ -97,24 +99,7 @@ def _place(layers: tuple[LayerShape, ...], target: Target, mapping: Mapping) -> 
     return best
 
 
-def compared(layers: Sequence[LayerShape], target: Target) -> dict[Mapping, Placement | str]:
-    """The placement under each mapping, or the sentence that says why there is none."""
-    found: dict[Mapping, Placement | str] = {}
-    mappings: tuple[Mapping, ...] = ("delay-line", "synaptic-delay")
-    for mapping in mappings:
-        try:
-            for layer in layers:
-                if layer.span:
-                    check_span(layer.name, layer.span, mapping)
-                if layer.taps > 1 and mapping != "delay-line":
-                    raise RulesBroken(target.name, [f"{layer.name}: its {layer.taps} spans are taps of a delay line"])
-            found[mapping] = place(layers, target, mapping)
-        except (RulesBroken, SpanTooLong) as error:
-            found[mapping] = str(error)
-    return found
-
-
-def place_if_possible(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> Placement | None:
+def place_if_possible(layers: Sequence[LayerShape], target: Target, mapping: Mapping | None = None) -> Placement | None:
     """The placement of `place`, or None if there is none."""
     try:
         return place(layers, target, mapping)
@@ -122,11 +107,39 @@ def place_if_possible(layers: Sequence[LayerShape], target: Target, mapping: Map
         return None
 
 
-def _require_some_fit(layers: Sequence[LayerShape], target: Target, mapping: Mapping) -> None:
+def compared(layers: Sequence[LayerShape], target: Target) -> dict[Mapping, Placement | str]:
+    """The placement with all past spikes kept in one way, and in the other, or the sentence why there is none."""
+    found: dict[Mapping, Placement | str] = {}
+    mappings: tuple[Mapping, ...] = ("delay-line", "synaptic-delay")
+    for mapping in mappings:
+        try:
+            for layer in layers:
+                _require_mappable(layer, target, mapping)
+            found[mapping] = place(layers, target, mapping)
+        except (RulesBroken, SpanTooLong) as error:
+            found[mapping] = str(error)
+    return found
+
+
+def _require_mappable(layer: LayerShape, target: Target, mapping: Mapping) -> None:
+    """Raise SpanTooLong or RulesBroken if the layer's connections cannot keep past spikes in that way."""
+    for each in layer.connections:
+        if each.lag:
+            require_reach(layer.name, each.lag, mapping, before=not each.recurrent)
+        if each.taps > 1 and mapping != "delay-line":
+            raise RulesBroken(target.name, [f"{layer.name}: its {each.taps} spans are taps of a delay line"])
+        if mapping == "delay-line" and each.delay_for_each:
+            raise RulesBroken(target.name, [f"{layer.name}: the delays of its synapses are no taps of a delay line"])
+        if mapping == "delay-line" and each.lag and each.graded and each.taps == 1:
+            why = f"{layer.name}: '{each.source}' sends numbers, and a delay line holds spikes"
+            raise RulesBroken(target.name, [why])
+
+
+def _require_some_fit(layers: Sequence[LayerShape], target: Target) -> None:
     hopeless = [
         f"{layer.name}: no number of cores holds it, a single one of its {layer.neurons:,} neurons needs "
         + " and ".join(f"{b.used:,} of {b.limit:,} {b.budget.replace('_', ' ')}" for b in least.broken)
-        for layer, least in zip(layers, fewest_cores(layers, target, mapping), strict=True)
+        for layer, least in zip(layers, fewest_cores(layers, target), strict=True)
         if least.broken
     ]
     if hopeless:
@@ -134,20 +147,14 @@ def _require_some_fit(layers: Sequence[LayerShape], target: Target, mapping: Map
 
 
 def _placed(
-    layers: Sequence[LayerShape],
-    target: Target,
-    mapping: Mapping,
-    cut: Cut,
-    order: Sequence[int],
-    bound: int,
-    repairs: int,
+    layers: Sequence[LayerShape], target: Target, cut: Cut, order: Sequence[int], bound: int, repairs: int
 ) -> list[Placement]:
     """One way of filling, seated with layers cut by chip borders and without; those that keep every budget.
 
     If none does, some core has too many axons to other chips: its layers' shares are made smaller, ``repairs`` times.
     """
-    limits, wanted = limits_of(target), demands(layers, target, mapping)
-    reckoned = [each.cores for each in fewest_cores(layers, target, mapping)]
+    limits, wanted = limits_of(target), demands(layers, target)
+    reckoned = [each.cores for each in fewest_cores(layers, target)]
     most = [layer.neurons for layer in layers]
     at = {layer.name: i for i, layer in enumerate(layers)}
     for _ in range(repairs + 1):
@@ -155,7 +162,7 @@ def _placed(
         if filled is None:
             return []
         several = len(filled) > target.limits.cores_per_chip.count
-        seated = [_seated(layers, target, mapping, filled, aligned, bound) for aligned in (False, True)[: 1 + several]]
+        seated = [_seated(layers, target, filled, aligned, bound) for aligned in (False, True)[: 1 + several]]
         kept = [made for made in seated if not _over(made)]
         if kept:
             return kept
@@ -171,25 +178,17 @@ def _over(placement: Placement) -> list[Core]:
     return [core for core in placement.cores if any(core.used[name] > limit for name, limit in limits)]
 
 
-def _seated(
-    layers: Sequence[LayerShape],
-    target: Target,
-    mapping: Mapping,
-    filled: list[Filled],
-    aligned: bool,
-    bound: int,
-) -> Placement:
+def _seated(layers: Sequence[LayerShape], target: Target, filled: list[Filled], aligned: bool, bound: int) -> Placement:
     """Give the filled cores their seats, in the order of the layers, and measure what they use."""
-    wanted, limits = demands(layers, target, mapping), limits_of(target)
+    wanted, limits = demands(layers, target), limits_of(target)
     ordered = sorted(filled, key=_lowest)
     places = seats(_indices(ordered, target.limits.cores_per_chip.count, aligned), target)
     homes: list[list[tuple[Seat, int]]] = [[] for _ in layers]
     for seat, each in zip(places, ordered, strict=True):
         for i, neurons in each.shares:
             homes[i].append((seat, neurons))
-    following = [*homes[1:], []]
     sent_to = destinations(layers, [len(home) for home in homes])
-    off_chip = [_receivers_by_chip([*(homes[i] if layers[i].span else []), *following[i]]) for i in range(len(layers))]
+    on_chip = [_by_chip([home for i in receivers for home in homes[i]]) for receivers in outgoing(layers)]
     firsts = [0] * len(layers)
     cores = []
     for seat, each in zip(places, ordered, strict=True):
@@ -198,13 +197,14 @@ def _seated(
             final.add(i, wanted[i], neurons, sent_to[i])
             shares.append(Share(layers[i].name, firsts[i], neurons))
             firsts[i] += neurons
-            leaving += neurons * (sent_to[i] - off_chip[i].get(seat.chip, 0))
+            leaving += neurons * (sent_to[i] - on_chip[i].get(seat.chip, 0))
         used = {**final.used, "output_axons_to_other_chips": leaving}
         cores.append(Core(seat, tuple(shares), {name: used[name] for name in limits}))
-    return Placement(target.name, mapping, tuple(cores), limits, bound, tuple(_routes(layers, homes)))
+    return Placement(target.name, common_mapping(layers), tuple(cores), limits, bound, tuple(_routes(layers, homes)))
 
 
-def _receivers_by_chip(receivers: list[tuple[Seat, int]]) -> dict[int, int]:
+def _by_chip(receivers: list[tuple[Seat, int]]) -> dict[int, int]:
+    """How many of the receiving cores are on each chip."""
     counted: dict[int, int] = {}
     for seat, _ in receivers:
         counted[seat.chip] = counted.get(seat.chip, 0) + 1
@@ -212,12 +212,10 @@ def _receivers_by_chip(receivers: list[tuple[Seat, int]]) -> dict[int, int]:
 
 
 def _routes(layers: Sequence[LayerShape], homes: list[list[tuple[Seat, int]]]) -> Iterator[Route]:
-    for i, layer in enumerate(layers):
+    for i, receivers in enumerate(outgoing(layers)):
         sending, weights = [seat for seat, _ in homes[i]], [neurons for _, neurons in homes[i]]
-        if layer.span:
-            yield route(layer.name, layer.name, weights, sending, sending)
-        if i + 1 < len(layers):
-            yield route(layer.name, layers[i + 1].name, weights, sending, [seat for seat, _ in homes[i + 1]])
+        for other in sorted(set(receivers)):
+            yield route(layers[i].name, layers[other].name, weights, sending, [seat for seat, _ in homes[other]])
 
 
 def _lowest(core: Filled) -> int:

@@ -9,10 +9,10 @@ import numpy as np
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import LINE_BITS, Ints, Mapping
-from asrc_export.chip.budget import destinations, stored_delay_bits
+from asrc_export.chip.budget import destinations
 from asrc_export.chip.placement import Placement
 from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
-from asrc_export.chip.target import Encoding, Target, delay_bits
+from asrc_export.chip.target import Encoding, Target
 
 FLOAT_BITS = 32
 PAPER_HISTORY_BITS = 32
@@ -51,19 +51,26 @@ class AxonEntries:
     bits: int | None
 
 
-def history_bits(layer: LayerShape, mapping: Mapping) -> int:
-    """Bits that remembering the layer's own spikes takes under a mapping.
+def history_bits(layer: LayerShape) -> int:
+    """Bits that remembering past spikes takes of the layer's neurons and of the synapses that lead to it.
 
-    delay-line: one 32-bit word a neuron, however many taps it has. synaptic-delay: ceil(log2(span)) delay bits a
-    recurrent synapse (a delay of span - 1 steps), N^2 of them; for k spans at once k N^2 of them, and k - 1 more
-    copies of the weights (what it would take: no rule lets it through).
+    delay-line: one 32-bit word a neuron, however many connections and taps read it. synaptic-delay: the bits of the
+    longest delay for each synapse, so ceil(log2(span)) for a layer's own N^2; for k spans at once k N^2 of them, and
+    k - 1 more copies of the weights (what it would take: no rule lets it through). What the input sent some steps ago
+    takes no delay line: the host sends it again.
     """
-    if layer.span == 0:
-        return 0
-    if mapping == "delay-line":
-        return LINE_BITS * layer.neurons
-    copies = layer.taps * delay_bits(layer.span - 1) + (layer.taps - 1) * layer.weight_bits
-    return copies * layer.neurons * layer.neurons
+    synapses = sum(
+        (each.taps * each.delay_bits + (each.taps - 1) * each.weight_bits) * each.inputs * layer.neurons
+        for each in layer.connections
+        if not each.in_line
+    )
+    return layer.line * LINE_BITS * layer.neurons + synapses
+
+
+def history_by_mapping(shape: NetworkShape) -> dict[Mapping, int]:
+    """`history_bits` of the whole network with all past spikes kept in one way, and in the other."""
+    mappings: tuple[Mapping, ...] = ("delay-line", "synaptic-delay")
+    return {mapping: sum(map(history_bits, shape.under(mapping).layers)) for mapping in mappings}
 
 
 def deployed(network: IntegerNetwork, target: Target) -> list[Storage]:
@@ -72,30 +79,45 @@ def deployed(network: IntegerNetwork, target: Target) -> list[Storage]:
 
 
 def of_shape(shape: NetworkShape, target: Target) -> list[Storage]:
-    """What each layer of a shape, the readout last, will take in the target's number formats."""
+    """What each layer of a shape, the readout last, will take in the target's number formats.
+
+    With the biases are counted all other constants that a neuron has for itself.
+    """
     formats = target.formats
     bias_bits = formats.bias_mantissa_bits.count + formats.max_bias_exponent.count.bit_length()
     return [
         Storage(
-            weights=layer.sources * layer.neurons * layer.weight_bits,
-            biases=layer.neurons * bias_bits,
-            state=layer.neurons * formats.state_bits.count,
-            history=history_bits(layer, shape.mapping),
+            weights=sum(each.inputs * each.weight_bits for each in layer.connections) * layer.neurons,
+            biases=layer.neurons * (bias_bits + sum(layer.own_constants)),
+            state=layer.neurons * sum(layer.state_bits),
+            history=history_bits(layer),
         )
         for layer in shape.layers
     ]
 
 
 def float32(network: IntegerNetwork) -> list[Storage]:
-    """The same network in float32, its past spikes kept as PyTorch keeps them: span values a neuron."""
+    """The same network in float32, its past spikes kept as PyTorch keeps them: the longest span's values a neuron.
+
+    A delay for each synapse is one more number for each.
+    """
+    shape = of_network(network)
+    reaching = {
+        layer.name: max(
+            (each.lag for other in shape.layers for each in other.connections if each.source == layer.name), default=0
+        )
+        for layer in shape.layers
+    }
     return [
         Storage(
             weights=layer.sources * layer.neurons * FLOAT_BITS,
-            biases=layer.neurons * FLOAT_BITS,
-            state=layer.neurons * FLOAT_BITS,
-            history=layer.span * layer.neurons * FLOAT_BITS,
+            biases=layer.neurons * (1 + len(layer.own_constants)) * FLOAT_BITS,
+            state=layer.neurons * len(layer.state_bits) * FLOAT_BITS,
+            history=layer.neurons
+            * (reaching[layer.name] + sum(each.inputs for each in layer.connections if each.delay_for_each))
+            * FLOAT_BITS,
         )
-        for layer in of_network(network).layers
+        for layer in shape.layers
     ]
 
 
@@ -131,12 +153,11 @@ def axon_entries(layers: Sequence[LayerShape], placement: Placement, target: Tar
 
 
 def _synapse_bits(network: IntegerNetwork, encoding: Encoding, stored: Callable[[Ints], int]) -> int:
-    """Bits of those synapses of each matrix that ``stored`` counts; of recurrent ones the delay, too."""
-    *layers, readout = of_network(network).layers
+    """Bits of those synapses of each connection that ``stored`` counts, with the delay of each."""
+    pairs = (
+        (connection.weights, each)
+        for layer, shape in zip(network.layers, of_network(network).layers, strict=True)
+        for connection, each in zip(layer.connections, shape.connections, strict=True)
+    )
     overhead = encoding.overhead.count
-    bits = stored(network.readout.weight) * (readout.weight_bits + overhead)
-    for layer, shape in zip(network.layers, layers, strict=True):
-        each = shape.weight_bits + overhead
-        bits += stored(layer.feedforward) * each
-        bits += stored(layer.recurrent) * (each + stored_delay_bits(shape, network.mapping))
-    return int(bits)
+    return int(sum(stored(weights) * (each.weight_bits + overhead + each.delay_bits) for weights, each in pairs))

@@ -6,14 +6,13 @@ of the form: a number whose unit is not the one its key asks for is refused, nev
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping as MappingOf
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from asrc_core.contract.grid import MantissaExponentGrid
+from asrc_core.contract.rounding.grid import MantissaExponentGrid
 from asrc_core.errors import UnknownName, UnreadableFile
 from asrc_core.forms import toml
 from asrc_core.forms.first_problem import first_problem
@@ -139,6 +138,17 @@ class Formats(_Strict):
         return MantissaExponentGrid(self.bias_mantissa_bits.count, True, 0, self.max_bias_exponent.count)
 
 
+class NeuronKinds(_Strict):
+    """What a core's neurons compute."""
+
+    kinds: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], Field(min_length=1)]
+    """Kinds of the contract that need no program of one's own."""
+    programmable: bool
+    """Whether any other kind can be written as a program for them."""
+    source: _Source
+    certainty: Certainty
+
+
 class Limits(_Strict):
     """Budgets of the chip; ``None`` where no public figure exists, and then nothing is checked."""
 
@@ -240,6 +250,8 @@ class Target(_Strict):
     formats: Formats
     limits: Limits
     synapses: SynapseMemory
+    neurons: NeuronKinds | None = None
+    """Nothing is checked without it."""
     axon_tables: AxonTables | None = None
     mesh: Mesh | None = None
     energy: Energy | None = None
@@ -331,11 +343,6 @@ def quantities(section: BaseModel, prefix: str = "") -> list[tuple[str, Quantity
         elif isinstance(value, BaseModel):
             found.extend(quantities(value, f"{prefix}{name}."))
     return found
-
-
-def delay_bits(delay: int) -> int:
-    """Bits that a synapse needs to store a delay of 0 to ``delay`` steps."""
-    return math.ceil(math.log2(delay + 1)) if delay > 0 else 0
 
 
 def _validated(form: type[_Form], content: object, path: str, kind: str) -> _Form:

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
         parser.error("argument --bits: auto needs a float network and samples")
     body = _show_target if options.show_target is not None else _export if options.check is None else _check
-    return command_line.run("asrc-export", lambda: body(options))
+    return command_line.run(parser, lambda: body(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _export(options: argparse.Namespace) -> None:
     if options.source and options.source[0] == "netx":
-        cli_import.bring_in_integers(options)
+        cli_import.import_integers(options)
         return
     extras.require("train")
 
@@ -111,7 +111,7 @@ def _export(options: argparse.Namespace) -> None:
     from asrc_export.export import export
     from asrc_export.quantization.scales import PROVENANCE_KEY
 
-    model = cli_import.bring_in(options) if options.source else options.model
+    model = cli_import.import_network(options) if options.source else options.model
     if options.nir:
         _write_nir(model, options)
     out, bits = options.out, _widths(model, options)
@@ -133,9 +133,9 @@ def _export(options: argparse.Namespace) -> None:
     if options.rounding_log:
         _print_rounding(exported)
     for finding in exported.findings:
-        print(f"note: {finding}")
+        command_line.say(f"note: {finding}")
     for silent in exported.firing:
-        print(f"{'warning' if silent.serious else 'note'}: {silent}")
+        command_line.say(f"{'warning' if silent.serious else 'note'}: {silent}")
     if PROVENANCE_KEY in exported.network.provenance:
         print("note: weights are rounded at the scales that the checkpoint was fine-tuned at")
     if options.finetune:

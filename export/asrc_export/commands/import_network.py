@@ -1,4 +1,4 @@
-"""Options of asrc-export that bring in a network of another tool.
+"""Options of asrc-export that import a network of another tool.
 
 A float network becomes a checkpoint like ours, and is then exported; integers stay the integers that they are.
 """
@@ -79,7 +79,7 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
             parser.error(f"argument --{name.replace('_', '-')}: goes with --from {' or --from '.join(kinds)} only")
 
 
-def bring_in(options: argparse.Namespace) -> Path:
+def import_network(options: argparse.Namespace) -> Path:
     """Read the other tool's file, write the checkpoint beside it, print what was settled how; the checkpoint's path.
 
     Raises what the readers raise, UnwritableOutput.
@@ -93,12 +93,12 @@ def bring_in(options: argparse.Namespace) -> Path:
     brought = _read(options)
     checkpoint.save(brought.checkpoint, path)
     for note in brought.notes:
-        print(f"note: {note}")
+        command_line.say(f"note: {note}")
     print(path)
     return path
 
 
-def bring_in_integers(options: argparse.Namespace) -> Path:
+def import_integers(options: argparse.Namespace) -> Path:
     """Read a netx file and write it as an integer network, by default beside it; the path.
 
     Raises InvalidSetting, what `netx_import.read` raises, UnwritableOutput.

@@ -17,7 +17,8 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     An adaptive span counts as the longest it may become. Raises UnknownName, InvalidSetting, UnreadableFile,
     RulesBroken listing every limit that blocks.
     """
-    from asrc_core.contract.grid import require_bits
+    from asrc_core.command import command_line
+    from asrc_core.contract.rounding.grid import require_bits
     from asrc_export.chip import rules, shape, target
     from asrc_train import data
     from asrc_train.settings import config, recipe
@@ -31,7 +32,7 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     print_placements(planned, chip)
     for finding in findings:
         if not finding.blocks:
-            print(f"note: {finding}")
+            command_line.say(f"note: {finding}")
     rules.passed(findings, chip)
     print(f"fits {chip.name} under the {mapping} mapping")
 

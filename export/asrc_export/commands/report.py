@@ -18,8 +18,9 @@ EXAMPLES = """\
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    options = _parser().parse_args(argv)
-    return command_line.run("asrc-report", lambda: _report(options))
+    parser = _parser()
+    options = parser.parse_args(argv)
+    return command_line.run(parser, lambda: _report(options))
 
 
 def _parser() -> argparse.ArgumentParser:

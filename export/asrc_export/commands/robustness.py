@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.list and not options.networks:
         parser.error("name an integer network, or --list")
     body = _list if options.list else _measure
-    return command_line.run("asrc-robustness", lambda: body(options))
+    return command_line.run(parser, lambda: body(options))
 
 
 def _parser() -> argparse.ArgumentParser:

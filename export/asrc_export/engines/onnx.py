@@ -1,4 +1,4 @@
-"""ONNX Runtime as an engine: the model that `onnx_file.save` writes, run in process."""
+"""ONNX Runtime as an engine: the model that `asrc_export.onnx_model.graph.save` writes, run in process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
 from asrc_core.errors import BackendFailed
 from asrc_export.onnx_model.graph import build
+from asrc_export.onnx_model.step import COUNTED
 
 STEP_CELLS = 2**17
 """A chunk of samples has at most this many (sample, neuron) cells, so that a step stays in the processor's cache."""
@@ -40,8 +41,10 @@ def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False)
 def _chunk(network: IntegerNetwork, steps: int, trace: bool) -> int:
     """Samples to run at once."""
     neurons, channels = sum(layer.neurons for layer in network.layers), network.input.channels
+    delayed = (each for layer in network.layers for each in layer.connections if each.delays is not None)
+    cells = neurons + channels + sum(each.inputs * len(each.lags) for each in delayed)
     copied = steps * (channels + (neurons if trace else 0))
-    return max(1, min(STEP_CELLS // (neurons + channels), COPIED_CELLS // copied))
+    return max(1, min(STEP_CELLS // cells, COPIED_CELLS // copied))
 
 
 def _session(network: IntegerNetwork, trace: bool) -> Any:
@@ -57,26 +60,23 @@ def _sentence(call: Any, *arguments: Any, **options: Any) -> Any:
         return call(*arguments, **options)
     except Exception as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BackendFailed("onnx", why, "run with --backend native") from error
+        raise BackendFailed("onnx", why, "the native engine gives the same integers") from error
 
 
 def _result(
-    network: IntegerNetwork, samples: NDArray[np.int32], outputs: dict[str, NDArray[np.generic]], trace: bool
+    network: IntegerNetwork, samples: NDArray[np.int32], outputs: dict[str, NDArray[Any]], trace: bool
 ) -> Result:
     batch, steps, _ = samples.shape
-    spikes, delivered, saturations = (
-        [int(count) for count in outputs[name].sum(axis=0)] for name in ("spikes", "delivered", "saturations")
-    )
-    counts = []
-    fed = int(np.count_nonzero(samples))
-    widths = [*(layer.neurons for layer in network.layers), network.readout.classes]
-    for i, width in enumerate(widths):
-        updates = batch * steps * width
-        counts.append(LayerCounts(spikes[i], fed * width, delivered[i] * width, updates, saturations[i]))
-        fed = spikes[i]
-    return Result(
-        outputs["logits"].astype(np.int64), tuple(counts), _trace(len(network.layers), outputs) if trace else None
-    )
+    spikes, operations, saturations = (outputs[name].sum(axis=0).tolist() for name in COUNTED)
+    counts, first = [], 0
+    for i, (layer, ranges) in enumerate(zip(network.layers, network.ranges, strict=True)):
+        of_layer = operations[first : first + len(layer.connections)]
+        first += len(layer.connections)
+        back = sum(n for n, comes_back in zip(of_layer, ranges.recurrent_connections, strict=True) if comes_back)
+        updates = batch * steps * layer.neurons
+        counts.append(LayerCounts(spikes[i], sum(of_layer) - back, back, updates, saturations[i]))
+    kept = _trace(len(network.hidden), outputs) if trace else None
+    return Result(outputs["logits"].astype(np.int64), tuple(counts), kept)
 
 
 def _trace(depth: int, outputs: dict[str, NDArray[Any]]) -> Trace:

@@ -3,12 +3,12 @@
 Their file is `{'net': state_dict, 'acc': percent, 'epoch': n}`. `features` counts Linear, Dropout, the optional
 normalisation and the recurrent container of each layer, then the output Linear:
 
-    features.<k>.weight, .bias                            W, b of the layer (b with --bias only)
-    features.<k+2>.bn.{weight,bias,running_mean,running_var,num_batches_tracked}          with --use-batchnorm
+    features.<k>.weight, .bias                            W, b of the layer (b with their bias only)
+    features.<k+2>.bn.{weight,bias,running_mean,running_var,num_batches_tracked}          with use_batchnorm
     features.<k+2 or k+3>.mlp.weight                      U
     features.<k+2 or k+3>.{tau,skip_para}                 temperature (1,) and skip logits (K, 1, 1) of ASRC
     features.<k+2 or k+3>.sub_module.w                    PLIF: alpha = sigmoid(w)
-    skip_para                                             the shared logits, with --network-wise
+    skip_para                                             the shared logits, with network_wise
 
 Batch normalisation in evaluation mode is affine, so it folds into W and b (`asrc_train.network.normalization.fold`),
 here in double precision; their epsilon is PyTorch's default, as ours is.
@@ -246,7 +246,7 @@ def _decays(arguments: Arguments, tensors: dict[str, Tensor], notes: list[str]) 
                 f"layer{i}",
                 f"its learned decays differ from neuron to neuron ({float(learned.min()):.4g} to "
                 f"{float(learned.max()):.4g}) and the integer contract has one for a layer; train without "
-                "--neuron-channel-wise",
+                "neuron_channel_wise",
             )
         yield float(learned[0])
     if arguments.neuron == "lif":
@@ -275,8 +275,8 @@ def _fed(arguments: Arguments, notes: list[str]) -> Feed:
     if (arguments.time_window, arguments.input_dim, arguments.output_dim) != (784, 1, 10):
         return Feed(steps=arguments.time_window, maximum=255, scale=1 / 255)
     notes.append(
-        "data set mnist5k: part of MNIST, and not kept out of the authors' training; --data for another, or "
-        "--steps and --input-maximum for none"
+        "data set mnist5k: part of MNIST, and not kept out of the authors' training; `data` for another, or "
+        "`steps` and `input_maximum` for none"
     )
     return Feed("mnist5k", arguments.time_window, 255, 1 / 255)
 
@@ -291,7 +291,7 @@ def _order(arguments: Arguments, steps: int, given: str | Path | None, notes: li
     order = replayed_permutation(arguments)
     notes.append(
         f"pixel permutation drawn again from seed {arguments.seed} as their main.py draws it (it is saved nowhere; "
-        "--permutation FILE.npy if yours was another)"
+        "give `permutation` if yours was another)"
     )
     return order
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.arithmetic import decay
-from asrc_core.contract.chain import SkipLayer
+from asrc_core.contract.chain import SkipLayer, chain, why_no_chain
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.neurons.lif import decay
 from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX
+from asrc_core.contract.operations.numpy import NumpyOperations
 from asrc_core.contract.proof import LayerRanges
 from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import replacing
@@ -51,15 +52,17 @@ def narrowed(chip: Target) -> Target:
 def fitted(network: IntegerNetwork) -> IntegerNetwork:
     """The network with each threshold and bias at the nearest value that netx has: 64 m + 1 and 64 m.
 
-    At an activation shift of 6 that is less than one step of the smallest weight.
+    At an activation shift of 6 that is less than one step of the smallest weight. Raises InvalidNetwork if the network
+    is no chain.
     """
-    return validate(replace(network, layers=tuple(_fitted(layer) for layer in network.layers)))
+    made = chain(network)
+    return replace(made, layers=tuple(_fitted(layer) for layer in made.layers)).network()
 
 
 def refit(made: Quantized) -> Quantized:
     """`fitted`, with a line in the rounding log for each threshold, and the bias moved furthest, of each layer."""
     network = fitted(made.network)
-    pairs = zip(made.network.layers, network.layers, strict=True)
+    pairs = zip(chain(made.network).layers, chain(network).layers, strict=True)
     moved = [line for before, after in pairs for line in _moved(before, after)]
     provenance = {**network.provenance, "netx": [asdict(line) for line in moved]}
     return Quantized(replace(network, provenance=provenance), made.rounding + moved, made.findings)
@@ -83,23 +86,27 @@ def _fitted(layer: SkipLayer) -> SkipLayer:
 def save(network: IntegerNetwork, path: str | Path) -> None:
     """Write the network's spiking layers; the file at ``path`` is replaced only once the new one is whole.
 
-    Raises InvalidNetwork or SpanTooLong, InvalidSetting (all that netx cannot represent, with the layers' names),
-    UnwritableOutput, ExtraMissing without h5py.
+    Raises InvalidSetting (all that netx cannot represent, with the layers' names), UnwritableOutput, ExtraMissing
+    without h5py.
     """
     netx_format.require_h5py()
     import h5py
 
     reasons = list(obstacles(network))
     if reasons:
-        raise InvalidSetting("--netx", f"netx cannot represent the network: {'; '.join(reasons)}")
+        raise InvalidSetting("netx file", f"it cannot represent the network: {'; '.join(reasons)}")
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        for i, layer in enumerate(network.layers):
+        for i, layer in enumerate(chain(network).layers):
             _write(file.create_group(f"layer/{i}"), layer)
 
 
 def obstacles(network: IntegerNetwork) -> Iterator[str]:
-    """What netx has no form for, one reason after the other."""
-    for i, (layer, ranges) in enumerate(zip(network.layers, network.ranges, strict=False)):
+    """What netx has no form for, one reason after the other; of a network that is no chain, why it is none."""
+    why = why_no_chain(network)
+    if why is not None:
+        yield ": ".join(why)
+        return
+    for i, (layer, ranges) in enumerate(zip(chain(network).layers, network.ranges, strict=False)):
         for reason in _obstacles(layer, ranges, idle=i + 1):
             yield f"layer '{layer.name}' {reason}"
 
@@ -109,11 +116,11 @@ def _obstacles(layer: SkipLayer, ranges: LayerRanges, idle: int) -> Iterator[str
     if layer.reset != "hard":
         yield "resets softly, and netx only to zero"
     if recurrent and layer.taps:
-        yield f"hears {len(layer.taps)} spans at once, and netx one"
+        yield f"taps {len(layer.taps)} spans at once, and netx one"
     elif recurrent and layer.span != 1:
         yield (
             f"has span {layer.span}, and the public netx (lava-dl 0.6.0) cannot build a delayed recurrence, which "
-            "asrc-sim --backend lava does"
+            "our Lava backend does"
         )
     if layer.activation_shift != SHIFT:
         yield f"has the activation shift {layer.activation_shift}, and netx {SHIFT} only"
@@ -158,9 +165,9 @@ def _weight_obstacles(layer: SkipLayer, recurrent: bool) -> Iterator[str]:
 
 def _fires_idle(layer: SkipLayer, idle: int) -> bool:
     """Whether the biases alone, from rest, reach the threshold: netx's neurons run while the pipeline fills."""
-    v = np.zeros_like(layer.bias)
+    o, v = NumpyOperations(), np.zeros_like(layer.bias)
     for _ in range(idle):
-        v = decay(v, layer.decay) + layer.bias
+        v = o.add(decay(o, v, layer.decay), layer.bias)
         if (v >= layer.threshold).any():
             return True
     return False

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.chain import Chain, Readout, SkipLayer
 from asrc_core.contract.network import InputFormat, IntegerNetwork
 from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
 from asrc_core.errors import UnreadableFile
@@ -56,11 +56,8 @@ def read(
     if not layers:
         _refuse(path, "it has no block that spikes")
     entry = InputFormat(layers[0].inputs, minimum, maximum, scale)
-    network = validate(
-        IntegerNetwork(
-            entry, tuple(layers), readout, "delay-line", "loihi2", steps, provenance={"netx": source.name, "data": None}
-        )
-    )
+    provenance = {"netx": source.name, "data": None}
+    network = Chain(entry, tuple(layers), readout, "delay-line", "loihi2", steps, provenance=provenance).network()
     _require_unwrapped(path, network, integrated=_integrated(readout))
     return network
 
@@ -191,7 +188,7 @@ def _neuron(block: _Group) -> _Group:
         block.refuse(f"has neurons of type '{kind}', and only CUBA and LOIHI have a form in the contract")
     decays = neuron.number("iDecay")
     if decays != FULL_DECAY:
-        block.refuse(f"keeps a synaptic current (iDecay {decays}, not {FULL_DECAY}), which the contract does not have")
+        block.refuse(f"keeps a synaptic current (iDecay {decays}, not {FULL_DECAY}), and only blocks without are read")
     for key, usual in (("refDelay", 1), ("gradedSpike", 0), ("messageBits", 0)):
         if key in neuron and neuron.number(key) != usual:
             block.refuse(f"has '{key}' {neuron.number(key)}, and only {usual} has a form in the contract")
@@ -269,7 +266,7 @@ def _require_unwrapped(path: str | Path, network: IntegerNetwork, *, integrated:
     Both saturate membranes, one apart: where a run counts no saturation, none of the two did.
     """
     *layers, last = network.ranges
-    for layer, ranges in zip(network.layers, layers, strict=True):
+    for layer, ranges in zip(network.hidden, layers, strict=True):
         reach = (ranges.feedforward.magnitude + (ranges.recurrent.magnitude if ranges.recurrent else 0)) << SHIFT
         if reach > STATE_MAX:
             _refuse(path, f"{layer.name} could wrap its current, with inputs up to {network.input.maximum}")

@@ -46,7 +46,9 @@ def save(model: str | Path, path: str | Path, *, lossy: bool = False) -> list[st
     lost = losses(frozen)
     if lost and not lossy:
         listed = "; ".join(lost)
-        raise InvalidSetting("--nir", f"NIR cannot say all of this network: {listed}; --lossy writes it all the same")
+        raise InvalidSetting(
+            "NIR graph", f"it cannot say all of this network: {listed}; `lossy=True` writes it all the same"
+        )
     nir_file.write(to_graph(frozen), path)
     return lost
 
@@ -67,7 +69,7 @@ def to_graph(frozen: FrozenNetwork) -> nir.NIRGraph:
     tapped = [layer.name for layer in frozen.layers if layer.taps and layer.recurrent.any()]
     if tapped:
         raise InvalidSetting(
-            "--nir", f"{', '.join(tapped)} hear several spans at once, and the graph has one delay a layer"
+            "NIR graph", f"{', '.join(tapped)} hear several spans at once, and the graph has one delay a layer"
         )
     nir = nir_file.package()
     channels = np.array([frozen.channels])

@@ -141,18 +141,18 @@ def read(
 def _reading(dt: float | None, integration: Integration, reset: Reset | None, loop_span: int | None) -> Reading:
     if dt is None:
         raise InvalidSetting(
-            "--dt",
+            "`dt`",
             "NIR states time constants and no time step; give the one the network was trained with (snnTorch 1e-4)",
         )
     if not 0 < dt < float("inf"):
-        raise InvalidSetting("--dt", f"{dt} is not a positive number")
+        raise InvalidSetting("`dt`", f"{dt} is not a positive number")
     return Reading(dt, integration, reset or "hard", loop_span, ours=False)
 
 
 def _own_reading(metadata: dict[str, Any], dt: float | None, reset: Reset | None, loop_span: int | None) -> Reading:
     if (dt, reset, loop_span) != (None, None, None):
         raise InvalidSetting(
-            "--from nir", "this file states step, resets and spans; leave --dt, --reset, --loop-span away"
+            "NIR graph", "this file states step, resets and spans; leave `dt`, `reset`, `loop_span` away"
         )
     return Reading(_number(metadata, "dt", "the graph"), "euler", "hard", None, ours=True)
 
@@ -217,7 +217,7 @@ def _step(name: str, parameter: str, tau: Floats, reading: Reading) -> Floats:
         raise broken(
             name,
             f"its {parameter} of {tau.min():g} does not fit the step of {reading.dt:g}: Euler's decay factor would be "
-            "negative; give a smaller --dt, or --integration exact",
+            "negative; give a smaller `dt`, or `integration='exact'`",
         )
     return np.minimum(k, 1.0)
 
@@ -294,7 +294,7 @@ def _span(name: str, delay: float, reading: Reading, notes: list[str]) -> int:
         if reading.loop_span is None:
             raise broken(
                 name,
-                "it hears itself in a cycle without a Delay, which leaves open when; --loop-span 1 reads it as the "
+                "it hears itself in a cycle without a Delay, which leaves open when; `loop_span=1` reads it as the "
                 "step before, which is what snnTorch, Norse and SpikingJelly compute",
             )
         notes.append(f"'{name}': the recurrence without a Delay has span {reading.loop_span}, as told")

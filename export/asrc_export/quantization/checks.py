@@ -28,7 +28,7 @@ def require_spans(frozen: FrozenNetwork, mapping: Mapping) -> None:
                 require_reach(layer.name, each.span, mapping)
             if len(each.taps) > 1 and mapping != "delay-line":
                 why = f"layer '{layer.name}' hears {len(each.taps)} spans at once, each of which would take a copy of U"
-                raise InvalidSetting(f"--mapping {mapping}", f"{why}; use delay-line")
+                raise InvalidSetting(f"`mapping='{mapping}'`", f"{why}; use delay-line")
 
 
 def require_finite(frozen: FrozenNetwork) -> None:

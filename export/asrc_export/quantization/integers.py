@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asrc_core.contract.chain import Readout
-from asrc_core.contract.connection import INPUT, NOW, Connection, Tap
-from asrc_core.contract.constants import Rounding, Unfit
-from asrc_core.contract.grid import MantissaExponentGrid, WeightGrid
+from asrc_core.contract.connection import INPUT, Connection, Tap
 from asrc_core.contract.network import Layer, Neuron
 from asrc_core.contract.numbers import Mapping
+from asrc_core.contract.rounding.constants import Rounding, Unfit
+from asrc_core.contract.rounding.grid import MantissaExponentGrid, WeightGrid
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip.target import Formats
 from asrc_export.quantization.scales import LayerScales, ReadoutScales

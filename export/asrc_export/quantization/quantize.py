@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from asrc_core import __version__
 from asrc_core.contract.file.network_file import contract_version
-from asrc_core.contract.grid import WeightGrid, widths
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer
 from asrc_core.contract.numbers import Mapping
+from asrc_core.contract.rounding.grid import WeightGrid, widths
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip import rules
 from asrc_export.chip.target import Target

@@ -10,9 +10,9 @@ import numpy as np
 
 from asrc_core.contract.chain import Readout
 from asrc_core.contract.connection import Connection
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.network import Layer
 from asrc_core.contract.numbers import Ints
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_export.quantization import taps
 from asrc_export.quantization.integers import Feed
 from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenLayer, FrozenNetwork

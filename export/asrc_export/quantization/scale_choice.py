@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from asrc_core.contract.constants import Unfit
-from asrc_core.contract.grid import WeightGrid, widths
 from asrc_core.contract.network import Layer
 from asrc_core.contract.numbers import STATE_MAX
+from asrc_core.contract.rounding.constants import Unfit
+from asrc_core.contract.rounding.grid import WeightGrid, widths
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip.target import Formats, Target
 from asrc_export.quantization import taps

@@ -124,7 +124,7 @@ def _require_same_checkpoint(
     if why is not None:
         not_the_one = f"'{float_path}' is not the checkpoint that '{network_path}' was exported from ({why})"
         way_out = f"give the checkpoint it came from, or write it anew with asrc-export '{float_path}'"
-        raise InvalidSetting("--float", f"{not_the_one}; {way_out}")
+        raise InvalidSetting("`model`", f"{not_the_one}; {way_out}")
 
 
 def _difference(seen: outline.Outline, trained: Checkpoint) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asrc_core.contract.connection import Tap
+from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.numbers import STATE_MAX
-from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.proof import LayerRanges
 from asrc_core.contract.ranges import headroom_bits
 
@@ -63,16 +63,30 @@ class Outline:
 def of(network: IntegerNetwork) -> Outline:
     """The outline of a network."""
     *ranges, last = network.ranges
-    layers = (
-        LayerOutline(
-            layer.name, layer.neurons, layer.inputs, layer.span, tuple(layer.taps), layer.weight_bits, _reach(each)
-        )
-        for layer, each in zip(network.layers, ranges, strict=True)
+    layers = tuple(_layer(layer, each) for layer, each in zip(network.hidden, ranges, strict=True))
+    return Outline(layers, ReadoutOutline(network.readout.name, network.classes, _reach(last)))
+
+
+def _layer(layer: Layer, ranges: LayerRanges) -> LayerOutline:
+    """Of a layer with several connections: all that feeds it forward, and the longest span of what comes back."""
+    kinds = list(zip(layer.connections, ranges.recurrent_connections, strict=True))
+    back = [each for each, recurrent in kinds if recurrent]
+    return LayerOutline(
+        name=layer.name,
+        neurons=layer.neurons,
+        inputs=sum(each.inputs for each, recurrent in kinds if not recurrent),
+        span=max((each.longest_lag for each in back), default=0),
+        taps=next((each.taps for each in back if len(each.taps) > 1), ()),
+        weight_bits=max(each.weight_bits for each in layer.connections),
+        membrane=_reach(ranges),
     )
-    readout = network.readout
-    return Outline(tuple(layers), ReadoutOutline(readout.name, readout.classes, _reach(last)))
+
+
+def mappings_of(network: IntegerNetwork) -> str:
+    """Where spikes under way are kept, of all connections with a lag."""
+    used = {each.mapping for layer in network.layers for each in layer.connections if each.longest_lag}
+    return " and ".join(sorted(used)) or "none"
 
 
 def _reach(ranges: LayerRanges) -> Reach:
-    state = ranges.state
-    return Reach(state.magnitude, not state.fits_state, headroom_bits(state.magnitude, STATE_MAX))
+    return Reach(ranges.state.magnitude, ranges.may_saturate, headroom_bits(ranges.state.magnitude, STATE_MAX))

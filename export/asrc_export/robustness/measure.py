@@ -14,7 +14,7 @@ from asrc_core.contract.file import network_file
 from asrc_core.errors import InvalidSetting
 from asrc_export import float_network
 from asrc_export.engines.select import Run
-from asrc_export.robustness import faulty_links, perturbations
+from asrc_export.robustness import faulty_run, perturbations
 from asrc_export.robustness.pairs import NetworkPair
 from asrc_export.robustness.report import VERSIONS, Curve, MeasuredNetwork, PerturbationCurves, RobustnessReport
 from asrc_export.robustness.subject import Perturbation, Subject
@@ -33,9 +33,9 @@ def chosen(only: Sequence[str] | None, levels: Sequence[float] | None) -> dict[s
     names = list(dict.fromkeys(only)) if only else perturbations.names()
     found = {name: perturbations.load(name) for name in names}
     if levels is not None and len(found) != 1:
-        raise InvalidSetting("--levels", "levels mean something for one perturbation; name it with --only")
+        raise InvalidSetting("`levels`", "levels mean something for one perturbation; name it with `only`")
     if levels is not None and len(levels) > MAX_LEVELS:
-        raise InvalidSetting("--levels", f"{len(levels)} levels are more than {MAX_LEVELS}")
+        raise InvalidSetting("`levels`", f"{len(levels)} levels are more than {MAX_LEVELS}")
     return {
         name: (each, sorted({0.0, *(each.require(name, level) for level in levels or each.levels)}))
         for name, each in found.items()
@@ -58,11 +58,11 @@ def make(
     All networks must take the same data set. Raises UnknownName, InvalidSetting, InvalidData.
     """
     if not 1 <= draws <= MAX_DRAWS:
-        raise InvalidSetting("--draws", f"{draws} is outside 1 to {MAX_DRAWS}")
+        raise InvalidSetting("`draws`", f"{draws} is outside 1 to {MAX_DRAWS}")
     sets = [dataset_for(each.deployed, data_name) for each in pairs]
     if len({each.name for each in sets}) > 1:
         listed = ", ".join(sorted({each.name for each in sets}))
-        raise InvalidSetting("--data", f"the networks were trained on different data ({listed}); name one")
+        raise InvalidSetting("`data`", f"the networks were trained on different data ({listed}); name one")
     y = sets[0].test_y[:limit]
     whole = [
         Subject(dataset.test_x[:limit], each.deployed, each.floating) for each, dataset in zip(pairs, sets, strict=True)
@@ -116,7 +116,7 @@ def _network(pair: NetworkPair, deployed: float, floating: float) -> MeasuredNet
         file=Path(pair.file).name,
         variant=pair.variant,
         seed=pair.seed,
-        spans=tuple(layer.span for layer in pair.deployed.layers),
+        spans=tuple(max(each.longest_lag for each in layer.connections) for layer in pair.deployed.hidden),
         network_sha256=network_file.fingerprint(pair.deployed),
         accuracy={"deployed": deployed} if np.isnan(floating) else {"deployed": deployed, "float": floating},
     )
@@ -124,18 +124,19 @@ def _network(pair: NetworkPair, deployed: float, floating: float) -> MeasuredNet
 
 def answered(subject: Subject, y: Labels, engine: Run) -> tuple[float, float]:
     """Accuracy deployed and float (NaN without a float network): by the engine and the training kernels, or by the
-    loop with links where spikes get lost.
+    contract's interpreter where something is broken between neurons.
     """
-    if subject.links is None:
-        deployed = engine(subject.deployed, subject.x).logits
+    broken = subject.links is not None or bool(subject.stuck)
+    if broken:
+        deployed = faulty_run.integer_logits(subject.deployed, subject.x, subject.links, subject.stuck)
     else:
-        deployed = faulty_links.integer_logits(subject.deployed, subject.x, subject.links)
+        deployed = engine(subject.deployed, subject.x).logits
     if subject.floating is None:
         return _accuracy(deployed, y), float("nan")
-    if subject.links is None:
-        real = float_network.logits(subject.floating, subject.x)
+    if broken:
+        real = faulty_run.float_logits(subject.floating, subject.x, subject.links, subject.stuck)
     else:
-        real = faulty_links.float_logits(subject.floating, subject.x, subject.links)
+        real = float_network.logits(subject.floating, subject.x)
     return _accuracy(deployed, y), _accuracy(real, y)
 
 

@@ -39,8 +39,8 @@ def load(networks: Sequence[str | Path], models: Sequence[str | Path] = ()) -> l
         exported_from = network.provenance.get("checkpoint_sha256")
         model = floats.pop(exported_from, None) if isinstance(exported_from, str) else None
         if models and model is None:
-            why = f"none of them is the checkpoint that '{path}' came from; give it, or leave --float away"
-            raise InvalidSetting("--float", why)
+            why = f"none of them is the checkpoint that '{path}' came from; give it, or leave `models` away"
+            raise InvalidSetting("`models`", why)
         if model is None:
             found.append(NetworkPair(str(path), Path(path).name.split(".")[0], None, network, None))
             continue
@@ -49,7 +49,7 @@ def load(networks: Sequence[str | Path], models: Sequence[str | Path] = ()) -> l
         found.append(NetworkPair(str(path), variant, trained.config.training.seed, network, freeze(trained)))
     if floats:
         left = next(iter(floats.values()))
-        raise InvalidSetting("--float", f"'{left}' is the checkpoint of none of the networks given")
+        raise InvalidSetting("`models`", f"'{left}' is the checkpoint of none of the networks given")
     return found
 
 

@@ -24,7 +24,7 @@ def dataset_for(network: IntegerNetwork, name: str | None = None) -> Dataset:
     """
     name = name or network.provenance.get("data")
     if not isinstance(name, str):
-        raise InvalidSetting("--data", "the network does not say what it was trained on, name a data set")
+        raise InvalidSetting("`data`", "the network does not say what it was trained on, name a data set")
     return _fitting(name, network.input, network.steps, network.permutation)
 
 

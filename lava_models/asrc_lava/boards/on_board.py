@@ -12,9 +12,9 @@ from lava.utils import loihi
 
 from asrc_lava.boards.board import Access, Measured, measured
 from asrc_lava.graph.build import Wiring
-from asrc_lava.graph.process import Accumulator, SkipNeurons
+from asrc_lava.graph.process import Neurons, Relay
 
-ON_CHIP = (SkipNeurons, Accumulator)
+ON_CHIP = (Neurons, Relay)
 """Processes that have to be on the chip for a run to say anything of it."""
 
 

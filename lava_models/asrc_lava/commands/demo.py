@@ -29,8 +29,9 @@ SINGLE_GRAPH_SAMPLES = 20
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    options = _parser().parse_args(argv)
-    return command_line.run("asrc-demo", lambda: _demo(options))
+    parser = _parser()
+    options = parser.parse_args(argv)
+    return command_line.run(parser, lambda: _demo(options))
 
 
 def _parser() -> argparse.ArgumentParser:

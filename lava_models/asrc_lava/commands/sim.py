@@ -32,8 +32,9 @@ EXAMPLES = """\
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    options = _parser().parse_args(argv)
-    return command_line.run("asrc-sim", lambda: _simulate(options))
+    parser = _parser()
+    options = parser.parse_args(argv)
+    return command_line.run(parser, lambda: _simulate(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -183,7 +184,7 @@ def _write_trace(network: IntegerNetwork, result: Result, path: str) -> None:
 
     assert result.trace is not None
     arrays: dict[str, Any] = {"logits": result.logits, f"{network.readout.name}.accumulator": result.trace.readout}
-    for layer, trace in zip(network.layers, result.trace.layers, strict=True):
+    for layer, trace in zip(network.hidden, result.trace.layers, strict=True):
         arrays[f"{layer.name}.spikes"] = trace.spikes
         arrays[f"{layer.name}.membrane"] = trace.membrane
     with replacing(path) as temporary, temporary.open("wb") as file:

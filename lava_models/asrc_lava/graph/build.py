@@ -1,14 +1,14 @@
-"""From an integer network to Lava processes, wired: source -> (Dense -> neurons <-> Dense) ... -> Dense -> readout."""
+"""From an integer network to Lava processes, wired: source -> Dense -> neurons -> Dense -> neurons and back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
-from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.ports.ports import OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.proc.dense.models import PyDelayDenseModelBitAcc, PyDenseModelBitAcc
 from lava.proc.dense.process import DelayDense, Dense
@@ -17,143 +17,237 @@ from lava.proc.io.source import RingBuffer as Source
 from lava.utils.weightutils import SignMode
 from numpy.typing import NDArray
 
+from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.numbers import Ints
-from asrc_lava.graph.models import PyAccumulator, PyBatchedDense, PySkipNeurons
-from asrc_lava.graph.process import Accumulator, BatchedDense, SkipNeurons
-from asrc_lava.graph.schedule import Schedule
+from asrc_core.contract.numbers import SYNAPTIC_DELAY_MAX, Ints
+from asrc_core.contract.ranges import Range
+from asrc_lava.graph.axon import Axon, Outlet
+from asrc_lava.graph.models import PyBatchedDense, PyRelay, with_outlets
+from asrc_lava.graph.process import OPERATIONS, SPIKES, BatchedDense, Neurons, Relay, outlet_port
+from asrc_lava.graph.routes import Route, apart, routes
+from asrc_lava.graph.schedule import Schedule, timing
 
 MODELS = {
     Source: PySendModelFixed,
     Dense: PyDenseModelBitAcc,
     DelayDense: PyDelayDenseModelBitAcc,
     BatchedDense: PyBatchedDense,
-    SkipNeurons: PySkipNeurons,
-    Accumulator: PyAccumulator,
+    Relay: PyRelay,
 }
-"""The fixed-point CPU model of every process in a graph."""
+"""The fixed-point CPU model of every process in a graph but the neurons."""
+
+DELAYS = SYNAPTIC_DELAY_MAX + 1
+"""How many delays a chip's synapse can have, from 0."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """Where the synaptic operations of one connection are counted: by its source, in an entry of the counts, of which
+    each stands for ``times`` operations; for a connection from the input they are ``known`` from the start.
+    """
+
+    route: Route
+    entry: int = 0
+    times: int = 1
+    known: int = 0
+
+    def operations(self, counts: Sequence[Ints]) -> int:
+        """How many, given the counts of every layer."""
+        return self.known if self.route.source < 0 else self.times * int(counts[self.route.source][self.entry])
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """A network as connected Lava processes, for one run over the samples that its source holds."""
+    """A network as connected Lava processes, for one run over the samples that its sources hold."""
 
-    source: AbstractProcess
-    layers: tuple[SkipNeurons, ...]
-    readout: Accumulator
+    neurons: tuple[Neurons, ...]
     processes: tuple[AbstractProcess, ...]
     schedule: Schedule
+    events: tuple[Events, ...]
+    """Of every connection."""
+
+
+def model(process: AbstractProcess) -> type:
+    """The CPU model of a process in a graph."""
+    return with_outlets(len(process.proc_params["outlets"])) if isinstance(process, Neurons) else MODELS[type(process)]
 
 
 def single(network: IntegerNetwork, samples: NDArray[np.int32]) -> Wiring:
     """The graph that maps to a chip: one sample after the other through ports of shape (N,) and Lava's own synapses.
 
-    samples: (B, T, channels). Raises InvalidNetwork or SpanTooLong: Lava clips and truncates what its formats do not
-    hold without a word, so nothing that breaks the contract gets this far.
+    samples: (B, T, channels).
     """
-    rounds, steps, channels = samples.shape
-    source = Source(data=np.ascontiguousarray(samples.reshape(rounds * steps, channels).T))
-    return _wire(network, source, Schedule(steps, rounds), (), _lava_dense)
+    return _wire(network, samples, (), _lava_synapses)
 
 
 def batched(network: IntegerNetwork, samples: NDArray[np.int32], lanes: int) -> Wiring:
     """``lanes`` samples side by side through ports of shape (lanes, N); same integers, our own synapses.
 
-    samples: (rounds * lanes, T, channels). Raises InvalidNetwork or SpanTooLong.
+    samples: (rounds * lanes, T, channels).
     """
     total, steps, channels = samples.shape
     assert total % lanes == 0, "every round fills all lanes"
-    rounds = total // lanes
-    over_time = samples.reshape(rounds, lanes, steps, channels).transpose(1, 3, 0, 2)
-    source = Source(data=over_time.reshape(lanes, channels, rounds * steps))
-    return _wire(network, source, Schedule(steps, rounds), (lanes,), partial(_batched_dense, lanes))
+    by_step = samples.reshape(total // lanes, lanes, steps, channels).swapaxes(1, 2)
+    return _wire(network, by_step, (lanes,), partial(_batched_synapses, lanes))
 
 
-class _Connection(NamedTuple):
-    """What a process of synapses is made from: a = shift(W x[t - 1 - delay], exponent)."""
+@dataclass(frozen=True)
+class _Synapses:
+    """A process of synapses, and how many Lava steps later than they are sent messages have to reach it."""
 
-    name: str
-    weights: Ints
-    exponent: int
-    weight_bits: int
-    lowest_input: int = 0
-    highest_input: int = 1
-    delay: int = 0
+    process: AbstractProcess
+    later: int = 0
 
 
-def _lava_dense(connection: _Connection) -> AbstractProcess:
+_MakesSynapses = Callable[[str, Connection, "int | Ints", Range], list[_Synapses]]
+"""The synapses of a connection, from its name, itself, their delays and the range of what arrives at them."""
+
+
+def _lava_synapses(name: str, connection: Connection, delays: int | Ints, message: Range) -> list[_Synapses]:
+    """Lava's own, each with delays that a chip has; what takes longer comes to a process of its own, over a relay."""
     settings: dict[str, Any] = {
-        "name": connection.name,
-        "weights": connection.weights,
+        "name": name,
         "weight_exp": connection.exponent,
         "num_weight_bits": connection.weight_bits,
         "sign_mode": SignMode.MIXED,
-        "num_message_bits": _message_bits(connection.lowest_input, connection.highest_input),
+        "num_message_bits": _message_bits(message),
     }
-    return DelayDense(delays=connection.delay, **settings) if connection.delay else Dense(**settings)
+    made = []
+    for far in np.unique(np.asarray(delays) // DELAYS).tolist():
+        here = np.asarray(delays) // DELAYS == far
+        weights = np.where(here, connection.weights, 0)
+        rest = np.where(here, delays - np.int64(far * DELAYS), 0)
+        if rest.any():
+            each: int | Ints = rest if rest.ndim else int(rest)
+            made.append(_Synapses(DelayDense(weights=weights, delays=each, **settings), far * DELAYS))
+        else:
+            made.append(_Synapses(Dense(weights=weights, **settings), far * DELAYS))
+    return made
 
 
-def _message_bits(low: int, high: int) -> int:
+def _message_bits(message: Range) -> int:
     """Bits of a graded spike, two's complement if it can be negative; 0 for a plain one."""
-    if low >= 0:
-        return high.bit_length() if high > 1 else 0
-    return 1 + max((-1 - low).bit_length(), high.bit_length())
+    if message.low >= 0:
+        return message.high.bit_length() if message.high > 1 else 0
+    return 1 + max((-1 - message.low).bit_length(), message.high.bit_length())
 
 
-def _batched_dense(lanes: int, connection: _Connection) -> AbstractProcess:
-    return BatchedDense(
-        name=connection.name,
-        weights=connection.weights,
-        weight_exp=connection.exponent,
-        delay=connection.delay,
-        largest_input=max(abs(connection.lowest_input), abs(connection.highest_input)),
-        lanes=lanes,
-    )
+def _batched_synapses(
+    lanes: int, name: str, connection: Connection, delays: int | Ints, message: Range
+) -> list[_Synapses]:
+    return [
+        _Synapses(
+            BatchedDense(
+                name=name,
+                weights=connection.weights,
+                weight_exp=connection.exponent,
+                delays=delays,
+                largest_input=message.magnitude,
+                lanes=lanes,
+            )
+        )
+    ]
 
 
 def _wire(
-    network: IntegerNetwork,
-    source: AbstractProcess,
-    schedule: Schedule,
-    lanes: tuple[int, ...],
-    synapses: Callable[[_Connection], AbstractProcess],
+    network: IntegerNetwork, samples: NDArray[np.int32], lanes: tuple[int, ...], synapses: _MakesSynapses
 ) -> Wiring:
-    processes: list[AbstractProcess] = [source]
+    """The graph for samples (rounds, T, *lanes, channels)."""
+    graph = _Graph(network, samples, lanes, synapses)
+    events = tuple(graph.add(route) for route in graph.routes)
+    for layer in apart(graph.routes):
+        graph.tie(layer)
+    return Wiring(tuple(graph.neurons), tuple(graph.processes), graph.schedule, events)
 
-    def connect(out: OutPort, into: InPort, connection: _Connection) -> None:
-        between = synapses(connection)
-        out.connect(between.s_in)
-        between.a_out.connect(into)
-        processes.append(between)
 
-    layers: list[SkipNeurons] = []
-    out, low, high = source.s_out, network.input.minimum, network.input.maximum
-    for lag, layer in enumerate(network.layers, start=1):
-        # The one place where a span becomes a delay: every connection takes one step, these synapses take more.
-        delay = layer.span - 1 if network.mapping == "synaptic-delay" else 0
-        neurons = SkipNeurons(
-            layer=layer, shape=(*lanes, layer.neurons), schedule=schedule, lag=lag, reach=1 + delay, name=layer.name
-        )
-        bits = layer.weight_bits
-        forward = _Connection(
-            f"{layer.name} feedforward", layer.feedforward, layer.feedforward_exponent, bits, low, high
-        )
-        back = _Connection(
-            f"{layer.name} recurrent",
-            layer.recurrent,
-            layer.recurrent_exponent,
-            bits,
-            highest_input=layer.largest_message,
-            delay=delay,
-        )
-        connect(out, neurons.a_in, forward)
-        connect(neurons.tap_out, neurons.a_in, back)
-        processes.append(neurons)
-        layers.append(neurons)
-        out, low, high = neurons.s_out, 0, 1
-    last = network.readout
-    shape = (*lanes, last.classes)
-    readout = Accumulator(readout=last, shape=shape, schedule=schedule, lag=len(layers) + 1, name=last.name)
-    connect(out, readout.a_in, _Connection(f"{last.name} feedforward", last.weight, last.exponent, last.weight_bits))
-    processes.append(readout)
-    return Wiring(source, tuple(layers), readout, tuple(processes), schedule)
+class _Graph:
+    """A graph in the making: neurons, to which `add` adds connections."""
+
+    def __init__(
+        self, network: IntegerNetwork, samples: NDArray[np.int32], lanes: tuple[int, ...], synapses: _MakesSynapses
+    ) -> None:
+        when = timing(network)
+        self.schedule = when.schedule(samples.shape[1], samples.shape[0])
+        self.routes = routes(network, when)
+        self.neurons = [
+            Neurons(
+                layer=layer,
+                outlets=[route.outlet for route in self._with_outlets(place) if route.outlet is not None],
+                shape=(*lanes, layer.neurons),
+                schedule=self.schedule,
+                lag=when.lags[place],
+            )
+            for place, layer in enumerate(network.layers)
+        ]
+        self.processes: list[AbstractProcess] = [*self.neurons]
+        self._network, self._samples, self._synapses = network, samples, synapses
+
+    def add(self, route: Route) -> Events:
+        """Wire a connection, and say where its events are counted."""
+        if route.source < 0:
+            out, events = self._from_input(route)
+        else:
+            out, events = self._from_layer(route)
+        self._connect(out, route.layer, self._synapses(route.name, route.connection, route.delays, route.message))
+        return events
+
+    def tie(self, layer: int) -> None:
+        """Synapses without weight from the input: Lava runs what is connected, and this part of the network is not."""
+        weights = np.zeros((self._network.layers[layer].neurons, self._network.input.channels), np.int64)
+        name = f"tie of {self._network.names[layer]}"
+        made = self._synapses(name, Connection(INPUT, weights, 0, 8), 0, self._network.input.range)
+        self._connect(self._input, layer, made)
+
+    @cached_property
+    def _input(self) -> OutPort:
+        """Sends the samples as they are."""
+        return self._sent(self._samples)
+
+    def _sent(self, messages: NDArray[np.int32]) -> OutPort:
+        """A source of messages (rounds, T, *lanes, channels), laid out over Lava's steps."""
+        rounds, steps, *shape = messages.shape
+        data = np.zeros((rounds, steps + self.schedule.idle, self.schedule.pace, *shape), np.int32)
+        data[:, :steps, 0] = messages
+        over_time = np.moveaxis(data.reshape(self.schedule.source_steps, *shape), 0, -1)
+        source = Source(data=np.ascontiguousarray(over_time))
+        self.processes.append(source)
+        return source.s_out
+
+    def _with_outlets(self, source: int) -> list[Route]:
+        return [route for route in self.routes if route.source == source and route.outlet is not None]
+
+    def _from_layer(self, route: Route) -> tuple[OutPort, Events]:
+        sender = self.neurons[route.source]
+        if route.outlet is None:
+            return sender.s_out, Events(route, SPIKES, route.connection.neurons)
+        i = self._with_outlets(route.source).index(route)
+        return getattr(sender, outlet_port(i)), Events(route, OPERATIONS + i)
+
+    def _from_input(self, route: Route) -> tuple[OutPort, Events]:
+        if route.outlet is None:
+            fed = int(np.count_nonzero(self._samples))
+            return self._input, Events(route, known=fed * route.connection.neurons)
+        messages, operations = _sent_by_input(route.outlet, self._samples)
+        return self._sent(messages), Events(route, known=operations)
+
+    def _connect(self, out: OutPort, layer: int, made: list[_Synapses]) -> None:
+        for each in made:
+            sent = out
+            if each.later:
+                relay = Relay(steps=each.later, shape=out.shape, name=f"relay of {each.process.name}")
+                out.connect(relay.s_in)
+                sent = relay.s_out
+                self.processes.append(relay)
+            sent.connect(each.process.s_in)
+            each.process.a_out.connect(self.neurons[layer].a_in)
+            self.processes.append(each.process)
+
+
+def _sent_by_input(outlet: Outlet, samples: NDArray[np.int32]) -> tuple[NDArray[np.int32], int]:
+    """What an outlet of the input sends, shaped as the samples, and the synaptic operations that it costs."""
+    rounds, steps, *shape = samples.shape
+    axon, messages = Axon(outlet, tuple(shape)), np.zeros_like(samples)
+    for round_ in range(rounds):
+        for step in range(steps):
+            messages[round_, step] = axon.message(samples[round_, step].astype(np.int64), steps - 1 - step)
+    return messages, axon.operations

@@ -1,7 +1,8 @@
-"""How the processes run on a CPU: fixed point, in Loihi's phases, thin shells over `asrc_core.contract.arithmetic`."""
+"""How the processes run on a CPU: fixed point, in Loihi's phases; the neurons on the contract's own operations."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,25 +12,23 @@ from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-from numpy.typing import NDArray
 
 from asrc_core.contract import arithmetic
 from asrc_core.contract.numbers import Ints
-from asrc_lava.graph.process import Accumulator, BatchedDense, SkipNeurons
+from asrc_core.contract.operations.numpy import NumpyOperations
+from asrc_lava.graph.axon import Axon
+from asrc_lava.graph.process import BatchedDense, Neurons, Relay, outlet_port
 
 
-@implements(proc=SkipNeurons, protocol=LoihiProtocol)
+@implements(proc=Neurons, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("bit_accurate_loihi", "fixed_pt")
-class PySkipNeurons(PyLoihiProcessModel):  # type: ignore[misc]  # Lava is untyped
-    """One step of a layer: receive, fire, remember, send."""
+class PyNeurons(PyLoihiProcessModel):  # type: ignore[misc]  # Lava is untyped
+    """One step of a layer of any kind: receive, step, send. Without outlets; `with_outlets` has them."""
 
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=32)
-    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=1)
-    tap_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=7)
-    u_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
-    v: Ints = LavaPyType(np.ndarray, np.int64, precision=24)
-    line: NDArray[np.uint32] = LavaPyType(np.ndarray, np.uint32, precision=32)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=8)
+    u_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=32)
     counts: Ints = LavaPyType(np.ndarray, np.int64)
 
     def __init__(self, proc_params: Any) -> None:
@@ -37,83 +36,53 @@ class PySkipNeurons(PyLoihiProcessModel):  # type: ignore[misc]  # Lava is untyp
         self._layer = proc_params["layer"]
         self._schedule = proc_params["schedule"]
         self._lag: int = proc_params["lag"]
-        self._reach: int = proc_params["reach"]
-        self._taps = [tap._replace(span=tap.span - self._reach + 1) for tap in self._layer.heard]
-        self._silence = np.zeros(proc_params["shape"], np.int64)
+        shape = proc_params["shape"]
+        self._step = self._layer.neuron.of_kind.step
+        self._operations = NumpyOperations()
+        self._nothing = np.zeros(shape, np.int64)
+        self._at_rest = dict.fromkeys(self._layer.neuron.states, self._nothing)
+        self._states = self._at_rest
+        self._axons = [Axon(outlet, shape) for outlet in proc_params["outlets"]]
+        self._spikes = 0
 
     def run_spk(self) -> None:
-        """Spiking phase: u and s of this step, and the tap for the step that it reaches."""
+        """Spiking phase: the kind's step, and what each connection is sent; after a sample's last step, a fresh start.
+
+        In idle steps the sum is not looked at: it is what the sample before still had under way.
+        """
         a = self.a_in.recv().astype(np.int64)
         at = self._schedule.at(self.time_step, self._lag)
         if at is None:
-            self._send(self._silence, self._silence, self._silence)
+            self._send(self._nothing, self._nothing, [self._nothing] * len(self._axons))
             return
-        _, step = at
-        layer = self._layer
-        fired = arithmetic.fire(
-            self.v,
-            a,  # the in-port has added the two connections already
-            self._silence,
-            bias=layer.bias,
-            decay_constant=layer.decay,
-            activation_shift=layer.activation_shift,
-            threshold=layer.threshold,
-            reset=layer.reset,
-        )
-        self.v = fired.v
-        self.line = arithmetic.push(self.line, fired.s)
-        # What the taps send is delivered `reach` steps from now: not at all if the sample is over by then.
-        delivered = step + self._reach <= self._schedule.steps
-        tapped = arithmetic.message(self.line, self._taps) if delivered else self._silence
-        self.counts += (fired.s.sum(), np.count_nonzero(tapped), fired.saturations)
-        if step == self._schedule.steps:
-            self.v = np.zeros_like(self.v)
-            self.line = np.zeros_like(self.line)
-        self._send(fired.s, tapped, fired.u)
+        left = self._schedule.steps - at[1]
+        # The in-port has added the connections already.
+        after = self._step(self._operations, self._layer.neuron.parameters, self._states, a)
+        self._states = after.states if left else self._at_rest
+        sent = self._nothing if after.sent is None else after.sent
+        self._spikes += np.count_nonzero(sent)
+        self._send(sent, after.shown, [axon.message(sent, left) for axon in self._axons])
+        self.counts[:] = self._spikes, self._operations.saturations, *(axon.operations for axon in self._axons)
 
-    def _send(self, s: Ints, tapped: Ints, u: Ints) -> None:
-        self.s_out.send(s)
-        self.tap_out.send(tapped)
-        self.u_out.send(u)
+    def _send(self, sent: Ints, shown: Ints, messages: list[Ints]) -> None:
+        self.s_out.send(sent)
+        self.u_out.send(shown)
+        for i, message in enumerate(messages):
+            getattr(self, outlet_port(i)).send(message)
 
 
-@implements(proc=Accumulator, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("bit_accurate_loihi", "fixed_pt")
-class PyAccumulator(PyLoihiProcessModel):  # type: ignore[misc]  # Lava is untyped
-    """One step of the readout."""
-
-    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=32)
-    y_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
-    y: Ints = LavaPyType(np.ndarray, np.int64, precision=24)
-    counts: Ints = LavaPyType(np.ndarray, np.int64)
-
-    def __init__(self, proc_params: Any) -> None:
-        super().__init__(proc_params)
-        self._readout = proc_params["readout"]
-        self._schedule = proc_params["schedule"]
-        self._lag: int = proc_params["lag"]
-
-    def run_spk(self) -> None:
-        """Spiking phase: accumulate, send, and start afresh after a sample's last step."""
-        a = self.a_in.recv().astype(np.int64)
-        at = self._schedule.at(self.time_step, self._lag)
-        if at is None:
-            self.y_out.send(self.y)
-            return
-        _, step = at
-        self.y, saturations = arithmetic.accumulate(self.y, a, self._readout.bias)
-        self.counts += saturations
-        self.y_out.send(self.y)
-        if step == self._schedule.steps:
-            self.y = np.zeros_like(self.y)
+@cache
+def with_outlets(count: int) -> type[PyNeurons]:
+    """The model of neurons with so many outlets: Lava reads a model's ports from its class."""
+    ports = {outlet_port(i): LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=8) for i in range(count)}
+    return type(PyNeurons.__name__, (PyNeurons,), ports)
 
 
 @implements(proc=BatchedDense, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("bit_accurate_loihi", "fixed_pt")
 class PyBatchedDense(PyLoihiProcessModel):  # type: ignore[misc]  # Lava is untyped
-    """Lava's order of events: send what was due, then take in this step's input and put its sum in the queue."""
+    """Lava's order of events: send what was due, then take in this step's input and queue its sums for later."""
 
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=32)
@@ -121,17 +90,46 @@ class PyBatchedDense(PyLoihiProcessModel):  # type: ignore[misc]  # Lava is unty
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
-        weights, largest = proc_params["weights"], proc_params["largest_input"]
+        weights, delays, largest = proc_params["weights"], proc_params["delays"], proc_params["largest_input"]
         # NumPy multiplies integer matrices without BLAS, many times slower. Floating point is as exact while its
         # mantissa holds every partial sum, whatever the order of summation: 24 bits in single precision, to be
         # proven from the weights; 53 in double, which weights of 9 bits and inputs of 24 fill only at a fan-in of 2^20.
         exact_in_single = np.abs(weights).sum(axis=1).max() * largest < 2**24
-        self._weights = np.ascontiguousarray(weights.T, np.float32 if exact_in_single else np.float64)
+        number = np.float32 if exact_in_single else np.float64
+        self._by_delay = [
+            (delay, np.ascontiguousarray(np.where(delays == delay, weights, 0).T, number))
+            for delay in np.unique(delays).tolist()
+        ]
+        self._number = number
         self._exponent: int = proc_params["weight_exp"]
 
     def run_spk(self) -> None:
         """Spiking phase: a_out is sent before s_in is received, so that recurrent graphs cannot wait in a circle."""
-        slot = self.time_step % len(self.a_buff)
-        self.a_out.send(self.a_buff[slot])
-        product = self.s_in.recv().astype(self._weights.dtype) @ self._weights
-        self.a_buff[slot] = arithmetic.shift(product.astype(np.int64), self._exponent)
+        slots = len(self.a_buff)
+        due = self.time_step % slots
+        self.a_out.send(self.a_buff[due])
+        self.a_buff[due] = 0
+        s = self.s_in.recv().astype(self._number)
+        if not s.any():
+            return
+        for delay, weights in self._by_delay:
+            # Each delay is shifted by itself, as Lava does: delays of their own come with exponents of 0 and more.
+            a = arithmetic.shift((s @ weights).astype(np.int64), self._exponent)
+            self.a_buff[(self.time_step + 1 + delay) % slots] += a
+
+
+@implements(proc=Relay, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("bit_accurate_loihi", "fixed_pt")
+class PyRelay(PyLoihiProcessModel):  # type: ignore[misc]  # Lava is untyped
+    """A queue as long as the way."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    under_way: Ints = LavaPyType(np.ndarray, np.int32, precision=24)
+
+    def run_spk(self) -> None:
+        """Spiking phase: what has arrived goes out, and what comes in takes its place."""
+        slot = self.time_step % len(self.under_way)
+        self.s_out.send(self.under_way[slot])
+        self.under_way[slot] = self.s_in.recv()

@@ -8,7 +8,7 @@ from math import ceil
 from typing import Literal, get_args
 
 from asrc_core.contract.network import IntegerNetwork
-from asrc_lava.graph.schedule import Schedule
+from asrc_lava.graph.schedule import timing
 
 Graph = Literal["single", "batched"]
 GRAPHS: tuple[Graph, ...] = get_args(Graph)
@@ -37,19 +37,20 @@ def parts(network: IntegerNetwork, shape: tuple[int, ...], graph: Graph) -> list
 
 def _parts(network: IntegerNetwork, shape: tuple[int, ...], graph: Graph) -> Iterator[Part]:
     batch, steps, channels = shape
-    sample_cells = steps * channels
+    when = timing(network)
+    sample_cells = when.schedule(steps, 1).source_steps * channels
     lanes = 1 if graph == "single" else _lanes(network, batch, sample_cells)
     at_most = lanes * max(1, SOURCE_CELLS // (lanes * sample_cells))
     start = 0
     while start < batch:
         wide = min(lanes, batch - start)
         size = min(at_most, batch - start) // wide * wide
-        lava_steps = Schedule(steps, size // wide).lava_steps(len(network.layers))
+        lava_steps = when.lava_steps(steps, size // wide)
         yield Part(start, start + size, None if graph == "single" else wide, lava_steps)
         start += size
 
 
 def _lanes(network: IntegerNetwork, batch: int, sample_cells: int) -> int:
-    widest = max(network.input.channels, network.readout.classes, *(layer.neurons for layer in network.layers))
+    widest = max(network.input.channels, *(layer.neurons for layer in network.layers))
     at_most = max(1, min(MAX_LANES, MESSAGE_CELLS // widest, SOURCE_CELLS // sample_cells))
     return ceil(batch / ceil(batch / at_most))  # rounds of about equal size

@@ -1,69 +1,75 @@
-"""The Lava processes that Lava does not bring along: a skip-recurrent layer's neurons, the readout, batched synapses.
+"""The Lava processes that Lava does not bring along: neurons of any kind, batched synapses, relays.
 
 Ports of shape (N,) carry one sample, the form that a chip has. Ports of shape (B, N) carry B samples side by side,
-neurons last as in `asrc_core.contract.arithmetic`.
+neurons last as in `asrc_core.contract.operations.numpy`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
-from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.network import Layer
 from asrc_core.contract.numbers import Ints
+from asrc_lava.graph.axon import Outlet
 from asrc_lava.graph.schedule import Schedule
 
+SPIKES, SATURATIONS, OPERATIONS = range(3)
+"""Entries of the counts of neurons; from the last on, the synaptic operations of each outlet."""
 
-class SkipNeurons(AbstractProcess):  # type: ignore[misc]  # Lava is untyped
-    """The neurons of one layer; a pair of Dense, feed-forward and recurrent, sums into ``a_in``.
 
-    ``s_out`` are the spikes for the next layer. ``tap_out`` feeds the recurrent Dense: what it sends arrives ``reach``
-    steps later, of which the delay line has to supply span - reach. With several taps it is one graded spike a neuron,
-    the sum of what they give. ``u_out`` is the membrane before reset.
+class Neurons(AbstractProcess):  # type: ignore[misc]  # Lava is untyped
+    """The neurons of one layer, of whatever kind; the Dense of all its connections sum into ``a_in``.
 
-    counts: spikes, messages sent through the tap, saturations; summed over the whole run.
+    ``s_out`` is what they send, ``u_out`` what a trace shows of them (the membrane before reset, a readout's
+    accumulator). Connections that are not sent just that have a port of their own, `outlet_port`, one for each entry
+    of ``outlets``.
+
+    counts: as `SPIKES`, `SATURATIONS` and `OPERATIONS` say; summed over the whole run.
     """
 
     def __init__(
-        self, *, layer: SkipLayer, shape: tuple[int, ...], schedule: Schedule, lag: int, reach: int, name: str
+        self, *, layer: Layer, outlets: Sequence[Outlet], shape: tuple[int, ...], schedule: Schedule, lag: int
     ) -> None:
-        super().__init__(layer=layer, shape=shape, schedule=schedule, lag=lag, reach=reach, name=name)
+        super().__init__(layer=layer, outlets=outlets, shape=shape, schedule=schedule, lag=lag, name=layer.name)
         self.a_in = InPort(shape=shape)
         self.s_out = OutPort(shape=shape)
-        self.tap_out = OutPort(shape=shape)
         self.u_out = OutPort(shape=shape)
-        self.v = Var(shape=shape, init=0)
-        self.line = Var(shape=shape, init=0)
-        self.counts = Var(shape=(3,), init=0)
+        for i in range(len(outlets)):
+            setattr(self, outlet_port(i), OutPort(shape=shape))
+        self.counts = Var(shape=(OPERATIONS + len(outlets),), init=0)
 
 
-class Accumulator(AbstractProcess):  # type: ignore[misc]  # Lava is untyped
-    """The readout: ``y_out`` is the accumulator after each step, at a sample's last step its logits.
-
-    counts: saturations, summed over the whole run.
-    """
-
-    def __init__(self, *, readout: Readout, shape: tuple[int, ...], schedule: Schedule, lag: int, name: str) -> None:
-        super().__init__(readout=readout, shape=shape, schedule=schedule, lag=lag, name=name)
-        self.a_in = InPort(shape=shape)
-        self.y_out = OutPort(shape=shape)
-        self.y = Var(shape=shape, init=0)
-        self.counts = Var(shape=(1,), init=0)
+def outlet_port(i: int) -> str:
+    """Name of the port of an outlet."""
+    return f"outlet{i}"
 
 
 class BatchedDense(AbstractProcess):  # type: ignore[misc]  # Lava is untyped
-    """Lava's Dense and DelayDense for B samples side by side: a_out(t) = shift(W s_in(t - 1 - delay), weight_exp).
+    """Lava's Dense and DelayDense for B samples side by side: a_out(t) = sum_d shift(W_d s_in(t - 1 - d), weight_exp).
 
-    weights: (N, I) integers; ``largest_input`` bounds the magnitude of s_in.
+    weights: (N, I) integers; delays d: one number, or (N, I); ``largest_input`` bounds the magnitude of s_in.
     """
 
     def __init__(
-        self, *, weights: Ints, weight_exp: int, delay: int, largest_input: int, lanes: int, name: str
+        self, *, weights: Ints, weight_exp: int, delays: int | Ints, largest_input: int, lanes: int, name: str
     ) -> None:
-        super().__init__(weights=weights, weight_exp=weight_exp, largest_input=largest_input, name=name)
+        super().__init__(weights=weights, weight_exp=weight_exp, delays=delays, largest_input=largest_input, name=name)
         neurons, inputs = np.shape(weights)
         self.s_in = InPort(shape=(lanes, inputs))
         self.a_out = OutPort(shape=(lanes, neurons))
-        self.a_buff = Var(shape=(delay + 1, lanes, neurons), init=0)
+        self.a_buff = Var(shape=(int(np.max(delays)) + 1, lanes, neurons), init=0)
+
+
+class Relay(AbstractProcess):  # type: ignore[misc]  # Lava is untyped
+    """Passes on what it gets, ``steps`` >= 1 Lava steps later, to synapses whose own delays do not reach so far."""
+
+    def __init__(self, *, steps: int, shape: tuple[int, ...], name: str) -> None:
+        super().__init__(steps=steps, shape=shape, name=name)
+        self.s_in = InPort(shape=shape)
+        self.s_out = OutPort(shape=shape)
+        self.under_way = Var(shape=(steps, *shape), init=0)

@@ -16,6 +16,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from asrc_core.contract import neurons
 from asrc_core.errors import BackendMissing
 from asrc_lava.boards import sdk
 
@@ -24,7 +25,7 @@ OVERRIDE = "ASRC_LAVA_PYTHON"
 LAST_PYTHON = (3, 10)
 REQUIREMENTS = ("lava-nc>=0.10,<0.11", "numpy>=1.26", "pydantic>=2.10", "safetensors>=0.5")
 """What the worker imports, with the version limits of this distribution."""
-PACKAGES = ("asrc_core", "asrc_train", "asrc_export", "asrc_lava")
+PACKAGES = ("asrc_core", "asrc_lava")
 WAY_OUT = f"install uv, or name a Python 3.10 that has lava-nc, pydantic and safetensors in {OVERRIDE}"
 
 
@@ -46,13 +47,21 @@ def command() -> tuple[str, ...]:
 def link_packages(folder: Path) -> None:
     """Links to this toolchain's packages in ``folder``, from which a worker that starts there imports them.
 
-    So caller and worker are of one version, and nothing else of the caller's Python is visible to the worker's.
+    So caller and worker are of one version, and nothing else of the caller's Python is visible to the worker's but
+    further kinds of neurons: the files of all folders `asrc_kinds` on the caller's path, linked into one.
     """
     for package in PACKAGES:
         spec = find_spec(package)
         assert spec is not None
         assert spec.origin is not None
         (folder / package).symlink_to(Path(spec.origin).resolve().parent, target_is_directory=True)
+    kinds = folder / neurons.MORE
+    kinds.mkdir()
+    for each in neurons.folders():
+        for file in Path(each).iterdir():
+            # The first on the path counts, as in an import.
+            if file.name != "__pycache__" and not (kinds / file.name).exists():
+                (kinds / file.name).symlink_to(file.resolve())
 
 
 def _isolated(python: str) -> tuple[str, ...]:

@@ -16,11 +16,13 @@ from lava.magma.core.run_configs import Loihi2HwCfg, Loihi2SimCfg
 from lava.magma.runtime.runtime import Runtime
 from numpy.typing import NDArray
 
+from asrc_core.contract.interpreter import trace_arrays
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace
 from asrc_lava.boards import on_board
 from asrc_lava.boards.board import Access, Measured
 from asrc_lava.graph import build
+from asrc_lava.graph.process import SATURATIONS, SPIKES
 from asrc_lava.graph.schedule import Schedule
 from asrc_lava.host.watch import watching
 
@@ -49,12 +51,13 @@ def simulate(
     gc.collect()  # an earlier graph's destructors run here rather than in the forks of this one
     graph = build.single(network, samples) if lanes is None else build.batched(network, samples, lanes)
     kept = graph.schedule.steps if trace else 1
-    streams = [_Stream(graph.readout.y_out, graph.schedule, kept, np.int32)]
+    streams = [_Stream(graph.neurons[-1].u_out, graph.schedule, kept, np.int32)]
     if trace:
-        for layer in graph.layers:
-            streams.append(_Stream(layer.s_out, graph.schedule, kept, np.uint8))
-            streams.append(_Stream(layer.u_out, graph.schedule, kept, np.int32))
-    total = graph.schedule.lava_steps(len(graph.layers))
+        for layer, neurons in zip(network.hidden, graph.neurons, strict=False):
+            sent = trace_arrays(layer, 0, 0).spikes.dtype.type
+            streams.append(_Stream(neurons.s_out, graph.schedule, kept, sent))
+            streams.append(_Stream(neurons.u_out, graph.schedule, kept, np.int32))
+    total = max(graph.schedule.lava_steps(neurons.proc_params["lag"]) for neurons in graph.neurons)
     probes: on_board.Probes | None = None
     config: Loihi2SimCfg | Loihi2HwCfg
     if board is None:
@@ -64,7 +67,7 @@ def simulate(
         probes = on_board.Probes(total)
         config = on_board.configuration(probes.callbacks)
         on_board.require_on_chip(graph, config)
-    executable = graph.source.compile(config, {"pypy_channel_size": CHANNEL_SLOTS})
+    executable = graph.neurons[0].compile(config, {"pypy_channel_size": CHANNEL_SLOTS})
     runtime = Runtime(executable, ActorType.MultiProcessing)
     executable.assign_runtime_to_all_processes(runtime)
     with watching(runtime, executable, on_death):
@@ -75,22 +78,22 @@ def simulate(
                 stream.receive(lava_step)
             on_step()
         runtime.wait()
-        counted = [
-            var.get().astype(np.int64) for var in (*(layer.counts for layer in graph.layers), graph.readout.counts)
-        ]
+        counted = [neurons.counts.get().astype(np.int64) for neurons in graph.neurons]
     runtime.stop()
     ProcessServer().reset_server()  # both hold on to every process, hence to all samples, ever made
     VarServer().reset_server()
     recorded = [stream.by_step() for stream in streams]
     y = recorded[0]
     layers = tuple(LayerTrace(s, u) for s, u in zip(recorded[1::2], recorded[2::2], strict=True))
-    result = Result(y[-1].astype(np.int64), _counts(network, samples, counted), Trace(layers, y) if trace else None)
+    result = Result(
+        y[-1].astype(np.int64), _counts(network, samples, graph, counted), Trace(layers, y) if trace else None
+    )
     return result, probes.read() if probes else None
 
 
 def _simulation(graph: build.Wiring) -> Loihi2SimCfg | Loihi2HwCfg:
     # Models named outright: in search of them Lava would execute every module beside a process, for every process.
-    models = {process: build.MODELS[type(process)] for process in graph.processes}
+    models = {process: build.model(process) for process in graph.processes}
     return Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models)
 
 
@@ -123,14 +126,15 @@ class _Stream:
 
 
 def _counts(
-    network: IntegerNetwork, samples: NDArray[np.int32], counted: list[NDArray[np.int64]]
+    network: IntegerNetwork, samples: NDArray[np.int32], graph: build.Wiring, counted: list[NDArray[np.int64]]
 ) -> tuple[LayerCounts, ...]:
-    """The contract's counts from those of the processes: spikes, messages fed back, saturations."""
-    updates, fed = samples.shape[0] * samples.shape[1], int(np.count_nonzero(samples))
-    counts = []
-    for layer, (spikes, fed_back, saturations) in zip(network.layers, counted[:-1], strict=True):
-        n = layer.neurons
-        counts.append(LayerCounts(int(spikes), fed * n, int(fed_back) * n, updates * n, int(saturations)))
-        fed = int(spikes)
-    classes = network.readout.classes
-    return (*counts, LayerCounts(0, fed * classes, 0, updates * classes, int(counted[-1][0])))
+    """The contract's counts from those of the processes."""
+    updates = samples.shape[0] * samples.shape[1]
+    counts = [
+        LayerCounts(int(own[SPIKES]), 0, 0, updates * layer.neurons, int(own[SATURATIONS]))
+        for layer, own in zip(network.layers, counted, strict=True)
+    ]
+    for events in graph.events:
+        operations, layer = events.operations(counted), events.route.layer
+        counts[layer] += LayerCounts(0, *((0, operations) if events.route.recurrent else (operations, 0)))
+    return tuple(counts)

@@ -27,7 +27,8 @@ EXAMPLES = """\
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    return command_line.run("asrc-analyze", lambda: _analyze(_parser().parse_args(argv)))
+    parser = _parser()
+    return command_line.run(parser, lambda: _analyze(parser.parse_args(argv)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -34,7 +34,8 @@ a sweep file holds a recipe's sections, and beside them:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    return command_line.run("asrc-sweep", lambda: _sweep(_parser().parse_args(argv)))
+    parser = _parser()
+    return command_line.run(parser, lambda: _sweep(parser.parse_args(argv)))
 
 
 def _parser() -> argparse.ArgumentParser:

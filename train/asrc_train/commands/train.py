@@ -54,7 +54,8 @@ OVERRIDES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    return command_line.run("asrc-train", lambda: train(argv))
+    parser = _parser()
+    return command_line.run(parser, lambda: _train(parser.parse_args(argv)))
 
 
 def train(argv: Sequence[str] | None = None) -> None:

@@ -22,7 +22,7 @@ def train_all(runs: Sequence[Run], folder: Path, address: str) -> Generator[Outc
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, ValueError, RuntimeError) as error:
         why = str(error).partition("\n")[0].rstrip(".")
-        raise BackendFailed("ray", why, "start a cluster, or leave --ray away") from error
+        raise BackendFailed("ray", why, "start a cluster, or leave `ray` away") from error
     try:
         task = ray.remote(num_cpus=1)(train)
         pending = {task.remote(run, folder.resolve()): run for run in runs}

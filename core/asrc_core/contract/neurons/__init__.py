@@ -20,7 +20,7 @@ OWN = choices.names(__path__, besides=("kind",))
 
 def names() -> list[str]:
     """All kinds, by their files."""
-    return sorted({*OWN, *choices.names(_more())})
+    return sorted({*OWN, *choices.names(folders())})
 
 
 @cache
@@ -28,7 +28,7 @@ def kind(name: str) -> Kind:
     """The kind of that name, its file's name with "-" for "_". Raises UnknownName."""
     if name in OWN:
         package = __name__
-    elif name in choices.names(_more()):
+    elif name in choices.names(folders()):
         package = MORE
     else:
         raise UnknownName("kind of neuron", name, names())
@@ -36,6 +36,7 @@ def kind(name: str) -> Kind:
     return made
 
 
-def _more() -> list[str]:
+def folders() -> list[str]:
+    """Folders that hold further kinds, in the order of Python's path."""
     found = importlib.util.find_spec(MORE)
     return [] if found is None or found.submodule_search_locations is None else list(found.submodule_search_locations)

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from asrc_core.contract.constants import bias, kept
 from asrc_core.contract.neurons.cuba_lif import current, current_bounds
 from asrc_core.contract.neurons.kind import (
     ACTIVATION_SHIFT,
@@ -27,6 +26,7 @@ from asrc_core.contract.neurons.kind import (
 from asrc_core.contract.neurons.lif import decay, settled
 from asrc_core.contract.numbers import DECAY_ONE, MAX_TABLE, STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
+from asrc_core.contract.rounding.constants import bias, kept
 
 MAX_TIME_WEIGHT = 127
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from asrc_core.contract.constants import Constant, Constants, Rounding
 from asrc_core.contract.numbers import MAX_TABLE, STATE_MAX, WORD, Ints
 from asrc_core.contract.operations.operations import Operations, Value
+from asrc_core.contract.rounding.constants import Constant, Constants, Rounding
 from asrc_core.errors import InvalidNetwork
 
 Parameters: TypeAlias = Mapping[str, Any]

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from asrc_core.contract.constants import bias, kept, named, threshold
 from asrc_core.contract.neurons.kind import (
     ACTIVATION_SHIFT,
     BIAS,
@@ -26,6 +25,7 @@ from asrc_core.contract.neurons.kind import (
 )
 from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
+from asrc_core.contract.rounding.constants import bias, kept, named, threshold
 
 THRESHOLD = Number(1, STATE_MAX)
 RESET = Choice(("soft", "hard"))

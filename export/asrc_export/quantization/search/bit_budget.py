@@ -69,11 +69,11 @@ def parse(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([A-Za-z]+)", text.strip())
     if found is None or found[2] not in UNITS:
         raise InvalidSetting(
-            "--budget", f"'{text}' is no size; give a number and one of {', '.join(UNITS)}, as in 40KB"
+            "`budget`", f"'{text}' is no size; give a number and one of {', '.join(UNITS)}, as in 40KB"
         )
     bits = int(float(found[1]) * UNITS[found[2]])
     if not 1 <= bits <= MAX_BUDGET:
-        raise InvalidSetting("--budget", f"'{text}' is not between 1 bit and {MAX_BUDGET:,} bits")
+        raise InvalidSetting("`budget`", f"'{text}' is not between 1 bit and {MAX_BUDGET:,} bits")
     return bits
 
 
@@ -97,7 +97,7 @@ def choose(
     """
     allowed = sorted(width for width in target.formats.weight_bits if 2 <= width <= 8)
     if not allowed:
-        raise InvalidSetting("--bits", f"target '{target.name}' stores no weights of 2 to 8 bits")
+        raise InvalidSetting("`bits`", f"target '{target.name}' stores no weights of 2 to 8 bits")
     sizes = [sum(each.weight.size for each in layer.connections) for layer in frozen.layers]
     sizes.append(frozen.readout_weight.size)
     names = (*(layer.name for layer in frozen.layers), "readout")
@@ -137,7 +137,7 @@ def allocate(options: Sequence[Sequence[Option]], budget: int) -> tuple[Option, 
                 kept.append(each)
     if not kept:
         least = sum(min(option.storage for option in part) for part in options)
-        raise InvalidSetting("--budget", f"{budget:,} bits are too few, {least:,} are the least")
+        raise InvalidSetting("`budget`", f"{budget:,} bits are too few, {least:,} are the least")
     return kept[-1][2]
 
 
@@ -145,7 +145,7 @@ def _require_reachable(budget: int, sizes: Sequence[int], narrowest: int) -> Non
     least = sum(sizes) * narrowest
     if budget < least:
         raise InvalidSetting(
-            "--budget",
+            "`budget`",
             f"{_bytes(budget)} are too few: with all weights at {narrowest} bits, the fewest that the target stores, "
             f"they take {_bytes(least)}; give that much, or train a smaller network",
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from asrc_core.contract.grid import widths
+from asrc_core.contract.rounding.grid import widths
 from asrc_export.chip.target import Target
 from asrc_export.quantization.checks import require_finite
 from asrc_export.quantization.quantize import Plan

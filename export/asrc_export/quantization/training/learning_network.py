@@ -13,8 +13,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from asrc_core.contract.constants import Rounding
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.rounding.constants import Rounding
 from asrc_export.quantization.training.learned_integers import LayerFloats, learned_layers
 from asrc_export.quantization.training.torch_network import TorchArithmetic, TorchNetwork, require_exact, run
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.numbers import Ints
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_train.gradients.straight_through import straight_through
 from asrc_train.trained.freeze import Floats
 

@@ -24,9 +24,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from asrc_core.contract.chain import Readout
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.network import Layer
 from asrc_core.contract.numbers import DECAY_ONE, Ints
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_export.chip.target import Target
 from asrc_export.quantization import taps
 from asrc_export.quantization.integers import feeds, layer_at, readout_at, rounding, weight_factor
@@ -127,9 +127,7 @@ class QuantizedNetwork(SkipRecurrentNetwork):
             made, start = self._integer_layer(i, layer), self._start.layers[i]
             units = (feeds(self._start, i)[0].unit, _share(start, made))
             learned = LearnedLayer(made, units, rounding(made.scale, self._formats), _power(made))
-            floats = LayerFloats(
-                (layer.feedforward.weight, layer.recurrent.weight), {"bias": layer.feedforward.bias}
-            )
+            floats = LayerFloats((layer.feedforward.weight, layer.recurrent.weight), {"bias": layer.feedforward.bias})
             layers.append(learned.rounded(floats, made))
         network = TorchNetwork(tuple(layers))
         arithmetic = TorchArithmetic(network, detach_reset=self._detach_reset)
@@ -139,7 +137,9 @@ class QuantizedNetwork(SkipRecurrentNetwork):
     def _accumulators(self, spikes: Tensor) -> Tensor:
         made = self._integer_readout()
         factor = made.scale / 2.0**made.exponent
-        a = self._product(spikes, weights_on_grid(self.readout.weight, factor, made.weight, self._grids[-1]), made.exponent)
+        a = self._product(
+            spikes, weights_on_grid(self.readout.weight, factor, made.weight, self._grids[-1]), made.exponent
+        )
         bias = self._rounded_bias(self.readout.bias, made.scale, made.bias)
         return a.sum(0, dtype=torch.float64) + len(spikes) * bias
 

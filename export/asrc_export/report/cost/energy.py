@@ -90,7 +90,7 @@ def of(network: IntegerNetwork, counts: Sequence[LayerCounts], samples: int, ste
     """
     chips = [chip] if chip.name == BASELINE else [chip, targets.load(BASELINE)]
     shape = of_network(network)
-    placed = [placement.place_if_possible(shape.layers, each, shape.mapping) for each in chips]
+    placed = [placement.place_if_possible(shape.layers, each) for each in chips]
     priced = [energy.on_chip(network, counts, samples, each, seats) for each, seats in zip(chips, placed, strict=True)]
     timed = [
         None if seats is None else energy.latency(network, counts, samples, steps, each, seats)

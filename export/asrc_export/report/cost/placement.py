@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Mapping
 from asrc_export.chip import placement as chip_placement
 from asrc_export.chip.shape import of_network
 from asrc_export.chip.target import Target
@@ -107,7 +107,7 @@ class ReportedPlacement(Part):
     """Neuro-cores in use, what each holds and how much of each budget that takes."""
 
     target: str
-    mapping: Mapping
+    mapping: Mapping | None = Field(description="Null where connections differ in it.")
     cores_used: CoreCount
     lower_bound: CoreCount = Field(description="No placement takes fewer.")
     chips: ChipCount
@@ -120,9 +120,9 @@ class ReportedPlacement(Part):
 
 def of(network: IntegerNetwork, chip: Target) -> ReportedPlacement | None:
     """The placement in use, and beside it what either mapping takes; None if the network fits no number of cores."""
-    compared = chip_placement.compared(of_network(network).layers, chip)
-    found = compared[network.mapping]
-    if isinstance(found, str):
+    layers = of_network(network).layers
+    compared, found = chip_placement.compared(layers, chip), chip_placement.place_if_possible(layers, chip)
+    if found is None:
         return None
     mesh = chip.mesh
     return ReportedPlacement(

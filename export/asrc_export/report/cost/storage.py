@@ -106,10 +106,8 @@ def of(network: IntegerNetwork, chip: Target) -> Storage:
     """Storage on a target, and of the same network in float32."""
     on_chip, in_float = storage.deployed(network, chip), storage.float32(network)
     shape, zero = of_network(network), storage.Storage(0, 0, 0, 0)
-    history = HistoryBits(
-        delay_line=sum(storage.history_bits(layer, "delay-line") for layer in shape.layers),
-        synaptic_delay=sum(storage.history_bits(layer, "synaptic-delay") for layer in shape.layers),
-    )
+    by_mapping = storage.history_by_mapping(shape)
+    history = HistoryBits(delay_line=by_mapping["delay-line"], synaptic_delay=by_mapping["synaptic-delay"])
     per_neuron = HistoryBitsPerNeuron(
         delay_line=history.delay_line / shape.neurons, synaptic_delay=history.synaptic_delay / shape.neurons
     )
@@ -129,7 +127,7 @@ def of(network: IntegerNetwork, chip: Target) -> Storage:
         ),
         spike_history=history,
         spike_history_bits_per_neuron=per_neuron,
-        paper_statement=_paper_statement(shape, per_neuron),
+        paper_statement=_paper_statement(shape, sum(each.history for each in on_chip) / shape.neurons),
         synaptic_memory_on_target=storage.synaptic_memory(network, chip),
         synaptic_memory_if_sparse=_if_sparse(network, chip),
         axon_tables=_axon_tables(shape, chip),
@@ -149,8 +147,8 @@ def _if_sparse(network: IntegerNetwork, chip: Target) -> SparseSynapses | None:
     return SparseSynapses(bits=bits, overhead_bits=encoding.overhead.count, source=encoding.overhead.sources[0])
 
 
-def _paper_statement(shape: NetworkShape, per_neuron: HistoryBitsPerNeuron) -> PaperStatement:
-    deployed = per_neuron.delay_line if shape.mapping == "delay-line" else per_neuron.synaptic_delay
+def _paper_statement(shape: NetworkShape, deployed: float) -> PaperStatement:
+    mapping = "both mappings" if shape.mapping is None else f"the {shape.mapping} mapping"
     longest = max(layer.span for layer in shape.layers)
     holds = deployed <= storage.PAPER_HISTORY_BITS
     return PaperStatement(
@@ -159,13 +157,13 @@ def _paper_statement(shape: NetworkShape, per_neuron: HistoryBitsPerNeuron) -> P
         longest_span=longest,
         holds=holds,
         sentence=f"The paper says that past spikes take at most {storage.PAPER_HISTORY_BITS} bits a neuron; "
-        f"with the {shape.mapping} mapping they take {deployed:,.1f} (longest span {longest}), so the statement "
+        f"with {mapping} they take {deployed:,.1f} (longest span {longest}), so the statement "
         f"{'holds' if holds else 'does not hold'} here.",
     )
 
 
 def _axon_tables(shape: NetworkShape, chip: Target) -> tuple[AxonTable, ...] | None:
-    placed = placement.place_if_possible(shape.layers, chip, shape.mapping)
+    placed = placement.place_if_possible(shape.layers, chip)
     if placed is None:
         return None
     entries = storage.axon_entries(shape.layers, placed, chip)

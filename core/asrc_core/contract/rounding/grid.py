@@ -14,7 +14,7 @@ from asrc_core.errors import InvalidSetting
 def require_bits(bits: int) -> None:
     """Raise InvalidSetting for a width that no weight of the contract has."""
     if not 2 <= bits <= 8:
-        raise InvalidSetting("--bits", f"{bits} is outside 2 to 8")
+        raise InvalidSetting("`bits`", f"{bits} is outside 2 to 8")
 
 
 def widths(bits: int | tuple[int, ...], layers: int) -> tuple[int, ...]:
@@ -24,7 +24,7 @@ def widths(bits: int | tuple[int, ...], layers: int) -> tuple[int, ...]:
     """
     each = (bits,) * (layers + 1) if isinstance(bits, int) else bits
     if len(each) != layers + 1:
-        raise InvalidSetting("--bits", f"there are {len(each)} widths for {layers} layers and the readout")
+        raise InvalidSetting("`bits`", f"there are {len(each)} widths for {layers} layers and the readout")
     for width in each:
         require_bits(width)
     return each
