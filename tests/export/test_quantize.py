@@ -18,7 +18,8 @@ from asrc_core.errors import InvalidSetting, NonFiniteWeights, SpanTooLong
 from asrc_export.chip import target
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported
-from asrc_export.quantization import checks, integers, scale_choice
+from asrc_export.quantization import checks, scale_choice
+from asrc_export.quantization.integers import feeds, layer_at
 from asrc_export.quantization.quantize import quantize
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
@@ -178,10 +179,10 @@ def test_every_scale_tried_is_judged_by_the_same_error() -> None:
     frozen = frozen_network(7)
     layer, formats, grid = frozen.layers[0], LOIHI2.formats, WeightGrid(8)
     chosen = quantize(frozen, LOIHI2).network.layers[0]
-    into = integers.feeds(frozen, 0)
+    into = feeds(frozen, 0)
     best = scale_choice.expected_error(layer, chosen, into)
     for scale in scale_choice.scales_to_try(layer, into, grid, formats):
         at = scale_choice.at_scale(layer, into, scale, grid, formats)
-        made = None if at is None else integers.layer_at(layer, into, at, grid, formats)
+        made = None if at is None else layer_at(layer, into, at, grid, formats)
         if made is not None and checks.cannot_overflow(made, into, formats):
             assert scale_choice.expected_error(layer, made, into) >= best

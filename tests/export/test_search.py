@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from asrc_export.quantization.activity import LEAST_SAMPLES, observe
-from asrc_export.quantization.bit_budget import Option
 from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
