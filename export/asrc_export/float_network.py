@@ -1,7 +1,7 @@
 """The float network as training runs it, from its frozen layers: the same kernels, single precision.
 
-What the kernels do not know, other kinds than LIF and neurons that differ, runs step by step: the kind's own step,
-without any rounding.
+What the kernels do not know, other kinds than LIF and neurons that differ, runs step by step in double precision: the
+kind's own step on real numbers.
 """
 
 from __future__ import annotations
@@ -13,16 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from asrc_core.contract.connection import INPUT
-from asrc_core.contract.network import Neuron
-from asrc_core.contract.rounding.constants import UNROUNDED
-from asrc_export.quantization.training.torch_network import (
-    TorchArithmetic,
-    TorchConnection,
-    TorchLayer,
-    TorchNetwork,
-    lags,
-    run,
-)
+from asrc_core.contract.interpreter import Session
+from asrc_core.contract.operations.real import RealArithmetic
+from asrc_export import real_network
 from asrc_train.network.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
 from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork
 from asrc_train.training.evaluate import BATCH, fed
@@ -74,17 +67,9 @@ def _in_kernel(layer: FrozenLayer, source: str) -> bool:
 
 def _stepped(network: FrozenNetwork, x: torch.Tensor) -> list[torch.Tensor]:
     """What each layer sends, (T, n, N)."""
-    made = TorchNetwork(tuple(_unrounded(layer) for layer in network.layers))
-    return run(made, x, TorchArithmetic(made, unrounded=True))[1]
-
-
-def _unrounded(layer: FrozenLayer) -> TorchLayer:
-    connections = tuple(
-        TorchConnection(each.source, _single(each.weight), 0, lags(each.taps), each.delays)
-        for each in layer.connections
-    )
-    neuron = Neuron(layer.kind, layer.of_kind.rounded(layer.constants, UNROUNDED))
-    return TorchLayer(layer.name, connections, neuron, width=1.0)
+    session = Session(real_network.of(network), x.shape[1], RealArithmetic())
+    steps = [[each.sent for each in session.step(now)[:-1]] for now in x.double().numpy()]
+    return [torch.from_numpy(np.stack(sent)).float() for sent in zip(*steps, strict=True)]
 
 
 def _fed(network: FrozenNetwork, x: NDArray[np.generic]) -> torch.Tensor:

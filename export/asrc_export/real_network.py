@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from asrc_core.contract.connection import INPUT
 from asrc_core.contract.network import Neuron
-from asrc_core.contract.numbers import DECAY_ONE
+from asrc_core.contract.numbers import DECAY_ONE, Ints
+from asrc_core.contract.rounding.constants import UNROUNDED
 from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork, WeightedTap
 
 NOW = (WeightedTap(0, 1.0),)
@@ -20,13 +23,13 @@ NOW = (WeightedTap(0, 1.0),)
 
 @dataclass(frozen=True, eq=False)
 class RealConnection:
-    """Real weights (N, I) from a source, with real taps; nothing is shifted, no synapse has a lag of its own."""
+    """Real weights (N, I) from a source, with real taps or a delay for each synapse; nothing is shifted."""
 
     source: str
     weights: Floats
     taps: tuple[WeightedTap, ...] = NOW
+    delays: Ints | None = None
     exponent: int = 0
-    delays: None = None
 
     @property
     def neurons(self) -> int:
@@ -41,11 +44,13 @@ class RealConnection:
     @property
     def longest_lag(self) -> int:
         """In steps."""
-        return self.taps[-1].span
+        return self.taps[-1].span if self.delays is None else int(self.delays.max())
 
     def by_lag(self) -> list[tuple[int, Floats]]:
         """For every lag the weights (N, I) of what was sent so long ago."""
-        return [(tap.span, self.weights * tap.weight) for tap in self.taps]
+        if self.delays is None:
+            return [(tap.span, self.weights * tap.weight) for tap in self.taps]
+        return [(lag, np.where(self.delays == lag, self.weights, 0.0)) for lag in np.unique(self.delays).tolist()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,22 +79,15 @@ class RealNetwork:
 
 
 def of(frozen: FrozenNetwork) -> RealNetwork:
-    """The layers of kind `lif`, and a readout of kind `integrator`."""
-    sources = [INPUT, *(layer.name for layer in frozen.layers)]
-    layers = [_layer(layer, source) for layer, source in zip(frozen.layers, sources, strict=False)]
+    """The layers of whatever kind, and a readout of kind `integrator`."""
+    layers = [_layer(layer) for layer in frozen.layers]
     adding: dict[str, Any] = {"decay": 0, "current_decay": DECAY_ONE, "activation_shift": 0, "time_weights": None}
     last = Neuron("integrator", {"bias": frozen.readout_bias, **adding})
-    return RealNetwork((*layers, RealLayer("readout", (RealConnection(sources[-1], frozen.readout_weight),), last)))
+    readout = RealLayer("readout", (RealConnection(layers[-1].name, frozen.readout_weight),), last)
+    return RealNetwork((*layers, readout))
 
 
-def _layer(layer: FrozenLayer, source: str) -> RealLayer:
-    forward = RealConnection(source, layer.weight)
-    back = RealConnection(layer.name, layer.recurrent, layer.heard)
-    parameters = {
-        "bias": layer.bias,
-        "decay": DECAY_ONE * (1.0 - layer.decay),
-        "threshold": layer.threshold,
-        "activation_shift": 0,
-        "reset": layer.reset,
-    }
-    return RealLayer(layer.name, (forward, back), Neuron("lif", parameters))
+def _layer(layer: FrozenLayer) -> RealLayer:
+    connections = (RealConnection(each.source, each.weight, each.taps, each.delays) for each in layer.connections)
+    neuron = Neuron(layer.kind, layer.of_kind.rounded(layer.constants, UNROUNDED))
+    return RealLayer(layer.name, tuple(connections), neuron)

@@ -10,19 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from asrc_export.quantization.activity import LEAST_SAMPLES, observe
-from asrc_export.quantization.bit_budget import Option
 from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asrc_core.contract.chain import chain
 from asrc_core.contract.file import network_file
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_export.chip import storage, target
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as engine
-from asrc_export.quantization import bit_budget, layer_search, quantize, rounding, scales, search
+from asrc_export.quantization import quantize, scale_choice, scales
+from asrc_export.quantization.search import bit_budget, compensation, layer_search, search
+from asrc_export.quantization.search.activity import LEAST_SAMPLES, observe
+from asrc_export.quantization.search.bit_budget import Option
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import FrozenNetwork, freeze
 from asrc_train.training.evaluate import evaluate
@@ -35,6 +38,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def samples(seed: int, count: int = 12) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.random.default_rng(seed).integers(0, 17, (count, 20, 2))
+
+
+def bits_of(network: IntegerNetwork) -> list[int]:
+    return [layer.connections[0].weight_bits for layer in network.layers]
 
 
 def deployed(frozen: FrozenNetwork, bits: int | tuple[int, ...], seed: int = 0) -> quantize.Quantized:
@@ -54,14 +61,14 @@ def deployed(frozen: FrozenNetwork, bits: int | tuple[int, ...], seed: int = 0) 
 def test_what_a_search_finds_is_on_the_grids_cannot_saturate_and_differs_no_more_than_the_choice_without_samples(
     seed: int, bits: int | tuple[int, ...], name: str, decay: float, reset: Any, spread: float
 ) -> None:
-    chip, frozen = target.load(name), frozen_network(seed, decay=decay, reset=reset, spread=spread)
+    chip, frozen = target.load(name), frozen_network(seed, decay_factor=decay, reset=reset, spread=spread)
     if name == "loihi1":
         bits = 8
     activity = observe(frozen, samples(seed))
     found = search.search(frozen, chip, bits, activity)
     made = quantize.quantize(frozen, chip, bits=bits, plan=found.plan).network
     assert [part.bits for part in found.measured] == ([bits] * 3 if isinstance(bits, int) else list(bits))
-    for layer, ranges in zip(made.layers, made.ranges, strict=False):
+    for layer, ranges in zip(chain(made).layers, made.ranges, strict=False):
         assert ranges.state.fits_state
         grid = WeightGrid(layer.weight_bits)
         assert grid.count_off(layer.feedforward) == grid.count_off(layer.recurrent) == 0
@@ -70,7 +77,7 @@ def test_what_a_search_finds_is_on_the_grids_cannot_saturate_and_differs_no_more
     assert made.ranges[-1].state.fits_state
     assert all(count.saturations == 0 for count in engine.run(made, samples(seed)).counts)
     assert all(part.error <= part.data_free for part in found.measured)
-    for layer, part, seen in zip(made.layers, found.measured, activity.layers, strict=False):
+    for layer, part, seen in zip(made.hidden, found.measured, activity.layers, strict=False):
         assert layer_search.forced(layer, seen) / seen.spikes.size == part.error
 
 
@@ -82,7 +89,7 @@ def test_the_search_gains_on_samples_that_it_did_not_see(bits: int) -> None:
         frozen = frozen_network(seed)
         unseen = observe(frozen, samples(seed + 100, 40))
         plain, found = (made.network for made in (quantize.quantize(frozen, LOIHI2, bits=bits), deployed(frozen, bits)))
-        for before, after, seen in zip(plain.layers, found.layers, unseen.layers, strict=True):
+        for before, after, seen in zip(plain.hidden, found.hidden, unseen.layers, strict=True):
             without += layer_search.forced(before, seen)
             with_search += layer_search.forced(after, seen)
     assert with_search < without
@@ -97,7 +104,7 @@ def test_weights_that_are_cut_off_or_moved_are_counted_in_the_log_with_the_worst
     frozen, grid = frozen_network(1), WeightGrid(3)
     made = deployed(frozen, 3)
     lines = {(line.layer, line.parameter): line for line in made.rounding}
-    for layer, real in zip(made.network.layers, frozen.layers, strict=True):
+    for layer, real in zip(chain(made.network).layers, frozen.layers, strict=True):
         line = lines[layer.name, "recurrent weight"]
         unit = 2.0 ** (layer.activation_shift + layer.recurrent_exponent) / layer.scale
         wanted, half = real.recurrent / unit, grid.step / 2 * (1 + 1e-9)
@@ -158,37 +165,37 @@ def test_compensated_rounding_stays_between_the_ends_and_beats_rounding_one_by_o
     weights, units = rng.normal(size=(3, 4)), np.full(4, 0.7)
     inputs = rng.normal(size=(30, 4)) + rng.normal(size=(30, 1))
     moments, low, high = inputs.T @ inputs, np.full(4, -levels), np.full(4, levels - 1)
-    plain = rounding.nearest(weights, units, low, high)
-    made = rounding.compensated(weights, units, low, high, moments)
+    plain = compensation.nearest(weights, units, low, high)
+    made = compensation.compensated(weights, units, low, high, moments)
     assert (made >= low).all()
     assert (made <= high).all()
     assert np.array_equal(made, np.rint(made))
-    error = rounding.error(weights, made * units, moments)
-    assert error <= rounding.error(weights, plain * units, moments) + 1e-9
+    error = compensation.error(weights, made * units, moments)
+    assert error <= compensation.error(weights, plain * units, moments) + 1e-9
     for d, step in product(range(4), (-1, 1)):  # and no single step of any weight would lessen it
         other = made.copy()
         other[:, d] = np.clip(other[:, d] + step, low[d], high[d])
         for row in range(3):
             own = slice(row, row + 1)
-            assert rounding.error(weights[own], made[own] * units, moments) <= (
-                rounding.error(weights[own], other[own] * units, moments) + 1e-9
+            assert compensation.error(weights[own], made[own] * units, moments) <= (
+                compensation.error(weights[own], other[own] * units, moments) + 1e-9
             )
 
 
 def test_without_correlations_compensated_rounding_is_plain_rounding() -> None:
     weights = np.random.default_rng(0).normal(size=(6, 5))
     ends = np.full(5, -8), np.full(5, 7)
-    made = rounding.compensated(weights, np.full(5, 0.3), *ends, np.diag([1.0, 2.0, 0.0, 0.5, 3.0]))
-    assert np.array_equal(made, rounding.nearest(weights, np.full(5, 0.3), *ends))
+    made = compensation.compensated(weights, np.full(5, 0.3), *ends, np.diag([1.0, 2.0, 0.0, 0.5, 3.0]))
+    assert np.array_equal(made, compensation.nearest(weights, np.full(5, 0.3), *ends))
 
 
 def test_compensated_rounding_leaves_absent_weights_absent() -> None:
     rng = np.random.default_rng(1)
     weights = rng.normal(size=(20, 8)) * (rng.random((20, 8)) < 0.6)
     inputs = rng.normal(size=(30, 8)) + 3 * rng.normal(size=(30, 1))
-    made = rounding.compensated(weights, np.full(8, 0.3), np.full(8, -9), np.full(8, 9), inputs.T @ inputs)
+    made = compensation.compensated(weights, np.full(8, 0.3), np.full(8, -9), np.full(8, 9), inputs.T @ inputs)
     assert not made[weights == 0].any()
-    assert not np.array_equal(made, rounding.nearest(weights, np.full(8, 0.3), np.full(8, -9), np.full(8, 9)))
+    assert not np.array_equal(made, compensation.nearest(weights, np.full(8, 0.3), np.full(8, -9), np.full(8, 9)))
 
 
 @pytest.mark.parametrize(
@@ -223,13 +230,12 @@ def test_widths_that_do_not_fit_are_refused(bits: int | tuple[int, ...]) -> None
 def test_a_network_may_have_other_bits_in_each_layer_and_carries_them() -> None:
     frozen = frozen_network(0)
     made = deployed(frozen, (3, 8, 5))
-    assert [layer.weight_bits for layer in made.network.layers] == [3, 8]
-    assert made.network.readout.weight_bits == 5
-    chosen = quantize.choose(frozen, LOIHI2, (3, 8, 5), to_train=True)
+    assert bits_of(made.network) == [3, 8, 5]
+    chosen = scale_choice.choose(frozen, LOIHI2, (3, 8, 5), to_train=True)
     carried = replace(frozen, provenance=chosen.carried())
     assert scales.kept(carried) == chosen
-    assert quantize.trained_at(carried, LOIHI2, (3, 8, 5)) == chosen
-    assert quantize.trained_at(carried, LOIHI2, 8) is None
+    assert scale_choice.trained_at(carried, LOIHI2, (3, 8, 5)) == chosen
+    assert scale_choice.trained_at(carried, LOIHI2, 8) is None
     broken = replace(frozen, provenance={scales.PROVENANCE_KEY: {**chosen.model_dump(mode="json"), "bits": [3, 8]}})
     with pytest.raises(InvalidSetting, match="2 widths for 2 layers and the readout"):
         quantize.quantize(broken, LOIHI2, bits=8)
@@ -307,13 +313,13 @@ def test_the_command_chooses_bits_fine_tunes_at_them_and_asserts(
     assert "of 0.280 KB" in printed
     assert "spikes that differ" in printed
     chosen = network_file.load(out)
-    widths = [layer.weight_bits for layer in chosen.layers] + [chosen.readout.weight_bits]
+    widths = bits_of(chosen)
     assert sum(part.weights for part in storage.deployed(chosen, LOIHI2)) <= 280 * 8
     assert chosen.provenance["calibration"]["data"] == "digits"
     assert cli_export.main([*asked, "--finetune", "1"]) == 0
     assert "asserted on all 360 test samples" in capsys.readouterr().out
     tuned = network_file.load(out)
-    assert [layer.weight_bits for layer in tuned.layers] + [tuned.readout.weight_bits] == widths
+    assert bits_of(tuned) == widths
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from asrc_export.quantization.quantized_network import QuantizedNetwork
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asrc_core.contract.chain import chain
 from asrc_core.contract.numbers import MAX_MESSAGE, MAX_TAPS
 from asrc_core.errors import InvalidSetting, RulesBroken
 from asrc_export import report
@@ -21,12 +22,13 @@ from asrc_export.chip import target
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
 from asrc_export.exporting import export
-from asrc_export.quantization import quantize, taps
+from asrc_export.quantization import quantize, scale_choice, taps
+from asrc_export.quantization.training.quantized_network import QuantizedNetwork
 from asrc_export.report import schema
 from asrc_export.report.render import formats
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze
+from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze, skip_layer
 
 LOIHI2 = target.load("loihi2")
 
@@ -36,12 +38,12 @@ some_weights = st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=MAX_TAPS)
 def layer(*weighed: tuple[int, float]) -> FrozenLayer:
     rng = np.random.default_rng(0)
     heard = tuple(WeightedTap(*each) for each in weighed)
-    return FrozenLayer(
+    return skip_layer(
         "layer0",
         rng.normal(size=(5, 2)),
         rng.normal(size=(5, 5)),
         rng.normal(size=5),
-        decay=0.5,
+        decay_factor=0.5,
         threshold=1.0,
         reset="soft",
         span=max(span for span, _ in weighed),
@@ -100,7 +102,7 @@ def test_a_tap_that_weighs_next_to_nothing_is_not_heard_and_one_left_is_a_span()
 
 def test_whole_weights_stay_and_a_layer_with_one_span_is_the_same_object() -> None:
     kept = layer((2, 3.0), (9, 1.0))
-    plain = replace(kept, taps=())
+    plain = layer((9, 1.0))
     assert all(a is b for a, b in zip(taps.whole(network(kept, plain)).layers, (kept, plain), strict=True))
 
 
@@ -138,7 +140,7 @@ def several(trained: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def test_a_checkpoint_with_several_taps_is_deployed_and_reported_as_such(several: Path) -> None:
     made = export(several, "loihi2")
-    first, second = made.network.layers
+    first, second = chain(made.network).layers
     assert [tap.span for tap in first.taps] == [3, 9]
     assert (second.taps, second.span) == ((), 5)
     logged = [line for line in made.rounding if "tap" in line.parameter]
@@ -168,11 +170,11 @@ def test_where_graded_spikes_or_the_delay_line_are_missing_several_spans_are_ref
 @pytest.mark.parametrize("bits", [8, 4])
 def test_what_is_fine_tuned_with_several_spans_is_what_the_integer_network_computes(several: Path, bits: int) -> None:
     begun = checkpoint.load(several)
-    chosen = quantize.choose(freeze(begun), LOIHI2, bits, to_train=True)
+    chosen = scale_choice.choose(freeze(begun), LOIHI2, bits, to_train=True)
     tuned = QuantizedNetwork(begun, chosen, LOIHI2).eval()
     kept = replace(begun, provenance={**begun.provenance, **chosen.carried()})
     network = quantize.quantize(freeze(kept), LOIHI2, bits=bits).network
-    assert network.layers[0].taps
+    assert len(network.layers[0].connections[1].taps) == 2
     x = np.random.default_rng(bits).integers(0, 17, (6, network.steps, 1))
     logits, spikes = tuned.accumulated(torch.from_numpy(x.astype(np.float32)).transpose(0, 1))
     result = engine.run(network, x, trace=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
-
 from asrc_core.contract.neurons.kind import Kind, Parameters, States
 from asrc_core.contract.numbers import Ints
 
@@ -31,8 +29,8 @@ class WiredConnection(Protocol):
         """The input, or a layer."""
 
     @property
-    def weights(self) -> NDArray[Any]:
-        """(N, I)."""
+    def weights(self) -> Any:
+        """(N, I), an array of whatever the arithmetic computes with."""
 
     @property
     def exponent(self) -> int:
@@ -58,7 +56,7 @@ class WiredConnection(Protocol):
     def longest_lag(self) -> int:
         """In steps."""
 
-    def by_lag(self) -> Sequence[tuple[int, NDArray[Any]]]:
+    def by_lag(self) -> Sequence[tuple[int, Any]]:
         """For every lag the weights (N, I) of what was sent so long ago."""
 
 

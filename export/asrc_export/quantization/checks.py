@@ -63,8 +63,8 @@ def cannot_overflow(made: Layer, into: Sequence[Feed], formats: Formats, room: i
     if ranges.may_saturate or ranges.state.magnitude * room > STATE_MAX:
         return False
     widths = made.neuron.states
-    for name, reach in ranges.states.items():
-        if widths[name] != WORD and (reach.magnitude - 1) * room > 2 ** (int(widths[name]) - 1):
+    for name, state in ranges.states.items():
+        if widths[name] != WORD and (state.magnitude - 1) * room > 2 ** (int(widths[name]) - 1):
             return False
     if formats.accumulator_bits is None:
         return True

@@ -19,7 +19,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.ranges import BIT
 from asrc_core.contract.result import LayerCounts
 from asrc_export.codegen.c import binding, cache
-from asrc_export.codegen.c.binding import LAGS, LANES, TILE
+from asrc_export.codegen.c.binding import LAGS, TILE
 from asrc_export.codegen.c.step import FUNCTION, PrintedStep, printed
 
 Array = NDArray[Any]

@@ -126,11 +126,11 @@ def _differing(made: Layer, activity: LayerActivity) -> int:
 def _sums(made: Layer, activity: LayerActivity) -> Iterator[Ints]:
     """The sum of all connections at every step, (B, N)."""
     for first in range(0, len(activity.spikes), CHUNK_STEPS):
-        parts = (
+        parts = [
             shift(_weighed(each, arrived, first), each.exponent)
             for each, arrived in zip(made.connections, activity.arrived, strict=True)
-        )
-        yield from sum(parts, np.int64(0))
+        ]
+        yield from sum(parts[1:], parts[0])
 
 
 def _weighed(connection: Connection, arrived: Cells, first: int) -> Ints:
@@ -139,12 +139,12 @@ def _weighed(connection: Connection, arrived: Cells, first: int) -> Ints:
         weights = connection.weights.T.astype(np.float64)
         return compensation.exact(arrived[first : first + CHUNK_STEPS], weights)
     parts = []
-    for lag, weights in connection.by_lag():
+    for lag, own in connection.by_lag():
         earliest = max(0, first - lag)
         sent = arrived[earliest : max(0, min(first + CHUNK_STEPS, len(arrived)) - lag)]
         silent = min(first + CHUNK_STEPS, len(arrived)) - first - len(sent)
         padded = np.concatenate([np.zeros((silent, *arrived.shape[1:]), arrived.dtype), sent])
-        parts.append(compensation.exact(padded, weights.T.astype(np.float64)))
+        parts.append(compensation.exact(padded, own.T.astype(np.float64)))
     whole: Ints = np.sum(parts, axis=0)
     return whole
 

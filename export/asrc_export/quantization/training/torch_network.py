@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from asrc_core.contract.connection import INPUT
@@ -61,8 +63,10 @@ class TorchConnection:
         """For every lag the weights (N, I) of what was sent so long ago."""
         if self.delays is None:
             return [(tap.span, self.weights * tap.weight) for tap in self.taps]
-        delays = torch.from_numpy(self.delays.copy()).to(self.weights.device)
-        return [(lag, self.weights * (delays == lag)) for lag in delays.unique().tolist()]
+        return [(lag, self.weights * self._with(self.delays == lag)) for lag in np.unique(self.delays).tolist()]
+
+    def _with(self, mask: NDArray[np.bool_]) -> Tensor:
+        return torch.from_numpy(mask).to(self.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +132,7 @@ def run(network: TorchNetwork, x: Tensor, arithmetic: TorchArithmetic) -> tuple[
 
     x: (T, B, channels), in the weights' type.
     """
-    layers: Any = network
-    session = Session(layers, x.shape[1], arithmetic)
+    session = Session(network, x.shape[1], arithmetic)
     sent: list[list[Tensor]] = [[] for _ in network.layers]
     for now in x.unbind():
         done = session.step(now)

@@ -38,33 +38,33 @@ class TorchOperations:
         self.saturations = 0
         self._width, self._detach_reset, self._dtype, self._device = width, detach_reset, dtype, device
 
-    def add(self, a: Value, b: Value) -> Tensor:
+    def add(self, a: Value, b: Value) -> Value:
         """A + b."""
         return self._value(a) + self._value(b)
 
-    def sub(self, a: Value, b: Value) -> Tensor:
+    def sub(self, a: Value, b: Value) -> Value:
         """A - b."""
         return self._value(a) - self._value(b)
 
-    def mul(self, a: Value, b: Value) -> Tensor:
+    def mul(self, a: Value, b: Value) -> Value:
         """A b."""
         return self._value(a) * self._value(b)
 
-    def shl(self, a: Value, k: Shift) -> Tensor:
+    def shl(self, a: Value, k: Shift) -> Value:
         """A 2^k."""
         return self._value(a) * self._power(k)
 
-    def floor(self, a: Value, k: Shift) -> Tensor:
+    def floor(self, a: Value, k: Shift) -> Value:
         """A / 2^k, rounded down."""
         exact = self._value(a) / self._power(k)
         return straight_through(exact, exact.detach().floor())
 
-    def toward_zero(self, a: Value, k: Shift) -> Tensor:
+    def toward_zero(self, a: Value, k: Shift) -> Value:
         """A / 2^k, rounded toward zero."""
         exact = self._value(a) / self._power(k)
         return straight_through(exact, exact.detach().trunc())
 
-    def saturate(self, a: Value, bits: int = 24) -> Tensor:
+    def saturate(self, a: Value, bits: int = 24) -> Value:
         """A kept within +-(2^(bits - 1) - 1)."""
         most = 2 ** (bits - 1) - 1
         value = self._value(a)
@@ -72,47 +72,47 @@ class TorchOperations:
         self.saturations += int(torch.count_nonzero(held.detach() != value.detach()))
         return held
 
-    def min(self, a: Value, b: Value) -> Tensor:
+    def min(self, a: Value, b: Value) -> Value:
         """The smaller one."""
         a, b = self._value(a), self._value(b)
         return torch.where(a <= b, a, b)
 
-    def max(self, a: Value, b: Value) -> Tensor:
+    def max(self, a: Value, b: Value) -> Value:
         """The greater one."""
         a, b = self._value(a), self._value(b)
         return torch.where(a >= b, a, b)
 
-    def ge(self, a: Value, b: Value) -> Tensor:
+    def ge(self, a: Value, b: Value) -> Value:
         """1 where a >= b."""
         return fire(self.sub(a, b) / self._width)
 
-    def and_(self, a: Value, b: Value) -> Tensor:
+    def and_(self, a: Value, b: Value) -> Value:
         """1 where both hold."""
         return self.mul(a, b)
 
-    def or_(self, a: Value, b: Value) -> Tensor:
+    def or_(self, a: Value, b: Value) -> Value:
         """1 where one holds."""
         a, b = self._value(a), self._value(b)
         return a + b - a * b
 
-    def not_(self, a: Value) -> Tensor:
+    def not_(self, a: Value) -> Value:
         """1 - a."""
         return self.sub(1, a)
 
-    def select(self, condition: Value, a: Value, b: Value) -> Tensor:
+    def select(self, condition: Value, a: Value, b: Value) -> Value:
         """A where the condition holds, else b."""
         holds, b = self._value(condition), self._value(b)
         return b + (holds.detach() if self._detach_reset else holds) * (self._value(a) - b)
 
-    def push(self, word: Value, bit: Value) -> Tensor:
+    def push(self, word: Value, bit: Value) -> Value:
         """(2 word + bit) mod 2^32."""
         return torch.remainder(2 * self._value(word).detach() + self._value(bit).detach(), 2.0**32)
 
-    def mask(self, word: Value, k: Shift) -> Tensor:
+    def mask(self, word: Value, k: Shift) -> Value:
         """Word mod 2^k."""
         return torch.remainder(self._value(word).detach(), self._power(k))
 
-    def table(self, index: Value, entries: Ints) -> Tensor:
+    def table(self, index: Value, entries: Ints) -> Value:
         """entries[index]."""
         return self._value(entries)[self._value(index).detach().long()]
 
@@ -129,14 +129,14 @@ class TorchOperations:
 class UnroundedOperations(TorchOperations):
     """The same without any rounding or saturation: what a kind computes on floats."""
 
-    def floor(self, a: Value, k: Shift) -> Tensor:
+    def floor(self, a: Value, k: Shift) -> Value:
         """A / 2^k."""
         return self._value(a) / self._power(k)
 
-    def toward_zero(self, a: Value, k: Shift) -> Tensor:
+    def toward_zero(self, a: Value, k: Shift) -> Value:
         """A / 2^k."""
         return self.floor(a, k)
 
-    def saturate(self, a: Value, bits: int = 24) -> Tensor:
+    def saturate(self, a: Value, bits: int = 24) -> Value:
         """A as it is."""
         return self._value(a)

@@ -63,8 +63,7 @@ def damaged(floating: FrozenNetwork, before: IntegerNetwork, after: IntegerNetwo
         # What several taps send back counts whole times: the integers stand for U divided by how much that is more.
         u_unit = unit * 2.0**old.recurrent_exponent * old.largest_message / gain(real)
         layers.append(
-            replace(
-                real,
+            real.moved(
                 weight=real.weight + w_unit * (new.feedforward - old.feedforward),
                 recurrent=real.recurrent + u_unit * (new.recurrent - old.recurrent),
             )
