@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from asrc_export.quantization.quantized_network import QuantizedNetwork
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

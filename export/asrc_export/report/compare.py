@@ -66,7 +66,7 @@ def make(
         firing=activity.spikes(traced, names),
         inactive=activity.inactive(traced),
         raster=raster.of(traced, names),
-        neurobench=neurobench.of(network, trained, x, engine.run),
+        neurobench=neurobench.of(network, trained, x),
         kernels=kernels.of(seen.layers, trained.network().weight_of_lags(trained.temperature), trained.temperature),
         layers=layers.of(seen.layers, counts[:-1], ran.in_float.spikes_per_layer),
         readout=layers.readout(seen.readout, counts[-1]),
