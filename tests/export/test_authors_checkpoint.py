@@ -17,8 +17,8 @@ from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, NonFiniteWe
 from asrc_export.commands import export as cli_export
 from asrc_export.commands import report as cli_report
 from asrc_export.export import export
-from asrc_export.interop import asrc_snn
-from asrc_export.interop.imported import Feed
+from asrc_export.interop.asrc_snn import reader as asrc_snn
+from asrc_export.interop.imported import Feed, Imported
 from asrc_lava.commands import sim as cli_sim
 from asrc_train.trained import checkpoint
 from asrc_train.training.evaluate import evaluate
@@ -65,7 +65,7 @@ class Theirs:
         self.arguments_path.write_text(json.dumps(self.arguments, indent=2))
         return self
 
-    def read(self, asked: Feed = FED, permutation: Path | None = None) -> asrc_snn.Imported:
+    def read(self, asked: Feed = FED, permutation: Path | None = None) -> Imported:
         return asrc_snn.read(self.path, self.arguments_path, asked, permutation)
 
     def logits(self, x: Tensor) -> Tensor:

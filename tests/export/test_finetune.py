@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, ParityBroken, RulesBroken
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as engine
 from asrc_export.export import export
@@ -28,7 +28,7 @@ from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.training.fit import BatchDone, Epoch
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from asrc_core.contract.grid import MantissaExponentGrid, WeightGrid
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, SpanTooLong
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.engines import numpy as engine
 from asrc_export.export import Exported
 from asrc_export.quantization import quantize as module
@@ -23,7 +23,7 @@ from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.training.evaluate import evaluate
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 
 @settings(max_examples=60, deadline=None)
@@ -39,7 +39,7 @@ def test_what_comes_out_is_valid_logged_and_cannot_overflow(
     seed: int, bits: int, spread: float, name: str, decay: float, reset: Any
 ) -> None:
     frozen = frozen_network(seed, spread=spread, decay=decay, reset=reset)
-    chip = target.load(name)
+    chip = targets.load(name)
     if bits not in chip.formats.weight_bits:
         bits = 8
     try:

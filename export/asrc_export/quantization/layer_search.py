@@ -26,7 +26,7 @@ from asrc_core.contract.chain import SkipLayer
 from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.neurons.lif import decay
 from asrc_core.contract.operations.numpy import NumpyOperations
-from asrc_export.chip.target import Formats, Target
+from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization import quantize, rounding, taps
 from asrc_export.quantization.activity import LayerActivity
 from asrc_export.quantization.quantize import Feed

@@ -27,7 +27,7 @@ from asrc_core.contract.proof import LayerRanges, layer_ranges
 from asrc_core.contract.ranges import BIT, Range
 from asrc_core.errors import InvalidNetwork, InvalidSetting, NonFiniteWeights
 from asrc_export.chip import rules
-from asrc_export.chip.target import Formats, Target
+from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization import taps
 from asrc_export.quantization.scales import PROVENANCE_KEY, LayerScales, ReadoutScales, Scales, kept
 from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork

@@ -23,7 +23,7 @@ from torch.nn import functional
 from asrc_core.contract.chain import Readout, SkipLayer
 from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.numbers import DECAY_ONE, Ints
-from asrc_export.chip.target import Target
+from asrc_export.chip.targets import Target
 from asrc_export.quantization import taps
 from asrc_export.quantization.quantize import feed, layer_at, readout_at, weight_factors
 from asrc_export.quantization.scales import Scales

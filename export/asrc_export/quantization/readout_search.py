@@ -11,7 +11,7 @@ from asrc_core.contract.arithmetic import shift
 from asrc_core.contract.chain import Readout
 from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.numbers import Ints
-from asrc_export.chip.target import Formats, Target
+from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization import quantize, rounding
 from asrc_export.quantization.activity import Activity
 from asrc_export.quantization.layer_search import CHUNK_STEPS, CUT_OCTAVES, PARTS

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from asrc_core.contract.grid import widths
-from asrc_export.chip.target import Target
+from asrc_export.chip.targets import Target
 from asrc_export.quantization import layer_search, quantize, readout_search
 from asrc_export.quantization.activity import Activity
 from asrc_export.quantization.layer_search import LayerChoice
