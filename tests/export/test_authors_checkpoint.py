@@ -378,7 +378,8 @@ def test_the_commands_take_it_all_the_way_to_the_report(
     assert "note: decays learned (PLIF)" in printed
     assert "best.imported.pt\n" in printed
     network = network_file.load("best.imported.loihi2.safetensors")
-    assert network.layers[0].decay != network.layers[1].decay
+    first, second = (layer.neuron.parameters["decay"] for layer in network.hidden)
+    assert first != second
     assert (
         cli_sim.main(["best.imported.loihi2.safetensors", "--limit", "5", "--backend", "numpy", "--compare", "onnx"])
         == 0
