@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from asrc_core.contract.random_network import random_network
 from asrc_export.engines import numpy as engine
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.report import unrounded
 from asrc_export.report.behaviour import ablation_runs
 from asrc_export.report.behaviour.ablation_runs import AblationRuns

@@ -16,7 +16,7 @@ from asrc_core.contract.file import network_file
 from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_export.commands import export as cli_export
 from asrc_export.commands import report as cli_report
-from asrc_export.export import export
+from asrc_export.exporting import export
 from asrc_export.interop.asrc_snn import reader as asrc_snn
 from asrc_export.interop.imported import Feed, Imported
 from asrc_lava.commands import sim as cli_sim

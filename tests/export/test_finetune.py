@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from asrc_export.quantization.quantized_network import QuantizedNetwork
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,9 +17,8 @@ from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, ParityBroke
 from asrc_export.chip import targets
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as engine
-from asrc_export.export import export
+from asrc_export.exporting import export
 from asrc_export.quantization import finetune, quantize, scales
-from asrc_export.quantization.quantized_network import QuantizedNetwork
 from asrc_export.quantization.scales import PROVENANCE_KEY, Scales
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train.network.model import SkipRecurrentNetwork

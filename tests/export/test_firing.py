@@ -16,7 +16,7 @@ from asrc_export.checks.firing import Firing
 from asrc_export.commands import check as cli_check
 from asrc_export.commands import export as cli_export
 from asrc_export.engines.select import engine
-from asrc_export.export import Exported, export
+from asrc_export.exporting import Exported, export
 from asrc_export.report.render import formats
 from asrc_train.trained import checkpoint
 

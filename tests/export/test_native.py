@@ -15,7 +15,6 @@ from unittest import mock
 import native_driver
 import numpy as np
 import pytest
-from asrc_export.engines.stepwise import NumpyStream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -37,6 +36,7 @@ from asrc_core.errors import (
     SpanTooLong,
     UnknownName,
 )
+from asrc_core.native import instruction_sets
 from asrc_core.native.build import CannotBuild, compiler
 from asrc_export import simulator
 from asrc_export.engines import native, select
@@ -63,7 +63,7 @@ pytestmark = pytest.mark.skipif(
 
 def test_the_library_was_built_where_there_is_a_compiler() -> None:
     assert native.unavailable() is None
-    assert set(native.instruction_sets()) <= set(native.KNOWN_INSTRUCTION_SETS)
+    assert set(native.instruction_sets()) <= set(instruction_sets.KNOWN)
 
 
 def engines(network: IntegerNetwork, only: str = "") -> Iterator[tuple[str, NativeEngine]]:
@@ -439,7 +439,7 @@ def test_instruction_sets_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASRC_ISA", "mmx")
     with pytest.raises(UnknownName, match="mmx"):
         NativeEngine(small())
-    missing = next(name for name in native.KNOWN_INSTRUCTION_SETS if name not in native.instruction_sets())
+    missing = next(name for name in instruction_sets.KNOWN if name not in native.instruction_sets())
     monkeypatch.setenv("ASRC_ISA", missing)
     with pytest.raises(InvalidSetting, match=f"no {missing}"):
         NativeEngine(small())

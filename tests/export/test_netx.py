@@ -23,7 +23,7 @@ from asrc_core.errors import InvalidSetting, UnreadableFile
 from asrc_export.chip import targets
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as reference
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.interop.netx import netx_format
 from asrc_export.interop.netx import reader as netx_import
 from asrc_export.interop.netx import writer as netx_export

@@ -13,7 +13,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Reset
 from asrc_core.contract.random_network import random_network
 from asrc_export.engines import numpy as engine
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.report import neurobench_counts
 from asrc_export.report.cost import neurobench
 from asrc_export.report.cost.neurobench import NeuroBench, NeuroBenchAbsent

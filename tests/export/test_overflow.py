@@ -26,7 +26,7 @@ from asrc_export.checks.headroom import headroom
 from asrc_export.commands import check as cli_check
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.samples import samples_file
 from asrc_lava.commands import sim as cli_sim
 

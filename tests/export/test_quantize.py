@@ -12,11 +12,11 @@ from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_core.contract.grid import MantissaExponentGrid, WeightGrid
+from asrc_core.contract.rounding.grid import MantissaExponentGrid, WeightGrid
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, SpanTooLong
 from asrc_export.chip import targets
 from asrc_export.engines import numpy as engine
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.quantization import quantize as module
 from asrc_export.quantization.quantize import quantize
 from asrc_train.trained.checkpoint import Checkpoint

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from strategies import cases
 
 from asrc_core.contract.file import network_file
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.random_network import random_network
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export import float_network
 from asrc_export.commands import robustness as cli_robustness
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.robustness import faulty_links, formats, measure, pairs, perturbations
 from asrc_export.robustness.perturbations import bit_flips
 from asrc_export.robustness.report import RobustnessReport
@@ -299,7 +299,7 @@ def test_every_format_shows_what_was_measured(report: RobustnessReport, tmp_path
 def test_networks_of_a_variant_share_a_curve_and_spread_over_them(
     exported: Exported, checkpoint_path: Path, tmp_path: Path
 ) -> None:
-    from asrc_export.export import export
+    from asrc_export.exporting import export
 
     again = tmp_path / "again.pt"
     shutil.copy(checkpoint_path, again)

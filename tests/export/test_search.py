@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from asrc_export.quantization.activity import LEAST_SAMPLES, observe
+from asrc_export.quantization.bit_budget import Option
 from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asrc_core.contract.file import network_file
-from asrc_core.contract.grid import WeightGrid
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_export.chip import targets
 from asrc_export.chip.cost import storage
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as engine
 from asrc_export.quantization import bit_budget, layer_search, quantize, rounding, scales, search
-from asrc_export.quantization.activity import LEAST_SAMPLES, observe
-from asrc_export.quantization.bit_budget import Option
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import FrozenNetwork, freeze
 from asrc_train.training.evaluate import evaluate

@@ -10,6 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
+from asrc_export.quantization.quantized_network import QuantizedNetwork
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,9 +20,8 @@ from asrc_export import report
 from asrc_export.chip import targets
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
-from asrc_export.export import export
+from asrc_export.exporting import export
 from asrc_export.quantization import quantize, taps
-from asrc_export.quantization.quantized_network import QuantizedNetwork
 from asrc_export.report import schema
 from asrc_export.report.render import formats
 from asrc_train.trained import checkpoint

@@ -13,7 +13,7 @@ from asrc_core.contract.random_network import random_network
 from asrc_core.errors import RulesBroken, UnknownName, UnreadableFile
 from asrc_export.chip import rules, targets
 from asrc_export.commands import export as cli_export
-from asrc_export.export import Exported, export
+from asrc_export.exporting import Exported, export
 
 
 @pytest.mark.parametrize("name", targets.names())

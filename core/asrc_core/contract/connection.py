@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.neurons.kind import frozen
 from asrc_core.contract.numbers import (
     MAX_EXPONENT,
@@ -26,6 +25,7 @@ from asrc_core.contract.numbers import (
     Mapping,
 )
 from asrc_core.contract.ranges import Range
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidNetwork, SpanTooLong
 
 INPUT = "input"

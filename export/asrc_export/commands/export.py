@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from asrc_core.contract.connection import Connection
     from asrc_core.contract.network import IntegerNetwork
     from asrc_core.contract.neurons.kind import Parameters
-    from asrc_export.export import Exported
+    from asrc_export.exporting import Exported
 
 EXAMPLES = """\
   asrc-export model.pt --target loihi2
@@ -108,7 +108,7 @@ def _export(options: argparse.Namespace) -> None:
     extras.require("train")
 
     from asrc_core.command import progress
-    from asrc_export.export import export
+    from asrc_export.exporting import export
     from asrc_export.quantization.scales import PROVENANCE_KEY
 
     model = cli_import.import_network(options) if options.source else options.model
@@ -167,7 +167,7 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
     from asrc_core.command import progress
     from asrc_core.errors import InvalidSetting
     from asrc_export.chip import targets
-    from asrc_export.quantization import bit_budget
+    from asrc_export.quantization.search import bit_budget
     from asrc_export.samples.dataset_samples import calibration_for
     from asrc_train.trained import freeze
 
@@ -198,8 +198,8 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
 
     from asrc_core.command import progress
     from asrc_export.chip import targets
-    from asrc_export.export import default_output
-    from asrc_export.quantization import finetune
+    from asrc_export.exporting import default_output
+    from asrc_export.quantization.training import finetune
     from asrc_train.trained import checkpoint
     from asrc_train.training import training_progress
 
@@ -231,7 +231,7 @@ def _listed(bits: int | tuple[int, ...]) -> str:
 
 def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse.Namespace) -> None:
     from asrc_export.chip import targets
-    from asrc_export.quantization import finetune
+    from asrc_export.quantization.training import finetune
 
     result = finetune.require_same_spikes(model, targets.load(options.target), exported.network)
     spikes = sum(result.spikes_per_layer)

@@ -18,7 +18,7 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     RulesBroken listing every limit that blocks.
     """
     from asrc_core.command import command_line
-    from asrc_core.contract.grid import require_bits
+    from asrc_core.contract.rounding.grid import require_bits
     from asrc_export.chip import rules, shape, targets
     from asrc_train import data
     from asrc_train.settings import config, recipe

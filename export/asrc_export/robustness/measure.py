@@ -14,7 +14,7 @@ from asrc_core.contract.file import network_file
 from asrc_core.errors import InvalidSetting
 from asrc_export import float_network
 from asrc_export.engines.select import Run
-from asrc_export.robustness import faulty_links, perturbations
+from asrc_export.robustness import faulty_run, perturbations
 from asrc_export.robustness.pairs import NetworkPair
 from asrc_export.robustness.report import VERSIONS, Curve, MeasuredNetwork, PerturbationCurves, RobustnessReport
 from asrc_export.robustness.subject import Perturbation, Subject
@@ -116,7 +116,7 @@ def _network(pair: NetworkPair, deployed: float, floating: float) -> MeasuredNet
         file=Path(pair.file).name,
         variant=pair.variant,
         seed=pair.seed,
-        spans=tuple(layer.span for layer in pair.deployed.layers),
+        spans=tuple(max(each.longest_lag for each in layer.connections) for layer in pair.deployed.hidden),
         network_sha256=network_file.fingerprint(pair.deployed),
         accuracy={"deployed": deployed} if np.isnan(floating) else {"deployed": deployed, "float": floating},
     )
@@ -124,18 +124,19 @@ def _network(pair: NetworkPair, deployed: float, floating: float) -> MeasuredNet
 
 def answered(subject: Subject, y: Labels, engine: Run) -> tuple[float, float]:
     """Accuracy deployed and float (NaN without a float network): by the engine and the training kernels, or by the
-    loop with links where spikes get lost.
+    contract's interpreter where something is broken between neurons.
     """
-    if subject.links is None:
-        deployed = engine(subject.deployed, subject.x).logits
+    broken = subject.links is not None or bool(subject.stuck)
+    if broken:
+        deployed = faulty_run.integer_logits(subject.deployed, subject.x, subject.links, subject.stuck)
     else:
-        deployed = faulty_links.integer_logits(subject.deployed, subject.x, subject.links)
+        deployed = engine(subject.deployed, subject.x).logits
     if subject.floating is None:
         return _accuracy(deployed, y), float("nan")
-    if subject.links is None:
-        real = float_network.logits(subject.floating, subject.x)
+    if broken:
+        real = faulty_run.float_logits(subject.floating, subject.x, subject.links, subject.stuck)
     else:
-        real = faulty_links.float_logits(subject.floating, subject.x, subject.links)
+        real = float_network.logits(subject.floating, subject.x)
     return _accuracy(deployed, y), _accuracy(real, y)
 
 

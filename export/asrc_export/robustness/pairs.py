@@ -9,6 +9,7 @@ from pathlib import Path
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidSetting
+from asrc_train.network.connections.connection import file_of
 from asrc_train.settings.config import NetworkConfig
 from asrc_train.trained import checkpoint
 from asrc_train.trained.freeze import FrozenNetwork, freeze
@@ -54,7 +55,5 @@ def load(networks: Sequence[str | Path], models: Sequence[str | Path] = ()) -> l
 
 def variant_of(config: NetworkConfig) -> str:
     """The connection with its constant: vanilla, SRC 8, ASRC 16."""
-    constants = {"src": "SRC {0.span}", "asrc": "ASRC {0.kernel_length}"}
-    name = constants.get(config.connection, config.connection)
-    names = list(dict.fromkeys(name.format(layer) for layer in config.each_layer()))
-    return ", ".join(names)
+    short_title = file_of(config).short_title
+    return ", ".join(dict.fromkeys(short_title(layer) for layer in config.each_layer()))

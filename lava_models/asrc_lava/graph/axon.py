@@ -33,18 +33,29 @@ class Axon:
 
     def __init__(self, outlet: Outlet, shape: tuple[int, ...]) -> None:
         self._taps, self._fan_out = outlet.taps, outlet.fan_out
+        # In most steps all neurons reach alike, and then nothing is kept back from one and not another.
+        self._alike = [int(row[0]) if (row == row[0]).all() else None for row in outlet.fan_out]
         self._line = np.zeros(shape, np.uint32)
         self.operations = 0
 
     def message(self, sent: Ints, left: int) -> Ints:
         """What goes out after a step in which ``sent`` was, with ``left`` steps of the sample to come."""
-        whole = sent
-        if self._taps:
-            self._line = arithmetic.push(self._line, sent)
-            whole = sum((tap.weight * arithmetic.tap(self._line, tap.span) for tap in self._taps), np.zeros_like(sent))
-        reached = self._fan_out[min(left, len(self._fan_out) - 1)]
-        message = np.where(reached > 0, whole, 0)
-        self.operations += int(np.count_nonzero(message.reshape(-1, message.shape[-1]), axis=0) @ reached)
+        whole = self._remembered(sent) if self._taps else sent
         if left == 0:
             self._line = np.zeros_like(self._line)
-        return message
+        row = min(left, len(self._fan_out) - 1)
+        reached = self._alike[row]
+        if reached is not None:
+            self.operations += int(np.count_nonzero(whole)) * reached
+            return whole if reached else np.zeros_like(whole)
+        self.operations += int(((whole != 0) @ self._fan_out[row]).sum())
+        return np.where(self._fan_out[row] > 0, whole, 0)
+
+    def _remembered(self, sent: Ints) -> Ints:
+        """The weighted sum of the taps, once the line took in what was sent."""
+        self._line = arithmetic.push(self._line, sent)
+        first, *others = (
+            arithmetic.tap(self._line, span) if weight == 1 else weight * arithmetic.tap(self._line, span)
+            for span, weight in self._taps
+        )
+        return sum(others, first)

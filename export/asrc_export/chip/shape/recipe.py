@@ -27,12 +27,14 @@ def of_recipe(config: Config, dataset: Shape, bits: int, mapping: Mapping) -> Ne
     Raises CannotFreeze for neurons and connections that the integer contract does not hold; ExtraMissing.
     """
     with extras.importing():
+        from asrc_train.network.connections.connection import file_of
         from asrc_train.trained.freeze import require_freezable
 
     network = config.network
     require_freezable(network, dataset.steps)
-    spans = [own.longest_span for own in network.each_layer()]
-    taps = network.kernels if network.connection == "k-asrc" else 1
+    connection = file_of(network)
+    spans = [connection.longest_span(own) for own in network.each_layer()]
+    taps = connection.most_taps(network)
     layers = chain(
         dataset.channels, network.hidden, spans, dataset.classes, bits, mapping, maximum=dataset.maximum, taps=taps
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from asrc_core.contract.grid import MantissaExponentGrid
+from asrc_core.contract.rounding.grid import MantissaExponentGrid
 from asrc_export.chip.targets.encoding import SynapseMemory
 from asrc_export.chip.targets.quantity import (
     Axons,

@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 from asrc_core.contract.chain import chain, why_no_chain
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_input
-from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting, UnknownName
+from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting
+from asrc_core.native.instruction_sets import chosen
 from asrc_export.engines.native import binding
 
 _Element = TypeVar("_Element", c.c_uint8, c.c_int16, c.c_int32, c.c_int64)
 
-KNOWN_INSTRUCTION_SETS = ("avx512", "avx2", "neon", "baseline")
-"""Best first. A library has those of its architecture, a machine some of them."""
 MAX_FAN_IN = 2**24 - 1
 """Inputs and neurons of one layer together: places of their weights, 256 bytes apart at most, take 32 bits."""
-OTHERWISE = "numpy"
+OTHERWISE = "generated"
 
 
 def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False) -> Result:
@@ -75,24 +74,10 @@ def instruction_sets() -> tuple[str, ...]:
     return tuple(binding.library().asrc_instruction_sets().decode().split())
 
 
-def chosen_instruction_set() -> str:
-    """The one that $ASRC_ISA names, or else the best.
-
-    Raises UnknownName for a name there is not, InvalidSetting for one that this machine lacks, BackendMissing.
-    """
-    have = instruction_sets()
-    name = os.environ.get("ASRC_ISA", "") or have[0]
-    if name not in KNOWN_INSTRUCTION_SETS:
-        raise UnknownName("instruction set in ASRC_ISA", name, KNOWN_INSTRUCTION_SETS)
-    if name not in have:
-        raise InvalidSetting("ASRC_ISA", f"this machine has no {name}; it has {', '.join(have)}")
-    return name
-
-
 class NativeEngine:
     """A network packed for one instruction set; any number of threads may use it at once.
 
-    Raises what `chosen_instruction_set` does, at construction, and BackendFailed for a network that it does not run.
+    Raises what `instruction_sets.chosen` does, at construction, and BackendFailed for a network that it does not run.
     """
 
     def __init__(self, network: IntegerNetwork) -> None:
@@ -100,7 +85,7 @@ class NativeEngine:
         why = _obstacle(network)
         if why is not None:
             raise BackendFailed("native", why, "the generated and the numpy engine run every network")
-        self.instruction_set = chosen_instruction_set()
+        self.instruction_set = chosen(instruction_sets())
         self._library = binding.library()
         handle = c.c_void_p()
         described = _Described(network)

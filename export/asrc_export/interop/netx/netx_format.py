@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from asrc_core import extras
 from asrc_core.contract.arithmetic import shift
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.numbers import Ints
+from asrc_core.contract.rounding.grid import WeightGrid
 
 SHIFT = 6
 """The activation shift, and the exponents of threshold and bias."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from asrc_core import __version__
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.numbers import Mapping
+from asrc_export.report import outline
 from asrc_export.report.part import Part, Sha256
 from asrc_export.report.table import Table
 
@@ -26,7 +26,7 @@ class Provenance(Part):
 
     data: str = Field(description="The data set whose test split was run.")
     target: str
-    mapping: Mapping
+    mapping: str = Field(description="Where spikes under way are kept: delay-line, synaptic-delay, or both.")
     engine: str = Field(description="The engine that ran the integers.")
     network_sha256: Sha256 = Field(description="Of the integer network's content.")
     float_sha256: Sha256 | None = Field(description="Of the checkpoint's file; null where it was never one.")
@@ -44,7 +44,7 @@ def of(network: IntegerNetwork, trained: Checkpoint, *, data: str, engine: str, 
     return Provenance(
         data=data,
         target=network.target,
-        mapping=network.mapping,
+        mapping=outline.mappings_of(network),
         engine=engine,
         network_sha256=network_file.fingerprint(network),
         float_sha256=float_sha256,

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.numbers import Ints
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_train.trained.freeze import Floats
 
 SWEEPS = 4

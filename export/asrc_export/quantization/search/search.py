@@ -2,7 +2,7 @@
 
 Each layer is chosen by the spikes that differ from the float layer's (`layer_search`), the readout by the error of its
 logits (`readout_search`). What is chosen is given back as float parameters on the grid and scales (`quantize.Plan`):
-`quantize.layer_at` rounds them as ever, so there is one place where a layer becomes integers.
+`integers.layer_at` rounds them as ever, so there is one place where a layer becomes integers.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from asrc_core.contract.grid import widths
+from asrc_core.contract.rounding.grid import widths
 from asrc_export.chip.targets import Target
-from asrc_export.quantization import layer_search, quantize, readout_search
-from asrc_export.quantization.activity import Activity
-from asrc_export.quantization.layer_search import LayerChoice
+from asrc_export.quantization.checks import require_finite
 from asrc_export.quantization.quantize import Plan
-from asrc_export.quantization.readout_search import ReadoutChoice
 from asrc_export.quantization.scales import Scales
+from asrc_export.quantization.search import layer_search, readout_search
+from asrc_export.quantization.search.activity import Activity
+from asrc_export.quantization.search.layer_search import LayerChoice
+from asrc_export.quantization.search.readout_search import ReadoutChoice
 from asrc_train.trained.freeze import FrozenNetwork
 
 Progress = Callable[[float, str], None]
@@ -57,10 +58,10 @@ def search(
 ) -> Found:
     """The plan with the fewest differing spikes found for a network, for one width of weights or one for each part.
 
-    ``to_train``: within what `quantize.choose` means by it. ``progress`` is told how many of the layers and the readout
-    are done. Raises NonFiniteWeights, InvalidSetting.
+    ``to_train``: within what `scale_choice.choose` means by it. ``progress`` is told how many of the layers and the
+    readout are done. Raises NonFiniteWeights, InvalidSetting.
     """
-    quantize.require_finite(frozen)
+    require_finite(frozen)
     each = widths(bits, len(frozen.layers))
     layers = []
     for i, width in enumerate(each[:-1]):

@@ -22,11 +22,13 @@ from asrc_core.errors import InvalidSetting
 from asrc_export import float_network
 from asrc_export.chip.targets import Target
 from asrc_export.engines import select
-from asrc_export.quantization import layer_search, quantize, readout_search, search
-from asrc_export.quantization.activity import SAMPLES, Activity, observe
-from asrc_export.quantization.layer_search import LayerChoice
-from asrc_export.quantization.readout_search import ReadoutChoice
-from asrc_export.quantization.search import Progress
+from asrc_export.quantization import quantize
+from asrc_export.quantization.checks import require_finite
+from asrc_export.quantization.search import layer_search, readout_search, search
+from asrc_export.quantization.search.activity import SAMPLES, Activity, observe
+from asrc_export.quantization.search.layer_search import LayerChoice
+from asrc_export.quantization.search.readout_search import ReadoutChoice
+from asrc_export.quantization.search.search import Progress
 from asrc_train.trained.freeze import Floats, FrozenNetwork
 
 UNITS = {"bits": 1, "B": 8, "KB": 8 * 1000, "KiB": 8 * 1024, "MB": 8 * 1000**2, "MiB": 8 * 1024**2}
@@ -96,10 +98,11 @@ def choose(
     allowed = sorted(width for width in target.formats.weight_bits if 2 <= width <= 8)
     if not allowed:
         raise InvalidSetting("`bits`", f"target '{target.name}' stores no weights of 2 to 8 bits")
-    sizes = [layer.weight.size + layer.recurrent.size for layer in frozen.layers] + [frozen.readout_weight.size]
+    sizes = [sum(each.weight.size for each in layer.connections) for layer in frozen.layers]
+    sizes.append(frozen.readout_weight.size)
     names = (*(layer.name for layer in frozen.layers), "readout")
     _require_reachable(budget, sizes, allowed[0])
-    quantize.require_finite(frozen)
+    require_finite(frozen)
     activity = observe(frozen, x[:ROUGH])
     losses, measured = _losses(frozen, target, allowed, activity, x[:SAMPLES], mapping, progress)
     options = tuple(

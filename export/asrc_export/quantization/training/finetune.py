@@ -16,9 +16,10 @@ from asrc_core.contract.result import LayerTrace, Result, Trace, joined
 from asrc_core.files.atomic import require_writable
 from asrc_export.chip import targets
 from asrc_export.engines import select
-from asrc_export.quantization import quantize, scales, search
-from asrc_export.quantization.activity import observe
-from asrc_export.quantization.quantized_network import QuantizedNetwork
+from asrc_export.quantization import quantize, scales
+from asrc_export.quantization.search import search
+from asrc_export.quantization.search.activity import observe
+from asrc_export.quantization.training.quantized_network import QuantizedNetwork
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train import data
 from asrc_train.data.dataset import Samples, permuted

@@ -16,10 +16,12 @@ from asrc_export.checks.calibrate import Observed
 from asrc_export.chip import targets
 from asrc_export.chip.rules import Finding
 from asrc_export.interop.netx import writer as netx_export
-from asrc_export.quantization import quantize, search
-from asrc_export.quantization.activity import observe
-from asrc_export.quantization.quantize import Rounded
-from asrc_export.quantization.search import Found, Measured, Progress
+from asrc_export.quantization import checks, quantize
+from asrc_export.quantization.rounding_log import Rounded
+from asrc_export.quantization.scale_choice import trained_at
+from asrc_export.quantization.search import search
+from asrc_export.quantization.search.activity import observe
+from asrc_export.quantization.search.search import Found, Measured, Progress
 from asrc_export.samples.dataset_samples import calibration_for
 from asrc_train.data.dataset import Samples
 from asrc_train.trained import freeze
@@ -67,8 +69,8 @@ def export(
     require_writable(path)
     frozen = freeze.freeze_file(model)
     numbers = netx_export.narrowed(chip) if netx else chip
-    trained = quantize.trained_at(frozen, numbers, bits)
-    quantize.require_spans(frozen, mapping)
+    trained = trained_at(frozen, numbers, bits)
+    checks.require_spans(frozen, mapping)
     data = calibrate_on or frozen.provenance["data"]
     samples = calibration_for(frozen, data).train_x if data else None
     found = None if trained or samples is None else _searched(frozen, numbers, bits, samples, progress)
@@ -91,7 +93,7 @@ def export(
 def _searched(
     frozen: FrozenNetwork, chip: targets.Target, bits: int | tuple[int, ...], samples: Samples, progress: Progress
 ) -> Found:
-    quantize.require_finite(frozen)
+    checks.require_finite(frozen)
     parts = len(frozen.layers) + 1
     activity = observe(frozen, samples)
     return search.search(frozen, chip, bits, activity, lambda done, note: progress(done / parts, note))

@@ -9,13 +9,15 @@ import numpy as np
 
 from asrc_core.contract.arithmetic import shift
 from asrc_core.contract.chain import Readout
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.numbers import Ints
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_export.chip.targets import Formats, Target
-from asrc_export.quantization import quantize, rounding
-from asrc_export.quantization.activity import Activity
-from asrc_export.quantization.layer_search import CHUNK_STEPS, CUT_OCTAVES, PARTS
+from asrc_export.quantization.integers import readout_at
+from asrc_export.quantization.scale_choice import choose_readout, extent, largest_readout
 from asrc_export.quantization.scales import ReadoutScales
+from asrc_export.quantization.search import compensation
+from asrc_export.quantization.search.activity import Activity
+from asrc_export.quantization.search.layer_search import CHUNK_STEPS, CUT_OCTAVES, PARTS
 from asrc_train.trained.freeze import Floats, FrozenNetwork
 
 
@@ -35,7 +37,7 @@ class ReadoutChoice(NamedTuple):
 def choose(frozen: FrozenNetwork, target: Target, bits: int, activity: Activity) -> ReadoutChoice:
     """The readout with the least error of the logits. Raises InvalidSetting if no exponent is feasible."""
     grid, formats = WeightGrid(bits), target.formats
-    start = quantize.choose_readout(frozen, grid, formats)
+    start = choose_readout(frozen, grid, formats)
     best = frozen.readout_weight, frozen.readout_bias, start
     least = data_free = _logit_error(*best, grid, formats, activity)
     for candidate in _candidates(frozen, grid, formats, activity):
@@ -54,13 +56,13 @@ def _candidates(
     counts = spikes.sum(axis=0, dtype=np.float64)
     moments = np.cov(counts.T, bias=True).reshape(weight.shape[1], weight.shape[1])
     moments = 0.5 * (moments + np.diag(moments.diagonal()))  # fewer samples than neurons: half of what they say
-    moments = rounding.settled(moments, (slice(None),))
-    extent = quantize.extent(weight, grid)
-    for part in range(PARTS * CUT_OCTAVES + 1 if extent else 0):
-        unit = extent * 2.0 ** (-part / PARTS)
-        values = rounding.on_grid(weight, np.full(weight.shape[1], unit), grid, moments)
+    moments = compensation.settled(moments, (slice(None),))
+    reach = extent(weight, grid)
+    for part in range(PARTS * CUT_OCTAVES + 1 if reach else 0):
+        unit = reach * 2.0 ** (-part / PARTS)
+        values = compensation.on_grid(weight, np.full(weight.shape[1], unit), grid, moments)
         moved = bias - (values - weight) @ counts.mean(axis=0) / len(spikes)
-        at = quantize.largest_readout(values, moved, unit, frozen.steps, grid, formats)
+        at = largest_readout(values, moved, unit, frozen.steps, grid, formats)
         if at is not None:
             yield values, moved, at
 
@@ -69,7 +71,7 @@ def _logit_error(
     weight: Floats, bias: Floats, at: ReadoutScales, grid: WeightGrid, formats: Formats, activity: Activity
 ) -> float:
     """Root mean square error of the logits against the float ones' spread; what all classes share does not count."""
-    logits = _accumulated(quantize.readout_at(weight, bias, at, grid, formats), activity) / at.scale
+    logits = _accumulated(readout_at(weight, bias, at, grid, formats), activity) / at.scale
     off, spread = (_centred(each) for each in (logits - activity.logits, activity.logits))
     return float(np.sqrt(np.square(off).mean() / max(np.square(spread).mean(), 1e-30)))
 
@@ -80,7 +82,7 @@ def _accumulated(made: Readout, activity: Activity) -> Ints:
     spikes = activity.layers[-1].spikes
     y = np.zeros((activity.samples, made.classes), np.int64)
     for first in range(0, len(spikes), CHUNK_STEPS):
-        y += shift(rounding.exact(spikes[first : first + CHUNK_STEPS], weights), made.exponent).sum(axis=0)
+        y += shift(compensation.exact(spikes[first : first + CHUNK_STEPS], weights), made.exponent).sum(axis=0)
     return y + len(spikes) * made.bias
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.arithmetic import recalled
+from asrc_core.contract.connection import INPUT
 from asrc_core.errors import InvalidData
 from asrc_export import float_network
 from asrc_export.quantization import taps
-from asrc_train.trained.freeze import Floats, FrozenNetwork
+from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenNetwork
 
 SAMPLES = 64
 LEAST_SAMPLES = 8
@@ -25,13 +27,23 @@ Cells = NDArray[np.float32]
 class LayerActivity:
     """One layer of the float network over all steps of a batch.
 
-    fed (T, B, I): integers for the first layer, spikes for the others; heard (T, B, N): r[t], what comes back through
-    the recurrence, where several taps weigh whole numbers (`taps.whole`); spikes (T, B, N): ones and zeros.
+    arrived: of each connection what it weighs at every step, (T, B, I): integers from the input, spikes from layers, as
+    many steps ago as its lags say, whole numbers where several taps weigh (`taps.whole`); of a connection with a delay
+    for each synapse what its source sends now. spikes (T, B, N): what the layer sends.
     """
 
-    fed: Cells
-    heard: Cells
+    arrived: tuple[Cells, ...]
     spikes: NDArray[np.uint8]
+
+    @property
+    def fed(self) -> Cells:
+        """Of the first connection, which comes from before."""
+        return self.arrived[0]
+
+    @property
+    def heard(self) -> Cells:
+        """Of the second connection: what comes back to a skip-recurrent layer, r[t]."""
+        return self.arrived[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +65,24 @@ def observe(frozen: FrozenNetwork, x: NDArray[np.generic]) -> Activity:
     Raises InvalidData for a wrong type, shape, width or range, or fewer than LEAST_SAMPLES samples.
     """
     _require_fit(frozen, x)
-    widest = max(frozen.channels, *(len(layer.recurrent) for layer in frozen.layers))
+    widest = max(frozen.channels, *(layer.neurons for layer in frozen.layers))
     count = min(SAMPLES, max(LEAST_SAMPLES, MAX_CELLS // (x.shape[1] * widest)))
-    fed, layers = x[:count].transpose(1, 0, 2).astype(np.float32), []
+    sent: dict[str, NDArray[Any]] = {INPUT: x[:count].transpose(1, 0, 2)}
     for layer, spikes in zip(frozen.layers, float_network.spikes(frozen, x[:count]), strict=True):
-        heard = recalled(spikes, taps.whole_layer(layer).heard, np.float32)
-        layers.append(LayerActivity(fed, heard, spikes))
-        fed = spikes.astype(np.float32)
-    logits = fed.sum(axis=0, dtype=np.float64) @ frozen.readout_weight.T + len(fed) * frozen.readout_bias
-    return Activity(tuple(layers), logits)
+        sent[layer.name] = spikes
+    layers = tuple(
+        LayerActivity(tuple(_arrived(each, sent[each.source]) for each in layer.connections), sent[layer.name])
+        for layer in taps.whole(frozen).layers
+    )
+    last = sent[frozen.layers[-1].name].astype(np.float32)
+    logits = last.sum(axis=0, dtype=np.float64) @ frozen.readout_weight.T + len(last) * frozen.readout_bias
+    return Activity(layers, logits)
+
+
+def _arrived(connection: FrozenConnection, sent: NDArray[Any]) -> Cells:
+    if connection.delays is not None:
+        return sent.astype(np.float32)
+    return recalled(sent, connection.taps, np.float32)
 
 
 def _require_fit(frozen: FrozenNetwork, x: NDArray[np.generic]) -> None:
