@@ -13,9 +13,9 @@ from asrc_core.files.atomic import require_writable
 from asrc_export import float_network
 from asrc_export.checks import calibrate, firing
 from asrc_export.checks.calibrate import Observed
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.chip.rules import Finding
-from asrc_export.interop import netx_export
+from asrc_export.interop.netx import writer as netx_export
 from asrc_export.quantization import checks, quantize
 from asrc_export.quantization.rounding_log import Rounded
 from asrc_export.quantization.scale_choice import trained_at
@@ -64,7 +64,7 @@ def export(
     UnreadableFile, NonFiniteWeights, UnknownName, SpanTooLong, InvalidSetting, InvalidData, RulesBroken,
     UnwritableOutput; an earlier file at ``out`` is left whole.
     """
-    chip = target.load(target_name)
+    chip = targets.load(target_name)
     path = Path(out or default_output(model, chip))
     require_writable(path)
     frozen = freeze.freeze_file(model)
@@ -83,7 +83,7 @@ def export(
         **made.network.provenance,
         "observed": {each.name: [each.state.low, each.state.high] for each in observed},
         **(_calibration(data, found) if found else {}),
-        **target.luggage(chip),
+        **targets.embedded(chip),
     }
     network = replace(made.network, provenance=known)
     network_file.save(network, path)
@@ -91,7 +91,7 @@ def export(
 
 
 def _searched(
-    frozen: FrozenNetwork, chip: target.Target, bits: int | tuple[int, ...], samples: Samples, progress: Progress
+    frozen: FrozenNetwork, chip: targets.Target, bits: int | tuple[int, ...], samples: Samples, progress: Progress
 ) -> Found:
     checks.require_finite(frozen)
     parts = len(frozen.layers) + 1
@@ -110,6 +110,6 @@ def _silent(frozen: FrozenNetwork, observed: list[Observed], samples: Samples) -
     return firing.findings([each.firing for each in observed if each.firing is not None], before)
 
 
-def default_output(model: str | Path, chip: target.Target) -> Path:
+def default_output(model: str | Path, chip: targets.Target) -> Path:
     """The integer network's place beside its checkpoint."""
     return Path(f"{Path(model).with_suffix('')}.{chip.name}.safetensors")

@@ -20,11 +20,13 @@ from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import InvalidSetting, UnreadableFile
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as reference
 from asrc_export.exporting import Exported
-from asrc_export.interop import netx_export, netx_format, netx_import
+from asrc_export.interop.netx import netx_format
+from asrc_export.interop.netx import reader as netx_import
+from asrc_export.interop.netx import writer as netx_export
 from asrc_export.quantization import quantize
 from asrc_lava.boards import sdk
 from asrc_train.trained import freeze
@@ -178,7 +180,7 @@ class TestGroundTruth:
     def test_a_last_block_without_neurons_is_the_readout(self) -> None:
         network = netx_import.read(ground_truth("mnist.net"), steps=4, skip_layers=1)
         assert [layer.neurons for layer in network.hidden] == [512, 512]
-        assert network.readout.classes == 10
+        assert network.classes == 10
 
 
 class TestExport:
@@ -214,7 +216,7 @@ class TestExport:
     ) -> None:
         frozen = freeze.freeze_file(checkpoint_path)
         vanilla = replace(frozen, layers=tuple(replace(layer, span=1, reset="hard") for layer in frozen.layers))
-        network = quantize.quantize(vanilla, netx_export.narrowed(target.load("loihi2"))).network
+        network = quantize.quantize(vanilla, netx_export.narrowed(targets.load("loihi2"))).network
         fitted = netx_export.fitted(network)
         for before, after in zip(chain(network).layers, chain(fitted).layers, strict=True):
             assert abs(after.threshold - before.threshold) <= 32

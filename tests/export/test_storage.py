@@ -9,14 +9,15 @@ import pytest
 
 from asrc_core.contract.chain import chain
 from asrc_core.contract.random_network import random_network
-from asrc_export.chip import storage, target
+from asrc_export.chip import targets
+from asrc_export.chip.cost import storage
+from asrc_export.chip.cost.storage import AxonEntries
 from asrc_export.chip.placement import compared as compare
 from asrc_export.chip.placement import place
 from asrc_export.chip.shape import delay_bits, of_network
-from asrc_export.chip.storage import AxonEntries
 from asrc_export.report.cost import storage as reported
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 
 def test_storage_counts_every_kind_of_bit() -> None:
@@ -45,7 +46,7 @@ def test_delay_bits_are_stored_in_recurrent_synapses_only() -> None:
 
 
 def test_a_sparse_encoding_leaves_out_zeros_and_takes_an_index_for_each_other_weight() -> None:
-    loihi1 = target.load("loihi1")
+    loihi1 = targets.load("loihi1")
     for mapping, delay in (("delay-line", 0), ("synaptic-delay", 4)):
         whole = random_network(0, channels=2, widths=(8,), spans=(9,), classes=3, steps=5, mapping=mapping)  # type: ignore[arg-type]
         made = chain(whole)
@@ -59,7 +60,7 @@ def test_a_sparse_encoding_leaves_out_zeros_and_takes_an_index_for_each_other_we
 
 def test_the_report_says_what_sparse_synapses_would_take_only_where_an_encoding_is_public() -> None:
     network = random_network(0, channels=2, widths=(8,), spans=(9,), classes=3, steps=5)
-    loihi1 = target.load("loihi1")
+    loihi1 = targets.load("loihi1")
     found = reported.of(network, loihi1)
     sparse = found.synaptic_memory_if_sparse
     assert sparse is not None
@@ -103,7 +104,7 @@ def test_axon_tables_hold_an_entry_for_each_source_and_each_core_sent_to() -> No
     assert first.output == 64 * (cores[0] + cores[1])
     assert second.bits == 64 * (second.input + second.output)
     assert readout.output == 0
-    entries = [storage.axon_entries(layers, placed, target.load("loihi1"))[0]]
+    entries = [storage.axon_entries(layers, placed, targets.load("loihi1"))[0]]
     assert entries == [AxonEntries(first.input, first.output, None)]  # no public size of an entry
     # What the tables hold is what the cores were charged.
     assert sum(core.used["input_axons"] for core in placed.cores) == first.input + second.input + readout.input

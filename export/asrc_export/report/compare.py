@@ -8,7 +8,7 @@ from pathlib import Path
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidNetwork, InvalidSetting, UnreadableFile
-from asrc_export.chip import target as targets
+from asrc_export.chip import targets
 from asrc_export.engines.select import Engine
 from asrc_export.quantization import taps
 from asrc_export.report import outline, runs

@@ -13,7 +13,7 @@
     readout, sum    Affine(W_o, b_o), then the integrator I(R = 1/dt): the logits summed over time
 
 The time step, the discretisation, and each layer's exact alpha, theta, span, kind of reset and comparison stand in
-the metadata, and `nir_import` reads them back bit for bit. What a reader that knows NIR only would get wrong is refused
+the metadata, and `reader` reads them back bit for bit. What a reader that knows NIR only would get wrong is refused
 unless the caller accepts it: a soft reset (NIR's neurons reset to a fixed potential) and a permutation of the steps.
 """
 
@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.errors import InvalidSetting
-from asrc_export.interop import nir_file
+from asrc_export.interop.nir import nir_file
 from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, freeze_file
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def to_graph(frozen: FrozenNetwork) -> nir.NIRGraph:
     tapped = [layer.name for layer in frozen.layers if layer.taps and layer.recurrent.any()]
     if tapped:
         raise InvalidSetting(
-            "NIR graph", f"{', '.join(tapped)} hear several spans at once, and the graph has one delay a layer"
+            "NIR graph", f"{', '.join(tapped)} tap several spans at once, and the graph has one delay a layer"
         )
     nir = nir_file.package()
     channels = np.array([frozen.channels])

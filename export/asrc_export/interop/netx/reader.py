@@ -16,8 +16,8 @@ from asrc_core.contract.chain import Chain, Readout, SkipLayer
 from asrc_core.contract.network import InputFormat, IntegerNetwork
 from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
 from asrc_core.errors import UnreadableFile
-from asrc_export.interop import netx_format
-from asrc_export.interop.netx_format import FULL_DECAY, MAX_BIAS, MAX_THRESHOLD, MIN_BIAS, SHIFT
+from asrc_export.interop.netx import netx_format
+from asrc_export.interop.netx.netx_format import FULL_DECAY, MAX_BIAS, MAX_THRESHOLD, MIN_BIAS, SHIFT
 
 MAX_FILE_BYTES = 2**30
 MAX_BLOCKS = 1000

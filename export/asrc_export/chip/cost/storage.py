@@ -9,10 +9,10 @@ import numpy as np
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import LINE_BITS, Ints, Mapping
-from asrc_export.chip.budget import destinations
 from asrc_export.chip.placement import Placement
+from asrc_export.chip.placement.budget import destinations
 from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
-from asrc_export.chip.target import Encoding, Target
+from asrc_export.chip.targets import Encoding, Target
 
 FLOAT_BITS = 32
 PAPER_HISTORY_BITS = 32

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_export.chip.target import Mesh, Target
+from asrc_export.chip.targets import Mesh, Target
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from asrc_core.contract.operations.numpy import NumpyOperations
 from asrc_core.contract.proof import LayerRanges
 from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import replacing
-from asrc_export.chip.target import Quantity, Target
-from asrc_export.interop import netx_format
-from asrc_export.interop.netx_format import FULL_DECAY, MAX_BIAS, MAX_THRESHOLD, MIN_BIAS, SHIFT
+from asrc_export.chip.targets import Quantity, Target
+from asrc_export.interop.netx import netx_format
+from asrc_export.interop.netx.netx_format import FULL_DECAY, MAX_BIAS, MAX_THRESHOLD, MIN_BIAS, SHIFT
 from asrc_export.quantization.quantize import Quantized
 from asrc_export.quantization.rounding_log import Rounded
 

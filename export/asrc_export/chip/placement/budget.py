@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from asrc_core.contract.connection import INPUT
 from asrc_export.chip.shape import LayerShape
-from asrc_export.chip.target import Target
+from asrc_export.chip.targets import Target
 
 UNITS = {
     "neurons": "neurons",

@@ -1,6 +1,6 @@
 """What a NIR graph computes between its neurons: every path of linear nodes as one affine map.
 
-Each neuron hears  sum over (source, delay) of  M s_source[t - delay]  +  c  with a matrix M (or a diagonal, kept as a
+Each neuron is fed  sum over (source, delay) of  M s_source[t - delay]  +  c  with a matrix M (or a diagonal, kept as a
 vector) and a constant c. Computed in one pass in topological order, neurons taken as sources, so a loop that
 passes through no neuron is found and named, and neither deep nor wide graphs cost more than their nodes.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asrc_core.errors import InvalidSetting
-from asrc_export.interop.nir_file import MAX_DEPTH
+from asrc_export.interop.nir.nir_file import MAX_DEPTH
 from asrc_train.trained.freeze import Floats
 
 if TYPE_CHECKING:
@@ -35,16 +35,16 @@ _CLOSEST = {
     "AvgPool2d": "pooling; write it out as a Linear",
 }
 
-Heard = tuple[str, float]
+Lagged = tuple[str, float]
 """A source and its delay in the graph's unit of time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """An affine function of what the sources said: ``maps`` (width, K) or diagonals (K,), ``constant`` (width,)."""
+    """An affine function of what the sources send: ``maps`` (width, K) or diagonals (K,), ``constant`` (width,)."""
 
     width: int
-    maps: dict[Heard, Floats]
+    maps: dict[Lagged, Floats]
     constant: Floats
 
 
@@ -119,7 +119,7 @@ def signals(flat: Flat, dt: float) -> dict[str, Signal]:
         after[a].append(b)
     waiting = {name: len(preds) for name, preds in flat.before.items()}
     said: dict[str, Signal] = {}
-    heard: dict[str, Signal] = {}
+    fed: dict[str, Signal] = {}
     ready = []
     for name, node in flat.nodes.items():
         if type(node).__name__ in SOURCES or name == flat.input:
@@ -143,9 +143,9 @@ def signals(flat: Flat, dt: float) -> dict[str, Signal]:
         raise broken(loose[0], f"it is in or behind a cycle through no neuron ({', '.join(loose[:4])})")
     for name, node in flat.nodes.items():
         if type(node).__name__ in SOURCES:
-            heard[name] = _sum(name, flat, said)
-    heard[flat.output] = said[flat.output]
-    return heard
+            fed[name] = _sum(name, flat, said)
+    fed[flat.output] = said[flat.output]
+    return fed
 
 
 def width_of(flat: Flat, name: str) -> int:
@@ -173,9 +173,9 @@ def width_of(flat: Flat, name: str) -> int:
     return widths.pop()
 
 
-def dense(signal: Signal, heard: Heard, name: str) -> Floats:
+def dense(signal: Signal, fed: Lagged, name: str) -> Floats:
     """The map of one (source, delay), a diagonal written out."""
-    matrix = signal.maps[heard]
+    matrix = signal.maps[fed]
     if matrix.ndim == 2:
         return matrix
     square(name, len(matrix))
@@ -202,19 +202,18 @@ def _sum(name: str, flat: Flat, said: dict[str, Signal]) -> Signal:
     if not parts:
         raise broken(name, "nothing feeds it")
     width = parts[0].width
-    maps: dict[Heard, Floats] = {}
+    maps: dict[Lagged, Floats] = {}
     for each, before in zip(parts, flat.before[name], strict=True):
         if each.width != width:
             raise broken(name, f"'{flat.before[name][0]}' gives it {width} values and '{before}' {each.width}")
-        for heard, matrix in each.maps.items():
-            if heard not in maps:
-                maps[heard] = matrix
+        for fed, matrix in each.maps.items():
+            if fed not in maps:
+                maps[fed] = matrix
                 continue
             both = [
-                _as_matrix(m, name) if m.ndim != max(matrix.ndim, maps[heard].ndim) else m
-                for m in (maps[heard], matrix)
+                _as_matrix(m, name) if m.ndim != max(matrix.ndim, maps[fed].ndim) else m for m in (maps[fed], matrix)
             ]
-            maps[heard] = both[0] + both[1]
+            maps[fed] = both[0] + both[1]
     return Signal(width, maps, np.sum([each.constant for each in parts], axis=0))
 
 
@@ -223,7 +222,7 @@ def _as_matrix(matrix: Floats, name: str) -> Floats:
 
 
 def _passed(name: str, flat: Flat, signal: Signal, dt: float, after: list[str]) -> Signal:
-    """What a node makes of what it hears."""
+    """What a node makes of what it is fed."""
     node, kind = flat.nodes[name], type(flat.nodes[name]).__name__
     if kind in ("Input", "Output", "Flatten"):
         return signal
@@ -252,12 +251,12 @@ def _affine(name: str, node: Any, signal: Signal) -> Signal:
     for m in signal.maps.values():
         if m.ndim == 2 and len(weight) * m.shape[1] > MAX_PRODUCT:
             raise broken(name, f"its product with the matrix before has {len(weight)} x {m.shape[1]} entries, too many")
-    maps = {heard: weight * m if m.ndim == 1 else weight @ m for heard, m in signal.maps.items()}
+    maps = {fed: weight * m if m.ndim == 1 else weight @ m for fed, m in signal.maps.items()}
     return Signal(len(weight), maps, weight @ signal.constant + bias)
 
 
 def _scaled(name: str, scale: Floats, signal: Signal) -> Signal:
-    maps = {heard: m * (scale if m.ndim == 1 else scale[:, None]) for heard, m in signal.maps.items()}
+    maps = {fed: m * (scale if m.ndim == 1 else scale[:, None]) for fed, m in signal.maps.items()}
     return Signal(signal.width, maps, signal.constant * scale)
 
 

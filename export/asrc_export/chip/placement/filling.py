@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, permutations
 
-from asrc_export.chip.budget import Demand, destinations, largest_share, most_that_fit
+from asrc_export.chip.placement.budget import Demand, destinations, largest_share, most_that_fit
 from asrc_export.chip.shape import LayerShape
 
 ROUNDS = 12

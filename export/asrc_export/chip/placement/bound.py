@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrc_export.chip.budget import Demand, demands, largest_share, limits_of, outgoing
+from asrc_export.chip.placement.budget import Demand, demands, largest_share, limits_of, outgoing
 from asrc_export.chip.shape import LayerShape
-from asrc_export.chip.target import Target
+from asrc_export.chip.targets import Target
 
 EXACT_SHARES, EXACT_NEURONS = 8, 2048
 """Up to here the bound on synaptic memory is exact, beyond it a little looser and quick."""
