@@ -39,7 +39,7 @@ class Connection(c.Structure):
         ("recurrent", c.c_int64),
         ("exponent", c.c_int64),
         ("weights", c.c_void_p),
-        ("delays", c.c_void_p),
+        ("tiles", c.c_void_p),
         ("fan_out", c.c_void_p),
         ("ring_mask", c.c_int64),
         ("ring", c.c_void_p),

@@ -29,13 +29,19 @@ struct source {
     int32_t *touched;  /* (size + 1): places of any event */
 };
 
+/* The synapses from one neuron onto a tile of them, which have delays. */
+struct tile {
+    int8_t weights[TILE];
+    uint8_t delays[TILE];
+};
+
 struct connection {
     int64_t source;
     int64_t recurrent; /* 1 if it comes from its own layer or a later one, else 0 */
     int64_t exponent;
-    const int8_t *weights; /* (source's size, neurons); with delays (tiles of neurons, source's size, TILE) */
-    const uint8_t *delays;  /* likewise in tiles, or null */
-    const int32_t *fan_out; /* with delays, (source's size, LAGS): synapses of each lag */
+    const int8_t *weights;    /* (source's size, neurons), or null */
+    const struct tile *tiles; /* with a delay for each synapse, in their place: (tiles, source's size) */
+    const int32_t *fan_out;   /* with delays, (source's size, LAGS): synapses of each lag */
     int64_t ring_mask;
     int32_t *ring;     /* with delays, (tiles, ring_mask + 1, TILE, lanes) */
     int32_t *arriving; /* with delays, (LAGS): operations so many steps from now, of all lanes */
@@ -101,7 +107,7 @@ void asrc_begin(struct network *network) {
         }
         for (int64_t c = 0; c < layer->connection_count; c++) {
             struct connection *connection = &layer->connections[c];
-            if (!connection->delays) continue;
+            if (!connection->tiles) continue;
             for (int64_t i = 0; i < ring_size(network, connection, layer->neurons); i++) connection->ring[i] = 0;
             for (int64_t i = 0; i < LAGS; i++) connection->arriving[i] = 0;
         }
@@ -216,21 +222,30 @@ static void ungather(const struct network *network, const struct source *source,
     }
 }
 
-/* One source's synapses onto a tile of neurons, in LANES samples at once, or in one. */
-static void scatter_lanes(int32_t *ring, int64_t mask, const int8_t *restrict weights, const uint8_t *restrict delays,
-                          int64_t now, const int32_t *restrict values) {
+#ifdef __GNUC__
+/* LANES numbers wherever they lie: told so, compilers use vectors; they do not find all of it out. */
+typedef int32_t vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+#endif
+
+/* One source's synapses onto a tile of neurons, in LANES samples at once. */
+static inline void scatter_lanes(int32_t *ring, int64_t mask, const struct tile *tile, int64_t now,
+                                 const int32_t *values) {
+#ifdef __GNUC__
+    const vector together = *(const vector *)values;
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < TILE; i++)
+        *(vector *)(ring + (((now + tile->delays[i]) & mask) * TILE + i) * LANES) += tile->weights[i] * together;
+#else
     for (int64_t i = 0; i < TILE; i++) {
-        int32_t *to = ring + (((now + delays[i]) & mask) * TILE + i) * LANES, after[LANES];
-        const int32_t weight = weights[i];
-        /* All loads before all stores, so that compilers make one vector of them without knowing more. */
-        for (int64_t lane = 0; lane < LANES; lane++) after[lane] = to[lane] + weight * values[lane];
-        for (int64_t lane = 0; lane < LANES; lane++) to[lane] = after[lane];
+        int32_t *to = ring + (((now + tile->delays[i]) & mask) * TILE + i) * LANES;
+        for (int64_t lane = 0; lane < LANES; lane++) to[lane] += tile->weights[i] * values[lane];
     }
+#endif
 }
 
-static void scatter_one(int32_t *ring, int64_t mask, const int8_t *restrict weights, const uint8_t *restrict delays,
-                        int64_t now, int32_t value) {
-    for (int64_t i = 0; i < TILE; i++) ring[((now + delays[i]) & mask) * TILE + i] += weights[i] * value;
+static inline void scatter_one(int32_t *ring, int64_t mask, const struct tile *tile, int64_t now, int32_t value) {
+    for (int64_t i = 0; i < TILE; i++)
+        ring[((now + tile->delays[i]) & mask) * TILE + i] += tile->weights[i] * value;
 }
 
 /* Add each weight of the gathered events to the sum of the step in which it arrives: tile by tile, whose rings stay in
@@ -242,12 +257,13 @@ static void send(const struct network *network, const struct connection *connect
     for (int64_t tile = 0; tile * TILE < neurons; tile++) {
         int32_t *ring = connection->ring + tile * tile_size;
         for (int32_t e = 0; e < count; e++) {
-            const int64_t place = source->touched[e], at = (tile * source->size + place) * TILE;
+            const int64_t place = source->touched[e];
+            const struct tile *synapses = &connection->tiles[tile * source->size + place];
             const int32_t *values = source->together + place * network->lanes;
             if (network->lanes == LANES)
-                scatter_lanes(ring, mask, connection->weights + at, connection->delays + at, now, values);
+                scatter_lanes(ring, mask, synapses, now, values);
             else
-                scatter_one(ring, mask, connection->weights + at, connection->delays + at, now, *values);
+                scatter_one(ring, mask, synapses, now, *values);
         }
     }
     /* Whoever hears a later layer, or itself, has done this step already: the next one is the first it can count. */
@@ -267,7 +283,7 @@ static void send_all(const struct network *network, int64_t place, int64_t activ
     for (int64_t l = 0; l < network->layer_count; l++)
         for (int64_t c = 0; c < network->layers[l].connection_count; c++) {
             const struct connection *connection = &network->layers[l].connections[c];
-            if (connection->source == place && connection->delays)
+            if (connection->source == place && connection->tiles)
                 send(network, connection, source, count, network->layers[l].neurons);
         }
     ungather(network, source, count);
@@ -322,7 +338,7 @@ static void sum_connections(const struct network *network, const struct layer *l
     for (int64_t i = 0; i < active * layer->neurons; i++) layer->total[i] = 0;
     for (int64_t c = 0; c < layer->connection_count; c++) {
         const struct connection *connection = &layer->connections[c];
-        const int64_t operations = connection->delays ? receive(network, connection, layer, active)
+        const int64_t operations = connection->tiles ? receive(network, connection, layer, active)
                                                       : recall(network, connection, layer, active);
         *(connection->recurrent ? &counts->recurrent : &counts->feedforward) += operations;
     }

@@ -27,10 +27,11 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Synapses:
-    """A connection's constants: halved weights in 8 bits, a row for each neuron that sends, lags in 8 bits."""
+    """A connection's constants: halved weights and lags in 8 bits, a row for each neuron that sends."""
 
-    weights: Array
-    delays: Array | None
+    weights: Array | None
+    tiles: Array | None
+    """With a delay for each synapse, (tiles of neurons, I, 2, TILE): weights, then lags, beside each other."""
     fan_out: Array | None
     spans: Array
     tap_weights: Array
@@ -42,10 +43,10 @@ class Synapses:
         weights = (connection.weights // 2).astype(np.int8)
         if connection.delays is None:
             return cls(np.ascontiguousarray(weights.T), None, None, spans, times)
-        delays = connection.delays.astype(np.uint8)
-        places = (np.arange(connection.inputs) * LAGS + delays).ravel()
+        places = (np.arange(connection.inputs) * LAGS + connection.delays).ravel()
         fan_out = np.bincount(places, minlength=connection.inputs * LAGS).astype(np.int32)
-        return cls(_tiles(weights), _tiles(delays), fan_out, spans, times)
+        parts = _tiles(weights.view(np.uint8)), _tiles(connection.delays.astype(np.uint8))
+        return cls(None, np.ascontiguousarray(np.stack(parts, axis=2)), fan_out, spans, times)
 
 
 class Code:
@@ -142,10 +143,12 @@ class Program:
             zip(described, layer.connections, self.code.synapses[place], strict=True)
         ):
             to.source, to.recurrent = network.place(each.source) + 1, network.is_recurrent(place, i)
-            to.exponent, to.weights = each.exponent + 1, _address(synapses.weights)
-            if synapses.delays is not None and synapses.fan_out is not None:
+            to.exponent = each.exponent + 1
+            if synapses.weights is not None:
+                to.weights = _address(synapses.weights)
+            if synapses.tiles is not None and synapses.fan_out is not None:
                 slots = _power_of_two(1 + each.longest_lag)
-                to.delays, to.fan_out, to.ring_mask = _address(synapses.delays), _address(synapses.fan_out), slots - 1
+                to.tiles, to.fan_out, to.ring_mask = _address(synapses.tiles), _address(synapses.fan_out), slots - 1
                 tiled = -(-layer.neurons // TILE) * TILE
                 to.ring = _address(self._zeros(tiled * slots * self._lanes, np.int32))
                 to.arriving = _address(self._zeros(LAGS, np.int32))
@@ -170,7 +173,7 @@ def _tiles(synapses: Array) -> Array:
     neurons, inputs = synapses.shape
     padded = np.zeros((-(-neurons // TILE) * TILE, inputs), synapses.dtype)
     padded[:neurons] = synapses
-    return np.ascontiguousarray(padded.reshape(-1, TILE, inputs).swapaxes(1, 2))
+    return padded.reshape(-1, TILE, inputs).swapaxes(1, 2)
 
 
 def _address(array: Array) -> int:
