@@ -51,14 +51,13 @@ def printed(layer: Layer, ranges: LayerRanges) -> PrintedStep:
     before = {name: Term(f"v{i}", _bounds(ranges.states[name])) for i, name in enumerate(names)}
     total = Term("a[i]", _bounds(ranges.total))
     after = layer.neuron.of_kind.step(operations, _for_each_neuron(layer), before, total)
-    results = {name: operations.term(after.states[name]) for name in names}
+    results = [operations.term(after.states[name]).text for name in names]
     widths = [register_bits(before[name].bounds) for name in names]
     arrays = [f"{c_type(bits)} *restrict s{i} = states[{i}];" for i, bits in enumerate(widths)]
     arrays += [f"const {c_type(_bits(each))} *restrict k{i} = constants[{i}];" for i, each in enumerate(kept.arrays)]
     loads = [f"const {c_type(bits)} v{i} = s{i}[i];" for i, bits in enumerate(widths)]
     stores = [
-        f"s{i}[i] = ({c_type(bits)})({results[name].text});"
-        for i, (name, bits) in enumerate(zip(names, widths, strict=True))
+        f"s{i}[i] = ({c_type(bits)})({each});" for i, (bits, each) in enumerate(zip(widths, results, strict=True))
     ]
     text = _TEXT.format(
         function=FUNCTION,
