@@ -21,6 +21,7 @@ from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.constants import Constant, Rounding
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.errors import InvalidSetting
 from asrc_export.quantization.training.on_grid import array, on_device, on_grid, weights_on_grid
 from asrc_export.quantization.training.torch_network import TorchConnection, TorchLayer, lags
 
@@ -46,9 +47,12 @@ class LearnedLayer:
     width: float
 
     def floats(self, learned: Sequence[str]) -> LayerFloats:
-        """What the layer's own integers stand for."""
+        """What the layer's own integers stand for. Raises InvalidSetting for a constant that is no number."""
         layer, kind = self.layer, self.layer.neuron.of_kind
         known = kind.stands_for(layer.neuron.parameters, layer.scale)
+        for name in learned:
+            if isinstance(known.get(name), str):
+                raise InvalidSetting(f"layer '{layer.name}'", f"its {name} is no number, and does not learn")
         weights = [
             torch.from_numpy(each.weights / self._factor(each, unit))
             for each, unit in zip(layer.connections, self.units, strict=True)
@@ -110,7 +114,7 @@ class LearnedLayer:
         kind = self.layer.neuron.of_kind
         constant = kind.constants[name]
         form = kind.parameters[constant.parameter]
-        assert isinstance(form, Number), f"{name} is no number, and does not learn"
+        assert isinstance(form, Number), "looked at when its floats were taken"
         return constant, form
 
     def _in_torch(self, weights: Sequence[Tensor], constants: Mapping[str, Tensor]) -> TorchLayer:

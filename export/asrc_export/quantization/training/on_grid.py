@@ -20,9 +20,10 @@ def weights_on_grid(parameter: Tensor, factor: Any, integers: Ints, grid: Weight
 
 
 def on_grid(value: Tensor, integers: Any, low: float, high: float) -> Tensor:
-    """The integers that stand for a value, float64, with its gradient between the ends."""
-    held = value.clamp(low, high)
-    return straight_through(held, torch.tensor(integers, dtype=held.dtype, device=held.device))
+    """The integers that stand for a value, float64, with its gradient from one end to the other."""
+    beyond = (value.detach() < low) | (value.detach() > high)
+    held = torch.where(beyond, value.detach(), value)
+    return straight_through(held, torch.tensor(integers, dtype=held.dtype, device=held.device).expand(held.shape))
 
 
 def array(parameter: Tensor) -> Floats:

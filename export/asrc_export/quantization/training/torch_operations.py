@@ -68,9 +68,9 @@ class TorchOperations:
         """A kept within +-(2^(bits - 1) - 1)."""
         most = 2 ** (bits - 1) - 1
         value = self._value(a)
-        held = value.clamp(-most, most)
-        self.saturations += int(torch.count_nonzero(held.detach() != value.detach()))
-        return held
+        beyond = value.detach().abs() > most
+        self.saturations += int(torch.count_nonzero(beyond))
+        return torch.where(beyond, value.detach().clamp(-most, most), value)
 
     def min(self, a: Value, b: Value) -> Value:
         """The smaller one."""
