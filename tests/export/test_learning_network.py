@@ -124,8 +124,8 @@ def test_some_steps_of_an_optimizer_lower_the_loss_and_the_integers_follow() -> 
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.7 * losses[0]
     after = learning.integers()
-    changed = [a.weights != b.weights for a, b in zip(after.layers[0].connections, network.layers[0].connections)]
-    assert all(each.any() for each in changed)
+    pairs = zip(after.layers[0].connections, network.layers[0].connections, strict=True)
+    assert all((a.weights != b.weights).any() for a, b in pairs)
     require_same(learning, after, x)
 
 

@@ -84,7 +84,9 @@ def test_branches_pass_their_own_gradient_and_a_condition_gets_the_difference() 
     o, detached = TorchOperations(width=4.0), TorchOperations(width=4.0, detach_reset=True)
     assert [slope(lambda x: o.min(x, 3), at) for at in (2.0, 4.0)] == [1, 0]
     assert [slope(lambda x: o.max(x, 3), at) for at in (2.0, 4.0)] == [0, 1]
-    assert [slope(lambda x: o.select(torch.tensor([c]), x, o.mul(x, 5)), 1.0) for c in (1.0, 0.0)] == [1, 5]
+    holds, fails = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    assert slope(lambda x: o.select(holds, x, o.mul(x, 5)), 1.0) == 1
+    assert slope(lambda x: o.select(fails, x, o.mul(x, 5)), 1.0) == 5
     # A reset by subtraction, u - 10 s: to u comes 1, and through s -10 times the surrogate's 1/4.
     assert slope(lambda x: o.select(o.ge(x, 10), o.sub(x, 10), x), 10.0) == 1 - 10 / 4
     assert slope(lambda x: detached.select(detached.ge(x, 10), detached.sub(x, 10), x), 10.0) == 1

@@ -84,6 +84,8 @@ def _connection(
     connection: FrozenConnection, source: Feed, at: LayerScales, grid: WeightGrid, formats: Formats, mapping: Mapping
 ) -> Connection:
     scaled = connection.weight * weight_factor(source, at, formats)
+    # A delay line holds spikes: numbers on their way are kept in the synapses, as delays of single synapses are.
+    in_synapses = connection.delays is not None or ((source.low, source.high) != (0, 1) and connection.span > 0)
     return Connection(
         connection.source,
         grid.nearest(np.clip(scaled, grid.low, grid.high)),
@@ -91,7 +93,7 @@ def _connection(
         grid.bits,
         tuple(Tap(span, int(weight)) for span, weight in connection.taps),
         connection.delays,
-        mapping if connection.delays is None else "synaptic-delay",
+        "synaptic-delay" if in_synapses else mapping,
     )
 
 

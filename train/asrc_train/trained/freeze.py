@@ -56,6 +56,9 @@ class FrozenConnection:
     taps: tuple[WeightedTap, ...] = AT_ONCE
     delays: NDArray[np.int64] | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "taps", tuple(WeightedTap(*tap) for tap in self.taps))
+
     @property
     def span(self) -> int:
         """The longest lag."""
