@@ -6,9 +6,13 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.random_network import random_network
+from asrc_core.contract.connection import INPUT, Connection
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.result import LayerCounts
 from asrc_export.chip import targets
 from asrc_export.chip.cost import energy
@@ -80,6 +84,48 @@ def test_what_several_taps_send_is_multiplied_not_added() -> None:
     estimate = energy.on_chip(network, counts, 1, LOIHI1)
     assert estimate is not None
     assert "not products of graded messages" in estimate.covers
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6))
+def test_events_of_any_network_are_all_that_was_counted_and_graded_where_messages_are(seed: int) -> None:
+    network = any_network(seed)
+    low, high = network.input.minimum, network.input.maximum
+    x = np.random.default_rng(seed).integers(low, high + 1, (2, network.steps, network.input.channels))
+    counts = engine.run(network, x).counts
+    for i, (each, count) in enumerate(zip(events(network, counts, 2), counts, strict=True)):
+        operations = count.feedforward_operations + count.recurrent_operations
+        assert each.feedforward_operations + each.recurrent_operations + each.graded_operations == pytest.approx(
+            operations / 2
+        )
+        messages = [connection.message(network.sent(connection.source)) for connection in network.layers[i].connections]
+        if all(message.low < 0 or message.high > 1 for message in messages):
+            assert each.graded_operations == pytest.approx(operations / 2)
+        if not any(message.low < 0 or message.high > 1 for message in messages):
+            assert each.graded_operations == 0
+
+
+def test_connections_of_one_layer_share_its_count_by_what_their_sources_sent() -> None:
+    """Graded inputs beside spikes of a layer, both into the second layer: each is told from the other exactly."""
+    rng = np.random.default_rng(0)
+
+    def lif(name: str, *connections: Connection) -> Layer:
+        constants = {"bias": 0, "decay": 2048, "threshold": 100, "activation_shift": 0, "reset": "soft"}
+        return Layer(name, connections, Neuron("lif", constants))
+
+    def weights(rows: int, columns: int) -> NDArray[np.int64]:
+        return 2 * rng.integers(-60, 90, (rows, columns))
+
+    first = lif("a", Connection(INPUT, weights(6, 3), 0, 8))
+    second = lif("b", Connection("a", weights(5, 6), 0, 8), Connection(INPUT, weights(5, 3), 0, 8))
+    out = Layer("out", (Connection("b", weights(2, 5), 0, 8),), Neuron("integrator", {"bias": 0}))
+    network = IntegerNetwork(InputFormat(3, 0, 9, 1.0), (first, second, out), "loihi2", 15)
+    x = rng.integers(0, 10, (4, 15, 3))
+    counts = engine.run(network, x).counts
+    assert counts[0].spikes
+    found = events(network, counts, 4)[1]
+    assert found.feedforward_operations == counts[0].spikes * 5 / 4
+    assert found.graded_operations == np.count_nonzero(x) * 5 / 4
 
 
 def test_energy_is_events_times_cited_constants(case: Case) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from asrc_core.contract.chain import SkipLayer, chain
 from asrc_core.contract.connection import Tap
 from asrc_core.contract.file import network_file
-from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.network import IntegerNetwork, Neuron
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import InvalidSetting, UnreadableFile
 from asrc_export.chip import targets
@@ -253,6 +253,17 @@ class TestExport:
         assert "layer 'layer0'" in str(raised.value)
         assert "\n" not in str(raised.value)
         assert (tmp_path / "n.net").read_text() == "as before"
+
+    def test_a_network_that_is_no_chain_is_refused_with_the_layer_and_the_reason(self, tmp_path: Path) -> None:
+        made = representable(6, recurrent=True)
+        first = made.layers[0]
+        constants = {**first.neuron.parameters, "current_decay": 100}
+        lasting = replace(first, neuron=Neuron("cuba-lif", constants))
+        with pytest.raises(InvalidSetting) as raised:
+            netx_export.save(replace(made, layers=(lasting, *made.layers[1:])), tmp_path / "n.net")
+        assert "layer 'layer0': its neurons are of kind 'cuba-lif', not 'lif'" in str(raised.value)
+        assert "\n" not in str(raised.value)
+        assert not (tmp_path / "n.net").exists()
 
     @pytest.mark.parametrize(
         ("weights", "exact"),

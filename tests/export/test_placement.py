@@ -9,13 +9,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asrc_core.contract.connection import INPUT
 from asrc_core.contract.numbers import Mapping
-from asrc_core.contract.random_network import random_network
+from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.errors import RulesBroken
 from asrc_export.chip import placement, targets
 from asrc_export.chip.placement import Placement, place, traffic
 from asrc_export.chip.placement.bound import fewest_cores, lower_bound
-from asrc_export.chip.shape import LayerShape, NetworkShape, chain, delay_bits, mapped, of_network, of_recipe
+from asrc_export.chip.shape import (
+    ConnectionShape,
+    LayerShape,
+    NetworkShape,
+    chain,
+    delay_bits,
+    mapped,
+    of_network,
+    of_recipe,
+)
+from asrc_export.chip.shape.linked import linked
 from asrc_export.chip.targets import Quantity, Target
 from asrc_train import data
 from asrc_train.settings import config, recipe
@@ -157,6 +168,72 @@ def test_no_budget_is_ever_exceeded_and_every_neuron_has_one_place(
     assert len(set(seats)) == len(seats)
     assert all(index < chip.limits.cores_per_chip.count for _, index in seats)
     assert 1 <= placed.lower_bound <= len(placed.cores)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6), chips())
+def test_any_network_keeps_every_budget_and_the_bound_is_below(seed: int, chip: Target) -> None:
+    shapes = of_network(any_network(seed, max_width=90)).layers
+    try:
+        placed = place(shapes, chip)
+    except RulesBroken as error:
+        assert chip.name in str(error)
+        return
+    for core, use in zip(placed.cores, reckoned(placed, shapes, chip), strict=True):
+        assert core.used == use
+        assert all(use[name] <= limit for name, limit in placed.limits.items())
+    for layer in shapes:
+        shares = [share for core in placed.cores for share in core.shares if share.layer == layer.name]
+        assert sum(share.neurons for share in shares) == layer.neurons
+    assert 1 <= placed.lower_bound <= len(placed.cores)
+    pairs = {(each.source, layer.name) for layer in shapes for each in layer.connections if each.source != INPUT}
+    assert {(route.sender, route.receiver) for route in placed.routes} == pairs
+
+
+def wired(name: str, *connections: ConnectionShape, neurons: int = 8, **settings: Any) -> LayerShape:
+    return LayerShape(name, neurons, connections, **settings)
+
+
+def test_what_skips_a_layer_waits_for_it_and_feedback_waits_less() -> None:
+    shapes = linked(
+        [
+            wired(
+                "a",
+                ConnectionShape(INPUT, 2, 8),
+                ConnectionShape("c", 8, 8, 5, 5, "synaptic-delay", recurrent=True),
+            ),
+            wired("b", ConnectionShape("a", 8, 8)),
+            wired("c", ConnectionShape("b", 8, 8), ConnectionShape("a", 8, 8)),
+        ]
+    )
+    assert [layer.start for layer in shapes] == [0, 1, 2]
+    assert [each.wait for layer in shapes for each in layer.connections] == [0, 2, 0, 0, 1]
+    assert [layer.delay_bits for layer in shapes] == [2, 0, 1]
+    assert not any(layer.line for layer in shapes)
+
+
+def test_one_delay_line_serves_all_connections_that_read_it() -> None:
+    shapes = linked(
+        [
+            wired("a", ConnectionShape(INPUT, 2, 8, 3, 3), ConnectionShape("a", 8, 8, 4, 4, recurrent=True)),
+            wired("b", ConnectionShape("a", 8, 8, 2, 2), ConnectionShape("b", 8, 8, 2, 2, "synaptic-delay", True)),
+        ]
+    )
+    assert [layer.line for layer in shapes] == [True, False]
+    assert [layer.neuron_bits for layer in shapes] == [24 + 32, 24]
+
+
+def test_neurons_that_share_no_constants_are_few_on_a_core() -> None:
+    shapes = linked([wired("a", ConnectionShape(INPUT, 2, 8), neurons=40, groups=40)])
+    assert len(place(shapes, targets.load("loihi1")).cores) == 5  # eight sets of constants a core
+    assert lower_bound(shapes, targets.load("loihi1")) == 5
+
+
+def test_states_beyond_a_word_of_core_memory_take_another() -> None:
+    one = linked([wired("a", ConnectionShape(INPUT, 1, 8), neurons=60, state_bits=(24,))])
+    two = linked([wired("a", ConnectionShape(INPUT, 1, 8), neurons=60, state_bits=(24, 24, 24))])
+    used = [place(shapes, targets.load("loihi2")).cores[0].used["core_memory"] for shapes in (one, two)]
+    assert used[1] - used[0] == 60 * 64
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)

@@ -6,19 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asrc_core.contract.chain import chain as contract_chain
 from asrc_core.contract.numbers import Mapping
-from asrc_core.contract.random_network import random_network
+from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.errors import RulesBroken
 from asrc_export.chip import rules, targets
 from asrc_export.chip.rules import Finding
 from asrc_export.chip.rules.cores import cores_of_a_system, single_neuron
-from asrc_export.chip.rules.delays import delay_bits_against_neurons
+from asrc_export.chip.rules.delays import delay_bits_against_neurons, short_loop
 from asrc_export.chip.rules.history import delay_line_state, several_spans, spike_history, taps_of_a_delay_line
-from asrc_export.chip.rules.messages import graded_recurrence
+from asrc_export.chip.rules.messages import graded_neurons, graded_recurrence
+from asrc_export.chip.rules.neurons import constants_of_neurons, kind_of_neuron, state_width
 from asrc_export.chip.rules.weights import stored_weight_width
-from asrc_export.chip.shape import NetworkShape, chain, of_network
+from asrc_export.chip.shape import ConnectionShape, NetworkShape, chain, of_network
+from asrc_export.chip.shape.linked import linked
 from asrc_export.chip.targets import Target
 from asrc_export.commands import export as cli_export
 
@@ -116,6 +120,81 @@ def test_a_delay_line_on_neurons_without_a_program_is_told_but_does_not_block() 
     assert "synaptic-delay" in findings[0].way_out
     assert not found(shape(mapping="synaptic-delay"), LOIHI1, delay_line_state)
     assert not found(shape(), LOIHI2, delay_line_state)
+
+
+def test_states_beside_the_membrane_leave_less_of_a_word_for_a_delay_line() -> None:
+    first = replace(shape().layers[0], state_bits=(24, 24))
+    made = replace(shape(), layers=(first, *shape().layers[1:]))
+    (finding,) = found(made, LOIHI2, delay_line_state)
+    assert (finding.layer, finding.limit, finding.blocks) == ("layer0", "16 bits (inferred)", False)
+
+
+def test_a_loop_shorter_than_its_connections_is_refused_with_the_lag_that_would_do() -> None:
+    back = ConnectionShape("layer1", 128, 8, 1, 1, "synaptic-delay", recurrent=True)
+    first, *rest = shape().layers
+    loop = replace(first, connections=(*first.connections, back))
+    (finding,) = found(replace(shape(), layers=linked([loop, *rest])), LOIHI2, short_loop)
+    assert (finding.layer, finding.value, finding.limit) == ("layer0", "lag 1 from 'layer1'", "at least 2")
+    longer = replace(loop, connections=(*first.connections, replace(back, lag=2, least_lag=2)))
+    assert not found(replace(shape(), layers=linked([longer, *rest])), LOIHI2, short_loop)
+
+
+@pytest.mark.parametrize(
+    ("kind", "weighted", "value"),
+    [("resonator", False, "kind 'resonator'"), ("integrator", True, "kind 'integrator' with weights over time")],
+)
+def test_kinds_that_fixed_neurons_do_not_compute_are_refused_and_programs_run_all(
+    kind: str, weighted: bool, value: str
+) -> None:
+    first, *rest = shape().layers
+    made = replace(shape(), layers=(replace(first, kind=kind, weighted_steps=weighted), *rest))
+    (finding,) = found(made, LOIHI1, kind_of_neuron)
+    assert (finding.layer, finding.value, finding.blocks) == ("layer0", value, True)
+    assert "inferred" in finding.limit
+    assert not found(made, LOIHI2, kind_of_neuron)
+    assert not found(made, LOIHI1.model_copy(update={"neurons": None}), kind_of_neuron)  # a target that does not say
+
+
+def test_a_current_and_a_membrane_are_what_fixed_neurons_have() -> None:
+    first, *rest = shape().layers
+    made = replace(shape(), layers=(replace(first, kind="cuba-lif", state_bits=(24, 24)), *rest))
+    assert not [finding for finding in rules.check_shape(made, LOIHI1) if finding.blocks]
+
+
+def test_states_wider_than_a_register_are_refused_where_neurons_are_fixed() -> None:
+    first, *rest = shape().layers
+    made = replace(shape(), layers=(replace(first, state_bits=(24, 32)), *rest))
+    (finding,) = found(made, LOIHI1, state_width)
+    assert (finding.value, finding.limit, finding.blocks) == ("32 bits", "24 bits", True)
+    assert not found(made, LOIHI2, state_width)
+
+
+def test_constants_of_single_neurons_beyond_the_sets_of_a_core_are_told() -> None:
+    first, *rest = shape().layers
+    (finding,) = found(replace(shape(), layers=(replace(first, groups=9), *rest)), LOIHI1, constants_of_neurons)
+    assert (finding.value, finding.limit) == ("9 sets for 64 neurons", "8 a core (uncertain)")
+    assert not finding.blocks
+    assert not found(replace(shape(), layers=(replace(first, groups=8), *rest)), LOIHI1, constants_of_neurons)
+
+
+def test_numbers_that_neurons_send_need_graded_spikes() -> None:
+    first, second, *rest = shape().layers
+    forward, *back = second.connections
+    numbers = replace(forward, graded=True, largest_message=100)
+    made = replace(shape(), layers=(first, replace(second, connections=(numbers, *back)), *rest))
+    (finding,) = found(made, LOIHI1, graded_neurons)
+    assert (finding.layer, finding.value) == ("layer1", "messages of 7 bits from 'layer0'")
+    assert not found(made, LOIHI2, graded_neurons)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6))
+def test_of_any_network_all_rules_can_be_asked(seed: int) -> None:
+    network = any_network(seed)
+    for chip in (LOIHI1, LOIHI2):
+        for finding in rules.check(network, chip):
+            assert finding.layer in [*network.names, "network"]
+            assert "\n" not in str(finding)
 
 
 def test_delay_bits_that_cost_neurons_are_told_with_the_span_that_would_not() -> None:
