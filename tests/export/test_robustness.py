@@ -299,17 +299,17 @@ def test_stuck_neurons_of_any_kind_send_what_they_are_stuck_at(kind: str) -> Non
 
 
 def test_flipped_bits_that_break_the_proof_are_refused_with_a_way_out() -> None:
-    """A current that just fits in 24 bits does not any more when a weight grows."""
+    """A current that just fits in 24 bits does not any more when 64 turns into -66."""
     weights = np.full((1, 1), 64)
-    parameters = {"bias": 0, "current_decay": 1, "decay": 2048, "threshold": 9, "activation_shift": 4, "reset": "soft"}
+    parameters = {"bias": 0, "current_decay": 1, "decay": 2048, "threshold": 9, "activation_shift": 5, "reset": "soft"}
     layers = (
         Layer("layer0", (Connection(INPUT, weights, 0, 8),), Neuron("cuba-lif", parameters)),
         Layer("readout", (Connection("layer0", weights, 0, 8),), Neuron("integrator", {"bias": 0})),
     )
     network = IntegerNetwork(InputFormat(1, 0, 1, 1.0), layers, "loihi2", 5)
     subject = Subject(inputs(network, 0), network, None)
-    with pytest.raises(InvalidSetting, match=r"level of bit-flips: 0\.9: .*layer0.*take lower levels"):
-        perturbations.load("bit-flips").perturb(subject, 0.9, np.random.default_rng(3))
+    with pytest.raises(InvalidSetting, match=r"level of bit-flips: 1: .*layer0.*take lower levels"):
+        perturbations.load("bit-flips").perturb(subject, 1.0, np.random.default_rng(3))
 
 
 TABLE_KIND = """
