@@ -26,8 +26,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import Ints, STATE_MAX
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import Result
 from asrc_core.errors import BackendMissing

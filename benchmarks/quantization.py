@@ -33,12 +33,14 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 from torch import Tensor
 
-from asrc_core.contract.numbers import MAX_SPAN, Mapping
 from asrc_core.contract.network import IntegerNetwork
-from asrc_export.chip import target
+from asrc_core.contract.numbers import MAX_SPAN, Mapping
+from asrc_export.chip import targets
 from asrc_export.engines import select
-from asrc_export.quantization import finetune, quantize, search
-from asrc_export.quantization.activity import observe
+from asrc_export.quantization import quantize
+from asrc_export.quantization.search import search
+from asrc_export.quantization.search.activity import observe
+from asrc_export.quantization.training import finetune
 from asrc_export.samples.dataset_samples import calibration_for
 from asrc_train.analysis import band, figure
 from asrc_train.commands import train as cli
@@ -51,7 +53,7 @@ from asrc_train.training.evaluate import evaluate
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CHIP = target.load("loihi2")
+CHIP = targets.load("loihi2")
 Predictions = NDArray[np.int64]
 Shares = dict[str, float]
 KINDS = ("naive", "expected", "searched", "fine-tuned")

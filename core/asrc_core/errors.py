@@ -6,7 +6,7 @@ Assertions elsewhere are for us, these are for users.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 
@@ -66,7 +66,7 @@ class TrainingDiverged(AsrcError):
     def __init__(self, epoch: int, tensor: str, kept: Path | None) -> None:
         rest = f"the last good checkpoint is kept in '{kept}'" if kept else "no epoch was finished before"
         super().__init__(
-            f"training diverged in epoch {epoch}: '{tensor}' is no longer finite; {rest}; lower --learning-rate."
+            f"training diverged in epoch {epoch}: '{tensor}' is no longer finite; {rest}; lower `learning_rate`."
         )
 
 
@@ -111,10 +111,22 @@ class RulesBroken(AsrcError):
 
 
 class BackendMissing(AsrcError):
-    """A backend whose package is not installed."""
+    """A backend that is not installed, or lacks something of this machine."""
 
     def __init__(self, backend: str, why: str, install: str) -> None:
         super().__init__(f"backend '{backend}' is not available: {why}; {install}.")
+
+
+class ExtraMissing(BackendMissing, ImportError):
+    """Packages that are not installed, and the extra of this one that brings them (`asrc_core.extras`)."""
+
+    def __init__(self, modules: Sequence[str], extra: str) -> None:
+        listed = ", ".join(f"'{module}'" for module in modules)
+        what, them = ("package", "it") if len(modules) == 1 else ("packages", "them")
+        verb = "is" if len(modules) == 1 else "are"
+        ImportError.__init__(
+            self, f"{what} {listed} {verb} not installed; install {them} with: pip install 'asrc-toolchain[{extra}]'."
+        )
 
 
 class BackendFailed(AsrcError):

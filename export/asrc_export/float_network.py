@@ -1,4 +1,8 @@
-"""The float network as training runs it, from its frozen layers: the same kernels, single precision."""
+"""The float network as training runs it, from its frozen layers: the same kernels, single precision.
+
+What the kernels do not know, other kinds than LIF and neurons that differ, runs step by step in double precision: the
+kind's own step on real numbers.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from asrc_core.contract.connection import INPUT
+from asrc_core.contract.interpreter import Session
+from asrc_core.contract.operations.real import RealArithmetic
+from asrc_export import real_network
 from asrc_train.network.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
 from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork
 from asrc_train.training.evaluate import BATCH, fed
@@ -16,13 +24,11 @@ from asrc_train.training.evaluate import BATCH, fed
 @torch.no_grad()
 def logits(network: FrozenNetwork, x: NDArray[np.generic]) -> NDArray[np.float32]:
     """Logits (n, C) on integer samples (n, T, channels)."""
-    layers = [_runnable(layer) for layer in network.layers]
     weight, bias = _single(network.readout_weight), _single(network.readout_bias)
     answers = []
     for start in range(0, len(x), BATCH):
         samples = _fed(network, x[start : start + BATCH])
-        counts = spike_counts(samples, layers)
-        answers.append(torch.nn.functional.linear(counts, weight) + len(samples) * bias)
+        answers.append(torch.nn.functional.linear(_counts(network, samples), weight) + len(samples) * bias)
     return torch.cat(answers).numpy()
 
 
@@ -30,11 +36,40 @@ def logits(network: FrozenNetwork, x: NDArray[np.generic]) -> NDArray[np.float32
 def spikes(network: FrozenNetwork, x: NDArray[np.generic]) -> Iterator[NDArray[np.uint8]]:
     """Each layer's spikes (T, n, N) on integer samples (n, T, channels), all of them at once."""
     s = _fed(network, x)
+    if not _in_kernels(network):
+        yield from (each.numpy().astype(np.uint8) for each in _stepped(network, s))
+        return
     for layer in network.layers:
         weight, bias, recurrent, taps, dynamics, _ = _runnable(layer)
         assert weight is not None
         s = skip_recurrence(s, weight, bias, recurrent, taps, dynamics)
         yield s.numpy().astype(np.uint8)
+
+
+def _counts(network: FrozenNetwork, x: torch.Tensor) -> torch.Tensor:
+    """Spikes of the last layer summed over time."""
+    if _in_kernels(network):
+        return spike_counts(x, [_runnable(layer) for layer in network.layers])
+    return _stepped(network, x)[-1].sum(0)
+
+
+def _in_kernels(network: FrozenNetwork) -> bool:
+    """Whether each layer is one of LIF neurons alike, connected to the one before it and, later, to itself."""
+    sources = [INPUT, *(layer.name for layer in network.layers)]
+    return all(_in_kernel(layer, source) for layer, source in zip(network.layers, sources, strict=False))
+
+
+def _in_kernel(layer: FrozenLayer, source: str) -> bool:
+    connected = [each.source for each in layer.connections] == [source, layer.name]
+    at_once = connected and layer.forward.span == 0 and all(each.delays is None for each in layer.connections)
+    return at_once and layer.kind == "lif" and not np.ndim(layer.decay) and not np.ndim(layer.threshold)
+
+
+def _stepped(network: FrozenNetwork, x: torch.Tensor) -> list[torch.Tensor]:
+    """What each layer sends, (T, n, N)."""
+    session = Session(real_network.of(network), x.shape[1], RealArithmetic())
+    steps = [[each.sent for each in session.step(now)[:-1]] for now in x.double().numpy()]
+    return [torch.from_numpy(np.stack(sent)).float() for sent in zip(*steps, strict=True)]
 
 
 def _fed(network: FrozenNetwork, x: NDArray[np.generic]) -> torch.Tensor:

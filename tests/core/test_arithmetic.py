@@ -1,47 +1,30 @@
-"""The contract's operations against exact rational arithmetic, and its page against its code."""
+"""What connections compute, against exact rational arithmetic."""
 
 from __future__ import annotations
 
 import math
-import re
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asrc_core.contract import arithmetic
+from asrc_core.contract.neurons import lif
+from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX, Ints, Reset
+from asrc_core.contract.operations.numpy import NumpyOperations
 
-PAGE = Path(__file__).parents[2] / "docs" / "arithmetic.md"
-states = st.integers(-arithmetic.STATE_MAX, arithmetic.STATE_MAX)
-sums = st.integers(-arithmetic.REGISTER_MAX, arithmetic.REGISTER_MAX)
+states = st.integers(-STATE_MAX, STATE_MAX)
+sums = st.integers(-REGISTER_MAX, REGISTER_MAX)
 
 
-def one(value: int) -> arithmetic.Ints:
+def one(value: int) -> Ints:
     return np.array([value], np.int64)
-
-
-def test_the_page_and_the_code_state_the_same_version() -> None:
-    (stated,) = re.findall(r"^Version: (\d+)$", PAGE.read_text(), re.MULTILINE)
-    assert int(stated) == arithmetic.CONTRACT_VERSION
-
-
-@given(states, st.integers(0, 4096))
-def test_decay_rounds_toward_zero(v: int, d: int) -> None:
-    assert arithmetic.decay(one(v), d)[0] == math.trunc(Fraction(v) * (4096 - d) / 4096)
 
 
 @given(sums, st.integers(-16, 16))
 def test_shift_rounds_down(a: int, exponent: int) -> None:
     assert arithmetic.shift(one(a), exponent)[0] == math.floor(Fraction(a) * Fraction(2) ** exponent)
-
-
-@given(sums)
-def test_saturation_holds_24_bits_and_counts_what_it_changes(u: int) -> None:
-    held, count = arithmetic.saturate(one(u))
-    assert held[0] == max(-(2**23 - 1), min(2**23 - 1, u))
-    assert count == int(held[0] != u)
 
 
 @given(st.lists(st.integers(0, 1), min_size=1, max_size=100), st.integers(1, 32))
@@ -52,22 +35,18 @@ def test_the_delay_line_gives_back_the_spike_of_span_steps_ago(spikes: list[int]
         line = arithmetic.push(line, one(spike))
 
 
-@given(states, sums, st.integers(1, 2**23 - 1), st.sampled_from(["soft", "hard"]), st.integers(0, 4096))
-def test_a_neuron_fires_at_its_threshold_and_resets(
-    v: int, drive: int, threshold: int, reset: arithmetic.Reset, d: int
-) -> None:
-    fired = arithmetic.fire(
-        one(v),
-        one(drive),
-        one(0),
-        bias=one(0),
-        decay_constant=d,
-        activation_shift=0,
-        threshold=threshold,
-        reset=reset,
-    )
-    assert fired.s[0] == int(fired.u[0] >= threshold)
-    if fired.s[0]:
-        assert fired.v[0] == (fired.u[0] - threshold if reset == "soft" else 0)
-    else:
-        assert fired.v[0] == fired.u[0]
+@given(states, st.integers(0, 4096))
+def test_decay_rounds_toward_zero(v: int, d: int) -> None:
+    assert lif.decay(NumpyOperations(), one(v), d)[0] == math.trunc(Fraction(v) * (4096 - d) / 4096)
+
+
+@given(states, sums, st.integers(1, STATE_MAX), st.sampled_from(["soft", "hard"]), st.integers(0, 4096))
+def test_a_neuron_fires_at_its_threshold_and_resets(v: int, drive: int, threshold: int, reset: Reset, d: int) -> None:
+    parameters = {"bias": 0, "decay": d, "threshold": threshold, "activation_shift": 0, "reset": reset}
+    after = lif.step(NumpyOperations(), parameters, {"v": one(v)}, one(drive))
+    assert after.sent is not None
+    (u,), (s,), (left,) = after.shown, after.sent, after.states["v"]
+    exact = math.trunc(Fraction(v) * (4096 - d) / 4096) + drive
+    assert u == max(-STATE_MAX, min(STATE_MAX, exact))
+    assert s == int(u >= threshold)
+    assert left == ((u - threshold if reset == "soft" else 0) if s else u)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,15 +10,17 @@ import pytest
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import LayerCounts
-from asrc_export.chip import energy, target
-from asrc_export.chip.energy import Events
+from asrc_export.chip import targets
+from asrc_export.chip.cost import energy
+from asrc_export.chip.cost.events import Events, events
+from asrc_export.chip.cost.latency import latency
 from asrc_export.chip.placement import Placement, place
 from asrc_export.chip.shape import of_network
 from asrc_export.engines import numpy as engine
-from asrc_export.report import costs
+from asrc_export.report.cost import energy as reported
 
-LOIHI1, LOIHI2 = target.load("loihi1"), target.load("loihi2")
-CMOS = target.load_baseline("cmos45nm")
+LOIHI1, LOIHI2 = targets.load("loihi1"), targets.load("loihi2")
+CMOS = targets.load_baseline("cmos45nm")
 SAMPLES, STEPS = 3, 12
 
 Case = tuple[IntegerNetwork, tuple[LayerCounts, ...], Placement]
@@ -32,14 +33,14 @@ def case() -> Case:
     x = np.random.default_rng(0).integers(0, 256, (SAMPLES, STEPS, 2))
     counts = engine.run(network, x).counts
     assert all(count.spikes for count in counts[:-1])
-    placed = place(of_network(network).layers, LOIHI1, "delay-line")
+    placed = place(of_network(network).layers, LOIHI1)
     assert len(placed.cores) > 1
     return network, counts, placed
 
 
 def test_events_are_the_engines_counts_for_one_sample(case: Case) -> None:
     network, counts, _ = case
-    first, second, _, readout = energy.events(network, counts, SAMPLES)
+    first, second, _, readout = events(network, counts, SAMPLES)
     assert first.graded_operations == counts[0].feedforward_operations / SAMPLES
     assert first.feedforward_operations == 0
     assert second.graded_operations == 0
@@ -52,7 +53,7 @@ def test_events_are_the_engines_counts_for_one_sample(case: Case) -> None:
 
 def test_a_spike_is_one_message_to_each_core_that_it_goes_to(case: Case) -> None:
     network, counts, placed = case
-    found = energy.events(network, counts, SAMPLES, placed)
+    found = events(network, counts, SAMPLES, placed)
     names = ["layer0", "layer1", "layer2", "readout"]
     cores = [len(placed.cores_of(name)) for name in names]
     for i in range(3):
@@ -65,7 +66,7 @@ def test_a_spike_is_one_message_to_each_core_that_it_goes_to(case: Case) -> None
 def test_binary_inputs_are_additions() -> None:
     network = random_network(0, widths=(5,), spans=(2,), steps=4, input_range=(0, 1))
     counts = engine.run(network, np.ones((1, 4, 1), np.int64)).counts
-    first = energy.events(network, counts, 1)[0]
+    first = events(network, counts, 1)[0]
     assert first.feedforward_operations == 4 * 5
     assert first.graded_operations == 0
 
@@ -73,7 +74,7 @@ def test_binary_inputs_are_additions() -> None:
 def test_what_several_taps_send_is_multiplied_not_added() -> None:
     network = random_network(0, widths=(30,), spans=([(1, 2), (3, 1)],), steps=12, input_range=(0, 1))
     counts = engine.run(network, np.ones((1, 12, 1), np.int64)).counts
-    first = energy.events(network, counts, 1)[0]
+    first = events(network, counts, 1)[0]
     assert first.graded_operations == counts[0].recurrent_operations > 0
     assert first.recurrent_operations == 0
     estimate = energy.on_chip(network, counts, 1, LOIHI1)
@@ -85,7 +86,7 @@ def test_energy_is_events_times_cited_constants(case: Case) -> None:
     network, counts, placed = case
     estimate = energy.on_chip(network, counts, SAMPLES, LOIHI1, placed)
     assert estimate is not None
-    total = sum(energy.events(network, counts, SAMPLES, placed), Events())
+    total = sum(events(network, counts, SAMPLES, placed), Events())
     operations = total.feedforward_operations + total.recurrent_operations
     common = 3.0 * total.hops_east_west
     low = common + 23.6 * operations + 52 * total.neuron_updates + 1.7 * total.messages + 4.0 * total.hops_north_south
@@ -102,11 +103,11 @@ def test_energy_is_events_times_cited_constants(case: Case) -> None:
 def test_no_joule_and_no_second_is_given_for_a_target_without_published_ones(case: Case) -> None:
     network, counts, placed = case
     assert energy.on_chip(network, counts, SAMPLES, LOIHI2, placed) is None
-    assert energy.latency(network, counts, SAMPLES, STEPS, LOIHI2, placed) is None
-    content: dict[str, Any] = costs.energy_data(network, counts, SAMPLES, STEPS, LOIHI2)
-    assert content["targets_without_published_prices"] == ["loihi2"]
-    assert [each["basis"] for each in content["latency"]] == [None, "modelled"]
-    assert content["events_per_sample"][1]["spikes"] > 0
+    assert latency(network, counts, SAMPLES, STEPS, LOIHI2, placed) is None
+    found = reported.of(network, counts, SAMPLES, STEPS, LOIHI2)
+    assert found.targets_without_published_prices == ("loihi2",)
+    assert [each.basis for each in found.latency] == [None, "modelled"]
+    assert found.events_per_sample[1].spikes > 0
 
 
 def test_a_users_constants_bring_joules(case: Case) -> None:
@@ -120,18 +121,18 @@ def test_a_users_constants_bring_joules(case: Case) -> None:
 
 def test_static_power_is_named_and_in_no_estimate(case: Case) -> None:
     network, counts, _ = case
-    content = costs.energy_data(network, counts, SAMPLES, STEPS, LOIHI2)
-    loihi2, loihi1 = content["static_power"]
-    assert (loihi2["low_w"], loihi2["high_w"]) == (0.232, 0.282)
-    assert loihi1["low_w"] is None  # no public figure
+    found = reported.of(network, counts, SAMPLES, STEPS, LOIHI2)
+    loihi2, loihi1 = found.static_power
+    assert (loihi2.low_w, loihi2.high_w) == (0.232, 0.282)
+    assert loihi1.low_w is None  # no public figure
 
 
 def test_a_step_takes_as_long_as_the_busiest_core_and_the_barrier(case: Case) -> None:
     network, counts, placed = case
-    found = energy.latency(network, counts, SAMPLES, STEPS, LOIHI1, placed)
+    found = latency(network, counts, SAMPLES, STEPS, LOIHI1, placed)
     assert found is not None
-    happened = energy.events(network, counts, SAMPLES)
-    sizes = {layer.name: layer.neurons for layer in network.layers} | {"readout": 10}
+    happened = events(network, counts, SAMPLES)
+    sizes = {layer.name: layer.neurons for layer in network.layers}
     load = {
         name: (each.feedforward_operations + each.recurrent_operations) / STEPS / sizes[name]
         for name, each in zip(sizes, happened, strict=True)
@@ -154,7 +155,7 @@ def test_float_networks_are_priced_by_their_operations(case: Case) -> None:
     gru = energy.float_gru(network, STEPS, CMOS)
     assert gru.low_nj == pytest.approx((3 * synapses + 2560 + 3 * 632) * STEPS * 4.6 / 1000)
     spiking = energy.float_spiking(network, counts, SAMPLES, CMOS)
-    total = sum(energy.events(network, counts, SAMPLES), Events())
+    total = sum(events(network, counts, SAMPLES), Events())
     assert spiking.low_nj == pytest.approx(
         (
             0.9 * (total.feedforward_operations + total.recurrent_operations)

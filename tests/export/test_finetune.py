@@ -12,14 +12,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asrc_core.contract.network import Neuron
 from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, ParityBroken, RulesBroken
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as engine
-from asrc_export.export import export
-from asrc_export.quantization import finetune, quantize, scales
-from asrc_export.quantization.quantized_network import QuantizedNetwork
+from asrc_export.exporting import export
+from asrc_export.quantization import quantize, scale_choice, scales
 from asrc_export.quantization.scales import PROVENANCE_KEY, Scales
+from asrc_export.quantization.training import finetune
+from asrc_export.quantization.training.quantized_network import QuantizedNetwork
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train.network.model import SkipRecurrentNetwork
 from asrc_train.settings.config import validated
@@ -28,7 +30,7 @@ from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.training.fit import BatchDone, Epoch
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -72,7 +74,7 @@ def test_a_quantized_network_and_its_export_fire_the_same_spikes(
     seed: int, bits: int, maximum: int, decay: float, reset: Any, threshold: float, grown: float
 ) -> None:
     start = float_checkpoint(seed, maximum=maximum, decay=decay, reset=reset, threshold=threshold)
-    chosen = quantize.choose(freeze(start), LOIHI2, bits, to_train=True)
+    chosen = scale_choice.choose(freeze(start), LOIHI2, bits, to_train=True)
     # Weights move on in training, some beyond what the grids hold.
     moved = {name: tensor * grown for name, tensor in start.tensors.items()}
     trained = replace(start, tensors=moved, provenance=chosen.carried())
@@ -89,7 +91,7 @@ def test_a_quantized_network_and_its_export_fire_the_same_spikes(
 
 def test_the_quantized_network_is_exact_in_real_input_too_and_agrees_on_its_integers() -> None:
     start = float_checkpoint(5, maximum=255)
-    chosen = quantize.choose(freeze(start), LOIHI2, 4, to_train=True)
+    chosen = scale_choice.choose(freeze(start), LOIHI2, 4, to_train=True)
     trained = replace(start, provenance=chosen.carried())
     network = quantize.quantize(freeze(trained), LOIHI2, bits=4).network
     quantized = QuantizedNetwork(trained, chosen, LOIHI2)
@@ -99,16 +101,16 @@ def test_the_quantized_network_is_exact_in_real_input_too_and_agrees_on_its_inte
     assert np.array_equal(logits.detach().numpy() * network.readout.scale, expected.logits)
     assert np.array_equal(logits.detach().numpy().argmax(1), expected.predictions)
     layers, readout = quantized.integers()
-    for mine, theirs in zip(layers, network.layers, strict=True):
-        assert np.array_equal(mine.feedforward, theirs.feedforward)
-        assert np.array_equal(mine.recurrent, theirs.recurrent)
-        assert np.array_equal(mine.bias, theirs.bias)
-    assert np.array_equal(readout.weight, network.readout.weight)
+    for mine, theirs in zip(layers, network.hidden, strict=True):
+        for before, after in zip(mine.connections, theirs.connections, strict=True):
+            assert np.array_equal(before.weights, after.weights)
+        assert np.array_equal(mine.neuron.parameters["bias"], theirs.neuron.parameters["bias"])
+    assert np.array_equal(readout.weight, network.readout.connections[0].weights)
 
 
 def test_every_weight_within_the_grid_learns_and_none_beyond_it() -> None:
     start = float_checkpoint(3)
-    chosen = quantize.choose(freeze(start), LOIHI2, 4, to_train=True)
+    chosen = scale_choice.choose(freeze(start), LOIHI2, 4, to_train=True)
     start.tensors["layers.1.recurrent.weight"][0, 0] = 50.0
     network = QuantizedNetwork(start, chosen, LOIHI2).train()
     x = torch.from_numpy(samples(0, 16)).float().transpose(0, 1) * start.scale
@@ -122,7 +124,7 @@ def test_every_weight_within_the_grid_learns_and_none_beyond_it() -> None:
 def test_at_many_bits_gradients_are_nearly_those_of_the_float_network() -> None:
     """Same spikes at 8 bits, so the only difference is the rounding of the weights and the membrane."""
     start = float_checkpoint(8)
-    chosen = quantize.choose(freeze(start), LOIHI2, 8, to_train=True)
+    chosen = scale_choice.choose(freeze(start), LOIHI2, 8, to_train=True)
     x = torch.from_numpy(samples(0, 16)).float().transpose(0, 1) * start.scale
     networks = start.network().train(), QuantizedNetwork(start, chosen, LOIHI2).train()
     mine, theirs = (torch.cat([g.flatten() for g in gradients_of(each, x).values()]) for each in networks)
@@ -132,7 +134,7 @@ def test_at_many_bits_gradients_are_nearly_those_of_the_float_network() -> None:
 def test_scales_to_train_at_never_floor_the_recurrent_sum_and_leave_room() -> None:
     for bits in (8, 4, 3):
         start = float_checkpoint(bits)
-        chosen = quantize.choose(freeze(start), LOIHI2, bits, to_train=True)
+        chosen = scale_choice.choose(freeze(start), LOIHI2, bits, to_train=True)
         assert all(layer.recurrent_exponent >= 0 for layer in chosen.layers)
         doubled = replace(start, tensors={n: t * 1.5 for n, t in start.tensors.items()}, provenance=chosen.carried())
         quantize.quantize(freeze(doubled), LOIHI2, bits=bits)  # no membrane of the grown network can saturate
@@ -160,9 +162,11 @@ def test_the_export_of_a_fine_tuned_checkpoint_fires_its_spikes_on_the_whole_tes
 def test_one_weight_off_is_a_named_difference(tuned: Path, tmp_path: Path) -> None:
     network = export(tuned, "loihi2", tmp_path / "n.safetensors", bits=4).network
     layer = network.layers[1]
-    bias = layer.bias.copy()
-    bias[2] += layer.threshold
-    wrong = replace(network, layers=(network.layers[0], replace(layer, bias=bias)))
+    parameters = dict(layer.neuron.parameters)
+    bias = parameters["bias"].copy()
+    bias[2] += parameters["threshold"]
+    louder = replace(layer, neuron=Neuron(layer.neuron.kind, {**parameters, "bias": bias}))
+    wrong = replace(network, layers=(network.layers[0], louder, network.layers[2]))
     with pytest.raises(ParityBroken, match=r"layer 'layer1', step \d+, sample \d+, neuron 2"):
         finetune.require_same_spikes(tuned, LOIHI2, wrong)
 
@@ -180,11 +184,11 @@ def test_carried_scales_are_used_for_their_target_and_bits_only(tuned: Path, tmp
     carried = scales.kept(frozen)
     assert carried is not None
     same = quantize.quantize(frozen, LOIHI2, bits=4).network
-    assert [layer.scale for layer in same.layers] == [layer.scale for layer in carried.layers]
+    assert [layer.scale for layer in same.hidden] == [layer.scale for layer in carried.layers]
     assert PROVENANCE_KEY in same.provenance
     other = quantize.quantize(frozen, LOIHI2, bits=8).network
-    fresh = quantize.choose(frozen, LOIHI2, 8)
-    assert [layer.scale for layer in other.layers] == [layer.scale for layer in fresh.layers]
+    fresh = scale_choice.choose(frozen, LOIHI2, 8)
+    assert [layer.scale for layer in other.hidden] == [layer.scale for layer in fresh.layers]
     assert PROVENANCE_KEY not in other.provenance
 
 
@@ -211,12 +215,12 @@ def test_batch_normalisation_is_folded_before_fine_tuning() -> None:
     folded = finetune._folded(start)
     x = torch.from_numpy(samples(0, 16)).float().transpose(0, 1) * start.scale
     assert torch.equal(start.network()(x), folded.network()(x))
-    quantize.choose(freeze(folded), LOIHI2, 8, to_train=True)
+    scale_choice.choose(freeze(folded), LOIHI2, 8, to_train=True)
 
 
 def test_weights_that_outgrow_their_scale_are_refused_by_name() -> None:
     start = float_checkpoint(6)
-    chosen = quantize.choose(freeze(start), LOIHI2, 8, to_train=True)
+    chosen = scale_choice.choose(freeze(start), LOIHI2, 8, to_train=True)
     entry = chosen.model_dump(mode="json")
     entry["layers"][1] |= {"recurrent_exponent": 7, "feedforward_exponent": 7}
     grown = replace(start, tensors={n: t * 1e4 for n, t in start.tensors.items()}, provenance={PROVENANCE_KEY: entry})
@@ -241,7 +245,7 @@ def test_weights_that_outgrow_their_scale_are_refused_by_name() -> None:
 )
 def test_scales_that_no_export_wrote_are_a_named_error(change: dict[str, Any]) -> None:
     start = float_checkpoint(6)
-    entry = quantize.choose(freeze(start), LOIHI2, 8, to_train=True).model_dump(mode="json")
+    entry = scale_choice.choose(freeze(start), LOIHI2, 8, to_train=True).model_dump(mode="json")
     tampered = replace(start, provenance={PROVENANCE_KEY: {**entry, **change}})
     with pytest.raises((InvalidSetting, RulesBroken)):
         quantize.quantize(freeze(tampered), LOIHI2, bits=8)
@@ -265,7 +269,7 @@ def test_a_checkpoint_whose_samples_are_not_at_hand_is_refused_before_training(
 
 
 def test_bits_that_the_target_lacks_are_refused_before_training(checkpoint_path: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidSetting, match="--bits"):
+    with pytest.raises(InvalidSetting, match="`bits`"):
         finetune.finetune(checkpoint_path, "loihi2", tmp_path / "q.pt", epochs=1, bits=9)
     with pytest.raises(RulesBroken):
         finetune.finetune(checkpoint_path, "loihi1", tmp_path / "q.pt", epochs=1, bits=7)

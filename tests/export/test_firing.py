@@ -1,24 +1,23 @@
-"""Neurons that say nothing are named, before export and after, with what to do."""
+"""Inactive neurons are named, before export and after, with what to do."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-import jsonschema
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from asrc_export import report
 from asrc_export.checks import firing
 from asrc_export.checks.firing import Firing
 from asrc_export.commands import check as cli_check
 from asrc_export.commands import export as cli_export
-from asrc_export.engines import numpy as engine
-from asrc_export.export import Exported, export
-from asrc_export.report import contents, formats
+from asrc_export.engines.select import engine
+from asrc_export.exporting import Exported, export
+from asrc_export.report.render import formats
 from asrc_train.trained import checkpoint
 
 
@@ -57,19 +56,19 @@ def test_a_dead_layer_comes_first_and_is_named_with_a_way_out() -> None:
     assert [(each.layer, each.kind) for each in listed] == [("layer1", "dead-layer"), ("layer0", "silent")]
     assert listed[0].serious
     assert "layer 'layer1': all neurons never fire, the layer is dead" in str(listed[0])
-    assert "--learning-rate" in str(listed[0])
+    assert "`learning_rate`" in str(listed[0])
 
 
 def test_what_rounding_did_is_told_from_what_training_did() -> None:
     alive, dead = layer([1, 0], [2, 1]), layer([0, 0], [0, 0])
-    assert "--bits" in str(found(dead, alive)["dead-layer"])
+    assert "`bits`" in str(found(dead, alive)["dead-layer"])
     assert "(0 before export)" in str(found(dead, alive)["dead-layer"])
-    assert "--learning-rate" in str(found(dead, dead)["dead-layer"])
+    assert "`learning_rate`" in str(found(dead, dead)["dead-layer"])
     assert "none of them after export" in str(found(alive, dead)["dead-layer"])
     assert not found(alive, dead)["dead-layer"].serious
 
 
-def test_a_layer_in_which_every_neuron_has_something_to_say_is_left_alone() -> None:
+def test_a_layer_without_inactive_neurons_is_left_alone() -> None:
     assert firing.findings([layer([1, 2], [3, 0])]) == []
 
 
@@ -110,30 +109,29 @@ def test_an_export_with_a_dead_layer_warns_by_name_with_a_way_out(
     assert "layer 'layer1': all neurons never fire, the layer is dead (9 before export)" in warning
     assert "train longer" in warning
     assert cli_check.main([str(out), "--engine", "numpy"]) == 0
-    assert "warning: layer 'layer1': all neurons never fire" in capsys.readouterr().out
+    warned = capsys.readouterr().out
+    assert "warning: layer 'layer1': all neurons never fire" in warned
+    assert "a higher --learning-rate or a lower threshold, or start from another --seed" in warned
 
 
 def test_the_report_of_a_dead_layer_says_so_first_and_in_a_table(dead: Path, tmp_path: Path) -> None:
     made = export(dead, "loihi2", tmp_path / "dead.safetensors")
-    content = contents.build(made.path, dead, engine=engine.run, engine_name="numpy", limit=20)
-    found = {(each["layer"], each["kind"]): each for each in content["firing_findings"]}
+    made_of_it = report.make_from_files(made.path, dead, engine("numpy"), limit=20)
+    found = {(each.layer, each.kind): each for each in made_of_it.inactive}
     each = found["layer1", "dead-layer"]
-    assert each["serious"]
-    assert (each["float"], each["deployed"], each["neurons"]) == (9, 9, 9)
-    assert "Warning: no neuron of layer1 ever fires." in formats.text(content)
-    assert "train longer" in formats.markdown(content)
-    schema = json.loads((Path(contents.__file__).parent / "schema.json").read_text())
-    assert list(jsonschema.Draft202012Validator(schema).iter_errors(content)) == []
+    assert each.serious
+    assert (each.in_float, each.deployed, each.neurons) == (9, 9, 9)
+    assert "Warning: no neuron of layer1 ever fires." in formats.text(made_of_it)
+    assert "train longer" in formats.markdown(made_of_it)
 
 
 def test_the_report_counts_the_same_neurons_as_its_table_of_silent_ones(
     exported: Exported, checkpoint_path: Path
 ) -> None:
-    content = contents.build(exported.path, checkpoint_path, engine=engine.run, engine_name="numpy", limit=20)
-    counted = {(each["layer"], each["kind"]): each for each in content["firing_findings"]}
-    for neurons in content["neurons"]:
-        for kind, key in (("silent", "silent"), ("always-firing", "always_firing")):
-            each = counted.get((neurons["name"], kind), {"float": 0, "deployed": 0})
-            assert each["float"] == neurons[f"{key}_float"]
-            assert each["deployed"] == neurons[f"{key}_deployed"]
-    assert all(layer["headroom_bits"] > 0 for layer in [*content["layers"], content["readout"]])
+    made = report.make_from_files(exported.path, checkpoint_path, engine("numpy"), limit=20)
+    counted = {(each.layer, each.kind): (each.in_float, each.deployed) for each in made.inactive}
+    for layer in made.neurons:
+        silent, always = (counted.get((layer.name, kind), (0, 0)) for kind in ("silent", "always-firing"))
+        assert silent == (layer.silent_float, layer.silent_deployed)
+        assert always == (layer.always_firing_float, layer.always_firing_deployed)
+    assert all(layer.headroom_bits > 0 for layer in [*made.layers, made.readout])

@@ -20,19 +20,28 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from strategies import cases
 
+from asrc_core.contract.chain import chain
 from asrc_core.contract.file import network_file
+from asrc_core.contract.interpreter import NumpyStream
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.errors import InvalidNetwork
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.random_network import random_network, with_spike_rate
 from asrc_core.contract.result import LayerCounts, Result
-from asrc_core.errors import AsrcError, BackendFailed, InvalidData, InvalidSetting, SpanTooLong, UnknownName
+from asrc_core.errors import (
+    AsrcError,
+    BackendFailed,
+    InvalidData,
+    InvalidNetwork,
+    InvalidSetting,
+    SpanTooLong,
+    UnknownName,
+)
+from asrc_core.native import instruction_sets
 from asrc_core.native.build import CannotBuild, compiler
 from asrc_export import simulator
 from asrc_export.engines import native, select
 from asrc_export.engines import numpy as reference
 from asrc_export.engines.native import NativeEngine, binding, build
-from asrc_export.engines.stepwise import NumpyStream
 
 Case = tuple[IntegerNetwork, NDArray[np.int32]]
 
@@ -54,7 +63,7 @@ pytestmark = pytest.mark.skipif(
 
 def test_the_library_was_built_where_there_is_a_compiler() -> None:
     assert native.unavailable() is None
-    assert set(native.instruction_sets()) <= set(native.KNOWN_INSTRUCTION_SETS)
+    assert set(native.instruction_sets()) <= set(instruction_sets.KNOWN)
 
 
 def engines(network: IntegerNetwork, only: str = "") -> Iterator[tuple[str, NativeEngine]]:
@@ -123,11 +132,11 @@ def test_wide_layers(width: int, batch: int) -> None:
 
 def test_sums_beyond_16_bits() -> None:
     """All weights at their largest, all neurons spiking or none: the sums of 700 rows need 32 bits."""
-    made = random_network(1, widths=(700, 700), spans=(2, 1), steps=9, activation_shift=0, threshold=1)
+    made = chain(random_network(1, widths=(700, 700), spans=(2, 1), steps=9, activation_shift=0, threshold=1))
     first, second = made.layers
     for weight in (254, -256):
         layer = replace(second, feedforward=np.full_like(second.feedforward, weight), bias=second.bias * 0)
-        network = replace(made, layers=(replace(first, bias=np.full_like(first.bias, 2**20)), layer))
+        network = replace(made, layers=(replace(first, bias=np.full_like(first.bias, 2**20)), layer)).network()
         assert network.ranges[1].feedforward.magnitude > 2 * 2**15
         expected = require_parity(network, inputs(network, 2))
         assert expected.counts[0].spikes == 2 * 9 * 700
@@ -142,11 +151,11 @@ def test_saturation_is_counted() -> None:
 def test_a_readout_that_saturates_on_its_way() -> None:
     """Up to the bound and back: the sum of all steps would be wrong, and the engine has to notice."""
     made = random_network(2, widths=(64,), spans=(1,), steps=400, classes=3)
-    network = with_spike_rate(made, inputs(made, 1, 30), 0.3)
+    network = chain(with_spike_rate(made, inputs(made, 1, 30), 0.3))
     weight = np.where(np.arange(64) % 2 == 0, 254, -256) + np.zeros((3, 64), np.int64)
     for bias in (2**20, -(2**20), 2**23 - 1, 0):
         readout = replace(network.readout, weight=weight, exponent=4, bias=np.array([bias, -bias, 0]))
-        expected = require_parity(replace(network, readout=readout), inputs(network, 2))
+        expected = require_parity(replace(network, readout=readout).network(), inputs(made, 2))
         assert (expected.counts[-1].saturations > 0) == (bias != 0)
 
 
@@ -159,9 +168,9 @@ def test_chunks_of_steps(steps: int) -> None:
 @pytest.mark.parametrize("exponents", [(0, 0), (0, -1), (-5, 2), (3, 3), (-16, -9)])
 @pytest.mark.parametrize("activation_shift", [0, 1, 6])
 def test_exponents(exponents: tuple[int, int], activation_shift: int) -> None:
-    network = random_network(6, channels=3, widths=(65, 64), spans=(2, 3), exponents=exponents, steps=30)
-    layers = [replace(layer, activation_shift=activation_shift, weight_bits=8) for layer in network.layers]
-    require_parity(replace(network, layers=tuple(layers)), inputs(network, 2))
+    made = random_network(6, channels=3, widths=(65, 64), spans=(2, 3), exponents=exponents, steps=30)
+    layers = [replace(layer, activation_shift=activation_shift, weight_bits=8) for layer in chain(made).layers]
+    require_parity(replace(chain(made), layers=tuple(layers)).network(), inputs(made, 2))
 
 
 @pytest.mark.parametrize("decay", [0, 1, 2, 48, 512, 1024, 2047, 2048, 2560, 3072, 4064, 4080, 4095, 4096])
@@ -234,24 +243,26 @@ def test_chunks_of_steps_of_several_taps(steps: int) -> None:
 def test_doubling_every_taps_weight_doubles_the_recurrent_weights() -> None:
     """What is right, said by the definition and not by another engine."""
     made = random_network(20, widths=(40,), spans=([(2, 3), (5, 1)],), steps=40)
-    (layer,) = with_spike_rate(made, inputs(made, 1, 30), 0.3).layers
+    (layer,) = chain(with_spike_rate(made, inputs(made, 1, 30), 0.3)).layers
     louder = replace(layer, taps=tuple(tap._replace(weight=2 * tap.weight) for tap in layer.taps))
     shifted = replace(layer, recurrent_exponent=layer.recurrent_exponent + 1)
     x = inputs(made, 2)
-    first, second = (NativeEngine(replace(made, layers=(each,))).run(x, trace=True) for each in (louder, shifted))
+    networks = (replace(chain(made), layers=(each,)).network() for each in (louder, shifted))
+    first, second = (NativeEngine(each).run(x, trace=True) for each in networks)
     require_equal(made, first, second, ("weights", "exponent"))
     assert first.counts[0].recurrent_operations
 
 
 def test_weights_of_zero() -> None:
-    made = random_network(9, widths=(30, 40), spans=(2, 2), steps=20, exponents=(-3, 5))
+    made = chain(random_network(9, widths=(30, 40), spans=(2, 2), steps=20, exponents=(-3, 5)))
     for kept in ("feedforward", "recurrent", ""):
         layers = []
         for layer in made.layers:
             zeros = {name: getattr(layer, name) * (name == kept) for name in ("feedforward", "recurrent")}
             layers.append(replace(layer, **zeros))  # type: ignore[arg-type]
         readout = replace(made.readout, weight=made.readout.weight * (kept != ""), exponent=16 if kept == "" else 0)
-        require_parity(replace(made, layers=tuple(layers), readout=readout), inputs(made, 2))
+        network = replace(made, layers=tuple(layers), readout=readout).network()
+        require_parity(network, inputs(network, 2))
 
 
 def test_the_number_of_threads_changes_nothing() -> None:
@@ -392,8 +403,8 @@ def test_samples_of_any_layout_and_integer_type() -> None:
 
 
 def test_invalid_networks_are_refused() -> None:
-    network = small()
-    (layer,) = network.layers
+    made = chain(small())
+    (layer,) = made.layers
     broken: list[tuple[type[AsrcError], dict[str, Any]]] = [
         (SpanTooLong, {"span": 33}),
         (InvalidNetwork, {"span": 0}),
@@ -409,7 +420,7 @@ def test_invalid_networks_are_refused() -> None:
     ]
     for error, change in broken:
         with pytest.raises(error):
-            NativeEngine(replace(network, layers=(replace(layer, **change),)))
+            NativeEngine(replace(made, layers=(replace(layer, **change),)).network())
 
 
 def test_a_number_of_threads_that_makes_no_sense() -> None:
@@ -428,7 +439,7 @@ def test_instruction_sets_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASRC_ISA", "mmx")
     with pytest.raises(UnknownName, match="mmx"):
         NativeEngine(small())
-    missing = next(name for name in native.KNOWN_INSTRUCTION_SETS if name not in native.instruction_sets())
+    missing = next(name for name in instruction_sets.KNOWN if name not in native.instruction_sets())
     monkeypatch.setenv("ASRC_ISA", missing)
     with pytest.raises(InvalidSetting, match=f"no {missing}"):
         NativeEngine(small())

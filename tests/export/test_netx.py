@@ -14,17 +14,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from asrc_core.contract.file import network_file
+from asrc_core.contract.chain import SkipLayer, chain
 from asrc_core.contract.connection import Tap
-from asrc_core.contract.chain import SkipLayer
+from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import InvalidSetting, UnreadableFile
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as reference
-from asrc_export.export import Exported
-from asrc_export.interop import netx_export, netx_format, netx_import
+from asrc_export.exporting import Exported
+from asrc_export.interop.netx import netx_format
+from asrc_export.interop.netx import reader as netx_import
+from asrc_export.interop.netx import writer as netx_export
 from asrc_export.quantization import quantize
 from asrc_lava.boards import sdk
 from asrc_train.trained import freeze
@@ -67,9 +69,9 @@ def representable(seed: int, recurrent: bool, **settings: object) -> IntegerNetw
             recurrent=layer.recurrent if recurrent else np.zeros_like(layer.recurrent),
             bias=np.clip(layer.bias, 0, layer.threshold // 3),
         )
-        for layer in made.layers
+        for layer in chain(made).layers
     ]
-    return netx_export.fitted(replace(made, layers=tuple(layers)))
+    return netx_export.fitted(replace(chain(made), layers=tuple(layers)).network())
 
 
 def spikes_of(network: IntegerNetwork, x: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -177,8 +179,8 @@ class TestGroundTruth:
 
     def test_a_last_block_without_neurons_is_the_readout(self) -> None:
         network = netx_import.read(ground_truth("mnist.net"), steps=4, skip_layers=1)
-        assert [layer.neurons for layer in network.layers] == [512, 512]
-        assert network.readout.classes == 10
+        assert [layer.neurons for layer in network.hidden] == [512, 512]
+        assert network.classes == 10
 
 
 class TestExport:
@@ -193,14 +195,14 @@ class TestExport:
         assert cli_export.main([*command, "--steps", str(network.steps)]) == 0
         back = network_file.load(tmp_path / "n.loihi2.safetensors")
         assert back.steps == network.steps
-        assert np.array_equal(back.layers[0].recurrent, network.layers[0].recurrent)
+        assert np.array_equal(chain(back).layers[0].recurrent, chain(network).layers[0].recurrent)
 
     def test_what_we_write_reads_back_as_the_same_layers(self, tmp_path: Path) -> None:
         network = representable(5, recurrent=True)
         netx_export.save(network, tmp_path / "n.net")
         back = netx_import.read(tmp_path / "n.net", steps=network.steps)
         x = np.random.default_rng(0).integers(0, 2, (network.steps, 3), dtype=np.int32)
-        for mine, theirs in zip(network.layers, back.layers, strict=True):
+        for mine, theirs in zip(chain(network).layers, chain(back).layers, strict=True):
             for name in ("feedforward", "recurrent", "bias"):
                 assert np.array_equal(getattr(mine, name), getattr(theirs, name))
             for name in ("threshold", "decay", "span", "reset", "activation_shift"):
@@ -214,9 +216,9 @@ class TestExport:
     ) -> None:
         frozen = freeze.freeze_file(checkpoint_path)
         vanilla = replace(frozen, layers=tuple(replace(layer, span=1, reset="hard") for layer in frozen.layers))
-        network = quantize.quantize(vanilla, netx_export.narrowed(target.load("loihi2"))).network
+        network = quantize.quantize(vanilla, netx_export.narrowed(targets.load("loihi2"))).network
         fitted = netx_export.fitted(network)
-        for before, after in zip(network.layers, fitted.layers, strict=True):
+        for before, after in zip(chain(network).layers, chain(fitted).layers, strict=True):
             assert abs(after.threshold - before.threshold) <= 32
             assert np.abs(after.bias - before.bias).max() <= 32
         netx_export.save(fitted, tmp_path / "n.net")
@@ -226,7 +228,7 @@ class TestExport:
         ("change", "says"),
         [
             ({"span": 2}, "has span 2, and the public netx (lava-dl 0.6.0) cannot build a delayed recurrence"),
-            ({"span": 2, "taps": (Tap(1, 1), Tap(2, 3))}, "hears 2 spans at once, and netx one"),
+            ({"span": 2, "taps": (Tap(1, 1), Tap(2, 3))}, "taps 2 spans at once, and netx one"),
             ({"reset": "soft"}, "resets softly"),
             ({"activation_shift": 5}, "has the activation shift 5"),
             ({"decay": 4096}, "forgets its membrane at once"),
@@ -240,13 +242,13 @@ class TestExport:
     def test_what_netx_has_no_form_for_is_refused_with_the_reason(
         self, change: dict[str, object], says: str, tmp_path: Path
     ) -> None:
-        network = representable(6, recurrent=True)
+        network = chain(representable(6, recurrent=True))
         changed: SkipLayer = replace(network.layers[0], **change)  # type: ignore[arg-type]
         if "threshold" in change and change["threshold"] == 65:
             changed = replace(changed, bias=np.full(9, 128))
         (tmp_path / "n.net").write_text("as before")
         with pytest.raises(InvalidSetting) as raised:
-            netx_export.save(replace(network, layers=(changed, *network.layers[1:])), tmp_path / "n.net")
+            netx_export.save(replace(network, layers=(changed, *network.layers[1:])).network(), tmp_path / "n.net")
         assert says in str(raised.value)
         assert "layer 'layer0'" in str(raised.value)
         assert "\n" not in str(raised.value)

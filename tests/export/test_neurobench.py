@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import numpy as np
 import pytest
 
-from asrc_core.contract.numbers import Reset
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Reset
 from asrc_core.contract.random_network import random_network
 from asrc_export.engines import numpy as engine
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.report import neurobench_counts
+from asrc_export.report.cost import neurobench
+from asrc_export.report.cost.neurobench import NeuroBench, NeuroBenchAbsent
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train.trained.checkpoint import Checkpoint
 
@@ -23,14 +25,13 @@ SAMPLES = 12
 
 def test_on_the_float_network_neurobench_and_we_count_the_same(exported: Exported, trained: Checkpoint) -> None:
     pytest.importorskip("neurobench", reason="the extra 'neurobench' is not installed")
-    section = neurobench_counts.section(
-        exported.network, trained, dataset_for(exported.network).test_x[:SAMPLES], engine.run
-    )
-    assert section["samples"] == SAMPLES
-    assert section["float"] == section["own_counts"]["float"]
-    assert section["float"]["effective_acs"] > 0
-    assert section["float"]["effective_macs"] > 0
-    assert section["float"]["footprint"] == 4 * sum(
+    section = neurobench.of(exported.network, trained, dataset_for(exported.network).test_x[:SAMPLES], engine.run)
+    assert isinstance(section, NeuroBench)
+    assert section.samples == SAMPLES
+    assert section.in_float == section.own_counts.in_float
+    assert section.in_float.effective_acs > 0
+    assert section.in_float.effective_macs > 0
+    assert section.in_float.footprint == 4 * sum(
         tensor.numel() for name, tensor in trained.tensors.items() if "connection" not in name
     )
 
@@ -70,7 +71,7 @@ def test_on_integer_networks_neurobench_and_we_count_the_same(network: IntegerNe
     model = neurobench_model.of_integers(network)
     measured = neurobench_counts.measured(model, x.astype(np.float64))
     counted = neurobench_counts.counted_on_integers(network, x, engine.run)
-    assert asdict(measured) == asdict(counted)
+    assert measured == counted
     assert counted.effective_acs > 0
     assert counted.effective_macs > 0
     assert counted.membrane_updates < network.steps * 16  # some membranes rest
@@ -114,7 +115,7 @@ def test_without_the_package_the_report_says_so_in_a_line(
     def absent(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(neurobench_counts, "version", absent)
+    monkeypatch.setattr(neurobench, "version", absent)
     x = dataset_for(exported.network).test_x[:SAMPLES]
-    section = neurobench_counts.section(exported.network, trained, x, engine.run)
-    assert section == {"available": False, "why": neurobench_counts.ABSENT}
+    section = neurobench.of(exported.network, trained, x, engine.run)
+    assert section == NeuroBenchAbsent(available=False, why=neurobench.ABSENT)

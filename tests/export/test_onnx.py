@@ -22,8 +22,8 @@ from strategies import cases
 
 from asrc_core import __version__
 from asrc_core.contract.file import network_file
-from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.network import InputFormat, IntegerNetwork
+from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import BackendFailed, InvalidData, InvalidNetwork, SpanTooLong, UnwritableOutput
@@ -286,11 +286,11 @@ import sys
 sys.modules[{missing!r}] = None
 from asrc_export.engines import onnx as engine
 from asrc_core.contract.random_network import random_network
-from asrc_core.errors import BackendMissing
+from asrc_core.errors import ExtraMissing
 import numpy as np
 try:
     engine.run(random_network(0, widths=(3,), spans=(1,), steps=2), np.zeros((1, 2, 1), np.int32))
-except BackendMissing as error:
+except ExtraMissing as error:
     print(error)
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

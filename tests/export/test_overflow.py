@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 from strategies import cases
 
+from asrc_core.contract.chain import Chain, Readout, SkipLayer, chain
 from asrc_core.contract.file import network_file
-from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
-from asrc_core.contract.chain import Readout, SkipLayer
 from asrc_core.contract.network import InputFormat, IntegerNetwork
+from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import Result
 from asrc_core.errors import UnreadableFile
@@ -26,13 +26,13 @@ from asrc_export.checks.headroom import headroom
 from asrc_export.commands import check as cli_check
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.samples import samples_file
 from asrc_lava.commands import sim as cli_sim
 
 
 def layer(name: str, weights: list[list[int]], *, shift: int = 0, decay: int = 4096, threshold: int = 1) -> SkipLayer:
-    """A layer whose neurons hear nothing of each other."""
+    """A layer whose neurons send each other nothing."""
     w = np.array(weights, np.int64)
     return SkipLayer(
         name=name,
@@ -55,7 +55,7 @@ def network(*layers: SkipLayer, steps: int = 20, weight: int = 2, top: int = 255
     """Layers on inputs of 0 to ``top``, and a readout of one class."""
     out = Readout("readout", np.full((1, layers[-1].neurons), weight), 0, np.zeros(1, np.int64), 8, 1.0)
     entry = InputFormat(layers[0].inputs, 0, top, 1.0)
-    return validate(IntegerNetwork(entry, tuple(layers), out, "delay-line", "loihi2", steps))
+    return Chain(entry, tuple(layers), out, "delay-line", "loihi2", steps).network()
 
 
 # One neuron reaches 255 * 254 * 2^7 only where its first input is high and its second is low; it never fires.
@@ -101,7 +101,8 @@ def test_a_deeper_layer_and_the_readout_are_made_to_overflow_through_the_layers_
     first = layer("first", [[254, -256], [-256, 254]], threshold=60_000)  # fires on one input alone
     second = layer("second", [[254, -256]], shift=15, decay=0, threshold=1)
     made = network(first, second, steps=12)
-    made = replace(made, readout=replace(made.readout, weight=np.array([[254]]), exponent=12))
+    begun = chain(made)
+    made = replace(begun, readout=replace(begun.readout, weight=np.array([[254]]), exponent=12)).network()
     verdicts = {each.name: each for each in overflow.search(made, engine.run)}
     assert verdicts["first"].kind == "proven"
     for name in ("second", "readout"):
@@ -156,7 +157,7 @@ def test_whatever_the_network_the_verdicts_are_true(case: tuple[IntegerNetwork, 
 @given(cases(max_width=12, max_steps=12))
 def test_what_is_observed_lies_within_the_worst_case(case: tuple[IntegerNetwork, NDArray[np.int32]]) -> None:
     made, x = case
-    for each in headroom(made, x, engine.run(made, x, trace=True), accumulator_bits=22):
+    for each in headroom(made, x, accumulator_bits=22):
         assert each.observed is not None
         low, high = each.worst.low, each.worst.high
         if each.quantity in ("membrane", "accumulator"):

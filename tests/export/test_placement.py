@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import RulesBroken
-from asrc_export.chip import placement, target, traffic
-from asrc_export.chip.bound import fewest_cores, lower_bound
-from asrc_export.chip.placement import Placement, place
-from asrc_export.chip.shape import LayerShape, NetworkShape, of_network, of_recipe
-from asrc_export.chip.target import Quantity, Target, delay_bits
+from asrc_export.chip import placement, targets
+from asrc_export.chip.placement import Placement, place, traffic
+from asrc_export.chip.placement.bound import fewest_cores, lower_bound
+from asrc_export.chip.shape import LayerShape, NetworkShape, chain, delay_bits, mapped, of_network, of_recipe
+from asrc_export.chip.targets import Quantity, Target
 from asrc_train import data
 from asrc_train.settings import config, recipe
 
@@ -34,10 +34,15 @@ PAPER = {  # hidden widths, channels, classes, span: the paper's tables 3 and 5
 }
 
 
-def layers(hidden: tuple[int, ...], channels: int, classes: int, span: int, bits: int = 8) -> tuple[LayerShape, ...]:
-    fan_ins = (channels, *hidden)
-    made = [LayerShape(f"layer{i}", fan_ins[i], width, span, bits) for i, width in enumerate(hidden)]
-    return (*made, LayerShape("readout", hidden[-1], classes, 0, bits))
+def layers(
+    hidden: tuple[int, ...],
+    channels: int,
+    classes: int,
+    span: int,
+    bits: int = 8,
+    mapping: Mapping = "delay-line",
+) -> tuple[LayerShape, ...]:
+    return chain(channels, hidden, [span] * len(hidden), classes, bits, mapping)
 
 
 def changed(chip: Target, **limits: float | None) -> Target:
@@ -53,7 +58,7 @@ def changed(chip: Target, **limits: float | None) -> Target:
 def reckoned(placed: Placement, shapes: tuple[LayerShape, ...], chip: Target) -> list[dict[str, int]]:
     """Every core's use, worked out anew from the shares alone, synapse by synapse where that matters."""
     homes = {layer.name: placed.cores_of(layer.name) for layer in shapes}
-    at = {layer.name: i for i, layer in enumerate(shapes)}
+    at = {layer.name: layer for layer in shapes}
     encoding = chip.synapses.dense
     word, block = encoding.word.count, encoding.block_synapses
     found = []
@@ -61,26 +66,32 @@ def reckoned(placed: Placement, shapes: tuple[LayerShape, ...], chip: Target) ->
         use = dict.fromkeys(placed.limits, 0)
         bits_of_delay = 0
         for share in core.shares:
-            i = at[share.layer]
-            layer = shapes[i]
-            delay = delay_bits(layer.span - 1) if placed.mapping == "synaptic-delay" and layer.span else 0
-            bits_of_delay = max(bits_of_delay, delay)
+            layer = at[share.layer]
             synaptic = 0
-            for source in range(layer.sources):
-                bits = layer.weight_bits + encoding.overhead.count + (delay if source >= layer.inputs else 0)
-                left = share.neurons
-                while left:
-                    stored = min(left, block.count if block else left)
-                    synaptic += -(-(stored * bits + encoding.block_prefix.count) // word) * word
-                    left -= stored
-            receivers = [*(homes[layer.name] if layer.span else [])]
-            receivers += homes[shapes[i + 1].name] if i + 1 < len(shapes) else []
+            for each in layer.connections:
+                delay = 0 if each.lag and each.mapping == "delay-line" else delay_bits(each.wait)
+                bits_of_delay = max(bits_of_delay, delay)
+                bits = each.weight_bits + encoding.overhead.count + delay
+                for _ in range(each.inputs):
+                    left = share.neurons
+                    while left:
+                        stored = min(left, block.count if block else left)
+                        synaptic += -(-(stored * bits + encoding.block_prefix.count) // word) * word
+                        left -= stored
+            receivers = [
+                there
+                for other in shapes
+                for each in other.connections
+                if each.source == layer.name
+                for there in homes[other.name]
+            ]
             output = share.neurons * len(receivers)
             routing = 0
             if chip.axon_tables is not None:
                 routing = layer.sources * chip.axon_tables.input.count + output * chip.axon_tables.output.count
             if chip.limits.core_memory_per_neuron is not None:
-                routing += share.neurons * chip.limits.core_memory_per_neuron.count
+                entry, state = chip.limits.core_memory_per_neuron.count, sum(layer.state_bits) + 32 * layer.line
+                routing += share.neurons * entry * -(-state // entry)
             away = sum(there.seat.chip != core.seat.chip for there in receivers)
             amounts = {
                 "neurons": share.neurons,
@@ -89,8 +100,8 @@ def reckoned(placed: Placement, shapes: tuple[LayerShape, ...], chip: Target) ->
                 "input_axons": layer.sources,
                 "output_axons": output,
                 "output_axons_to_other_chips": share.neurons * away,
-                "neuron_groups": 1,
-                "synapse_formats": 2 if layer.span else 1,
+                "neuron_groups": min(share.neurons, layer.groups),
+                "synapse_formats": len(layer.connections),
             }
             for name in use:
                 use[name] += amounts.get(name, 0)
@@ -109,7 +120,7 @@ def networks(draw: st.DrawFn) -> tuple[LayerShape, ...]:
 
 @st.composite
 def chips(draw: st.DrawFn) -> Target:
-    chip = target.load(draw(st.sampled_from(["loihi1", "loihi2"])))
+    chip = targets.load(draw(st.sampled_from(["loihi1", "loihi2"])))
     some: dict[str, st.SearchStrategy[int | None]] = {
         "cores_per_chip": st.integers(1, 12),
         "neurons_per_core": st.integers(1, 150),
@@ -133,7 +144,7 @@ def test_no_budget_is_ever_exceeded_and_every_neuron_has_one_place(
     except RulesBroken as error:
         assert chip.name in str(error)
         return
-    for core, use in zip(placed.cores, reckoned(placed, shapes, chip), strict=True):
+    for core, use in zip(placed.cores, reckoned(placed, mapped(shapes, mapping), chip), strict=True):
         assert core.used == use
         for name, limit in placed.limits.items():
             assert use[name] <= limit, name
@@ -149,31 +160,31 @@ def test_no_budget_is_ever_exceeded_and_every_neuron_has_one_place(
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
-@pytest.mark.parametrize("name", target.names())
+@pytest.mark.parametrize("name", targets.names())
 @pytest.mark.parametrize("network", PAPER)
 def test_the_papers_networks_take_at_most_a_fifth_more_cores_than_the_bound(
     network: str, name: str, mapping: Mapping
 ) -> None:
-    placed = place(layers(*PAPER[network]), target.load(name), mapping)
+    placed = place(layers(*PAPER[network]), targets.load(name), mapping)
     assert len(placed.cores) <= 1.2 * placed.lower_bound
     assert placed.chips == 1
 
 
 def test_the_same_network_is_placed_the_same_way_twice() -> None:
-    shapes, chip = layers((200, 300), 20, 10, 16), target.load("loihi1")
+    shapes, chip = layers((200, 300), 20, 10, 16), targets.load("loihi1")
     assert place(shapes, chip, "delay-line") == place(shapes, chip, "delay-line")
 
 
 def test_a_bound_is_never_above_a_placement_that_somebody_found() -> None:
     # 128 neurons and their 6 delay bits fill a core's 8192 slots: two layers of 128 take two cores, no more.
-    shapes, chip = layers((128, 128), 1, 2, 63), target.load("loihi1")
-    assert lower_bound(shapes, chip, "synaptic-delay") <= 3
+    shapes, chip = layers((128, 128), 1, 2, 63), targets.load("loihi1")
+    assert lower_bound(mapped(shapes, "synaptic-delay"), chip) <= 3
     assert len(place(shapes, chip, "synaptic-delay").cores) == 3  # the readout has no slot left beside them
     assert len(place(shapes, chip, "delay-line").cores) == 1
 
 
 def test_delay_bits_are_traded_against_the_neurons_of_a_core() -> None:
-    shapes, chip = layers((64, 212, 212), 1, 10, 51), target.load("loihi1")
+    shapes, chip = layers((64, 212, 212), 1, 10, 51), targets.load("loihi1")
     placed = place(shapes, chip, "synaptic-delay")
     assert all(sum(share.neurons for share in core.shares) <= 128 for core in placed.cores)
     assert len(placed.cores) > len(place(shapes, chip, "delay-line").cores)
@@ -181,21 +192,21 @@ def test_delay_bits_are_traded_against_the_neurons_of_a_core() -> None:
 
 def test_a_layer_that_no_number_of_cores_holds_is_refused_by_name() -> None:
     with pytest.raises(RulesBroken, match=r"layer1: no number of cores holds it.*4,300 of 4,096 input axons"):
-        place(layers((300, 4000), 1, 10, 16), target.load("loihi1"), "delay-line")
+        place(layers((300, 4000), 1, 10, 16), targets.load("loihi1"), "delay-line")
 
 
 def test_both_mappings_are_placed_side_by_side_or_say_why_not() -> None:
-    chip = changed(target.load("loihi1"), delay_slots_per_core=16)
+    chip = changed(targets.load("loihi1"), delay_slots_per_core=16)
     found = placement.compared(layers((8, 8), 1, 2, 32), chip)
     assert not isinstance(found["delay-line"], str)
     assert "delay slots" in str(found["synaptic-delay"])
-    found = placement.compared(layers((8, 8), 1, 2, 33), target.load("loihi2"))
+    found = placement.compared(layers((8, 8), 1, 2, 33), targets.load("loihi2"))
     assert "span 33" in str(found["delay-line"])
     assert not isinstance(found["synaptic-delay"], str)
 
 
 def test_a_core_sends_no_more_to_other_chips_than_allowed() -> None:
-    chip = changed(target.load("loihi1"), cores_per_chip=2, output_axons_to_other_chips=700)
+    chip = changed(targets.load("loihi1"), cores_per_chip=2, output_axons_to_other_chips=700)
     shapes = layers((300, 300, 300), 4, 10, 16)
     placed = place(shapes, chip, "delay-line")
     assert placed.chips > 1
@@ -206,7 +217,7 @@ def test_a_core_sends_no_more_to_other_chips_than_allowed() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "most"), [("loihi1", 1.2), ("loihi2", 1.2)])
 def test_a_hundred_thousand_neurons_are_placed(name: str, most: float) -> None:
-    placed = place(layers((1000,) * 100, 3, 10, 16), target.load(name), "delay-line")
+    placed = place(layers((1000,) * 100, 3, 10, 16), targets.load(name), "delay-line")
     assert sum(share.neurons for core in placed.cores for share in core.shares) == 100_010
     assert all(core.used[budget] <= limit for core in placed.cores for budget, limit in placed.limits.items())
     assert len(placed.cores) <= most * placed.lower_bound
@@ -237,19 +248,19 @@ def test_a_shape_is_the_same_from_a_recipe_as_from_the_network_that_comes_of_it(
 def test_rows_of_synapses_take_the_words_that_tools_print(
     name: str, synapses: int, bits: int, rows: int, words: int
 ) -> None:
-    assert target.load(name).synapses.dense.row_words(synapses, bits) * rows == words
+    assert targets.load(name).synapses.dense.row_words(synapses, bits) * rows == words
 
 
 def test_the_fewest_cores_of_a_layer_count_the_cores_that_it_sends_to() -> None:
-    chip = changed(target.load("loihi1"), output_axons_per_core=100)
-    least = fewest_cores(layers((90,), 1, 10, 4), chip, "delay-line")
+    chip = changed(targets.load("loihi1"), output_axons_per_core=100)
+    least = fewest_cores(layers((90,), 1, 10, 4), chip)
     # n neurons a core send to ceil(90 / n) cores of their own and to the readout's: at most 10 (ceil(100 / 10)).
     assert least[0].cores == 9
     assert least[1].cores == 1
 
 
 def test_neighbours_on_the_path_of_tiles_are_neighbours_on_the_mesh() -> None:
-    chip = target.load("loihi1")
+    chip = targets.load("loihi1")
     seats = traffic.seats(range(128), chip)
     assert len({(seat.row, seat.column) for seat in seats}) == 32
     tiles = [(seat.row or 0, seat.column or 0) for seat in seats]
@@ -257,7 +268,7 @@ def test_neighbours_on_the_path_of_tiles_are_neighbours_on_the_mesh() -> None:
 
 
 def test_a_route_averages_the_way_over_the_sending_neurons() -> None:
-    seats = traffic.seats([0, 16, 127, 130], target.load("loihi1"))
+    seats = traffic.seats([0, 16, 127, 130], targets.load("loihi1"))
     assert [(seat.chip, seat.row, seat.column) for seat in seats] == [(0, 0, 0), (0, 3, 1), (0, 0, 7), (1, 0, 0)]
     route = traffic.route("a", "b", [3, 1], seats[:2], seats[2:])
     assert (route.messages, route.messages_to_other_chips) == (2, 1)
@@ -267,7 +278,7 @@ def test_a_route_averages_the_way_over_the_sending_neurons() -> None:
 
 
 def test_a_target_without_a_mesh_has_no_tiles() -> None:
-    placed = place(layers((64,), 1, 10, 16), target.load("loihi2"), "delay-line")
-    seat = placement.as_data(placed)["cores"][0]
-    assert seat["tile_row"] is None
-    assert seat["chip"] == seat["core"] == 0
+    placed = place(layers((64,), 1, 10, 16), targets.load("loihi2"), "delay-line")
+    seat = placed.cores[0].seat
+    assert seat.row is seat.column is None
+    assert seat.chip == seat.index == 0

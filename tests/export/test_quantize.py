@@ -12,18 +12,20 @@ from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_core.contract.grid import MantissaExponentGrid, WeightGrid
+from asrc_core.contract.chain import chain
+from asrc_core.contract.rounding.grid import MantissaExponentGrid, WeightGrid
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, SpanTooLong
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.engines import numpy as engine
-from asrc_export.export import Exported
-from asrc_export.quantization import quantize as module
+from asrc_export.exporting import Exported
+from asrc_export.quantization import checks, scale_choice
+from asrc_export.quantization.integers import feeds, layer_at
 from asrc_export.quantization.quantize import quantize
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.training.evaluate import evaluate
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 
 @settings(max_examples=60, deadline=None)
@@ -38,8 +40,8 @@ LOIHI2 = target.load("loihi2")
 def test_what_comes_out_is_valid_logged_and_cannot_overflow(
     seed: int, bits: int, spread: float, name: str, decay: float, reset: Any
 ) -> None:
-    frozen = frozen_network(seed, spread=spread, decay=decay, reset=reset)
-    chip = target.load(name)
+    frozen = frozen_network(seed, spread=spread, decay_factor=decay, reset=reset)
+    chip = targets.load(name)
     if bits not in chip.formats.weight_bits:
         bits = 8
     try:
@@ -49,7 +51,7 @@ def test_what_comes_out_is_valid_logged_and_cannot_overflow(
         assert decay > 0.9 or spread > 10
         return
     grid = WeightGrid(bits)
-    for layer, ranges in zip(made.network.layers, made.network.ranges, strict=False):
+    for layer, ranges in zip(chain(made.network).layers, made.network.ranges, strict=False):
         assert ranges.state.fits_state
         assert chip.formats.threshold_grid.holds(layer.threshold)
         assert all(chip.formats.bias_grid.holds(int(bias)) for bias in layer.bias)
@@ -65,7 +67,7 @@ def test_what_comes_out_is_valid_logged_and_cannot_overflow(
 def test_each_weight_is_within_half_a_step_of_the_float_one_or_cut_off_at_the_end_and_counted(bits: int) -> None:
     frozen = frozen_network(3)
     made = quantize(frozen, LOIHI2, bits=bits)
-    for i, (layer, real) in enumerate(zip(made.network.layers, frozen.layers, strict=True)):
+    for i, (layer, real) in enumerate(zip(chain(made.network).layers, frozen.layers, strict=True)):
         unit = 2.0**layer.activation_shift / layer.scale
         into = frozen.scale if i == 0 else 1.0
         half = 2.0 ** (9 - bits) / 2 * (1 + 1e-9)
@@ -126,8 +128,9 @@ def test_the_same_checkpoint_gives_the_same_bytes(trained: Checkpoint) -> None:
 def test_a_span_beyond_the_mapping_is_refused_by_name() -> None:
     with pytest.raises(SpanTooLong, match=r"layer 'layer0' has span 33.*delay-line.*at most 32.*synaptic-delay"):
         quantize(frozen_network(0, span=33), LOIHI2)
-    assert quantize(frozen_network(0, span=33), LOIHI2, mapping="synaptic-delay").network.layers[0].span == 33
-    with pytest.raises(SpanTooLong, match=r"span 64.*at most 63.*--kernel-length 63"):
+    made = quantize(frozen_network(0, span=33), LOIHI2, mapping="synaptic-delay").network
+    assert made.layers[0].connections[1].longest_lag == 33
+    with pytest.raises(SpanTooLong, match=r"span 64.*at most 63.*`kernel_length=63`"):
         quantize(frozen_network(0, span=64), LOIHI2, mapping="synaptic-delay")
 
 
@@ -140,14 +143,14 @@ def test_a_weight_that_is_no_number_is_refused_by_name() -> None:
 
 @pytest.mark.parametrize("bits", [1, 9, -3])
 def test_bits_out_of_range_are_refused(bits: int) -> None:
-    with pytest.raises(InvalidSetting, match=f"--bits: {bits} is outside 2 to 8"):
+    with pytest.raises(InvalidSetting, match=f"`bits`: {bits} is outside 2 to 8"):
         quantize(frozen_network(0), LOIHI2, bits=bits)
 
 
 def test_a_layer_without_recurrent_or_any_weights_still_exports() -> None:
     silent = frozen_network(0, recurrent=np.zeros((7, 7)))
     silent = replace(silent, layers=silent.layers[:1], readout_weight=np.zeros((4, 7)))
-    made = quantize(silent, LOIHI2).network
+    made = chain(quantize(silent, LOIHI2).network)
     assert not made.layers[0].recurrent.any()
     assert not made.readout.weight.any()
 
@@ -176,10 +179,10 @@ def test_every_scale_tried_is_judged_by_the_same_error() -> None:
     frozen = frozen_network(7)
     layer, formats, grid = frozen.layers[0], LOIHI2.formats, WeightGrid(8)
     chosen = quantize(frozen, LOIHI2).network.layers[0]
-    into = module.feed(frozen, 0)
-    best = module._expected_error(layer, chosen, into.unit, into.power)
-    for scale in module._scales(layer, frozen.scale, grid, formats):
-        at = module._at_scale(layer, frozen.scale, scale, grid, formats)
-        made = None if at is None else module.layer_at(layer, into.unit, at, grid, formats)
-        if made is not None and module.cannot_overflow(made, into, formats):
-            assert module._expected_error(layer, made, into.unit, into.power) >= best
+    into = feeds(frozen, 0)
+    best = scale_choice.expected_error(layer, chosen, into)
+    for scale in scale_choice.scales_to_try(layer, into, grid, formats):
+        at = scale_choice.at_scale(layer, into, scale, grid, formats)
+        made = None if at is None else layer_at(layer, into, at, grid, formats)
+        if made is not None and checks.cannot_overflow(made, into, formats):
+            assert scale_choice.expected_error(layer, made, into) >= best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,37 +13,51 @@ from xml.etree import ElementTree
 
 import pytest
 
-from asrc_export.engines import numpy as engine
-from asrc_export.export import Exported
-from asrc_export.report import contents
-from asrc_export.report.figures import figures
-from asrc_export.report.page import page
+from asrc_export.engines.select import engine
+from asrc_export.exporting import Exported
+from asrc_export.report import Report, make_from_files
+from asrc_export.report.cost.placement import CoreShare, PlacedCore, ReportedPlacement
+from asrc_export.report.render.figures import figures
+from asrc_export.report.render.page import page
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>$\\frac{'
-PLACEMENT = {
-    "cores": [
-        {
-            "chip": i // 3,
-            "core": i % 3,
-            "shares": [{"layer": HOSTILE, "first": 0, "neurons": 7}],
-            "used": {"neurons": 7},
-        }
+PLACEMENT = ReportedPlacement(
+    target="loihi2",
+    mapping="delay-line",
+    cores_used=5,
+    lower_bound=4,
+    chips=2,
+    limits={"neurons": 8, "synapses": 100},
+    cores=tuple(
+        PlacedCore(
+            chip=i // 3,
+            core=i % 3,
+            tile_row=None,
+            tile_column=None,
+            shares=(CoreShare(layer=HOSTILE, first=0, neurons=7),),
+            used={"neurons": 7},
+        )
         for i in range(5)
-    ],
-    "limits": {"neurons": 8, "synapses": 100},
-    "lower_bound": 4,
-    "chips": 2,
-}
+    ),
+    routes=(),
+    mesh=None,
+    mappings={},
+)
 
 
 @pytest.fixture(scope="module")
-def content(exported: Exported, checkpoint_path: Path) -> dict[str, Any]:
-    return contents.build(exported.path, checkpoint_path, engine=engine.run, engine_name="numpy", limit=30)
+def report(exported: Exported, checkpoint_path: Path) -> Report:
+    return make_from_files(exported.path, checkpoint_path, engine("numpy"), limit=30)
 
 
 @pytest.fixture(scope="module")
-def written(content: dict[str, Any]) -> str:
-    return page({**content, "placement": PLACEMENT})
+def placed(report: Report) -> Report:
+    return report.model_copy(update={"placement": PLACEMENT})
+
+
+@pytest.fixture(scope="module")
+def written(placed: Report) -> str:
+    return page(placed)
 
 
 class Elements(HTMLParser):
@@ -82,9 +97,9 @@ def test_the_page_has_one_title_unique_ids_and_links_that_lead_somewhere(written
             assert attributes["aria-label"]
 
 
-def test_figures_stand_where_their_numbers_are_and_are_well_formed(content: dict[str, Any], written: str) -> None:
-    drawn = figures({**content, "placement": PLACEMENT})
-    for key in ("ladder", "confusion", "drift", "neurons", "kernels", "placement", "storage", "energy"):
+def test_figures_stand_where_their_numbers_are_and_are_well_formed(placed: Report, written: str) -> None:
+    drawn = figures(placed)
+    for key in ("ablation", "confusion", "divergence", "neurons", "kernels", "placement", "storage", "energy"):
         assert f'<section id="{key}"' in written
         assert drawn[key]
         for figure in drawn[key]:
@@ -94,25 +109,19 @@ def test_figures_stand_where_their_numbers_are_and_are_well_formed(content: dict
             assert "currentColor" in figure.svg or "var(--" in figure.svg
 
 
-def test_without_a_placement_or_learned_spans_their_figures_are_left_out(content: dict[str, Any]) -> None:
-    kernels = [{**layer, "weights": None} for layer in content["kernels"]["layers"]]
-    drawn = figures({**content, "placement": None, "kernels": {**content["kernels"], "layers": kernels}})
+def test_without_a_placement_or_learned_spans_their_figures_are_left_out(report: Report) -> None:
+    layers = tuple(layer.model_copy(update={"weights": None}) for layer in report.kernels.layers)
+    kernels = report.kernels.model_copy(update={"layers": layers})
+    drawn = figures(report.model_copy(update={"placement": None, "kernels": kernels}))
     assert "placement" not in drawn
     assert "kernels" not in drawn
 
 
-def test_texts_from_files_are_escaped_wherever_they_stand(content: dict[str, Any]) -> None:
-    def renamed(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {renamed(key): renamed(value) for key, value in part.items()}
-        if isinstance(part, list):
-            return [renamed(value) for value in part]
-        return part.replace("layer0", HOSTILE) if isinstance(part, str) else part
-
-    hostile = renamed(content)
-    hostile["provenance"] = dict.fromkeys(content["provenance"], HOSTILE) | {HOSTILE: [HOSTILE]}
-    hostile["placement"] = PLACEMENT
-    text = page(hostile)
+def test_texts_from_files_are_escaped_wherever_they_stand(placed: Report) -> None:
+    renamed = json.dumps(placed.model_dump(mode="json")).replace("layer0", json.dumps(HOSTILE)[1:-1])
+    of_files = ("data", "target", "engine", "asrc", "torch", "python", "imported_from", "import_notes")
+    provenance = placed.provenance.model_copy(update=dict.fromkeys(of_files, HOSTILE))
+    text = page(Report.model_validate_json(renamed).model_copy(update={"provenance": provenance}))
     assert "&lt;script&gt;" in text
     tags = [tag for tag, _ in Elements(text).found]
     assert "script" not in tags
@@ -143,7 +152,7 @@ def browser() -> Iterator[Any]:
 def test_in_a_browser_nothing_fails_and_nothing_sticks_out(
     browser: Any, written: str, tmp_path: Path, width: int, scheme: str
 ) -> None:
-    file = tmp_path / "contents.html"
+    file = tmp_path / "report.html"
     file.write_text(written, encoding="utf-8")
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)

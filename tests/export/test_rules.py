@@ -7,16 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from asrc_core.contract.chain import chain as contract_chain
 from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import RulesBroken
-from asrc_export.chip import rules, target
+from asrc_export.chip import rules, targets
 from asrc_export.chip.rules import Finding
-from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
-from asrc_export.chip.target import Target
+from asrc_export.chip.rules.cores import cores_of_a_system, single_neuron
+from asrc_export.chip.rules.delays import delay_bits_against_neurons
+from asrc_export.chip.rules.history import delay_line_state, several_spans, spike_history, taps_of_a_delay_line
+from asrc_export.chip.rules.messages import graded_recurrence
+from asrc_export.chip.rules.weights import stored_weight_width
+from asrc_export.chip.shape import NetworkShape, chain, of_network
+from asrc_export.chip.targets import Target
 from asrc_export.commands import export as cli_export
 
-LOIHI1, LOIHI2 = target.load("loihi1"), target.load("loihi2")
+LOIHI1, LOIHI2 = targets.load("loihi1"), targets.load("loihi2")
 
 
 def shape(
@@ -28,9 +34,15 @@ def shape(
     mapping: Mapping = "delay-line",
     maximum: int = 1,
 ) -> NetworkShape:
-    fan_ins = (channels, *hidden)
-    layers = [LayerShape(f"layer{i}", fan_ins[i], width, span, bits) for i, width in enumerate(hidden)]
-    return NetworkShape((*layers, LayerShape("readout", hidden[-1], 10, 0, bits)), 0, maximum, mapping)
+    layers = chain(channels, hidden, [span] * len(hidden), 10, bits, mapping, maximum=maximum)
+    return NetworkShape(layers, 0, maximum)
+
+
+def tapped(made: NetworkShape, taps: int) -> NetworkShape:
+    """The same with several taps in the first layer's recurrence."""
+    first = made.layers[0]
+    back = replace(first.connections[1], taps=taps, graded=True, largest_message=9)
+    return replace(made, layers=(replace(first, connections=(first.connections[0], back)), *made.layers[1:]))
 
 
 def found(made: NetworkShape, chip: Target, rule: rules.ShapeRule) -> list[Finding]:
@@ -53,73 +65,70 @@ def test_a_network_that_fits_has_nothing_that_blocks() -> None:
 
 
 def test_a_weight_width_that_no_synapse_stores_is_told_with_the_nearest_that_one_does() -> None:
-    findings = found(shape(bits=7), LOIHI1, rules.stored_weight_width)
+    findings = found(shape(bits=7), LOIHI1, stored_weight_width)
     assert [finding.layer for finding in findings] == ["layer0", "layer1", "readout"]
-    assert all(finding.way_out == "--bits 8" for finding in findings)
-    assert not found(shape(bits=7), LOIHI2, rules.stored_weight_width)
+    assert all(finding.way_out == "`bits=8`" for finding in findings)
+    assert not found(shape(bits=7), LOIHI2, stored_weight_width)
 
 
 @pytest.mark.parametrize(
     ("span", "mapping", "way_out"),
     [
-        (33, "delay-line", "--mapping synaptic-delay (spans up to 63), or train with --kernel-length 32 or less"),
-        (64, "delay-line", "train with --kernel-length 32 or less"),
-        (64, "synaptic-delay", "train with --kernel-length 63 or less"),
+        (33, "delay-line", "`mapping='synaptic-delay'` (spans up to 63), or train with `kernel_length=32` or less"),
+        (64, "delay-line", "train with `kernel_length=32` or less"),
+        (64, "synaptic-delay", "train with `kernel_length=63` or less"),
     ],
 )
 def test_a_span_beyond_the_mapping_blocks(span: int, mapping: Mapping, way_out: str) -> None:
-    findings = found(shape(span=span, mapping=mapping), LOIHI2, rules.spike_history)
+    findings = found(shape(span=span, mapping=mapping), LOIHI2, spike_history)
     assert [(finding.value, finding.way_out, finding.blocks) for finding in findings] == [
         (f"span {span}", way_out, True)
     ] * 2
-    assert not found(shape(span=32), LOIHI2, rules.spike_history)
+    assert not found(shape(span=32), LOIHI2, spike_history)
 
 
 def test_several_spans_at_once_need_graded_spikes() -> None:
     network = random_network(0, widths=(8, 8), spans=([(2, 3), (9, 1)], 4), steps=5, input_range=(0, 1))
-    (finding,) = found(of_network(network), LOIHI1, rules.graded_recurrence)
+    (finding,) = found(of_network(network), LOIHI1, graded_recurrence)
     assert (finding.layer, finding.value, finding.limit) == ("layer0", "2 spans, messages of 3 bits", "binary")
     assert finding.blocks
     assert "one span for each layer, or use loihi2" in finding.way_out
-    assert not found(of_network(network), LOIHI2, rules.graded_recurrence)
+    assert not found(of_network(network), LOIHI2, graded_recurrence)
     with pytest.raises(RulesBroken, match="payload of a graded spike"):
         rules.require(network, LOIHI1)
 
 
 def test_more_spans_at_once_than_a_delay_line_has_taps_are_refused_with_the_number_that_it_has() -> None:
-    made = shape()
-    layers = (replace(made.layers[0], taps=9, largest_message=9), *made.layers[1:])
-    (finding,) = found(replace(made, layers=layers), LOIHI2, rules.taps_of_a_delay_line)
+    (finding,) = found(tapped(shape(), 9), LOIHI2, taps_of_a_delay_line)
     assert (finding.value, finding.limit, finding.blocks) == ("9 spans at once", "8", True)
 
 
 def test_several_spans_at_once_are_no_synaptic_delays() -> None:
-    made = shape(mapping="synaptic-delay")
-    layers = (replace(made.layers[0], taps=3, largest_message=9), *made.layers[1:])
-    (finding,) = found(replace(made, layers=layers), LOIHI2, rules.several_spans)
-    assert (finding.layer, finding.way_out, finding.blocks) == ("layer0", "--mapping delay-line", True)
-    assert not found(replace(made, layers=layers, mapping="delay-line"), LOIHI2, rules.several_spans)
+    made = tapped(shape(mapping="synaptic-delay"), 3)
+    (finding,) = found(made, LOIHI2, several_spans)
+    assert (finding.layer, finding.way_out, finding.blocks) == ("layer0", "`mapping='delay-line'`", True)
+    assert not found(made.under("delay-line"), LOIHI2, several_spans)
 
 
 def test_a_delay_line_on_neurons_without_a_program_is_told_but_does_not_block() -> None:
-    findings = found(shape(), LOIHI1, rules.delay_line_state)
+    findings = found(shape(), LOIHI1, delay_line_state)
     assert [finding.blocks for finding in findings] == [False, False]
     assert "synaptic-delay" in findings[0].way_out
-    assert not found(shape(mapping="synaptic-delay"), LOIHI1, rules.delay_line_state)
-    assert not found(shape(), LOIHI2, rules.delay_line_state)
+    assert not found(shape(mapping="synaptic-delay"), LOIHI1, delay_line_state)
+    assert not found(shape(), LOIHI2, delay_line_state)
 
 
 def test_delay_bits_that_cost_neurons_are_told_with_the_span_that_would_not() -> None:
-    (finding,) = found(shape((64, 212), span=51, mapping="synaptic-delay"), LOIHI1, rules.delay_bits_against_neurons)
+    (finding,) = found(shape((64, 212), span=51, mapping="synaptic-delay"), LOIHI1, delay_bits_against_neurons)
     assert finding.layer == "layer1"
     assert finding.limit == "128 a core"
     assert "spans up to 32" in finding.way_out  # 5 bits leave 256 neurons, 6 bits 128
     assert not finding.blocks
-    assert not found(shape((64, 212), span=51), LOIHI1, rules.delay_bits_against_neurons)
+    assert not found(shape((64, 212), span=51), LOIHI1, delay_bits_against_neurons)
     none_left = limited(LOIHI1, delay_slots_per_core=32)
     assert all(
         finding.blocks
-        for finding in found(shape(span=51, mapping="synaptic-delay"), none_left, rules.delay_bits_against_neurons)
+        for finding in found(shape(span=51, mapping="synaptic-delay"), none_left, delay_bits_against_neurons)
     )
 
 
@@ -131,31 +140,31 @@ def test_a_layer_that_fits_no_core_is_told_the_largest_width_that_does(
     hidden: tuple[int, ...], layer: str, width: int
 ) -> None:
     chip = limited(LOIHI1, input_axons_per_core=400)
-    findings = found(shape(hidden), chip, rules.single_neuron)
+    findings = found(shape(hidden), chip, single_neuron)
     assert findings[0].layer == layer
     assert findings[0].blocks
     assert findings[0].way_out == f"largest width that fits: {width:,}"
-    assert not found(shape((*hidden[:-1], width)), chip, rules.single_neuron)
-    assert found(shape((*hidden[:-1], width + 1)), chip, rules.single_neuron)
+    assert not found(shape((*hidden[:-1], width)), chip, single_neuron)
+    assert found(shape((*hidden[:-1], width + 1)), chip, single_neuron)
 
 
 def test_a_network_for_more_chips_than_any_system_has_is_told() -> None:
     small = limited(LOIHI1, chips=1, cores_per_chip=2)
-    (finding,) = found(shape((300, 300, 300)), small, rules.cores_of_a_system)
+    (finding,) = found(shape((300, 300, 300)), small, cores_of_a_system)
     assert finding.blocks
     assert "chips" in finding.value
-    assert not found(shape(), small, rules.cores_of_a_system)
+    assert not found(shape(), small, cores_of_a_system)
 
 
 def test_constants_off_the_targets_grids_are_told() -> None:
-    network = random_network(0, widths=(4,), spans=(2,), steps=5, threshold=64)
-    assert not [finding for finding in rules.check(network, LOIHI2) if finding.blocks]
-    off = replace(network, layers=(replace(network.layers[0], threshold=65),))
+    made = contract_chain(random_network(0, widths=(4,), spans=(2,), steps=5, threshold=64))
+    assert not [finding for finding in rules.check(made.network(), LOIHI2) if finding.blocks]
+    off = replace(made, layers=(replace(made.layers[0], threshold=65),)).network()
     with pytest.raises(RulesBroken, match=r"layer0: Thresholds.*Here: 65, limit: multiples of 64"):
         rules.require(off, LOIHI2)
-    bias = network.layers[0].bias.copy()
+    bias = made.layers[0].bias.copy()
     bias[1] = 2**19 - 1
-    off = replace(network, layers=(replace(network.layers[0], bias=bias),))
+    off = replace(made, layers=(replace(made.layers[0], bias=bias),)).network()
     with pytest.raises(RulesBroken, match=r"layer0: Biases.*1 of 4 biases, such as 524287"):
         rules.require(off, LOIHI2)
 

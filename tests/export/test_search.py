@@ -14,20 +14,24 @@ from frozen_networks import frozen_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asrc_core.contract.chain import chain
 from asrc_core.contract.file import network_file
-from asrc_core.contract.grid import WeightGrid
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidData, InvalidSetting
-from asrc_export.chip import storage, target
+from asrc_export.chip import targets
+from asrc_export.chip.cost import storage
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as engine
-from asrc_export.quantization import bit_budget, layer_search, quantize, rounding, scales, search
-from asrc_export.quantization.activity import LEAST_SAMPLES, observe
-from asrc_export.quantization.bit_budget import Option
+from asrc_export.quantization import quantize, scale_choice, scales
+from asrc_export.quantization.search import bit_budget, compensation, layer_search, search
+from asrc_export.quantization.search.activity import LEAST_SAMPLES, observe
+from asrc_export.quantization.search.bit_budget import Option
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import FrozenNetwork, freeze
 from asrc_train.training.evaluate import evaluate
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -35,6 +39,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def samples(seed: int, count: int = 12) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.random.default_rng(seed).integers(0, 17, (count, 20, 2))
+
+
+def bits_of(network: IntegerNetwork) -> list[int]:
+    return [layer.connections[0].weight_bits for layer in network.layers]
 
 
 def deployed(frozen: FrozenNetwork, bits: int | tuple[int, ...], seed: int = 0) -> quantize.Quantized:
@@ -54,14 +62,14 @@ def deployed(frozen: FrozenNetwork, bits: int | tuple[int, ...], seed: int = 0) 
 def test_what_a_search_finds_is_on_the_grids_cannot_saturate_and_differs_no_more_than_the_choice_without_samples(
     seed: int, bits: int | tuple[int, ...], name: str, decay: float, reset: Any, spread: float
 ) -> None:
-    chip, frozen = target.load(name), frozen_network(seed, decay=decay, reset=reset, spread=spread)
+    chip, frozen = targets.load(name), frozen_network(seed, decay_factor=decay, reset=reset, spread=spread)
     if name == "loihi1":
         bits = 8
     activity = observe(frozen, samples(seed))
     found = search.search(frozen, chip, bits, activity)
     made = quantize.quantize(frozen, chip, bits=bits, plan=found.plan).network
     assert [part.bits for part in found.measured] == ([bits] * 3 if isinstance(bits, int) else list(bits))
-    for layer, ranges in zip(made.layers, made.ranges, strict=False):
+    for layer, ranges in zip(chain(made).layers, made.ranges, strict=False):
         assert ranges.state.fits_state
         grid = WeightGrid(layer.weight_bits)
         assert grid.count_off(layer.feedforward) == grid.count_off(layer.recurrent) == 0
@@ -70,7 +78,7 @@ def test_what_a_search_finds_is_on_the_grids_cannot_saturate_and_differs_no_more
     assert made.ranges[-1].state.fits_state
     assert all(count.saturations == 0 for count in engine.run(made, samples(seed)).counts)
     assert all(part.error <= part.data_free for part in found.measured)
-    for layer, part, seen in zip(made.layers, found.measured, activity.layers, strict=False):
+    for layer, part, seen in zip(made.hidden, found.measured, activity.layers, strict=False):
         assert layer_search.forced(layer, seen) / seen.spikes.size == part.error
 
 
@@ -82,7 +90,7 @@ def test_the_search_gains_on_samples_that_it_did_not_see(bits: int) -> None:
         frozen = frozen_network(seed)
         unseen = observe(frozen, samples(seed + 100, 40))
         plain, found = (made.network for made in (quantize.quantize(frozen, LOIHI2, bits=bits), deployed(frozen, bits)))
-        for before, after, seen in zip(plain.layers, found.layers, unseen.layers, strict=True):
+        for before, after, seen in zip(plain.hidden, found.hidden, unseen.layers, strict=True):
             without += layer_search.forced(before, seen)
             with_search += layer_search.forced(after, seen)
     assert with_search < without
@@ -97,7 +105,7 @@ def test_weights_that_are_cut_off_or_moved_are_counted_in_the_log_with_the_worst
     frozen, grid = frozen_network(1), WeightGrid(3)
     made = deployed(frozen, 3)
     lines = {(line.layer, line.parameter): line for line in made.rounding}
-    for layer, real in zip(made.network.layers, frozen.layers, strict=True):
+    for layer, real in zip(chain(made.network).layers, frozen.layers, strict=True):
         line = lines[layer.name, "recurrent weight"]
         unit = 2.0 ** (layer.activation_shift + layer.recurrent_exponent) / layer.scale
         wanted, half = real.recurrent / unit, grid.step / 2 * (1 + 1e-9)
@@ -158,37 +166,37 @@ def test_compensated_rounding_stays_between_the_ends_and_beats_rounding_one_by_o
     weights, units = rng.normal(size=(3, 4)), np.full(4, 0.7)
     inputs = rng.normal(size=(30, 4)) + rng.normal(size=(30, 1))
     moments, low, high = inputs.T @ inputs, np.full(4, -levels), np.full(4, levels - 1)
-    plain = rounding.nearest(weights, units, low, high)
-    made = rounding.compensated(weights, units, low, high, moments)
+    plain = compensation.nearest(weights, units, low, high)
+    made = compensation.compensated(weights, units, low, high, moments)
     assert (made >= low).all()
     assert (made <= high).all()
     assert np.array_equal(made, np.rint(made))
-    error = rounding.error(weights, made * units, moments)
-    assert error <= rounding.error(weights, plain * units, moments) + 1e-9
+    error = compensation.error(weights, made * units, moments)
+    assert error <= compensation.error(weights, plain * units, moments) + 1e-9
     for d, step in product(range(4), (-1, 1)):  # and no single step of any weight would lessen it
         other = made.copy()
         other[:, d] = np.clip(other[:, d] + step, low[d], high[d])
         for row in range(3):
             own = slice(row, row + 1)
-            assert rounding.error(weights[own], made[own] * units, moments) <= (
-                rounding.error(weights[own], other[own] * units, moments) + 1e-9
+            assert compensation.error(weights[own], made[own] * units, moments) <= (
+                compensation.error(weights[own], other[own] * units, moments) + 1e-9
             )
 
 
 def test_without_correlations_compensated_rounding_is_plain_rounding() -> None:
     weights = np.random.default_rng(0).normal(size=(6, 5))
     ends = np.full(5, -8), np.full(5, 7)
-    made = rounding.compensated(weights, np.full(5, 0.3), *ends, np.diag([1.0, 2.0, 0.0, 0.5, 3.0]))
-    assert np.array_equal(made, rounding.nearest(weights, np.full(5, 0.3), *ends))
+    made = compensation.compensated(weights, np.full(5, 0.3), *ends, np.diag([1.0, 2.0, 0.0, 0.5, 3.0]))
+    assert np.array_equal(made, compensation.nearest(weights, np.full(5, 0.3), *ends))
 
 
 def test_compensated_rounding_leaves_absent_weights_absent() -> None:
     rng = np.random.default_rng(1)
     weights = rng.normal(size=(20, 8)) * (rng.random((20, 8)) < 0.6)
     inputs = rng.normal(size=(30, 8)) + 3 * rng.normal(size=(30, 1))
-    made = rounding.compensated(weights, np.full(8, 0.3), np.full(8, -9), np.full(8, 9), inputs.T @ inputs)
+    made = compensation.compensated(weights, np.full(8, 0.3), np.full(8, -9), np.full(8, 9), inputs.T @ inputs)
     assert not made[weights == 0].any()
-    assert not np.array_equal(made, rounding.nearest(weights, np.full(8, 0.3), np.full(8, -9), np.full(8, 9)))
+    assert not np.array_equal(made, compensation.nearest(weights, np.full(8, 0.3), np.full(8, -9), np.full(8, 9)))
 
 
 @pytest.mark.parametrize(
@@ -216,20 +224,19 @@ def test_widths_that_do_not_fit_are_refused(bits: int | tuple[int, ...]) -> None
         lambda: search.search(frozen, LOIHI2, bits, activity),
         lambda: quantize.quantize(frozen, LOIHI2, bits=bits),
     ):
-        with pytest.raises(InvalidSetting, match="--bits"):
+        with pytest.raises(InvalidSetting, match="`bits`"):
             refusing()
 
 
 def test_a_network_may_have_other_bits_in_each_layer_and_carries_them() -> None:
     frozen = frozen_network(0)
     made = deployed(frozen, (3, 8, 5))
-    assert [layer.weight_bits for layer in made.network.layers] == [3, 8]
-    assert made.network.readout.weight_bits == 5
-    chosen = quantize.choose(frozen, LOIHI2, (3, 8, 5), to_train=True)
+    assert bits_of(made.network) == [3, 8, 5]
+    chosen = scale_choice.choose(frozen, LOIHI2, (3, 8, 5), to_train=True)
     carried = replace(frozen, provenance=chosen.carried())
     assert scales.kept(carried) == chosen
-    assert quantize.trained_at(carried, LOIHI2, (3, 8, 5)) == chosen
-    assert quantize.trained_at(carried, LOIHI2, 8) is None
+    assert scale_choice.trained_at(carried, LOIHI2, (3, 8, 5)) == chosen
+    assert scale_choice.trained_at(carried, LOIHI2, 8) is None
     broken = replace(frozen, provenance={scales.PROVENANCE_KEY: {**chosen.model_dump(mode="json"), "bits": [3, 8]}})
     with pytest.raises(InvalidSetting, match="2 widths for 2 layers and the readout"):
         quantize.quantize(broken, LOIHI2, bits=8)
@@ -246,7 +253,7 @@ def test_a_budget_is_a_number_and_a_unit(text: str, bits: int) -> None:
 @pytest.mark.parametrize("text", ["", "40", "KB", "40kb", "-1KB", "0KB", "1e9KB", "40KB2", "nan KB", "9" * 30 + "KB",
                                   "999999999999999MiB", "4 0KB", "\u0664KB"])  # fmt: skip
 def test_a_budget_that_is_none_is_refused_with_the_units(text: str) -> None:
-    with pytest.raises(InvalidSetting, match=r"--budget: '.*' is (no size; .*40KB|not between)"):
+    with pytest.raises(InvalidSetting, match=r"`budget`: '.*' is (no size; .*40KB|not between)"):
         bit_budget.parse(text)
 
 
@@ -286,14 +293,14 @@ def test_bits_under_a_budget_meet_it_and_more_budget_loses_no_more() -> None:
 def test_a_budget_that_nothing_meets_names_the_least_that_can_be() -> None:
     weights = 7 * 9 + 5 * 12 + 4 * 5
     with pytest.raises(
-        InvalidSetting, match=rf"--budget: .* too few: .*2 bits.*\({2 * weights} bits\); give that much"
+        InvalidSetting, match=rf"`budget`: .* too few: .*2 bits.*\({2 * weights} bits\); give that much"
     ):
         bit_budget.choose(frozen_network(0), LOIHI2, 2 * weights - 1, samples(0))
     with pytest.raises(InvalidSetting, match=rf"\({8 * weights:,} bits\)"):
         bit_budget.choose(frozen_network(0), replace_widths((8,)), 100, samples(0))
 
 
-def replace_widths(allowed: tuple[int, ...]) -> target.Target:
+def replace_widths(allowed: tuple[int, ...]) -> targets.Target:
     return LOIHI2.model_copy(update={"formats": LOIHI2.formats.model_copy(update={"weight_bits": allowed})})
 
 
@@ -307,13 +314,13 @@ def test_the_command_chooses_bits_fine_tunes_at_them_and_asserts(
     assert "of 0.280 KB" in printed
     assert "spikes that differ" in printed
     chosen = network_file.load(out)
-    widths = [layer.weight_bits for layer in chosen.layers] + [chosen.readout.weight_bits]
+    widths = bits_of(chosen)
     assert sum(part.weights for part in storage.deployed(chosen, LOIHI2)) <= 280 * 8
     assert chosen.provenance["calibration"]["data"] == "digits"
     assert cli_export.main([*asked, "--finetune", "1"]) == 0
     assert "asserted on all 360 test samples" in capsys.readouterr().out
     tuned = network_file.load(out)
-    assert [layer.weight_bits for layer in tuned.layers] + [tuned.readout.weight_bits] == widths
+    assert bits_of(tuned) == widths
 
 
 @pytest.mark.parametrize(

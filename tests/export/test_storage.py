@@ -7,15 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from asrc_core.contract.chain import chain
 from asrc_core.contract.random_network import random_network
-from asrc_export.chip import storage, target
+from asrc_export.chip import targets
+from asrc_export.chip.cost import storage
+from asrc_export.chip.cost.storage import AxonEntries
 from asrc_export.chip.placement import compared as compare
 from asrc_export.chip.placement import place
-from asrc_export.chip.shape import of_network
-from asrc_export.chip.storage import AxonEntries
-from asrc_export.report import costs
+from asrc_export.chip.shape import delay_bits, of_network
+from asrc_export.report.cost import storage as reported
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 
 def test_storage_counts_every_kind_of_bit() -> None:
@@ -30,7 +32,10 @@ def test_storage_counts_every_kind_of_bit() -> None:
     in_float = storage.float32(network)[0]
     assert in_float.history == 9 * 8 * 32
     assert in_float.weights == (2 * 8 + 8 * 8) * 32
-    assert storage.history_bits(of_network(network).layers[0], "synaptic-delay") == 8 * 8 * 4  # delay 8 takes 4 bits
+    assert storage.history_by_mapping(of_network(network)) == {
+        "delay-line": 8 * 32,
+        "synaptic-delay": 8 * 8 * 4,  # delay 8 takes 4 bits
+    }
     assert storage.synaptic_memory(network, LOIHI2) == (2 * 8 + 8 * 8 + 8 * 3) * (8 + 12)
 
 
@@ -41,47 +46,48 @@ def test_delay_bits_are_stored_in_recurrent_synapses_only() -> None:
 
 
 def test_a_sparse_encoding_leaves_out_zeros_and_takes_an_index_for_each_other_weight() -> None:
-    loihi1 = target.load("loihi1")
+    loihi1 = targets.load("loihi1")
     for mapping, delay in (("delay-line", 0), ("synaptic-delay", 4)):
         whole = random_network(0, channels=2, widths=(8,), spans=(9,), classes=3, steps=5, mapping=mapping)  # type: ignore[arg-type]
-        layer = replace(
-            whole.layers[0], feedforward=np.eye(8, 2, dtype=np.int64) * 6, recurrent=np.eye(8, dtype=np.int64)
-        )
-        readout = replace(whole.readout, weight=np.eye(3, 8, dtype=np.int64))
-        network = replace(whole, layers=(layer,), readout=readout)
+        made = chain(whole)
+        two, eight = 2 * np.eye(8, 2, dtype=np.int64), 2 * np.eye(8, dtype=np.int64)
+        layer = replace(made.layers[0], feedforward=two, recurrent=eight)
+        readout = replace(made.readout, weight=2 * np.eye(3, 8, dtype=np.int64))
+        network = replace(made, layers=(layer,), readout=readout).network()
         assert storage.sparse_synaptic_memory(network, loihi1) == (2 + 3) * (8 + 10) + 8 * (8 + 10 + delay)
         assert storage.synaptic_memory(network, loihi1) == (2 * 8 + 8 * 3) * 8 + 8 * 8 * (8 + delay)
 
 
 def test_the_report_says_what_sparse_synapses_would_take_only_where_an_encoding_is_public() -> None:
     network = random_network(0, channels=2, widths=(8,), spans=(9,), classes=3, steps=5)
-    loihi1 = target.load("loihi1")
-    found = costs.storage_data(network, loihi1)
-    assert found["synaptic_memory_if_sparse"]["bits"] == storage.sparse_synaptic_memory(network, loihi1)
-    assert found["synaptic_memory_if_sparse"]["overhead_bits"] == 10
-    assert "nengo-loihi block.py" in found["synaptic_memory_if_sparse"]["source"]
-    assert found["deployed"]["weights"] == (2 * 8 + 8 * 8 + 8 * 3) * 8  # totals store every weight, as placement does
+    loihi1 = targets.load("loihi1")
+    found = reported.of(network, loihi1)
+    sparse = found.synaptic_memory_if_sparse
+    assert sparse is not None
+    assert sparse.bits == storage.sparse_synaptic_memory(network, loihi1)
+    assert sparse.overhead_bits == 10
+    assert "nengo-loihi block.py" in sparse.source
+    assert found.deployed.weights == (2 * 8 + 8 * 8 + 8 * 3) * 8  # totals store every weight, as placement does
     assert storage.sparse_synaptic_memory(network, LOIHI2) is None
-    assert costs.storage_data(network, LOIHI2)["synaptic_memory_if_sparse"] is None
+    assert reported.of(network, LOIHI2).synaptic_memory_if_sparse is None
 
 
 @pytest.mark.parametrize(("span", "bits"), [(1, 0), (2, 1), (3, 2), (5, 3), (9, 4), (17, 5), (32, 5), (33, 6), (63, 6)])
 def test_delay_bits_hold_the_delay(span: int, bits: int) -> None:
-    assert target.delay_bits(span - 1) == bits
+    assert delay_bits(span - 1) == bits
     assert 2**bits > span - 1
 
 
 def test_the_mappings_differ_by_more_than_an_order_of_magnitude_at_128_neurons() -> None:
     network = random_network(0, widths=(128,), spans=(16,), steps=5)
-    layer = of_network(network).layers[0]
-    line, synapses = (storage.history_bits(layer, mapping) for mapping in ("delay-line", "synaptic-delay"))
-    assert synapses >= 10 * line
+    bits = storage.history_by_mapping(of_network(network))
+    assert bits["synaptic-delay"] >= 10 * bits["delay-line"]
 
 
 def test_several_taps_share_one_delay_line_and_as_synapses_would_take_a_copy_each() -> None:
     one, three = (random_network(0, widths=(8,), spans=(heard,), steps=5) for heard in (9, [(2, 1), (4, 7), (9, 2)]))
     assert storage.deployed(three, LOIHI2) == storage.deployed(one, LOIHI2)
-    assert storage.history_bits(of_network(three).layers[0], "synaptic-delay") == 8 * 8 * (3 * 4 + 2 * 8)
+    assert storage.history_by_mapping(of_network(three))["synaptic-delay"] == 8 * 8 * (3 * 4 + 2 * 8)
     compared = compare(of_network(three).layers, LOIHI2)
     assert "its 3 spans are taps of a delay line" in str(compared["synaptic-delay"])
     assert not isinstance(compared["delay-line"], str)
@@ -90,7 +96,7 @@ def test_several_taps_share_one_delay_line_and_as_synapses_would_take_a_copy_eac
 def test_axon_tables_hold_an_entry_for_each_source_and_each_core_sent_to() -> None:
     network = random_network(0, channels=2, widths=(64, 256), spans=(3, 3), classes=10, steps=5)
     layers = of_network(network).layers
-    placed = place(layers, LOIHI2, "delay-line")
+    placed = place(layers, LOIHI2)
     cores = [len(placed.cores_of(layer.name)) for layer in layers]
     assert cores[1] > 1
     first, second, readout = storage.axon_entries(layers, placed, LOIHI2)
@@ -98,7 +104,7 @@ def test_axon_tables_hold_an_entry_for_each_source_and_each_core_sent_to() -> No
     assert first.output == 64 * (cores[0] + cores[1])
     assert second.bits == 64 * (second.input + second.output)
     assert readout.output == 0
-    entries = [storage.axon_entries(layers, placed, target.load("loihi1"))[0]]
+    entries = [storage.axon_entries(layers, placed, targets.load("loihi1"))[0]]
     assert entries == [AxonEntries(first.input, first.output, None)]  # no public size of an entry
     # What the tables hold is what the cores were charged.
     assert sum(core.used["input_axons"] for core in placed.cores) == first.input + second.input + readout.input
@@ -108,7 +114,7 @@ def test_axon_tables_hold_an_entry_for_each_source_and_each_core_sent_to() -> No
 def test_the_papers_statement_holds_for_delay_lines_and_not_for_synaptic_delays() -> None:
     for mapping, bits, holds in (("delay-line", 32, True), ("synaptic-delay", 128 * 4, False)):
         network = random_network(0, widths=(128,), spans=(16,), steps=5, mapping=mapping)  # type: ignore[arg-type]
-        said = costs.storage_data(network, LOIHI2)["paper_statement"]
-        assert said["deployed_bits_per_neuron"] == bits
-        assert said["holds"] is holds
-        assert ("holds" in said["sentence"]) == holds
+        said = reported.of(network, LOIHI2).paper_statement
+        assert said.deployed_bits_per_neuron == bits
+        assert said.holds is holds
+        assert ("holds" in said.sentence) == holds

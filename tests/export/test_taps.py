@@ -1,4 +1,4 @@
-"""Several spans at once: whole weights for the taps, and the integer network that hears them as the float one does."""
+"""Several spans at once: whole weights for the taps, and the integer network that taps them as the float one does."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asrc_core.contract.chain import chain
 from asrc_core.contract.numbers import MAX_MESSAGE, MAX_TAPS
 from asrc_core.errors import InvalidSetting, RulesBroken
-from asrc_export.chip import target
+from asrc_export import report
+from asrc_export.chip import targets
 from asrc_export.engines import numpy as engine
-from asrc_export.export import export
-from asrc_export.quantization import quantize, taps
-from asrc_export.quantization.quantized_network import QuantizedNetwork
-from asrc_export.report import contents, formats
+from asrc_export.engines import select
+from asrc_export.exporting import export
+from asrc_export.quantization import quantize, scale_choice, taps
+from asrc_export.quantization.training.quantized_network import QuantizedNetwork
+from asrc_export.report import schema
+from asrc_export.report.render import formats
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze
+from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze, skip_layer
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 some_weights = st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=MAX_TAPS)
 
@@ -33,12 +37,12 @@ some_weights = st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=MAX_TAPS)
 def layer(*weighed: tuple[int, float]) -> FrozenLayer:
     rng = np.random.default_rng(0)
     heard = tuple(WeightedTap(*each) for each in weighed)
-    return FrozenLayer(
+    return skip_layer(
         "layer0",
         rng.normal(size=(5, 2)),
         rng.normal(size=(5, 5)),
         rng.normal(size=5),
-        decay=0.5,
+        decay_factor=0.5,
         threshold=1.0,
         reset="soft",
         span=max(span for span, _ in weighed),
@@ -97,7 +101,7 @@ def test_a_tap_that_weighs_next_to_nothing_is_not_heard_and_one_left_is_a_span()
 
 def test_whole_weights_stay_and_a_layer_with_one_span_is_the_same_object() -> None:
     kept = layer((2, 3.0), (9, 1.0))
-    plain = replace(kept, taps=())
+    plain = layer((9, 1.0))
     assert all(a is b for a, b in zip(taps.whole(network(kept, plain)).layers, (kept, plain), strict=True))
 
 
@@ -119,7 +123,7 @@ def test_taps_that_no_message_holds_are_refused_by_layer(broken: FrozenLayer, sa
 
 @pytest.fixture(scope="module")
 def several(trained: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A k-ASRC checkpoint: its first layer hears 3 and 9 steps back, the kernels of its second have chosen alike."""
+    """A k-ASRC checkpoint: its first layer taps 3 and 9 steps back, the kernels of its second have chosen alike."""
     settings = trained.config.network.model_copy(update={"connection": "k-asrc", "kernels": 2})
     tensors = {name: tensor for name, tensor in trained.tensors.items() if "connection" not in name}
     for i, (spans, weights) in enumerate((((3, 9), (1.2, 0.2)), ((5, 5), (0.0, 0.0)))):
@@ -133,9 +137,9 @@ def several(trained: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return path
 
 
-def test_a_checkpoint_that_hears_several_spans_is_deployed_and_reported_as_such(several: Path) -> None:
+def test_a_checkpoint_with_several_taps_is_deployed_and_reported_as_such(several: Path) -> None:
     made = export(several, "loihi2")
-    first, second = made.network.layers
+    first, second = chain(made.network).layers
     assert [tap.span for tap in first.taps] == [3, 9]
     assert (second.taps, second.span) == ((), 5)
     logged = [line for line in made.rounding if "tap" in line.parameter]
@@ -143,31 +147,33 @@ def test_a_checkpoint_that_hears_several_spans_is_deployed_and_reported_as_such(
     assert [line.integer for line in logged] == [tap.weight for tap in first.taps]
     assert sum(line.effective for line in logged) == pytest.approx(1.0)
     assert all(abs(line.error) <= taps.MAX_SHARE_ERROR for line in logged)
-    report = contents.build(made.path, several, engine=engine.run, engine_name="numpy", limit=20)
-    jsonschema.validate(report, json.loads(Path(contents.__file__).with_name("schema.json").read_text()))
-    assert report["layers"][0]["taps"] == [tap._asdict() for tap in first.taps]
-    assert "taps" not in report["layers"][1]
-    assert {rung["name"]: rung["agreement"] for rung in report["ladder"]["rungs"]}["deployed"] > 0.5
+    made_of_it = report.make_from_files(made.path, several, select.engine("numpy"), limit=20)
+    assert [(tap.span, tap.weight) for tap in made_of_it.layers[0].taps] == list(first.taps)
+    written = json.loads(formats.as_json(made_of_it))
+    jsonschema.validate(written, schema.schema())
+    assert written["layers"][0]["taps"] == [tap._asdict() for tap in first.taps]
+    assert "taps" not in written["layers"][1]
+    assert {stage.name: stage.agreement for stage in made_of_it.ablation.stages}["deployed"] > 0.5
     for suffix in (".md", ".html"):
-        formats.write(report, made.path.with_suffix(suffix))
+        report.write(made_of_it, made.path.with_suffix(suffix))
         assert f"{first.taps[0].weight} x 3, {first.taps[1].weight} x 9" in made.path.with_suffix(suffix).read_text()
 
 
 def test_where_graded_spikes_or_the_delay_line_are_missing_several_spans_are_refused(several: Path) -> None:
-    with pytest.raises(RulesBroken, match=r"layer0: A layer that hears several spans.*loihi2"):
+    with pytest.raises(RulesBroken, match=r"layer0: A layer that taps several spans.*loihi2"):
         export(several, "loihi1")
-    with pytest.raises(InvalidSetting, match=r"--mapping synaptic-delay: layer 'layer0' hears 2 spans.*use delay-line"):
+    with pytest.raises(InvalidSetting, match=r"`mapping='synaptic-delay'`: .*'layer0' hears 2 spans.*use delay-line"):
         export(several, "loihi2", mapping="synaptic-delay")
 
 
 @pytest.mark.parametrize("bits", [8, 4])
 def test_what_is_fine_tuned_with_several_spans_is_what_the_integer_network_computes(several: Path, bits: int) -> None:
     begun = checkpoint.load(several)
-    chosen = quantize.choose(freeze(begun), LOIHI2, bits, to_train=True)
+    chosen = scale_choice.choose(freeze(begun), LOIHI2, bits, to_train=True)
     tuned = QuantizedNetwork(begun, chosen, LOIHI2).eval()
     kept = replace(begun, provenance={**begun.provenance, **chosen.carried()})
     network = quantize.quantize(freeze(kept), LOIHI2, bits=bits).network
-    assert network.layers[0].taps
+    assert len(network.layers[0].connections[1].taps) == 2
     x = np.random.default_rng(bits).integers(0, 17, (6, network.steps, 1))
     logits, spikes = tuned.accumulated(torch.from_numpy(x.astype(np.float32)).transpose(0, 1))
     result = engine.run(network, x, trace=True)

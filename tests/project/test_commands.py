@@ -24,7 +24,7 @@ from asrc_export.commands import (
 from asrc_export.commands import (
     robustness as cli_robustness,
 )
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_lava.commands import demo as cli_demo
 from asrc_lava.commands import sim as cli_sim
 from asrc_train.commands import analyze as cli_analyze
@@ -121,7 +121,7 @@ def test_a_users_own_modules_of_our_folders_names_are_left_alone(tmp_path: Path)
     """The folders are called train and export; a user's train.py must not be run by our imports."""
     for name in ("train", "export", "tests"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('ran the user file')")
-    code = "import asrc_train.training.fit, asrc_export.export, asrc_lava.commands.demo"
+    code = "import asrc_train.training.fit, asrc_export.exporting, asrc_lava.commands.demo"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
@@ -132,12 +132,18 @@ BAD: list[tuple[str, list[str], str]] = [
     ("asrc-train", ["--data", "digits", "--decay", "1.5"], "key 'network.decay'"),
     ("asrc-train", ["--data", "digits", "--seed", "-1"], "key 'training.seed'"),
     ("asrc-train", ["--data", "digits", "--out", "absent/m.pt"], "cannot write 'absent/m.pt'"),
-    ("asrc-train", ["--data", "digits", "--out", "m.pt", "--resume"], "no unfinished training"),
+    ("asrc-train", ["--data", "digits", "--out", "m.pt", "--resume"], "--resume: no unfinished training is kept"),
     ("asrc-train", ["--data", "digits", "--device", "tpu"], "'tpu' is not available here"),
     ("asrc-export", ["absent.pt"], "cannot read checkpoint 'absent.pt': No such file"),
     ("asrc-export", ["model.loihi2.safetensors"], "not a PyTorch file"),
     ("asrc-export", ["model.pt", "--target", "loihi9"], "unknown target 'loihi9'; known: loihi1, loihi2"),
     ("asrc-export", ["model.pt", "--bits", "9"], "--bits: 9 is outside 2 to 8"),
+    ("asrc-export", ["model.pt", "--target", "loihi1", "--bits", "auto", "--budget", "1B"], "--budget: 0.001 KB"),
+    (
+        "asrc-robustness",
+        ["model.loihi2.safetensors", "--levels", "1"],
+        "--levels: levels mean something for one",
+    ),
     ("asrc-export", ["model.pt", "-o", "absent/n.safetensors"], "cannot write 'absent/n.safetensors'"),
     ("asrc-export", ["model.pt", "--calibrate", "mnist5k", "-o", "n.safetensors"], "784 steps"),
     ("asrc-export", ["--show-target", "absent.toml"], "cannot read target file 'absent.toml'"),
@@ -178,5 +184,5 @@ def test_an_interrupt_leaves_with_130_and_no_traceback(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    assert command_line.run("asrc-sim", interrupted) == 130
+    assert command_line.run(command_line.parser("asrc-sim", "", ""), interrupted) == 130
     assert "Traceback" not in capsys.readouterr().err

@@ -47,6 +47,13 @@ def test_a_package_imports_only_what_lies_upstream(package: str) -> None:
             assert "lava" not in imported, path
 
 
+def test_the_bottom_imports_only_what_the_light_install_brings() -> None:
+    """Wherever in a file: not even within a function does asrc_core ask for PyTorch. Rich is done without if absent."""
+    light = {"numpy", "pydantic", "safetensors", "tabulate", "tomli", "tomllib", "rich", *PACKAGES}
+    for path in (PACKAGES["asrc_core"] / "asrc_core").rglob("*.py"):
+        assert imports_of(path) - sys.stdlib_module_names <= light, path
+
+
 @pytest.mark.parametrize("module", [*PACKAGES, "asrc_train.commands.train", "asrc_lava.commands.sim"])
 def test_importing_a_package_or_a_command_loads_nothing_heavy(module: str) -> None:
     heavy = ("torch", "lava", "onnx", "onnxruntime", "sklearn", "pydantic", "numpy")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.contract.chain import chain
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace
 from asrc_core.native import build as native_build
@@ -51,9 +52,10 @@ def run(
 
 def _numbers(network: IntegerNetwork, x: NDArray[np.int32]) -> NDArray[np.int64]:
     """All that the driver reads of a case, in its order."""
-    entry, end = network.input, network.readout
-    parts: list[Any] = [[entry.channels, entry.minimum, entry.maximum, len(network.layers)]]
-    for layer, ranges in zip(network.layers, network.ranges, strict=False):
+    entry, made = network.input, chain(network)
+    end = made.readout
+    parts: list[Any] = [[entry.channels, entry.minimum, entry.maximum, len(made.layers)]]
+    for layer, ranges in zip(made.layers, network.ranges, strict=False):
         parts.append([layer.neurons, layer.inputs, layer.feedforward_exponent, layer.recurrent_exponent, layer.decay])
         parts.append([layer.threshold, layer.span, layer.activation_shift, layer.reset == "soft"])
         parts.append([not ranges.state.fits_state, len(layer.taps)])
@@ -71,8 +73,8 @@ def _result(
         taken, numbers = numbers[:size].reshape(shape), numbers[size:]
         return taken
 
-    sizes = [*(layer.neurons for layer in network.layers), network.readout.classes]
-    logits = take(batch, network.readout.classes)
+    sizes = [layer.neurons for layer in network.layers]
+    logits = take(batch, network.classes)
     counts = tuple(
         LayerCounts(int(spikes), int(inputs) * n, int(delivered) * n, batch * steps * n, int(saturations))
         for n, (inputs, delivered, spikes, saturations) in zip(sizes, take(len(sizes), 4), strict=True)

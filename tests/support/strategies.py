@@ -9,8 +9,8 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import LINE_BITS, MAX_MESSAGE, MAX_TAPS
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import LINE_BITS, MAX_MESSAGE, MAX_TAPS
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import InvalidNetwork
 

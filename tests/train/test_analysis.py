@@ -130,7 +130,7 @@ def result(test: float, **settings: object) -> Result:
 
 def test_a_mean_never_hides_a_setting() -> None:
     runs = [result(0.5, span=2, decay=0.1), result(0.6, span=2, decay=0.2), result(0.7, span=4, decay=0.1)]
-    with pytest.raises(InvalidSetting, match=r"--line.*network\.decay"):
+    with pytest.raises(InvalidSetting, match=r"`line`.*network\.decay"):
         swept(runs, "network.span")
     assert len(swept(runs, "network.span", ["network.decay"]).rows) == 3
     with pytest.raises(UnknownName, match=r"network\.span"):
@@ -145,7 +145,7 @@ def test_runs_are_chosen_by_their_settings() -> None:
     assert where(runs, {"network.hidden": [[4, 4]]}) == runs[2:]
     assert where(runs, {"training.seed": [500.0]}) == runs[:1]
     assert where(runs, {}) == runs
-    with pytest.raises(InvalidSetting, match="--where"):
+    with pytest.raises(InvalidSetting, match="`where`"):
         where(runs, {"network.span": [3]})
 
 

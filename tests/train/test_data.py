@@ -756,7 +756,8 @@ def test_data_that_are_not_there_say_what_to_put_where_and_nothing_is_fetched(
 ) -> None:
     assert cli.main(["--data", name, "--out", str(home.parent / "m.pt")]) == 1
     said = capsys.readouterr().err
-    assert f"fetch it with 'asrc-train --data {name} --download'" in said
+    assert f"fetch it with --download of asrc-train or asrc_train.data.download('{name}'), or name" in said
+    assert "another folder with --data-dir or ASRC_DATA" in said
     for each in sys.modules[f"asrc_train.data.{name}"].ARCHIVES:
         assert f"{each.address} as '{each.path}'" in said
     assert said.count("\n") == 1

@@ -397,7 +397,7 @@ def test_an_unknown_kernel_is_a_named_error(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_unknown_instruction_set_is_a_named_error(monkeypatch: pytest.MonkeyPatch) -> None:
     case = small()
     monkeypatch.setenv("ASRC_ISA", "mmx")
-    with pytest.raises(InvalidSetting, match="ASRC_ISA: 'mmx'"):
+    with pytest.raises(UnknownName, match="instruction set in ASRC_ISA 'mmx'"):
         spike_counts(case.x, case.layers, kernel="native")
 
 

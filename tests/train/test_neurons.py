@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from asrc_core.contract.chain import chain
 from asrc_core.errors import CannotFreeze, InvalidData, InvalidSetting
-from asrc_export.chip import target
-from asrc_export.quantization import finetune, quantize
+from asrc_export.chip import targets
+from asrc_export.quantization import quantize
+from asrc_export.quantization.training import finetune
 from asrc_train import data
 from asrc_train.data.dataset import Dataset
 from asrc_train.kernels.layer import SkipLayer
@@ -276,14 +278,14 @@ def test_every_combination_goes_all_the_way(neuron: str, connection: str, few_di
     assert torch.equal(trained.network()(x), loaded.network()(x))
     layer = loaded.network().layers[0]
     assert isinstance(layer, SkipRecurrentLayer)
-    if layer.neuron.missing or layer.connection.each_step:
+    if layer.neuron.missing or layer.connection.missing:
         with pytest.raises(CannotFreeze, match=f"'({neuron}|{connection})' cannot be frozen.*comes closest") as caught:
             freeze(loaded)
         assert str(caught.value).count(".") == 1
         return
     frozen = freeze(loaded)
     assert tuple(each.span for each in frozen.layers) == loaded.spans
-    exported = quantize.quantize(frozen, target.load("loihi2")).network
+    exported = chain(quantize.quantize(frozen, targets.load("loihi2")).network)
     for i, (each, integers) in enumerate(zip(frozen.layers, exported.layers, strict=True)):
         for name, floats, whole in (
             ("feedforward", each.weight, integers.feedforward),
@@ -302,7 +304,7 @@ def test_a_frozen_plif_layer_is_the_lif_layer_of_the_decay_that_it_learned(few_d
     assert all(decay != pytest.approx(0.7, abs=1e-4) for decay in decays)
     frozen = freeze(trained)
     assert [layer.decay for layer in frozen.layers] == decays
-    exported = quantize.quantize(frozen, target.load("loihi2")).network
+    exported = chain(quantize.quantize(frozen, targets.load("loihi2")).network)
     assert [layer.decay for layer in exported.layers] == [round((1 - decay) * 4096) for decay in decays]
     own = [{"decay": decay} for decay in decays]
     network = trained.config.network.model_copy(update={"neuron": "lif"}).model_dump() | {"layers": own}

@@ -63,7 +63,7 @@ def test_what_two_grids_share_is_trained_once() -> None:
     [
         ({"network.spam": [1]}, "network.spam"),
         ({"network.decay": [0.5, 2.0]}, "network.decay"),
-        ({"training.seed": [1]}, "--seed"),
+        ({"training.seed": [1]}, "`seed`"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_named_before_anything_is_trained(settings: grid.Grid, says: str) -> None:

@@ -184,7 +184,7 @@ def test_gains_and_shifts_of_batch_normalisation_do_not_decay() -> None:
 
 def test_a_diverging_training_stops_by_name_and_keeps_the_last_good_state(tmp_path: Path) -> None:
     out = tmp_path / "m.pt"
-    with pytest.raises(TrainingDiverged, match=r"diverged in epoch \d+.*lower --learning-rate"):
+    with pytest.raises(TrainingDiverged, match=r"diverged in epoch \d+.*lower `learning_rate`"):
         fit(config(learning_rate=1e30, epochs=4), out)
     assert not out.exists()
 

@@ -2,5 +2,45 @@
 
 `settings` describes a network and its training, `network` builds it, `training` trains it, `trained` stores it and
 replaces the learned skip kernel by its span. Data sets are one file each in `data/`, recipes one file each in
-`recipes/`. Nothing heavy is imported here.
+`recipes/`. Nothing heavy is imported before a name is asked for.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asrc_core import front_door
+
+if TYPE_CHECKING:
+    from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
+    from asrc_train.settings.config import Config
+    from asrc_train.trained.checkpoint import Checkpoint, load, save
+    from asrc_train.trained.freeze import FrozenNetwork, freeze, freeze_file
+    from asrc_train.training.evaluate import evaluate
+    from asrc_train.training.fit import fit
+
+__all__ = [
+    "Checkpoint",
+    "Config",
+    "FrozenNetwork",
+    "SkipRecurrentLayer",
+    "SkipRecurrentNetwork",
+    "evaluate",
+    "fit",
+    "freeze",
+    "freeze_file",
+    "load",
+    "save",
+]
+
+__getattr__ = front_door.opened(
+    __name__,
+    {
+        "Config": "asrc_train.settings.config",
+        "evaluate": "asrc_train.training.evaluate",
+        "fit": "asrc_train.training.fit",
+        **dict.fromkeys(("Checkpoint", "load", "save"), "asrc_train.trained.checkpoint"),
+        **dict.fromkeys(("FrozenNetwork", "freeze", "freeze_file"), "asrc_train.trained.freeze"),
+        **dict.fromkeys(("SkipRecurrentLayer", "SkipRecurrentNetwork"), "asrc_train.network.model"),
+    },
+)

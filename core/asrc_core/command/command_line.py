@@ -8,12 +8,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
-from asrc_core import __version__
+from asrc_core import __version__, extras
+from asrc_core.command import options
 from asrc_core.errors import AsrcError
 from asrc_core.files import data_folder
+
+_names: ContextVar[Mapping[str, str]] = ContextVar("names")
+"""How the command that runs names the library's settings."""
 
 
 def parser(command: str, description: str, examples: str) -> argparse.ArgumentParser:
@@ -43,13 +48,26 @@ def add_data_folder(to: argparse.ArgumentParser) -> None:
     to.add_argument("--data-dir", metavar="FOLDER", action=_DataFolder, help=help_text)
 
 
-def run(command: str, body: Callable[[], None]) -> int:
-    """Run ``body`` and turn its outcome into an exit status."""
+def say(text: str) -> None:
+    """Print a note of the library, its settings named as options of the command that runs."""
+    print(options.named(text, _names.get({})))
+
+
+def run(parser: argparse.ArgumentParser, body: Callable[[], None]) -> int:
+    """Run the command's ``body`` and turn its outcome into an exit status; errors name its options."""
+    command = parser.prog
+    before = _names.set(options.of(parser))
     try:
         body()
         sys.stdout.flush()
     except AsrcError as error:
-        print(f"{command}: {error}", file=sys.stderr)
+        print(options.named(f"{command}: {error}", _names.get({})), file=sys.stderr)
+        return 1
+    except ImportError as error:
+        absent = extras.missing(error)
+        if absent is None:
+            raise
+        print(f"{command}: {absent}", file=sys.stderr)
         return 1
     except MemoryError as error:
         print(f"{command}: not enough memory{f' ({error})' if str(error) else ''}; run fewer samples.", file=sys.stderr)
@@ -60,6 +78,8 @@ def run(command: str, body: Callable[[], None]) -> int:
     except BrokenPipeError:  # `| head` closed the pipe: nobody reads on, and that is fine
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    finally:
+        _names.reset(before)
     return 0
 
 

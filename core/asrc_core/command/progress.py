@@ -1,17 +1,27 @@
-"""Progress bars on a terminal, silence when piped."""
+"""Progress bars on a terminal; silence when piped, and without rich, which comes with the extras that take long."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 
 @contextmanager
 def bar(title: str, total: int) -> Iterator[Callable[[float, str], None]]:
     """A bar on standard error; call it with how much is done and a note to show beside it."""
+    try:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+    except ImportError:
+        yield lambda done, note: None
+        return
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.neurons.kind import frozen
 from asrc_core.contract.numbers import (
     MAX_EXPONENT,
@@ -26,6 +25,7 @@ from asrc_core.contract.numbers import (
     Mapping,
 )
 from asrc_core.contract.ranges import Range
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidNetwork, SpanTooLong
 
 INPUT = "input"
@@ -147,9 +147,9 @@ def require_reach(layer: str, lag: int, mapping: Mapping, *, before: bool = Fals
     limit = SYNAPTIC_DELAY_MAX if before and mapping == "synaptic-delay" else MAX_SPAN[mapping]
     if lag > limit:
         way_out = (
-            f"use --mapping synaptic-delay (up to {MAX_SPAN['synaptic-delay']})"
+            f"use `mapping='synaptic-delay'` (up to {MAX_SPAN['synaptic-delay']})"
             if mapping == "delay-line" and lag <= MAX_SPAN["synaptic-delay"]
-            else f"train with --kernel-length {limit} or less"
+            else f"train with `kernel_length={limit}` or less"
         )
         raise SpanTooLong(layer, lag, limit, mapping, way_out)
 
@@ -157,9 +157,7 @@ def require_reach(layer: str, lag: int, mapping: Mapping, *, before: bool = Fals
 def _require_delays(at: str, connection: Connection, shape: tuple[int, int]) -> None:
     assert connection.delays is not None
     if connection.delays.shape != shape:
-        raise InvalidNetwork(
-            at, f"delays have shape {connection.delays.shape}, which does not fit the weights ({shape})"
-        )
+        raise InvalidNetwork(at, f"delays have shape {connection.delays.shape}, which does not fit weights of {shape}")
     if connection.mapping != "synaptic-delay":
         why = "a delay for each synapse needs the synaptic-delay mapping"
         raise InvalidNetwork(at, f"{why}, and this is {connection.mapping}")

@@ -14,12 +14,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.numpy import NumpyOperations
 from asrc_core.contract.operations.operations import Operations, Value
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_input, joined
+from asrc_core.contract.wiring import Wired, WiredConnection, WiredLayer
 
 CHUNK_CELLS = 2**25
 """Samples are run in chunks whose widest layer has at most this many (step, sample, neuron) cells, to bound memory."""
@@ -34,7 +34,7 @@ class Arithmetic(Protocol):
     def zeros(self, batch: int, width: int) -> Value:
         """(B, N) zeros."""
 
-    def weights(self, layer: int, connection: int, lag: int, weights: Ints) -> Any:
+    def weights(self, layer: int, connection: int, lag: int, weights: NDArray[Any]) -> Any:
         """The weights (N, I) of what was sent ``lag`` steps ago, as `product` takes them."""
 
     def product(self, x: Value, weights: Any) -> Value:
@@ -55,7 +55,7 @@ class NumpyArithmetic:
         """(B, N) zeros."""
         return np.zeros((batch, width), np.int64)
 
-    def weights(self, layer: int, connection: int, lag: int, weights: Ints) -> Any:
+    def weights(self, layer: int, connection: int, lag: int, weights: NDArray[Any]) -> Any:
         """Transposed, in double precision: it holds every partial sum of a valid network exactly, and has a BLAS."""
         return np.ascontiguousarray(weights.T, np.float64)
 
@@ -70,16 +70,16 @@ class NumpyArithmetic:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What else is to happen in each step; each hook returns what takes the place of what it is given.
+    """What else is to happen in each step; each hook returns what takes the place of what it is given, as a new array.
 
     on_message(layer, connection, t, x): what the source of a connection sends at step t (B, I), on its way into it.
-    on_states(layer, t, states): the states after step t.
     on_spikes(layer, t, sent): what a layer sends at step t.
+    on_states(layer, t, states): the states after step t, once it is known what the layer sends.
     """
 
     on_message: Callable[[int, int, int, Value], Value] | None = None
-    on_states: Callable[[int, int, Mapping[str, Value]], Mapping[str, Value]] | None = None
     on_spikes: Callable[[int, int, Value], Value] | None = None
+    on_states: Callable[[int, int, Mapping[str, Value]], Mapping[str, Value]] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,14 +134,14 @@ class NumpyStream:
     """One sample fed frame by frame, its state kept."""
 
     def __init__(self, network: IntegerNetwork) -> None:
-        self._session = Session(network, 1)
+        self._network, self._session = network, Session(network, 1)
         self.reset()
 
     def reset(self) -> None:
         """Begin the next sample: all state and all counts return to zero."""
         self._session.reset()
         self._before = self._session.saturations
-        self._counts = [LayerCounts()] * len(self._session.network.layers)
+        self._counts = [LayerCounts()] * len(self._network.layers)
 
     @property
     def counts(self) -> tuple[LayerCounts, ...]:
@@ -151,8 +151,7 @@ class NumpyStream:
 
     def step(self, frame: NDArray[np.generic]) -> StreamStep:
         """Feed one (channels,) integer frame. Raises InvalidData if it does not fit the network's input."""
-        network = self._session.network
-        x = checked_input(network, np.asarray(frame)[np.newaxis, np.newaxis])[:, 0]
+        x = checked_input(self._network, np.asarray(frame)[np.newaxis, np.newaxis])[:, 0]
         done = self._session.step(x)
         self._counts = [
             before + self._session.counted(i, each)
@@ -160,7 +159,7 @@ class NumpyStream:
         ]
         sent = (
             each.sent[0].astype(trace_arrays(layer, 0, 0).spikes.dtype)
-            for layer, each in zip(network.hidden, done, strict=False)
+            for layer, each in zip(self._network.hidden, done, strict=False)
             if each.sent is not None
         )
         return StreamStep(done[-1].shown[0], tuple(sent))
@@ -170,7 +169,7 @@ class Session:
     """A batch of samples between two steps: what was sent, and every layer's states. Step t counts from 0."""
 
     def __init__(
-        self, network: IntegerNetwork, batch: int, arithmetic: Arithmetic | None = None, hooks: Hooks | None = None
+        self, network: Wired, batch: int, arithmetic: Arithmetic | None = None, hooks: Hooks | None = None
     ) -> None:
         self.network = network
         self._arithmetic: Arithmetic = NumpyArithmetic() if arithmetic is None else arithmetic
@@ -216,13 +215,12 @@ class Session:
     def counted(self, i: int, done: LayerStep) -> LayerCounts:
         """The events of one layer in one step, without saturations, which `saturations` has for all steps."""
         assert done.operations is not None, "the values can be counted"
-        recurrent = self.network.ranges[i].recurrent_connections
-        back = sum(n for n, comes_back in zip(done.operations, recurrent, strict=True) if comes_back)
+        back = sum(n for n, path in zip(done.operations, self._paths[i], strict=True) if not path.before)
         spikes = 0 if done.sent is None else int(np.count_nonzero(done.sent))
         updates = self._batch * self.network.layers[i].neurons
         return LayerCounts(spikes, sum(done.operations) - back, back, updates)
 
-    def _fire(self, i: int, layer: Layer, sums: Sequence[Value], counted: Sequence[int | None]) -> LayerStep:
+    def _fire(self, i: int, layer: WiredLayer, sums: Sequence[Value], counted: Sequence[int | None]) -> LayerStep:
         operations, total = self._operations[i], sums[0]
         for each in sums[1:]:
             total = operations.add(total, each)
@@ -241,7 +239,7 @@ class Session:
             return x
         return self._hooks.on_message(path.layer, path.connection, self.t, x)
 
-    def _path(self, i: int, j: int, connection: Connection) -> _Path:
+    def _path(self, i: int, j: int, connection: WiredConnection) -> _Path:
         return _Path(self.network, self._arithmetic, self._batch, i, j, connection)
 
 
@@ -250,12 +248,12 @@ class _Path:
 
     def __init__(
         self,
-        network: IntegerNetwork,
+        network: Wired,
         arithmetic: Arithmetic,
         batch: int,
         layer: int,
         place: int,
-        connection: Connection,
+        connection: WiredConnection,
     ) -> None:
         self.layer, self.connection, self.source = layer, place, network.place(connection.source)
         self.before = self.source < layer

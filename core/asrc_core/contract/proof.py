@@ -8,7 +8,7 @@ no engine can overflow a register, and it is a proof and not a hope.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +45,10 @@ class LayerRanges:
     """Greatest magnitude of any intermediate result of a step, at most 2^63 - 1."""
     registers: Mapping[str, Range]
     """Sums that are proven to fit in 32 bits."""
+    each_state: Mapping[str, Bounds] = field(repr=False, compare=False)
+    """Of the states between steps, neuron by neuron: a step on these intervals stays within `widest`."""
+    each_total: Bounds = field(repr=False, compare=False)
+    """Of the sum of all connections, likewise."""
 
     @property
     def feedforward(self) -> Range:
@@ -106,6 +110,8 @@ def layer_ranges(layer: Layer, sent: Sequence[Range], sources: Sequence[str], st
         may_saturate=any(not each.fits_state for each in (*before_saturation[:-1], unsaturated)),
         widest=operations.widest,
         registers=registers,
+        each_state=states,
+        each_total=total,
     )
 
 

@@ -1,4 +1,4 @@
-"""Where data lie that do not come with a package: one folder, named by ``ASRC_DATA`` or ``--data-dir``."""
+"""Where data lie that do not come with a package: one folder, named by ``ASRC_DATA``."""
 
 from __future__ import annotations
 

@@ -23,6 +23,8 @@ from pathlib import Path
 SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 
 _FLAGS = ("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-pthread", "-Wall", "-Wextra")
+SHARED = Path(__file__).resolve().parent
+"""The folder of the headers that all native libraries share."""
 _SAME_MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -55,7 +57,8 @@ class NativeLibrary:
     def source_hash(self) -> str:
         """SHA-256 over everything that the library depends on."""
         digest = hashlib.sha256()
-        sources = [*self.folder.glob("*.cpp"), *self.folder.glob("*.h"), self.folder / "build.py", Path(__file__)]
+        sources = [*self.folder.glob("*.cpp"), *self.folder.glob("*.h"), self.folder / "build.py"]
+        sources += [*SHARED.glob("*.h"), Path(__file__)]
         for path in sorted(sources):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
         return digest.hexdigest()
@@ -91,7 +94,7 @@ class NativeLibrary:
 
             def compile_one(name: str) -> None:
                 source = str(self.folder / name)
-                _run([*command, *_FLAGS, *files[name], *extra, "-c", source, "-o", objects[name]])
+                _run([*command, *_FLAGS, f"-I{SHARED}", *files[name], *extra, "-c", source, "-o", objects[name]])
 
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 list(pool.map(compile_one, files))

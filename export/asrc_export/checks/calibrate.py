@@ -34,7 +34,7 @@ def observe(network: IntegerNetwork, x: NDArray[np.generic]) -> list[Observed]:
     assert result.trace is not None
     layers = result.trace.layers
     states = [*(layer.membrane for layer in layers), result.trace.readout]
-    fired = [firing.of_spikes(layer.name, trace.spikes) for layer, trace in zip(network.layers, layers, strict=True)]
+    fired = [firing.of_spikes(layer.name, trace.spikes) for layer, trace in zip(network.hidden, layers, strict=True)]
     return [
         Observed(name, Range(int(state.min()), int(state.max())), count.saturations, how)
         for name, state, count, how in zip(network.names, states, result.counts, [*fired, None], strict=True)

@@ -1,4 +1,4 @@
-"""Neurons that say nothing: silent, always firing, the same on every sample; before export and after, with advice."""
+"""Inactive neurons: silent, always firing, the same on every sample; before export and after, with advice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ LISTED = 8
 
 @dataclass(frozen=True, eq=False)
 class Firing:
-    """One layer's spikes on samples: of each neuron (N,) in all, and the least and the most of one sample."""
+    """One layer's spikes on samples: of each neuron (N,) in all, and the least and the most of one sample.
+
+    What a neuron of a kind that sends numbers sends counts where it is not 0.
+    """
 
     name: str
     samples: int
@@ -28,13 +31,16 @@ class Firing:
     total: Ints
     least: Ints
     most: Ints
+    graded: bool = False
+    """Whether more than 0 and 1 was sent: how often then says nothing of how much, and only silence is inactive."""
 
     def of(self, kind: Kind) -> NDArray[np.bool_]:
         """Which neurons are of that kind, (N,). No neuron is of two; in a dead layer all are."""
         every, rate = self.samples * self.steps, self.total / (self.samples * self.steps)
-        silent, always = self.total == 0, self.total == every
-        rare, often = ~silent & (rate < RARE), ~always & (rate > 1 - RARE)
-        constant = ~(silent | always | rare | often) & (self.least == self.most) & (self.samples > 1)
+        silent, always = self.total == 0, (self.total == every) & (not self.graded)
+        rare, often = ~silent & (rate < RARE), ~always & (rate > 1 - RARE) & (not self.graded)
+        alike = (self.least == self.most) & (self.samples > 1) & (not self.graded)
+        constant = ~(silent | always | rare | often) & alike
         masks: dict[Kind, NDArray[np.bool_]] = {
             "dead-layer": silent & silent.all(),
             "silent": silent & ~silent.all(),
@@ -48,7 +54,7 @@ class Firing:
 
 @dataclass(frozen=True)
 class Finding:
-    """Neurons of a layer that say nothing: how many before export (None: not known) and after, and what to do."""
+    """Inactive neurons of a layer: how many before export (None: not known) and after, and what to do."""
 
     layer: str
     kind: Kind
@@ -80,14 +86,14 @@ SAID: dict[Kind, str] = {
     "nearly-always-firing": f"fire in more than {1 - RARE:.1%} of all steps",
     "constant": "fire equally often in every sample",
 }
-_SILENCED = "rounding silenced them: use more --bits, or --finetune"
-_EXCITED = "rounding did that: use more --bits, or --finetune"
+_SILENCED = "rounding silenced them: use more `bits`, or `finetune`"
+_EXCITED = "rounding did that: use more `bits`, or `finetune`"
 ADVICE: dict[Kind, str] = {
     "dead-layer": "nothing reaches the layers after it, so the answer does not depend on the input; train longer, with "
-    "a higher --learning-rate or a lower threshold, or start from another --seed",
-    "silent": "they cost storage and do nothing; train with fewer --hidden neurons, or a lower threshold",
-    "nearly-silent": "they hardly matter; fewer --hidden neurons may do",
-    "always-firing": "they act as a bias; train with a higher threshold, or more weight decay, or with fewer --hidden "
+    "a higher `learning_rate` or a lower threshold, or start from another `seed`",
+    "silent": "they cost storage and do nothing; train with fewer `hidden` neurons, or a lower threshold",
+    "nearly-silent": "they hardly matter; fewer `hidden` neurons may do",
+    "always-firing": "they act as a bias; train with a higher threshold, or more weight decay, or with fewer `hidden` "
     "neurons",
     "nearly-always-firing": "they act almost as a bias; a higher threshold gives them something to say",
     "constant": "their count tells samples apart no better than a bias; when they fire may still matter",
@@ -96,11 +102,12 @@ ADVICE: dict[Kind, str] = {
 
 
 def of_spikes(name: str, spikes: NDArray[np.generic]) -> Firing:
-    """From the spikes of one layer, (T, B, N) zeros and ones."""
+    """From what one layer sends, (T, B, N): zeros and ones, or numbers."""
     per_sample = np.count_nonzero(spikes, axis=0)  # (B, N)
     steps, samples, _ = spikes.shape
     total, least, most = per_sample.sum(0), per_sample.min(0), per_sample.max(0)
-    return Firing(name, samples, steps, total.astype(np.int64), least.astype(np.int64), most.astype(np.int64))
+    graded = bool(spikes.size) and not bool(np.isin(spikes, (0, 1)).all())
+    return Firing(name, samples, steps, total.astype(np.int64), least.astype(np.int64), most.astype(np.int64), graded)
 
 
 def joined(parts: Sequence[Firing]) -> Firing:
@@ -113,6 +120,7 @@ def joined(parts: Sequence[Firing]) -> Firing:
         np.sum([part.total for part in parts], axis=0),
         np.min([part.least for part in parts], axis=0),
         np.max([part.most for part in parts], axis=0),
+        any(part.graded for part in parts),
     )
 
 

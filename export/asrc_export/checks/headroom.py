@@ -1,18 +1,21 @@
-"""Every accumulator and membrane: how far it can get, how far it got on data, and what is left to its limit in bits."""
+"""Every sum, state and membrane: how far it can get, how far it got on data, and what is left to its limit in bits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.arithmetic import product, recalled, shift
-from asrc_core.contract.numbers import Ints, REGISTER_MAX, STATE_MAX
-from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.interpreter import LayerStep, Session
+from asrc_core.contract.network import IntegerNetwork, Layer
+from asrc_core.contract.neurons.kind import whole_range
+from asrc_core.contract.numbers import REGISTER_MAX, WORD, Ints
+from asrc_core.contract.proof import LayerRanges
 from asrc_core.contract.ranges import Range, headroom_bits
-from asrc_core.contract.result import Result, checked_input
+from asrc_core.contract.result import checked_input
+from asrc_export.chip.accumulator import activation_shift
 
 FEEDFORWARD, RECURRENT, SYNAPTIC = "feed-forward sum", "recurrent sum", "synaptic accumulator"
 
@@ -39,72 +42,79 @@ class Headroom:
 
 
 def headroom(
-    network: IntegerNetwork,
-    x: NDArray[np.generic] | None = None,
-    result: Result | None = None,
-    *,
-    accumulator_bits: int | None = None,
+    network: IntegerNetwork, x: NDArray[np.generic] | None = None, *, accumulator_bits: int | None = None
 ) -> list[Headroom]:
     """All quantities of all layers, the readout last.
 
-    x: samples (n, T, channels) and ``result``, what an engine made of them with a trace; without them, nothing is
-    observed. Sums are those after the exponent, in registers of 32 bits signed; states saturate at 24. A target that
-    adds both sums, shifted, in an accumulator of known width (sign included) gives that one a limit of its own.
+    x: samples (n, T, channels) to run and watch; without them, nothing is observed. Sums of connections are those
+    after the exponent, in registers of 32 bits signed. Then come the states, where a kind has several, and the
+    membrane before reset or a readout's accumulator. A target that adds all sums, shifted, in an accumulator of known
+    width (sign included) gives that one a limit of its own. Raises InvalidData for unfit samples.
     """
-    seen: dict[tuple[str, str], Range] = {}
-    if x is not None and result is not None:
-        seen = dict(_observed(network, x, result))
-    rows = []
-    for i, ranges in enumerate(network.ranges):
-        quantities = {FEEDFORWARD: (REGISTER_MAX, ranges.feedforward)}
-        if ranges.recurrent is None:
-            quantities["accumulator"] = STATE_MAX, ranges.state
-        else:
-            quantities[RECURRENT] = REGISTER_MAX, ranges.recurrent
-            if accumulator_bits is not None:
-                ends = (getattr(ranges.feedforward, end) + getattr(ranges.recurrent, end) for end in ("low", "high"))
-                both = Range(*(end << network.layers[i].activation_shift for end in ends))
-                quantities[SYNAPTIC] = 2 ** (accumulator_bits - 1) - 1, both
-            quantities["membrane"] = STATE_MAX, ranges.state
-        rows += [
-            Headroom(ranges.name, name, limit, worst, seen.get((ranges.name, name)))
-            for name, (limit, worst) in quantities.items()
-        ]
-    return rows
+    watched = [_quantities(network, i, accumulator_bits) for i in range(len(network.layers))]
+    seen = [dict.fromkeys(each) for each in watched] if x is None else _observed(network, x, watched)
+    return [
+        Headroom(ranges.name, name, limit, worst, seen[i][name])
+        for i, ranges in enumerate(network.ranges)
+        for name, (limit, worst) in watched[i].items()
+    ]
+
+
+def sum_names(ranges: LayerRanges, layer: Layer) -> list[str]:
+    """What each connection's sum is called: with its source where there are several of its kind."""
+    back = ranges.recurrent_connections
+    names = []
+    for each, comes_back in zip(layer.connections, back, strict=True):
+        alone = back.count(comes_back) == 1 and (not comes_back or each.source == layer.name)
+        names.append((RECURRENT if comes_back else FEEDFORWARD) + ("" if alone else f" from '{each.source}'"))
+    return [f"{name} ({j + 1})" if names.count(name) > 1 else name for j, name in enumerate(names)]
+
+
+def _quantities(network: IntegerNetwork, i: int, accumulator_bits: int | None) -> dict[str, tuple[int, Range]]:
+    """Limit and worst case of all that is watched in a layer, by name and in order."""
+    layer, ranges = network.layers[i], network.ranges[i]
+    found = {
+        name: (REGISTER_MAX, worst) for name, worst in zip(sum_names(ranges, layer), ranges.connections, strict=True)
+    }
+    if layer.neuron.sends is not None and accumulator_bits is not None:
+        places = activation_shift(layer)
+        low, high = (sum(getattr(each, end) for each in ranges.connections) for end in ("low", "high"))
+        found[SYNAPTIC] = 2 ** (accumulator_bits - 1) - 1, Range(low << places, high << places)
+    widths = {name: whole_range(width)[1] for name, width in layer.neuron.states.items() if width != WORD}
+    if len(layer.neuron.states) > 1:
+        found |= {f"state {name}": (limit, ranges.states[name]) for name, limit in widths.items()}
+    found[_shown(layer)] = max(widths.values(), default=REGISTER_MAX), ranges.state
+    return found
+
+
+def _shown(layer: Layer) -> str:
+    return "accumulator" if layer.neuron.sends is None else "membrane"
 
 
 def _observed(
-    network: IntegerNetwork, x: NDArray[np.generic], result: Result
-) -> Iterator[tuple[tuple[str, str], Range]]:
-    assert result.trace is not None
-    fed: NDArray[np.generic] = checked_input(network, x).transpose(1, 0, 2)
-    for layer, trace in zip(network.layers, result.trace.layers, strict=True):
-        extents = [
-            (_extent(a_ff), _extent(a_rec), _extent((a_ff + a_rec) << layer.activation_shift))
-            for a_ff, a_rec in zip(
-                _sums(fed, layer.feedforward, layer.feedforward_exponent),
-                _sums(recalled(trace.spikes, layer.heard, np.uint8), layer.recurrent, layer.recurrent_exponent),
-                strict=True,
-            )
-        ]
-        for name, each in zip((FEEDFORWARD, RECURRENT, SYNAPTIC), zip(*extents, strict=True), strict=True):
-            yield (layer.name, name), _union(each)
-        yield (layer.name, "membrane"), _extent(trace.membrane)
-        fed = trace.spikes
-    out = network.readout
-    yield (out.name, FEEDFORWARD), _union([_extent(a) for a in _sums(fed, out.weight, out.exponent)])
-    yield (out.name, "accumulator"), _extent(result.trace.readout)
+    network: IntegerNetwork, x: NDArray[np.generic], watched: list[dict[str, tuple[int, Range]]]
+) -> list[dict[str, Range | None]]:
+    samples = checked_input(network, x)
+    session = Session(network, len(samples))
+    seen: list[dict[str, Range | None]] = [dict.fromkeys(each) for each in watched]
+    for t in range(samples.shape[1]):
+        for i, done in enumerate(session.step(samples[:, t])):
+            for name, values in _values(network, i, done, session.states[i]):
+                if name in seen[i]:
+                    seen[i][name] = _union(seen[i][name], values)
+    return seen
 
 
-def _sums(x: NDArray[np.generic], weights: Ints, exponent: int) -> Iterator[Ints]:
-    """shift(W x[t], e), (B, N), step by step."""
-    w = weights.T.astype(np.float64)
-    return (shift(product(x_t, w), exponent) for x_t in x)
+def _values(network: IntegerNetwork, i: int, done: LayerStep, states: Mapping[str, Ints]) -> Iterator[tuple[str, Ints]]:
+    layer, sums = network.layers[i], done.sums
+    yield from zip(sum_names(network.ranges[i], layer), sums, strict=True)
+    whole: Ints = np.sum(sums, axis=0)
+    yield SYNAPTIC, whole << activation_shift(layer)
+    for name, values in states.items():
+        yield f"state {name}", values
+    yield _shown(layer), done.shown
 
 
-def _extent(values: NDArray[np.generic]) -> Range:
-    return Range(int(values.min()), int(values.max()))
-
-
-def _union(parts: Sequence[Range]) -> Range:
-    return Range(min(each.low for each in parts), max(each.high for each in parts))
+def _union(before: Range | None, values: Ints) -> Range:
+    low, high = int(values.min()), int(values.max())
+    return Range(low, high) if before is None else Range(min(before.low, low), max(before.high, high))

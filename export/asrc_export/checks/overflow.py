@@ -1,8 +1,8 @@
 """Which membranes and accumulators cannot saturate, whatever the input; for those that could, an input that does it.
 
-The proof is `network.worst_case`. It may be too careful: it lets every neuron get the best of everything at once. So
+The proof is `network.ranges`. It may be too careful: it lets every neuron get the best of everything at once. So
 where it says that a layer could saturate, inputs are looked for that make it, by running them: first each frame held
-that drives a neuron of the first layer hardest (exact for that layer's feed-forward part), then the best of those cut,
+that drives a neuron that the input reaches hardest (exact for what comes from the input), then the best of those cut,
 spliced and changed, keeping what comes closest. Every example has been run and its saturations counted. Not finding one
 proves nothing, and is said as such. No chance is involved: the same network gives the same answer.
 """
@@ -16,8 +16,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import STATE_MAX
+from asrc_core.contract.connection import INPUT
+from asrc_core.contract.interpreter import Session
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.ranges import Range, headroom_bits
 from asrc_core.contract.result import Result
 from asrc_export.engines.select import Run
@@ -86,7 +88,7 @@ def search(network: IntegerNetwork, engine: Run, samples: NDArray[np.generic] | 
     Samples are as long as the network was exported for (at most MAX_STEPS). Raises InvalidData for unfit samples.
     """
     worst = network.ranges
-    could = [i for i, ranges in enumerate(worst) if not ranges.state.fits_state]
+    could = [i for i, ranges in enumerate(worst) if ranges.may_saturate]
     hunt = _Hunt(network, engine, could)
     if could:
         hunt.run(samples)
@@ -134,15 +136,16 @@ class _Hunt:
         chunk = max(1, CHUNK_CELLS // (x.shape[1] * widest))
         for start in range(0, len(x), chunk):
             part = x[start : start + chunk]
-            states = _states(self._engine(self._network, part, trace=True))
+            result = self._engine(self._network, part, trace=True)
+            states = _states(result)
             self.tried += len(part)
             for i in self.reached:
                 if i in self.examples:
                     continue
                 closest = np.abs(states[i]).max(axis=(0, 2))
                 self._note(i, closest, part)
-                if closest.max() >= STATE_MAX:
-                    self._verify(i, part[closest.argmax()][None])
+                if result.counts[i].saturations:
+                    self._verify(i, part, closest)
 
     def _note(self, i: int, closest: NDArray[Any], part: Frames) -> None:
         self.reached[i] = max(self.reached[i], int(closest.max()))
@@ -150,12 +153,14 @@ class _Hunt:
         entered = [(-int(closest[n]), self.tried + int(n), part[n].copy()) for n in nearest]
         self._best[i] = sorted([*self._best[i], *entered], key=lambda each: each[:2])[:PARENTS]
 
-    def _verify(self, i: int, x: Frames) -> None:
-        """Run one sample by itself: an example is one whose saturations are counted."""
-        result = self._engine(self._network, x, trace=True)
-        if result.counts[i].saturations:
-            step, _, neuron = np.argwhere(np.abs(_states(result)[i]) >= STATE_MAX)[0]
-            self.examples[i] = Example(x, int(step), int(neuron), result.counts[i].saturations)
+    def _verify(self, i: int, part: Frames, closest: NDArray[Any]) -> None:
+        """Run samples by themselves, those that came closest first: one of them is an example."""
+        for n in np.argsort(-closest, kind="stable"):
+            x = part[n][None]
+            saturations = self._engine(self._network, x, trace=True).counts[i].saturations
+            if saturations:
+                self.examples[i] = Example(x, *_first_saturation(self._network, i, x), saturations)
+                return
 
     def _child(self, i: int) -> Frames:
         """One of the best so far with a stretch of it changed: another's, a frame held, or random values."""
@@ -174,9 +179,23 @@ class _Hunt:
         return child
 
 
+def _first_saturation(network: IntegerNetwork, i: int, x: Frames) -> tuple[int, int]:
+    """The step at which a neuron of a layer first saturates on one sample, and which one."""
+    session = Session(network, 1)
+    for t in range(x.shape[1]):
+        shown = session.step(x[:, t])[i].shown
+        if session.saturations[i]:
+            # What saturated is at a limit: the membrane before reset, or a state.
+            reached = np.max(np.abs([shown[0], *(values[0] for values in session.states[i].values())]), axis=0)
+            return t, int(reached.argmax())
+    raise AssertionError("another engine counted a saturation")
+
+
 def _extreme_frames(network: IntegerNetwork) -> Frames:
-    """Frames (n, channels) that drive some neuron of the first layer as high, or as low, as a frame can, each once."""
-    entry, w = network.input, network.layers[0].feedforward
+    """Frames (n, channels) that drive some neuron with input as high, or as low, as a frame can, each once."""
+    entry = network.input
+    reached = [each.weights for layer in network.layers for each in layer.connections if each.source == INPUT]
+    w = np.concatenate([*reached, np.zeros((0, entry.channels), np.int64)])
     low, high = np.int32(entry.minimum), np.int32(entry.maximum)
     ends = [np.full((1, entry.channels), end, np.int32) for end in (high, low)]
     driving = [np.where(w > 0, high, low), np.where(w > 0, low, high)]

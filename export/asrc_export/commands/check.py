@@ -1,4 +1,4 @@
-"""asrc-check: how far an integer network's accumulators get, what makes them overflow, which neurons say nothing."""
+"""asrc-check: how far an integer network's accumulators get, what makes them overflow, which neurons are inactive."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ EXAMPLES = """\
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    options = _parser().parse_args(argv)
-    return command_line.run("asrc-check", lambda: _check(options))
+    parser = _parser()
+    options = parser.parse_args(argv)
+    return command_line.run(parser, lambda: _check(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         "asrc-check",
         "Say of every accumulator and membrane of an integer network how far it can get whatever the input, how far it "
         "gets on data, and how many bits are left; look for an input that makes it overflow where the bound allows "
-        "one; name the neurons that say nothing.",
+        "one; name the inactive neurons.",
         EXAMPLES,
     )
     add = parser.add_argument
@@ -52,10 +53,11 @@ def _check(options: argparse.Namespace) -> None:
     import json
 
     from asrc_core.contract.file import network_file
+    from asrc_core.errors import ExtraMissing
     from asrc_core.files.atomic import require_writable
     from asrc_export.checks import calibrate, firing, overflow
     from asrc_export.checks.headroom import headroom
-    from asrc_export.chip import target
+    from asrc_export.chip import targets
     from asrc_export.engines import select
     from asrc_export.samples.dataset_samples import dataset_for
 
@@ -64,20 +66,25 @@ def _check(options: argparse.Namespace) -> None:
     network = network_file.load(options.network)
     engine = select.engine(options.engine)
     known = options.data or network.provenance.get("data")
-    x = dataset_for(network, known).train_x[: calibrate.SAMPLES] if known else None
-    result = None if x is None else engine.run(network, x, trace=True)
-    width = target.of(network.target, network.provenance).formats.accumulator_bits
-    spare = headroom(network, x, result, accumulator_bits=None if width is None else width.count)
+    x = None
+    try:
+        x = dataset_for(network, known).train_x[: calibrate.SAMPLES] if known else None
+    except ExtraMissing as error:
+        if options.data:
+            raise
+        print(f"asrc-check: nothing is observed on data set '{known}': {error}", file=sys.stderr)
+    width = targets.of(network.target, network.provenance).formats.accumulator_bits
+    spare = headroom(network, x, accumulator_bits=None if width is None else width.count)
     verdicts = overflow.search(network, engine.run, x)
-    silent = []
-    if result is not None and result.trace is not None:
-        names = [layer.name for layer in network.layers]
-        traces = zip(names, result.trace.layers, strict=True)
-        silent = firing.findings([firing.of_spikes(name, trace.spikes) for name, trace in traces])
+    trace = None if x is None else engine.run(network, x, trace=True).trace
+    inactive = []
+    if trace is not None:
+        pairs = zip(network.hidden, trace.layers, strict=True)
+        inactive = firing.findings([firing.of_spikes(layer.name, each.spikes) for layer, each in pairs])
     if options.json:
-        print(json.dumps(_content(network, spare, verdicts, silent, 0 if x is None else len(x))))
+        print(json.dumps(_content(network, spare, verdicts, inactive, 0 if x is None else len(x))))
     else:
-        _print(network, spare, verdicts, silent, None if x is None else f"{len(x)} training samples of '{known}'")
+        _print(network, spare, verdicts, inactive, None if x is None else f"{len(x)} training samples of '{known}'")
     if options.save:
         _save(options.save, verdicts)
         if not options.json:
@@ -88,10 +95,12 @@ def _print(
     network: IntegerNetwork,
     spare: Sequence[Headroom],
     verdicts: Sequence[Verdict],
-    silent: Sequence[Finding],
+    inactive: Sequence[Finding],
     observed: str | None,
 ) -> None:
     from tabulate import tabulate
+
+    from asrc_export.chip.shape import of_network
 
     rows = [
         (
@@ -106,19 +115,20 @@ def _print(
         for each in spare
     ]
     headers = ("layer", "quantity", "limit", "worst case", "headroom, bits", "observed", "headroom, bits")
-    print(f"{network.target}, {network.mapping}, {network.steps} steps; observed on {observed or 'no data'}")
+    mapping = of_network(network).mapping or "both mappings"
+    print(f"{network.target}, {mapping}, {network.steps} steps; observed on {observed or 'no data'}")
     print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", "left", *("right",) * 5)))
     for verdict in verdicts:
         print(verdict)
-    for finding in silent:
-        print(f"{'warning' if finding.serious else 'note'}: {finding}")
+    for finding in inactive:
+        command_line.say(f"{'warning' if finding.serious else 'note'}: {finding}")
 
 
 def _content(
     network: IntegerNetwork,
     spare: Sequence[Headroom],
     verdicts: Sequence[Verdict],
-    silent: Sequence[Finding],
+    inactive: Sequence[Finding],
     samples: int,
 ) -> dict[str, Any]:
     def plain(extent: Range | None) -> list[int] | None:
@@ -153,7 +163,7 @@ def _content(
         ],
         "firing": [
             {"layer": each.layer, "kind": each.kind, "neurons": list(each.neurons), "advice": each.advice}
-            for each in silent
+            for each in inactive
         ],
     }
 

@@ -7,13 +7,17 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from asrc_core import extras
 from asrc_core.command import command_line
 from asrc_export.commands import import_network as cli_import
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from asrc_export.export import Exported
+    from asrc_core.contract.connection import Connection
+    from asrc_core.contract.network import IntegerNetwork
+    from asrc_core.contract.neurons.kind import Parameters
+    from asrc_export.exporting import Exported
 
 EXAMPLES = """\
   asrc-export model.pt --target loihi2
@@ -46,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
         parser.error("argument --bits: auto needs a float network and samples")
     body = _show_target if options.show_target is not None else _export if options.check is None else _check
-    return command_line.run("asrc-export", lambda: body(options))
+    return command_line.run(parser, lambda: body(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,14 +102,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _export(options: argparse.Namespace) -> None:
+    if options.source and options.source[0] == "netx":
+        cli_import.import_integers(options)
+        return
+    extras.require("train")
+
     from asrc_core.command import progress
-    from asrc_export.export import export
+    from asrc_export.exporting import export
     from asrc_export.quantization.scales import PROVENANCE_KEY
 
-    if options.source and options.source[0] == "netx":
-        cli_import.bring_in_integers(options)
-        return
-    model = cli_import.bring_in(options) if options.source else options.model
+    model = cli_import.import_network(options) if options.source else options.model
     if options.nir:
         _write_nir(model, options)
     out, bits = options.out, _widths(model, options)
@@ -127,9 +133,9 @@ def _export(options: argparse.Namespace) -> None:
     if options.rounding_log:
         _print_rounding(exported)
     for finding in exported.findings:
-        print(f"note: {finding}")
+        command_line.say(f"note: {finding}")
     for silent in exported.firing:
-        print(f"{'warning' if silent.serious else 'note'}: {silent}")
+        command_line.say(f"{'warning' if silent.serious else 'note'}: {silent}")
     if PROVENANCE_KEY in exported.network.provenance:
         print("note: weights are rounded at the scales that the checkpoint was fine-tuned at")
     if options.finetune:
@@ -141,7 +147,7 @@ def _export(options: argparse.Namespace) -> None:
         graph.save(exported.network, options.onnx)
         print(options.onnx)
     if options.netx:
-        from asrc_export.interop import netx_export
+        from asrc_export.interop.netx import writer as netx_export
 
         netx_export.save(exported.network, options.netx)
         print(options.netx)
@@ -160,8 +166,8 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
 
     from asrc_core.command import progress
     from asrc_core.errors import InvalidSetting
-    from asrc_export.chip import target
-    from asrc_export.quantization import bit_budget
+    from asrc_export.chip import targets
+    from asrc_export.quantization.search import bit_budget
     from asrc_export.samples.dataset_samples import calibration_for
     from asrc_train.trained import freeze
 
@@ -172,7 +178,7 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
     samples = calibration_for(frozen, data).train_x
     with progress.bar("choosing bits", len(frozen.layers) + 1) as update:
         found = bit_budget.choose(
-            frozen, target.load(options.target), budget, samples, mapping=options.mapping, progress=update
+            frozen, targets.load(options.target), budget, samples, mapping=options.mapping, progress=update
         )
     each = zip(found.names, found.options, found.chosen, strict=True)
     rows = [
@@ -191,13 +197,13 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
     from pathlib import Path
 
     from asrc_core.command import progress
-    from asrc_export.chip import target
-    from asrc_export.export import default_output
-    from asrc_export.quantization import finetune
+    from asrc_export.chip import targets
+    from asrc_export.exporting import default_output
+    from asrc_export.quantization.training import finetune
     from asrc_train.trained import checkpoint
     from asrc_train.training import training_progress
 
-    out = Path(options.out or default_output(model, target.load(options.target)))
+    out = Path(options.out or default_output(model, targets.load(options.target)))
     tuned = out.with_suffix(".qat.pt")
     with progress.bar(f"fine-tuning at {_listed(bits)} bits", options.finetune) as update:
         trained = finetune.finetune(
@@ -224,10 +230,10 @@ def _listed(bits: int | tuple[int, ...]) -> str:
 
 
 def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse.Namespace) -> None:
-    from asrc_export.chip import target
-    from asrc_export.quantization import finetune
+    from asrc_export.chip import targets
+    from asrc_export.quantization.training import finetune
 
-    result = finetune.require_same_spikes(model, target.load(options.target), exported.network)
+    result = finetune.require_same_spikes(model, targets.load(options.target), exported.network)
     spikes = sum(result.spikes_per_layer)
     print(
         f"asserted on all {len(result.logits):,} test samples: the {spikes:,} spikes of all layers and steps and every "
@@ -236,7 +242,7 @@ def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse
 
 
 def _write_nir(model: str | Path, options: argparse.Namespace) -> None:
-    from asrc_export.interop import nir_export
+    from asrc_export.interop.nir import writer as nir_export
 
     for lost in nir_export.save(model, options.nir, lossy=options.lossy):
         print(f"note: said in the metadata of '{options.nir}' only: {lost}")
@@ -247,6 +253,7 @@ def print_layers(exported: Exported) -> None:
     """Print the table of the layers: shapes, formats, and how far each accumulator is from saturating."""
     from tabulate import tabulate
 
+    from asrc_core.contract.connection import NOW
     from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
     from asrc_core.contract.ranges import headroom_bits
 
@@ -264,19 +271,19 @@ def print_layers(exported: Exported) -> None:
         return headroom(observed[i].state.magnitude) if observed else "no data"
 
     def saturation(i: int) -> str:
-        if ranges[i].state.fits_state:
+        if not ranges[i].may_saturate:
             return "impossible"
         return f"possible ({observed[i].saturations} seen)" if observed else "possible"
 
     rows: list[tuple[object, ...]] = [
         (
             layer.name,
-            f"{layer.inputs} x {layer.neurons}",
-            ", ".join(f"{weight} x {span}" for span, weight in layer.taps) or layer.span,
-            layer.weight_bits,
-            f"{layer.feedforward_exponent} / {layer.recurrent_exponent}",
-            layer.threshold,
-            layer.decay,
+            f"{_fan_in(network, i)} x {layer.neurons}",
+            "; ".join(_lags(each) for each in layer.connections if each.taps != NOW),
+            ", ".join(dict.fromkeys(str(each.weight_bits) for each in layer.connections)),
+            " / ".join(str(each.exponent) for each in layer.connections),
+            _spread(layer.neuron.parameters, "threshold"),
+            _spread(layer.neuron.parameters, "decay") if layer.neuron.sends else "",
             sums(i),
             headroom(ranges[i].state.magnitude),
             seen(i),
@@ -284,23 +291,6 @@ def print_layers(exported: Exported) -> None:
         )
         for i, layer in enumerate(network.layers)
     ]
-    out = network.readout
-    last = len(rows)
-    rows.append(
-        (
-            out.name,
-            f"{out.inputs} x {out.classes}",
-            "",
-            out.weight_bits,
-            str(out.exponent),
-            "",
-            "",
-            sums(last),
-            headroom(ranges[last].state.magnitude),
-            seen(last),
-            saturation(last),
-        )
-    )
     headers = (
         "layer",
         "shape",
@@ -314,8 +304,36 @@ def print_layers(exported: Exported) -> None:
         "observed, bits",
         "saturation",
     )
-    print(f"{network.target}, {network.mapping}, {network.steps} steps, {network.synapses:,} synapses")
+    mappings = dict.fromkeys(each.mapping for layer in network.layers for each in layer.connections if each.taps != NOW)
+    where = " and ".join(mappings) or "no delays"
+    print(f"{network.target}, {where}, {network.steps} steps, {network.synapses:,} synapses")
     print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", *("right",) * 9, "left")))
+
+
+def _fan_in(network: IntegerNetwork, i: int) -> int:
+    """Inputs of a layer's neurons that come from before it."""
+    parts = zip(network.layers[i].connections, network.sources(i), strict=True)
+    return sum(each.inputs for each, source in parts if source == "before")
+
+
+def _lags(connection: Connection) -> str:
+    """A connection's span, its taps, or the ends of its delays."""
+    if connection.delays is not None:
+        return f"{connection.lags[0]} to {connection.longest_lag}"
+    if len(connection.taps) == 1:
+        return str(connection.longest_lag)
+    return ", ".join(f"{weight} x {span}" for span, weight in connection.taps)
+
+
+def _spread(parameters: Parameters, name: str) -> str:
+    """A parameter, or its ends where neurons differ; nothing if the kind has no such parameter."""
+    import numpy as np
+
+    if name not in parameters:
+        return ""
+    numbers = np.atleast_1d(parameters[name])
+    low, high = int(numbers.min()), int(numbers.max())
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _print_search(exported: Exported) -> None:
@@ -352,9 +370,9 @@ def _check(options: argparse.Namespace) -> None:
 def _show_target(options: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    from asrc_export.chip import target
+    from asrc_export.chip import targets
 
-    chip = target.load(options.show_target)
+    chip = targets.load(options.show_target)
     rows = [
         (
             "formats.weight_bits",
@@ -365,7 +383,7 @@ def _show_target(options: argparse.Namespace) -> None:
             chip.formats.weight_bits_source,
         )
     ]
-    for name, each in target.quantities(chip):
+    for name, each in targets.quantities(chip):
         rows.append((name, "in use", f"{each.value:,.12g}", each.unit, each.certainty, each.source))
         rows += [
             ("", "or", f"{other.value:,.12g}", each.unit, other.certainty, other.source) for other in each.alternatives

@@ -1,4 +1,4 @@
-"""Options of asrc-export that bring in a network of another tool.
+"""Options of asrc-export that import a network of another tool.
 
 A float network becomes a checkpoint like ours, and is then exported; integers stay the integers that they are.
 """
@@ -79,7 +79,7 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
             parser.error(f"argument --{name.replace('_', '-')}: goes with --from {' or --from '.join(kinds)} only")
 
 
-def bring_in(options: argparse.Namespace) -> Path:
+def import_network(options: argparse.Namespace) -> Path:
     """Read the other tool's file, write the checkpoint beside it, print what was settled how; the checkpoint's path.
 
     Raises what the readers raise, UnwritableOutput.
@@ -93,12 +93,12 @@ def bring_in(options: argparse.Namespace) -> Path:
     brought = _read(options)
     checkpoint.save(brought.checkpoint, path)
     for note in brought.notes:
-        print(f"note: {note}")
+        command_line.say(f"note: {note}")
     print(path)
     return path
 
 
-def bring_in_integers(options: argparse.Namespace) -> Path:
+def import_integers(options: argparse.Namespace) -> Path:
     """Read a netx file and write it as an integer network, by default beside it; the path.
 
     Raises InvalidSetting, what `netx_import.read` raises, UnwritableOutput.
@@ -106,7 +106,7 @@ def bring_in_integers(options: argparse.Namespace) -> Path:
     from asrc_core.contract.file import network_file
     from asrc_core.errors import InvalidSetting
     from asrc_core.files.atomic import require_writable
-    from asrc_export.interop import netx_import
+    from asrc_export.interop.netx import reader as netx_import
 
     if options.steps is None:
         raise InvalidSetting("--steps", "a netx file does not say how many steps a sample has")
@@ -131,10 +131,10 @@ def _read(options: argparse.Namespace) -> Imported:
 
     asked: Feed = Feed(options.data, options.steps, options.input_maximum, options.input_scale)
     if options.source[0] == "asrc-snn":
-        from asrc_export.interop import asrc_snn
+        from asrc_export.interop.asrc_snn import reader as asrc_snn
 
         return asrc_snn.read(options.model, options.source[1], asked, options.permutation)
-    from asrc_export.interop import nir_import
+    from asrc_export.interop.nir import reader as nir_import
 
     return nir_import.read(
         options.model,

@@ -6,19 +6,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from asrc_core import extras
 from asrc_core.command import command_line
 
 EXAMPLES = """\
   asrc-report model.loihi2.safetensors --float model.pt
-  asrc-report model.loihi2.safetensors --float model.pt -o contents.html -o contents.json
+  asrc-report model.loihi2.safetensors --float model.pt -o report.html -o report.json
   asrc-report model.loihi2.safetensors --float model.pt --limit 100 --engine numpy
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    options = _parser().parse_args(argv)
-    return command_line.run("asrc-report", lambda: _report(options))
+    parser = _parser()
+    options = parser.parse_args(argv)
+    return command_line.run(parser, lambda: _report(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,29 +42,30 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(options: argparse.Namespace) -> None:
+    extras.require("report")
+
     from asrc_core.files import by_suffix
     from asrc_core.files.atomic import require_writable
+    from asrc_export import report
     from asrc_export.engines import select
-    from asrc_export.report import contents, formats, sections
+    from asrc_export.report.render import formats
 
     for path in options.out:
         by_suffix.require(path, formats.WRITERS)
         require_writable(path)
-    chosen = select.engine(options.engine)
-    content = contents.build(
+    made = report.make_from_files(
         options.network,
         options.model,
-        engine=chosen.run,
-        engine_name=chosen.name,
+        select.engine(options.engine),
         data_name=options.data,
         limit=options.limit,
     )
     if not options.out:
-        print(formats.text(content), end="")
+        print(formats.text(made), end="")
         return
-    print(sections.summary(content))
+    print(report.summary(made))
     for path in options.out:
-        formats.write(content, path)
+        report.write(made, path)
         print(path)
 
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from asrc_core import extras
 from asrc_core.command import command_line
 
 EXAMPLES = """\
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.list and not options.networks:
         parser.error("name an integer network, or --list")
     body = _list if options.list else _measure
-    return command_line.run("asrc-robustness", lambda: body(options))
+    return command_line.run(parser, lambda: body(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,12 +51,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measure(options: argparse.Namespace) -> None:
+    extras.require("train")
+
     from asrc_core.command import progress
     from asrc_core.errors import InvalidSetting
     from asrc_core.files import by_suffix
     from asrc_core.files.atomic import require_writable
     from asrc_export.engines import select
-    from asrc_export.robustness import formats, measure
+    from asrc_export.robustness import formats, measure, pairs
 
     for path in options.out:
         by_suffix.require(path, formats.WRITERS)
@@ -64,10 +67,10 @@ def _measure(options: argparse.Namespace) -> None:
         raise InvalidSetting("--seed", f"{options.seed} is outside 0 to {2**32 - 1}")
     only = [name.strip() for name in options.only.split(",")] if options.only else None
     asked = measure.chosen(only, options.levels)
-    subjects = measure.contenders(options.networks, options.models)
+    networks = pairs.load(options.networks, options.models)
     with progress.bar("robustness", 1) as update:
-        content = measure.build(
-            subjects,
+        report = measure.make(
+            networks,
             asked,
             select.engine(options.engine).run,
             data_name=options.data,
@@ -77,10 +80,10 @@ def _measure(options: argparse.Namespace) -> None:
             progress=update,
         )
     if not options.out:
-        print(formats.text(content), end="")
+        print(formats.text(report), end="")
         return
     for path in options.out:
-        formats.write(content, path)
+        formats.write(report, path)
         print(path)
 
 

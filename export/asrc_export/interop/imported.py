@@ -51,21 +51,21 @@ def settle(asked: Feed, stated: Feed, channels: int, classes: int) -> Settled:
         return _of_dataset(name, asked, stated, channels, classes)
     merged = {key: _first(getattr(asked, key), getattr(stated, key)) for key in ("steps", "maximum", "scale")}
     if merged["steps"] is None or merged["maximum"] is None:
-        missing = "steps" if merged["steps"] is None else "input-maximum"
+        missing = "steps" if merged["steps"] is None else "input_maximum"
         raise InvalidSetting(
-            f"--{missing}",
-            "the file does not say what the network is fed; name one of our data sets with --data, or give --steps "
-            "and --input-maximum (and --input-scale, if the network takes the integers times something)",
+            f"`{missing}`",
+            "the file does not say what the network is fed; name one of our data sets with `data`, or give `steps` "
+            "and `input_maximum` (and `input_scale`, if the network takes the integers times something)",
         )
     scale = 1.0 if merged["scale"] is None else merged["scale"]
     if not 0 < scale < float("inf"):
-        raise InvalidSetting("--input-scale", f"{scale} is not a positive number")
+        raise InvalidSetting("`input_scale`", f"{scale} is not a positive number")
     return Settled(None, int(merged["steps"]), int(merged["maximum"]), scale)
 
 
 def _of_dataset(name: str, asked: Feed, stated: Feed, channels: int, classes: int) -> Settled:
     if (asked.steps, asked.maximum, asked.scale) != (None, None, None):
-        raise InvalidSetting("--data", f"'{name}' settles steps, maximum and scale; leave the other options away")
+        raise InvalidSetting("`data`", f"'{name}' settles steps, maximum and scale; leave the other options away")
     dataset = data.shape(name)
     facts = (("channels", dataset.channels, channels), ("classes", dataset.classes, classes))
     stated_facts = (("steps", dataset.steps, stated.steps), ("largest value", dataset.maximum, stated.maximum))

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asrc_core import __version__
-from asrc_core.contract.file.network_file import contract_version
+from asrc_core import __version__, extras
+from asrc_core.contract.file.network_file import contract_version, manifest
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.file.network_file import manifest
-from asrc_core.errors import BackendMissing, InvalidNetwork
+from asrc_core.errors import InvalidNetwork
 from asrc_core.files.atomic import replacing
-from asrc_export.onnx_model.nodes import Nodes, value
-from asrc_export.onnx_model.step import COUNTED, step, traces_of, widths_of, word_of
+from asrc_export.onnx_model.history import message_type, row_count
+from asrc_export.onnx_model.nodes import Nodes, Port
+from asrc_export.onnx_model.step import columns_of, step, traces_of
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -33,7 +33,7 @@ MAX_BYTES = 2**31 - 2**27
 def save(network: IntegerNetwork, path: str | Path) -> None:
     """Write the network as an ONNX model; the file at ``path`` is replaced only once the new one is whole.
 
-    Raises BackendMissing without the onnx package, InvalidNetwork, SpanTooLong, UnwritableOutput.
+    Raises ExtraMissing without the onnx package, InvalidNetwork for weights beyond 2 GiB, UnwritableOutput.
     """
     model = build(network)
     with replacing(path) as temporary:
@@ -43,22 +43,23 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
 def build(network: IntegerNetwork, *, trace: bool = False) -> ModelProto:
     """The network as an ONNX model, batch B and length T dynamic.
 
-    Input ``x`` (B, T, channels) int32, in the network's input range. Outputs, L layers and then the readout:
-    ``logits`` (B, C) int32; per sample (B, L + 1) int64 ``spikes``, ``delivered`` (spikes that a recurrent connection
-    took in) and ``saturations``. With ``trace`` also, for each layer, ``layer<i>_spikes`` (T, B, N) uint8 and
-    ``layer<i>_membrane`` (T, B, N) int32 before reset, and ``readout_accumulator`` (T, B, C) int32.
+    Input ``x`` (B, T, channels) int32, in the network's input range. Outputs: ``logits`` (B, C) int32, and counts for
+    each sample, int64: ``spikes`` (B, L), the messages other than 0 that each layer sent, and ``saturations`` (B, L),
+    the readout last; ``operations`` (B, J), the synaptic operations of each connection, in the layers' order. With
+    ``trace`` also, for each hidden layer, ``layer<i>_spikes`` (T, B, N), uint8, or int32 where numbers are sent, and
+    ``layer<i>_membrane`` (T, B, N) int32, what its neurons show; and ``readout_accumulator`` (T, B, C) int32.
 
-    The metadata's key `asrc` is the manifest; `permutation`, if the network has one, the JSON list of the order in
-    which a sample's steps are fed. Raises BackendMissing, SpanTooLong, InvalidNetwork (which includes weights beyond
-    the 2 GiB of an ONNX file).
+    Weights take a byte each, or four where they weigh more than 7 bits; those of a connection with a delay for each
+    synapse are there once for every lag that occurs. The metadata's key `asrc` is the manifest; `permutation`, if the
+    network has one, the JSON list of the order in which a sample's steps are fed.
+
+    Raises ExtraMissing, and InvalidNetwork for weights beyond the 2 GiB of an ONNX file.
     """
-    try:
+    with extras.importing():
         from onnx import helper
-    except ImportError as error:
-        raise not_installed(error) from error
-    network
-    if network.synapses + 7 * network.layers[0].feedforward.size > MAX_BYTES:  # a graded layer's may take 8 bytes each
-        raise InvalidNetwork("weights", f"{network.synapses} of them exceed the 2 GiB that an ONNX file can hold")
+    size = weight_bytes(network)
+    if size > MAX_BYTES:
+        raise InvalidNetwork("weights", f"they would take {size} bytes, which exceed the 2 GiB an ONNX file can hold")
     model = helper.make_model(
         _over_time(network, trace),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -74,54 +75,53 @@ def build(network: IntegerNetwork, *, trace: bool = False) -> ModelProto:
     return model
 
 
+def weight_bytes(network: IntegerNetwork) -> int:
+    """What the model's weights take."""
+    return sum(
+        row_count(each) * each.neurons * np.dtype(message_type(each.message(network.sent(each.source)))).itemsize
+        for layer in network.layers
+        for each in layer.connections
+    )
+
+
 def _over_time(network: IntegerNetwork, trace: bool) -> GraphProto:
     """The whole sequence: the step, scanned over time from a state of zeros."""
     from onnx import helper
 
-    classes, groups = network.readout.classes, len(network.layers) + 1
-    columns = sum(widths_of(network))
     traces = traces_of(network) if trace else []
-    main = Nodes("")
+    made = step(network, traces)
+    main = Nodes()
     batch = main("Slice", main("Shape", "x"), main.integers([0], np.int64), main.integers([1], np.int64))
-    rows = main("Mul", batch, main.integers([len(COUNTED)], np.int64))
+    fed = main.cast("x", message_type(network.input.range))
     main(
         "Scan",
-        main.zeros(batch, columns, np.int32),
-        main.zeros(batch, columns, word_of(network)),
-        main.zeros(rows, groups, np.int64),
-        main("Transpose", "x", perm=[1, 0, 2]),
-        outputs=["registers", "histories", "counters", *(name for name, _, _ in traces)],
-        body=step(network, traces),
+        *(main.zeros(batch, port) for port in made.state),
+        main("Transpose", fed, perm=[1, 0, 2]),
+        outputs=[*(port.name for port in made.state), *(port.name for port in traces)],
+        body=made.body,
         num_scan_inputs=1,
     )
-    ends = ([columns - classes], [columns], [1])  # from, to, axis
-    main("Slice", "registers", *(main.integers(end, np.int64) for end in ends), outputs=["logits"])
-    main("Split", "counters", outputs=COUNTED, axis=0, num_outputs=len(COUNTED))
+    for name, weights in made.counts.items():
+        main("MatMul", "counters", main.integers(weights, np.int64), outputs=[name])
     return helper.make_graph(
         main.nodes,
-        "skip_recurrent_spiking_network",
-        [value(("x", np.int32, network.input.channels), "B", "T")],
+        "spiking_network",
+        [Port("x", np.int32, (network.input.channels,)).declared("B", "T")],
         [
-            value(("logits", np.int32, classes), "B"),
-            *(value((name, np.int64, groups), "B") for name in COUNTED),
-            *(value(port, "T", "B") for port in traces),
+            Port("logits", np.int32, (network.classes,)).declared("B"),
+            *(Port(name, np.int64, (columns,)).declared("B") for name, columns in columns_of(network).items()),
+            *(port.declared("T", "B") for port in traces),
         ],
         main.initializers,
     )
 
 
-def not_installed(error: ImportError) -> BackendMissing:
-    """What to raise when onnx or onnxruntime cannot be imported."""
-    why = f"package '{error.name or 'onnx'}' is not installed"
-    return BackendMissing("onnx", why, "install it with: pip install 'asrc-toolchain[onnx]'")
-
-
 def _description(network: IntegerNetwork) -> str:
     entry = network.input
     return (
-        "Skip-recurrent spiking network in integers, "
-        f"version {contract_version(network.layers)} of the asrc arithmetic contract. "
+        f"Spiking network in integers, version {contract_version(network)} of the asrc arithmetic contract. "
         f"x[b, t] holds {entry.channels} integer(s) from {entry.minimum} to {entry.maximum}; their real value is "
-        f"x * {entry.scale!r}. The prediction is the first maximum of the logits. Counts are per sample; column i is "
-        f"layer i, the last column the readout. Exported for samples of {network.steps} steps; others run too."
+        f"x * {entry.scale!r}. The prediction is the first maximum of the logits. Counts are per sample; column i of "
+        "spikes and saturations is layer i, the last the readout, and column j of operations is connection j. "
+        f"Exported for samples of {network.steps} steps; others run too."
     )

@@ -1,192 +1,235 @@
 """One time step of the integer network as an ONNX graph: the body of the model's `Scan`.
 
-Its state holds all layers side by side, the readout last, as columns 0..M-1: the registers (membranes, then
-accumulators) and the spike histories; and the event counters. The readout is a layer whose decay keeps everything
-(d = 0), whose threshold lies beyond every register and which nothing feeds back into, so most of a step is done for
-all columns at once. Integer operators only; each `shift` and `decay` of docs/arithmetic.md is spelt with operators
-whose rounding ONNX defines.
+Its state are every layer's states, what sources sent in the last steps where someone is still to hear it, the event
+counters, and the logits so far. Integer operators only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import gcd
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import DECAY_ONE, Ints, LINE_BITS, REGISTER_MAX, STATE_MAX
-from asrc_core.contract.chain import SkipLayer
-from asrc_core.contract.network import InputFormat, IntegerNetwork
-from asrc_export.onnx_model.nodes import Nodes, Port, value
+from asrc_core.contract.connection import INPUT, Connection
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Ints
+from asrc_core.contract.operations.intervals import Interval
+from asrc_core.contract.ranges import Range, product_bounds
+from asrc_export.onnx_model.history import histories, is_bit, is_immediate, is_stacked, message_type, row_count
+from asrc_export.onnx_model.nodes import Nodes, Port
+from asrc_export.onnx_model.operations import Number, OnnxOperations, state_type
+from asrc_export.onnx_model.tally import Tally
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ValueInfoProto
+    from onnx import GraphProto
 
-COUNTED = ("spikes", "delivered", "saturations")
-"""Events summed per sample and layer; `delivered` are the messages that a recurrent connection took in."""
-UNREACHABLE = STATE_MAX + 1
-"""A threshold above every saturated register."""
+COUNTED = ("spikes", "operations", "saturations")
+"""Events counted per sample; `operations` are synaptic operations."""
+LAST, NEXT = "last_", "next_"
 
 
-def step(network: IntegerNetwork, traces: Sequence[Port]) -> GraphProto:
-    """One time step, the body of the Scan: (state, x[t]) -> (state, traces of step t)."""
+@dataclass(frozen=True)
+class StepGraph:
+    """The body of the Scan, its state, and the weights (K, columns) that make each output of the counters' K sums."""
+
+    body: GraphProto
+    state: list[Port]
+    counts: dict[str, Ints]
+
+
+def step(network: IntegerNetwork, traces: list[Port]) -> StepGraph:
+    """One time step: (state, x[t]) -> (state, traces of step t)."""
     from onnx import helper
 
-    g = Nodes("step_")
-    layers, readout = network.layers, network.readout
-    widths, word = widths_of(network), word_of(network)
-    columns = sum(widths)
-
-    recalled, messages = _recalled(g, network)
-    messages_of = g.split(g.cast(messages, np.uint8), widths, "messages")
-    biases = np.concatenate([*(layer.bias for layer in layers), readout.bias])
-    rest_of = g.split(g("Add", _decayed(g, network), g.integers(biases)), widths, "rest")
-
-    product = _entry(g, layers[0].feedforward, network.input)
-    registers = []
-    for i, layer in enumerate(layers):
-        fed_back = _product(g, messages_of[i], layer.recurrent)
-        registers.append(g("Add", rest_of[i], _drive(g, product, fed_back, layer)))
-        # A saturated register is on the same side of the threshold, so the spikes need not wait for that.
-        fired = g("GreaterOrEqual", registers[i], g.integers(layer.threshold))
-        spikes = g.cast(fired, np.uint8, f"layer{i}_spikes")
-        following = layers[i + 1].feedforward if i + 1 < len(layers) else readout.weight
-        product = _product(g, spikes, following)
-    registers.append(g("Add", rest_of[-1], _shifted(g, product, readout.exponent + 1)))
-
-    before = g("Concat", *registers, axis=1)
-    held = g("Clip", before, g.integers(-STATE_MAX), g.integers(STATE_MAX))
-    fired = g("GreaterOrEqual", held, _thresholds(g, network))
-    g("Where", fired, _spent(g, network, held), held, outputs=["next_registers"])
-    older = g("BitShift", "last_histories", g.integers(1, word), direction="LEFT")
-    g("BitwiseOr", older, g.cast(fired, word), outputs=["next_histories"])
-    saturated = g("Not", g("Equal", before, held))
-    events = g.cast(g("Concat", fired, recalled, saturated, axis=0), np.uint8)
-    membership = np.repeat(np.eye(len(widths)), widths, axis=0)  # (M, L + 1): sums columns layer by layer
-    tally = g("MatMulInteger", events, g.integers(membership, np.int8))
-    g("Add", "last_counters", g.cast(tally, np.int64), outputs=["next_counters"])
-    if traces:
-        g.split(held, widths, [*(f"layer{i}_membrane" for i in range(len(layers))), "readout_accumulator"])
-
-    def state(prefix: str) -> list[ValueInfoProto]:
-        return [
-            value((f"{prefix}registers", np.int32, columns), "B"),
-            value((f"{prefix}histories", word, columns), "B"),
-            value((f"{prefix}counters", np.int64, len(widths)), f"{len(COUNTED)}B"),
-        ]
-
-    x = value(("x_t", np.int32, network.input.channels), "B")
-    outputs = [*state("next_"), *(value(port, "B") for port in traces)]
-    return helper.make_graph(g.nodes, "step", [*state("last_"), x], outputs, g.initializers)
+    made = _Step(network)
+    for i in range(len(network.layers)):
+        made.add_layer(i)
+    state = made.finish([port.name for port in traces])
+    x = Port("x_t", message_type(network.input.range), (network.input.channels,))
+    inputs = [port._replace(name=LAST + port.name).declared("B") for port in state]
+    outputs = [port._replace(name=NEXT + port.name).declared("B") for port in state]
+    body = helper.make_graph(
+        made.g.nodes,
+        "step",
+        [*inputs, x.declared("B")],
+        [*outputs, *(port.declared("B") for port in traces)],
+        made.g.initializers,
+    )
+    columns = columns_of(network)
+    return StepGraph(body, state, {name: made.tally.weights(name, columns[name]) for name in COUNTED})
 
 
-def widths_of(network: IntegerNetwork) -> list[int]:
-    """Columns of each layer, and of the readout."""
-    return [*(layer.neurons for layer in network.layers), network.readout.classes]
-
-
-def word_of(network: IntegerNetwork) -> DTypeLike:
-    """Type of a spike history: the delay line's word, or one that holds the synapses' longer delays."""
-    return np.uint32 if max(layer.span for layer in network.layers) <= LINE_BITS else np.uint64
+def columns_of(network: IntegerNetwork) -> dict[str, int]:
+    """How many columns each output of counts has: one for each layer, or for each connection in the layers' order."""
+    layers = len(network.layers)
+    return {
+        "spikes": layers,
+        "operations": sum(len(layer.connections) for layer in network.layers),
+        "saturations": layers,
+    }
 
 
 def traces_of(network: IntegerNetwork) -> list[Port]:
     """Outputs of the step that together are the trace."""
     ports: list[Port] = []
-    for i, layer in enumerate(network.layers):
-        ports += [(f"layer{i}_spikes", np.uint8, layer.neurons), (f"layer{i}_membrane", np.int32, layer.neurons)]
-    return [*ports, ("readout_accumulator", np.int32, network.readout.classes)]
+    for i, layer in enumerate(network.hidden):
+        spikes = np.uint8 if is_bit(network.sent(layer.name)) else np.int32
+        ports += [
+            Port(f"layer{i}_spikes", spikes, (layer.neurons,)),
+            Port(f"layer{i}_membrane", np.int32, (layer.neurons,)),
+        ]
+    return [*ports, Port("readout_accumulator", np.int32, (network.classes,))]
 
 
-def _recalled(g: Nodes, network: IntegerNetwork) -> tuple[str, str]:
-    """Whether anything comes back to a neuron, and what: r[t] of every column, as bool and as a number up to 127.
+class _Step:
+    """The graph as it is written, layer by layer."""
 
-    The first tap of all layers is read at once, then the second, and so on; where a layer has none, no bit is set.
+    def __init__(self, network: IntegerNetwork) -> None:
+        self.g, self.tally = Nodes("step_"), Tally()
+        self._network, self._histories = network, histories(network)
+        self._ports = [each.port(self._history_of(source)) for source, each in self._histories.items()]
+        self._next: dict[str, str] = {}
+        self._traced: dict[str, str] = {}
+        self._sent: dict[str, str] = {}
+        self._connections = 0
+        self._send(INPUT, "x_t")
+
+    def add_layer(self, i: int) -> None:
+        """The sums of all connections, the neurons' step, and what it sends."""
+        layer, last = self._network.layers[i], i == len(self._network.layers) - 1
+        total = self._total(i)
+        o = OnnxOperations(self.g, total.name)
+        after = layer.neuron.of_kind.step(o, layer.neuron.parameters, self._states(i), total)
+        for name, width in layer.neuron.states.items():
+            self._next[_state_name(i, name)] = o.typed(o.spread(after.states[name]), state_type(width))
+        once = np.ones(layer.neurons, np.int64)
+        for changed in o.saturated:
+            self.tally.count("saturations", i, changed, once)
+        shown = o.typed(o.spread(after.shown), np.int32)
+        self._traced["readout_accumulator" if last else f"layer{i}_membrane"] = shown
+        if last:
+            self._ports.append(Port("logits", np.int32, (layer.neurons,)))
+            self._next["logits"] = shown
+            return
+        assert after.sent is not None, "only the last layer sends nothing"
+        sends = self._network.sent(layer.name)
+        sent = o.typed(o.spread(after.sent), message_type(sends))
+        self._traced[f"layer{i}_spikes"] = sent if is_bit(sends) else o.typed(o.spread(after.sent), np.int32)
+        self.tally.count("spikes", i, self._other_than_0(sent, sends), once)
+        self._send(layer.name, sent)
+
+    def finish(self, traced: list[str]) -> list[Port]:
+        """Write what ends a step, and name its results; the state's ports."""
+        counters = Port("counters", np.int64, (self.tally.sums,))
+        self._next["counters"] = self.g("Add", LAST + counters.name, self.tally.counted(self.g))
+        state = [*self._ports, counters]
+        results = {NEXT + port.name: self._next[port.name] for port in state}
+        self.g.finish({**results, **{name: self._traced[name] for name in traced}})
+        return state
+
+    def _states(self, i: int) -> dict[str, Number]:
+        """The layer's states as the last step left them."""
+        layer, bounds = self._network.layers[i], self._network.ranges[i].each_state
+        ports = {
+            name: Port(_state_name(i, name), state_type(width), (layer.neurons,))
+            for name, width in layer.neuron.states.items()
+        }
+        self._ports += ports.values()
+        return {name: Number(LAST + port.name, port.dtype, Interval(*bounds[name])) for name, port in ports.items()}
+
+    def _total(self, i: int) -> Number:
+        """The sum of all connections to a layer, (B, N), from halved products, hence exponents one higher."""
+        layer, o = self._network.layers[i], OnnxOperations(self.g, "")
+        # Left shifts that all share are done once, on the sum.
+        common = max(0, min(each.exponent + 1 for each in layer.connections))
+        parts = []
+        for each in layer.connections:
+            product, exponent = self._product(each), each.exponent + 1 - common
+            parts.append(o.shl(product, exponent) if exponent >= 0 else o.floor(product, -exponent))
+        total = parts[0]
+        for part in parts[1:]:
+            total = o.add(total, part)
+        return o.shl(total, common)
+
+    def _product(self, connection: Connection) -> Number:
+        """sum_lag W_lag x[t - lag] / 2, (B, N); and count its synaptic operations."""
+        sent, column = self._network.sent(connection.source), self._connections
+        self._connections += 1
+        if is_stacked(connection):
+            message, messages = sent, self._delayed(connection)
+            times, each = np.bincount(_rows(connection).ravel(), minlength=row_count(connection)), 1
+        else:
+            message, messages = connection.message(sent), self._message(connection)
+            times, each = np.ones(connection.inputs, np.int64), connection.neurons
+        self.tally.count("operations", column, self._other_than_0(messages, message), times, each)
+        if message_type(message) == np.uint8:
+            made = self.g("MatMulInteger", messages, self.g.integers(_halved(connection), np.int8))
+        else:
+            # The contract bounds every partial sum, so 32 bits hold it in whatever order it is formed.
+            made = self.g("MatMul", messages, self.g.integers(_halved(connection), np.int32))
+        low, high = product_bounds(connection.weights >> 1, message.low, message.high)
+        return Number(made, np.int32, Interval(low, high))
+
+    def _message(self, connection: Connection) -> str:
+        """sum_j m_j x[t - span_j], (B, I)."""
+        source = connection.source
+        if is_immediate(connection):
+            return self._sent[source]
+        history, held = self._histories[source], LAST + self._history_of(source)
+        parts = [history.back(self.g, held, span) for span, _ in connection.taps]
+        if len(parts) == 1:
+            return parts[0]
+        weighted = [
+            self.g("Mul", self.g.cast(part, np.int32), self.g.integers(weight, np.int32))
+            for part, (_, weight) in zip(parts, connection.taps, strict=True)
+        ]
+        message = weighted[0]
+        for part in weighted[1:]:
+            message = self.g("Add", message, part)
+        return self.g.cast(message, np.uint8)
+
+    def _delayed(self, connection: Connection) -> str:
+        """x[t - lag] for every lag that occurs, side by side: (B, lags x I)."""
+        history, name = self._histories[connection.source], self._history_of(connection.source)
+        if connection.lags[0] == 0:  # the source has sent already, and its history of this step is written
+            return history.all_back(self.g, self._next[name], [lag + 1 for lag in connection.lags])
+        return history.all_back(self.g, LAST + name, connection.lags)
+
+    def _send(self, source: str, sent: str) -> None:
+        """Note what a source sends in this step."""
+        self._sent[source] = sent
+        if source in self._histories:
+            name = self._history_of(source)
+            self._next[name] = self._histories[source].push(self.g, LAST + name, sent)
+
+    def _other_than_0(self, messages: str, sent: Range) -> str:
+        """1 where anything was sent, uint8."""
+        return messages if is_bit(sent) else self.g.cast(self.g.cast(messages, np.bool_), np.uint8)
+
+    def _history_of(self, source: str) -> str:
+        place = self._network.place(source)
+        return "input_history" if place < 0 else f"history{place}"
+
+
+def _state_name(i: int, name: str) -> str:
+    return f"state{i}_{name}"
+
+
+def _halved(connection: Connection) -> NDArray[np.int8]:
+    """The weights as what products take, (rows, N): half of an even weight in [-256, 254] is a signed byte.
+
+    One row for each input or, with a delay for each synapse, for each lag that occurs and input.
     """
-    heard = [layer.heard for layer in network.layers]
-    bits, messages = [], ""
-    for j in range(max(map(len, heard))):
-        # Bit span - 1 of the history that step t - 1 left is s[t - span].
-        bit = _per_column(network, [1 << (taps[j].span - 1) if j < len(taps) else 0 for taps in heard], 0)
-        bits.append(g.cast(g("BitwiseAnd", "last_histories", g.integers(bit, word_of(network))), np.bool_))
-    if len(bits) == 1:
-        return bits[0], bits[0]
-    for j, bit_set in enumerate(bits):
-        weight = _per_column(network, [taps[j].weight if j < len(taps) else 0 for taps in heard], 0)
-        part = g("Mul", g.cast(bit_set, np.int32), g.integers(weight))
-        messages = g("Add", messages, part) if messages else part
-    return g.cast(messages, np.bool_), messages
+    made = np.zeros((row_count(connection), connection.neurons), np.int8)
+    made[_rows(connection), np.arange(connection.neurons)[:, np.newaxis]] = connection.weights >> 1
+    return made
 
 
-def _decayed(g: Nodes, network: IntegerNetwork) -> str:
-    """decay(v, d) of every column, k / D being (4096 - d) / 4096 in the lowest terms that all columns share.
-
-    An integer `Div` rounds toward zero, and so does the contract. Where v k leaves 32 bits, v = D high + low, both of
-    v's sign, gives v k / D = high k + low k / D, whose first term is an integer and rounds nothing.
-    """
-    kept = _per_column(network, [DECAY_ONE - layer.decay for layer in network.layers], DECAY_ONE)
-    common = gcd(*kept.tolist())
-    numerator, denominator = kept // common, DECAY_ONE // common
-    k = g.integers(numerator)
-    if denominator == 1:
-        return g("Mul", "last_registers", k)
-    D = g.integers(denominator)
-    if numerator.max() * STATE_MAX <= REGISTER_MAX:
-        return g("Div", g("Mul", "last_registers", k), D)
-    high = g("Div", "last_registers", D)
-    low = g("Sub", "last_registers", g("Mul", high, D))
-    return g("Add", g("Mul", high, k), g("Div", g("Mul", low, k), D))
-
-
-def _entry(g: Nodes, weights: Ints, entry: InputFormat) -> str:
-    """W x[t] / 2 of the first layer, whose graded input may need more than 8 bits."""
-    if entry.minimum >= 0 and entry.maximum <= 127:
-        # Not 255: x86 kernels add pairs of 8-bit products in 16 bits, and two of 255 * -128 would saturate there.
-        return _product(g, g.cast("x_t", np.uint8), weights)
-    # The contract bounds every partial sum, so 32 bits hold it in whatever order it is formed.
-    return g("MatMul", "x_t", g.integers(_half(weights).T))
-
-
-def _product(g: Nodes, spikes: str, weights: Ints) -> str:
-    """W s / 2: half of an even weight in [-256, 254] is a signed byte, and messages end at 127, as `_entry` demands."""
-    return g("MatMulInteger", spikes, g.integers(_half(weights).T, np.int8))
-
-
-def _half(weights: Ints) -> Ints:
-    return weights >> 1
-
-
-def _drive(g: Nodes, feedforward: str, recurrent: str, layer: SkipLayer) -> str:
-    """(shift(W x, e_ff) + shift(U r, e_rec)) 2^h from halved products, hence exponents one higher."""
-    e_ff, e_rec = layer.feedforward_exponent + 1, layer.recurrent_exponent + 1
-    common = max(0, min(e_ff, e_rec))  # left shifts that both share are done once, on the sum
-    both = g("Add", _shifted(g, feedforward, e_ff - common), _shifted(g, recurrent, e_rec - common))
-    return _shifted(g, both, common + layer.activation_shift)
-
-
-def _shifted(g: Nodes, a: str, exponent: int) -> str:
-    """shift(a, e): with the low bits cleared first, the division is exact and its rounding plays no part."""
-    if exponent > 0:
-        # Beyond 30 bits the product fits a valid network's registers only if a is 0, whatever the factor.
-        return g("Mul", a, g.integers(2 ** min(exponent, 30)))
-    if exponent < 0:
-        return g("Div", g("BitwiseAnd", a, g.integers(-(2**-exponent))), g.integers(2**-exponent))
-    return a
-
-
-def _thresholds(g: Nodes, network: IntegerNetwork) -> str:
-    return g.integers(_per_column(network, [layer.threshold for layer in network.layers], UNREACHABLE))
-
-
-def _spent(g: Nodes, network: IntegerNetwork, held: str) -> str:
-    """Registers after a spike: u - theta with soft reset, 0 with hard reset."""
-    left = g("Sub", held, _thresholds(g, network))
-    soft = [int(layer.reset == "soft") for layer in network.layers]
-    return left if all(soft) else g("Mul", left, g.integers(_per_column(network, soft, 0)))
-
-
-def _per_column(network: IntegerNetwork, of_layers: Sequence[int], of_readout: int) -> Ints:
-    """One value for each layer and for the readout, repeated over their columns."""
-    return np.repeat(np.array([*of_layers, of_readout], np.int64), widths_of(network))
+def _rows(connection: Connection) -> Ints:
+    """The row of each synapse, (N, I) or, where that is the same for all neurons, (1, I)."""
+    inputs: Ints = np.arange(connection.inputs)[np.newaxis]
+    if connection.delays is None or is_immediate(connection):
+        return inputs
+    return np.searchsorted(connection.lags, connection.delays) * connection.inputs + inputs

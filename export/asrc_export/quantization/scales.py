@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from asrc_core.contract.grid import widths
 from asrc_core.contract.numbers import MAX_EXPONENT
+from asrc_core.contract.rounding.grid import widths
 from asrc_core.errors import InvalidSetting
 from asrc_core.forms.first_problem import first_problem
 from asrc_train.trained.freeze import FrozenNetwork

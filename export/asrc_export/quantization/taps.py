@@ -15,9 +15,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from asrc_core.contract.numbers import Ints, MAX_MESSAGE, MAX_TAPS
+from asrc_core.contract.numbers import MAX_MESSAGE, MAX_TAPS, Ints
 from asrc_core.errors import InvalidSetting
-from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork, WeightedTap
+from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap
 
 MAX_SHARE_ERROR = 1 / 128
 """As fine as weights of 8 bits; some sum up to MAX_MESSAGE is always as close, for up to MAX_TAPS shares."""
@@ -32,8 +32,13 @@ def whole(frozen: FrozenNetwork) -> FrozenNetwork:
 
 
 def gain(layer: FrozenLayer) -> float:
-    """What the layer's taps give at most: the sum of their weights."""
-    return sum(weight for _, weight in layer.taps) if layer.taps else 1.0
+    """What the layer's taps of itself give at most: the sum of their weights."""
+    return gain_of(layer.back)
+
+
+def gain_of(connection: FrozenConnection) -> float:
+    """What the taps of a connection give at most: the sum of their weights."""
+    return sum(weight for _, weight in connection.taps) if connection.delays is None else 1.0
 
 
 def apportioned(weights: Floats) -> Ints:
@@ -53,11 +58,16 @@ def apportioned(weights: Floats) -> Ints:
 
 def whole_layer(layer: FrozenLayer) -> FrozenLayer:
     """`whole` for one layer."""
-    if not layer.taps or _is_whole(layer):
-        return layer
-    taps = sorted(layer.taps)
+    made = tuple(_whole(f"layer '{layer.name}'", each) for each in layer.connections)
+    same = all(before is after for before, after in zip(layer.connections, made, strict=True))
+    return layer if same else replace(layer, connections=made)
+
+
+def _whole(at: str, connection: FrozenConnection) -> FrozenConnection:
+    if connection.delays is not None or len(connection.taps) == 1 or _is_whole(connection):
+        return connection
+    taps = sorted(connection.taps)
     spans, weights = [tap.span for tap in taps], np.array([tap.weight for tap in taps], np.float64)
-    at = f"layer '{layer.name}'"
     if len(taps) > MAX_TAPS:
         why = f"it hears {len(taps)} spans at once, and a delay line is tapped in {MAX_TAPS} places at most"
         raise InvalidSetting(at, f"{why}; train with fewer spans")
@@ -69,16 +79,15 @@ def whole_layer(layer: FrozenLayer) -> FrozenLayer:
         heard = [(heard[0][0], 1)]
     made = tuple(WeightedTap(span, float(m)) for span, m in heard)
     divisor = sum(m for _, m in heard) / float(weights.sum())
-    return replace(layer, recurrent=layer.recurrent / divisor, span=heard[-1][0], taps=made if len(made) > 1 else ())
+    return replace(connection, weight=connection.weight / divisor, taps=made)
 
 
-def _is_whole(layer: FrozenLayer) -> bool:
+def _is_whole(connection: FrozenConnection) -> bool:
     """Whether the taps are as the contract has them."""
-    spans, weights = zip(*layer.taps, strict=True)
+    spans, weights = zip(*connection.taps, strict=True)
     return (
         2 <= len(spans) <= MAX_TAPS
         and list(spans) == sorted(set(spans))
-        and layer.span == spans[-1]
         and all(weight >= 1 and float(weight).is_integer() for weight in weights)
         and sum(weights) <= MAX_MESSAGE
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from asrc_export.robustness.report import PerturbationCurves, RobustnessReport
 from asrc_train.analysis import figure
 from asrc_train.analysis.figure import COLOURS, INK, MARKERS, panels
 
@@ -16,17 +17,17 @@ DASHES: dict[str, Any] = {"deployed": "-", "float": (0, (4, 2))}
 COLUMNS = 3
 
 
-def svg(content: dict[str, Any]) -> str:
+def svg(report: RobustnessReport) -> str:
     """The figure as an SVG document."""
-    return figure.svg(lambda: _figure(content))
+    return figure.svg(lambda: _figure(report))
 
 
-def _figure(content: dict[str, Any]) -> Figure:
+def _figure(report: RobustnessReport) -> Figure:
     from matplotlib.lines import Line2D
 
-    measured = content["perturbations"]
+    measured = report.perturbations
     columns = min(COLUMNS, len(measured))
-    variants = dict.fromkeys(curve["variant"] for each in measured for curve in each["curves"])
+    variants = dict.fromkeys(curve.variant for each in measured for curve in each.curves)
     looks: dict[str, dict[str, Any]] = {
         name: {"color": colour, "marker": marker}
         for name, colour, marker in zip(variants, itertools.cycle(COLOURS), itertools.cycle(MARKERS))
@@ -39,23 +40,23 @@ def _figure(content: dict[str, Any]) -> Figure:
     for panel in axes[:, 0]:
         panel.set_ylabel("accuracy (%)")
     styles = [Line2D([], [], label=name, linestyle="", **look) for name, look in looks.items()]
-    versions = dict.fromkeys(curve["version"] for each in measured for curve in each["curves"])
+    versions = dict.fromkeys(curve.version for each in measured for curve in each.curves)
     styles += [Line2D([], [], color=INK, linestyle=DASHES[version], label=version) for version in versions]
     drawing.legend(handles=styles, loc="outside upper center", ncols=len(styles))
     return drawing
 
 
-def _draw(axes: Axes, measured: dict[str, Any], looks: dict[str, dict[str, Any]]) -> None:
-    levels = measured["levels"]
-    for curve in measured["curves"]:
-        look = looks[curve["variant"]]
-        mean = [100 * share for share in curve["mean"]]
-        axes.plot(levels, mean, linestyle=DASHES[curve["version"]], **look)
-        if curve["version"] == "deployed" and curve["spread"]:
-            low, high = ([m + sign * s for m, s in zip(mean, curve["spread"], strict=True)] for sign in (-100, 100))
+def _draw(axes: Axes, measured: PerturbationCurves, looks: dict[str, dict[str, Any]]) -> None:
+    levels = measured.levels
+    for curve in measured.curves:
+        look = looks[curve.variant]
+        mean = [100 * share for share in curve.mean]
+        axes.plot(levels, mean, linestyle=DASHES[curve.version], **look)
+        if curve.version == "deployed" and curve.spread:
+            low, high = ([m + sign * s for m, s in zip(mean, curve.spread, strict=True)] for sign in (-100, 100))
             axes.fill_between(levels, low, high, color=look["color"], alpha=0.15, linewidth=0)
-    if measured["logarithmic"] and len(levels) > 1:
+    if measured.logarithmic and len(levels) > 1:
         axes.set_xscale("symlog", linthresh=levels[1], linscale=0.5)
         axes.minorticks_off()
         axes.set_xticks(levels, [f"{level:g}" for level in levels])
-    axes.set(title=measured["title"], xlabel=measured["axis"], ylim=(0, 102))
+    axes.set(title=measured.title, xlabel=measured.axis, ylim=(0, 102))

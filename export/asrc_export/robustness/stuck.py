@@ -1,42 +1,40 @@
-"""Neurons stuck at 0 or 1, written as parameters, so that the networks run as they always do.
-
-A neuron without weights whose bias is its threshold reaches u = theta at every step and fires (what either reset leaves
-of it is 0); one whose bias is 0 never does. Both are exact, in floats and in integers.
-"""
+"""Neurons that send the same in every step, whatever happens to them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from asrc_core.contract.chain import SkipLayer
-from asrc_export.robustness.subject import Subject
-from asrc_train.trained.freeze import FrozenLayer
-
-Mask = NDArray[np.bool_]
-_Layer = TypeVar("_Layer", SkipLayer, FrozenLayer)
+from asrc_core.contract.network import Layer
+from asrc_core.contract.operations.operations import Value
+from asrc_export.robustness.subject import Mask, Stuck, Subject
 
 
 def stuck(subject: Subject, share: float, rng: np.random.Generator, *, firing: bool) -> Subject:
-    """The subject with a share of each layer's neurons stuck, the same ones in both networks."""
-    masks = [_chosen(layer.neurons, share, rng) for layer in subject.deployed.layers]
-    deployed = subject.deployed
-    held = (_held(layer, "feedforward", mask, firing) for layer, mask in zip(deployed.layers, masks, strict=True))
-    subject = replace(subject, deployed=replace(deployed, layers=tuple(held)))
-    if subject.floating is None:
-        return subject
-    floating = subject.floating
-    real = (_held(layer, "weight", mask, firing) for layer, mask in zip(floating.layers, masks, strict=True))
-    return replace(subject, floating=replace(floating, layers=tuple(real)))
+    """The subject with a share of each hidden layer's neurons stuck, the same ones in both networks."""
+    held = tuple(Stuck(_chosen(each.neurons, share, rng), _message(each, firing)) for each in subject.deployed.hidden)
+    return replace(subject, stuck=held) if share else subject
 
 
-def _held(layer: _Layer, feedforward: str, mask: Mask, firing: bool) -> _Layer:
-    """The layer with the chosen neurons stuck; ``feedforward`` names its W."""
-    changed: dict[str, Any] = {name: _cleared(getattr(layer, name), mask) for name in (feedforward, "recurrent")}
-    return replace(layer, bias=np.where(mask, layer.threshold if firing else 0, layer.bias), **changed)
+class StuckNeurons:
+    """The hook `on_spikes`: what stuck neurons send in place of their own."""
+
+    def __init__(self, stuck: Sequence[Stuck]) -> None:
+        self._stuck = stuck
+
+    def __call__(self, layer: int, t: int, sent: Value) -> Value:
+        """What the layer sends."""
+        held = self._stuck[layer]
+        return np.where(held.neurons, np.asarray(held.message, sent.dtype), sent)
+
+
+def _message(layer: Layer, firing: bool) -> int:
+    """The greatest message of the layer's neurons, or 0, if they can send it."""
+    sent = layer.neuron.sends
+    assert sent is not None, "a hidden layer sends"
+    return sent.high if firing else min(max(0, sent.low), sent.high)
 
 
 def _chosen(neurons: int, share: float, rng: np.random.Generator) -> Mask:
@@ -44,8 +42,3 @@ def _chosen(neurons: int, share: float, rng: np.random.Generator) -> Mask:
     mask = np.zeros(neurons, np.bool_)
     mask[rng.permutation(neurons)[: round(share * neurons)]] = True
     return mask
-
-
-def _cleared(weights: NDArray[Any], mask: Mask) -> NDArray[Any]:
-    """The weights with those into the chosen neurons 0."""
-    return np.where(mask[:, None], 0, weights)

@@ -1,4 +1,4 @@
-"""What is put under stress: samples, the integer network, the float network it came from, and their links."""
+"""What is put under stress: samples, the integer network, the float network it came from, and what breaks in both."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidSetting
 from asrc_train.trained.freeze import FrozenNetwork
 
+Mask = NDArray[np.bool_]
+
 
 @dataclass(frozen=True)
 class Links:
-    """What happens to a spike between its neuron and those that hear it, its own layer included.
+    """What happens to a message between its neuron and the layers that it is connected to, its own included.
 
-    It is lost with probability ``loss``, or else arrives 0 to ``jitter`` steps late, all equally likely. Every
-    connection draws for itself: a spike may reach the next layer and not its own. Spikes of one neuron that arrive
-    together add up, as messages do; one that would arrive after the sample's last step never does.
+    It is lost with probability ``loss``, or else arrives 0 to ``jitter`` steps late, all equally likely, on top of the
+    connection's own lags. Every connection draws for itself: a spike may reach the next layer and not its own. Messages
+    of one neuron that arrive together add up; one that would arrive after the sample's last step never does.
     """
 
     loss: float = 0.0
@@ -29,13 +31,25 @@ class Links:
 
 
 @dataclass(frozen=True, eq=False)
+class Stuck:
+    """Which neurons (N,) of a layer are stuck, and the message that they send in every step."""
+
+    neurons: Mask
+    message: int
+
+
+@dataclass(frozen=True, eq=False)
 class Subject:
-    """Samples (n, T, channels) of integers, the networks they are fed to, and what came to pass (shares by name)."""
+    """Samples (n, T, channels) of integers, the networks they are fed to, and what came to pass (shares by name).
+
+    ``stuck`` has one entry for each hidden layer, or none at all.
+    """
 
     x: NDArray[np.generic]
     deployed: IntegerNetwork
     floating: FrozenNetwork | None
     links: Links | None = None
+    stuck: tuple[Stuck, ...] = ()
     notes: Mapping[str, float] = field(default_factory=dict)
 
 

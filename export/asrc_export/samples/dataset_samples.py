@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,9 @@ from asrc_core.contract.network import InputFormat, IntegerNetwork
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train import data
 from asrc_train.data.dataset import Dataset, in_order
-from asrc_train.trained.freeze import FrozenNetwork
+
+if TYPE_CHECKING:  # PyTorch is no part of the way on which integers run
+    from asrc_train.trained.freeze import FrozenNetwork
 
 
 def dataset_for(network: IntegerNetwork, name: str | None = None) -> Dataset:
@@ -20,7 +24,7 @@ def dataset_for(network: IntegerNetwork, name: str | None = None) -> Dataset:
     """
     name = name or network.provenance.get("data")
     if not isinstance(name, str):
-        raise InvalidSetting("--data", "the network does not say what it was trained on, name a data set")
+        raise InvalidSetting("`data`", "the network does not say what it was trained on, name a data set")
     return _fitting(name, network.input, network.steps, network.permutation)
 
 

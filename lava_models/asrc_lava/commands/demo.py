@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asrc_core import extras
 from asrc_core.command import command_line
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from asrc_core.contract.network import IntegerNetwork
-    from asrc_export.report.contents import Confirmation
+    from asrc_export.report import Confirmation
     from asrc_lava.graph.plan import Graph
 
 EXAMPLES = """\
@@ -28,8 +29,9 @@ SINGLE_GRAPH_SAMPLES = 20
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    options = _parser().parse_args(argv)
-    return command_line.run("asrc-demo", lambda: _demo(options))
+    parser = _parser()
+    options = parser.parse_args(argv)
+    return command_line.run(parser, lambda: _demo(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,11 +47,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> None:
+    extras.require("report")
+
     from asrc_core.errors import UnwritableOutput
+    from asrc_export import report
     from asrc_export.commands.export import print_layers
     from asrc_export.engines import select
-    from asrc_export.export import export
-    from asrc_export.report import contents, formats, sections
+    from asrc_export.exporting import export
+    from asrc_export.report.render import formats
     from asrc_lava.host import interpreter
     from asrc_train.commands import train as cli_train
 
@@ -69,14 +74,11 @@ def _demo(options: argparse.Namespace) -> None:
     print("3. Run on Lava, step by step, and compare every integer", flush=True)
     confirmations = _confirm(exported.network)
     print("4. Report")
-    engine = select.engine()
-    content = contents.build(
-        exported.path, model, engine=engine.run, engine_name=engine.name, confirmations=confirmations
-    )
+    made = report.make_from_files(exported.path, model, select.engine(), confirmations=confirmations)
     written = [folder / f"report{suffix}" for suffix in formats.WRITERS]
     for path in written:
-        formats.write(content, path)
-    print(f"\n{sections.summary(content)}\n")
+        report.write(made, path)
+    print(f"\n{report.summary(made)}\n")
     for path in (model, exported.path, *written):
         print(path)
 
@@ -88,7 +90,7 @@ def _confirm(network: IntegerNetwork) -> list[Confirmation]:
     from asrc_core.command import progress
     from asrc_core.contract.parity import require_equal
     from asrc_export.engines import numpy as reference
-    from asrc_export.report.contents import Confirmation
+    from asrc_export.report import Confirmation
     from asrc_export.samples.dataset_samples import dataset_for
     from asrc_lava.host import run
 
@@ -101,7 +103,7 @@ def _confirm(network: IntegerNetwork) -> list[Confirmation]:
             on_lava = run.run(network, some, trace=True, graph=graph, progress=lambda d, t: update(d / t, ""))
         seconds = time.perf_counter() - started
         require_equal(network, on_lava, reference.run(network, some, trace=True), ("lava", "numpy"))
-        done.append(Confirmation(f"lava, {graph} graph", len(some), 0, seconds))
+        done.append(Confirmation(backend=f"lava, {graph} graph", samples=len(some), differing=0, seconds=seconds))
         print(
             f"Lava, {graph} graph: {len(some)} digits, equal in every spike and membrane ({seconds:.1f} s)", flush=True
         )

@@ -51,7 +51,7 @@ DELAYED_PRODUCT_S = 2e-7
 It is for what hangs; what dies is noticed at once. Lava's DelayDense takes longer for a product than all others: it
 sorts its weights by delay anew in every step."""
 
-WAY_OUT = "--backend numpy gives the same integers without Lava"
+WAY_OUT = "the numpy backend gives the same integers without Lava"
 
 
 def run(

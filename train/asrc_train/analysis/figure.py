@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asrc_core import extras
 from asrc_core.files.atomic import replacing
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ STYLE: dict[str, Any] = {
 @contextmanager
 def style() -> Iterator[None]:
     """Our style on matplotlib's own defaults, whatever the user's."""
-    import matplotlib as mpl
+    with extras.importing():
+        import matplotlib as mpl
 
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -73,7 +75,8 @@ def panels(
     columns: int, rows: int = 1, *, width: float = 3.2, height: float = 2.5, **shared: Any
 ) -> tuple[Figure, Any]:
     """An empty figure and its axes, (rows, columns), each of the size given in inches."""
-    from matplotlib.figure import Figure
+    with extras.importing():
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(max(width * columns, 4.2), height * rows))
     return figure, figure.subplots(rows, columns, squeeze=False, **shared)

@@ -28,7 +28,7 @@ def skip_kernel(name: str, trained: Checkpoint) -> Analysis:
     kernels = [[epoch.skip_weights[layer] for epoch in history] for layer in layers]
     if not kernels or any(not kernel[0] or len(set(map(len, kernel))) > 1 for kernel in kernels):
         why = "it holds no mixture over spans for each layer and epoch"
-        raise UnreadableFile(name, "skip kernel", why, "train with --connection asrc")
+        raise UnreadableFile(name, "skip kernel", why, "train with `connection='asrc'`")
     rows: list[dict[str, Any]] = [
         {"layer": layer, "epoch": epoch.epoch, "span": k + 1, "weight": weight}
         for epoch in history

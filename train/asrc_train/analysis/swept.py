@@ -35,7 +35,7 @@ def swept(results: Sequence[Result], x: str, lines: Sequence[str] = (), metric: 
     told = [keys.require_known(key) for key in (*lines, x)]
     hidden = [key for key in keys.differing([each.config for each in results]) if key not in (*told, keys.SEED)]
     if hidden:
-        raise InvalidSetting("--line", f"the runs differ in {', '.join(hidden)} too; name it, or give fewer of them")
+        raise InvalidSetting("`line`", f"the runs differ in {', '.join(hidden)} too; name it, or give fewer of them")
     rows = [each.row([*told, keys.SEED]) for each in results]
     return Analysis(rows, lambda: _figure(results, x, lines, metric), summary(results, told))
 

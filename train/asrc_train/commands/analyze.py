@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asrc_core import extras
 from asrc_core.command import command_line
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ EXAMPLES = """\
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    return command_line.run("asrc-analyze", lambda: _analyze(_parser().parse_args(argv)))
+    parser = _parser()
+    return command_line.run(parser, lambda: _analyze(parser.parse_args(argv)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _analyze(options: argparse.Namespace) -> None:
+    extras.require("train")
     from tabulate import tabulate
 
     from asrc_core.files.atomic import require_writable

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asrc_core import extras
 from asrc_core.command import command_line
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ a sweep file holds a recipe's sections, and beside them:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    return command_line.run("asrc-sweep", lambda: _sweep(_parser().parse_args(argv)))
+    parser = _parser()
+    return command_line.run(parser, lambda: _sweep(parser.parse_args(argv)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,6 +104,7 @@ def _sweep(options: argparse.Namespace) -> None:
         print("\n".join(run.name for run in planned))
         return
 
+    extras.require("train")
     from tabulate import tabulate
 
     from asrc_core.command import progress

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asrc_core import extras
 from asrc_core.command import command_line
 from asrc_train import data
 from asrc_train.network import connections, neurons
@@ -53,7 +54,8 @@ OVERRIDES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    return command_line.run("asrc-train", lambda: train(argv))
+    parser = _parser()
+    return command_line.run(parser, lambda: _train(parser.parse_args(argv)))
 
 
 def train(argv: Sequence[str] | None = None) -> None:
@@ -104,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> None:
+    extras.require("train")
     config, start = continuation_or_recipe(options)
     device = _device(options.device)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from asrc_core import choices as by_name
+from asrc_core import choices
 from asrc_core.errors import InvalidSetting
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def names() -> list[str]:
     """All data sets, by the files in this folder."""
-    return by_name.names(__path__, besides=("dataset",))
+    return choices.names(__path__, besides=("dataset",))
 
 
 def shape(name: str | None) -> Shape:
@@ -28,7 +28,7 @@ def shape(name: str | None) -> Shape:
 def load(name: str | None) -> Dataset:
     """The data set of that name, from the data folder where it does not come with a package.
 
-    Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, BackendMissing.
+    Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, ExtraMissing.
     """
     loaded: Dataset = _module(name).load()
     return loaded
@@ -43,10 +43,10 @@ def download(name: str | None) -> None:
 
     archives = getattr(_module(name), "ARCHIVES", ())
     if not archives:
-        raise InvalidSetting("--download", f"data set '{name}' comes with the package, nothing has to be fetched")
+        raise InvalidSetting("`download`", f"data set '{name}' comes with the package, nothing has to be fetched")
     for archive in archives:
         fetch(archive)
 
 
 def _module(name: str | None) -> ModuleType:
-    return by_name.module(__name__, "data set", str(name), names())
+    return choices.module(__name__, "data set", str(name), names())

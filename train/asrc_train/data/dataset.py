@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core import extras
 from asrc_core.errors import InvalidSetting
 
 Samples = NDArray[np.uint8]
@@ -124,9 +125,11 @@ def training_parts(dataset: Dataset, fraction: float) -> tuple[tuple[Samples, La
 def validation_split(labels: Labels, fraction: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices of a stratified (training, validation) partition; the same one every time, whatever the seed.
 
-    Raises InvalidSetting where a part would have fewer samples than there are classes, or a class only one sample.
+    Raises InvalidSetting where a part would have fewer samples than there are classes, or a class only one sample;
+    ExtraMissing.
     """
-    from sklearn.model_selection import train_test_split
+    with extras.importing():
+        from sklearn.model_selection import train_test_split
 
     everything = np.arange(len(labels))
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from asrc_core import extras
 from asrc_train.data.dataset import Dataset, Shape
 
 SHAPE = Shape(steps=64, channels=1, classes=10, maximum=16, scale=1 / 16)
@@ -11,9 +12,10 @@ HELD_OUT = 360
 
 
 def load() -> Dataset:
-    """The digits; 360 are held out, stratified, always the same ones."""
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
+    """The digits; 360 are held out, stratified, always the same ones. Raises ExtraMissing."""
+    with extras.importing():
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
 
     bundle = load_digits()
     x = bundle.data.astype(np.uint8)[:, :, None]

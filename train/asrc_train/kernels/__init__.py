@@ -6,3 +6,7 @@
 
 Each is a module with `why_not(x, layers)`, `spikes(x, layer)` and `counts(x, layers)`; `choice` picks one.
 """
+
+from asrc_core import extras
+
+extras.require("train", ["torch"])

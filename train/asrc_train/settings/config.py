@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from asrc_core import extras
 from asrc_core.errors import InvalidSetting
 from asrc_core.forms import toml
 from asrc_core.forms.first_problem import Problem, first_problem
@@ -96,19 +97,10 @@ class NetworkConfig(_Section):
 
     @model_validator(mode="after")
     def _connection_fits(self) -> NetworkConfig:
-        lengths = {own.kernel_length for own in self.each_layer()}
-        if self.shared_span and self.connection in ("vanilla", "src"):
-            raise ValueError(f"shared_span: nothing is learned for {self.connection} that layers could share")
-        if self.shared_span and len(lengths) > 1:
-            raise ValueError("shared_span: the layers have kernels of different lengths")
-        if self.connection == "k-asrc" and self.kernels > min(lengths):
-            raise ValueError(f"kernels: {self.kernels} cannot choose among {min(lengths)} spans (kernel_length)")
+        why = _said_by_its_connection(self)
+        if why is not None:
+            raise ValueError(why)
         return self
-
-    @property
-    def longest_span(self) -> int:
-        """The longest span that training can give a layer of these settings."""
-        return {"vanilla": 1, "src": self.span}.get(self.connection, self.kernel_length)
 
     def each_layer(self) -> list[NetworkConfig]:
         """The constants that hold for each layer, its own ones in place of the network's."""
@@ -139,7 +131,7 @@ class Config(_Section):
     """One training, whole."""
 
     data: DataConfig
-    network: NetworkConfig = NetworkConfig()
+    network: NetworkConfig = Field(default_factory=NetworkConfig)
     training: TrainingConfig = TrainingConfig()
 
     @model_validator(mode="after")
@@ -148,6 +140,14 @@ class Config(_Section):
         if training.temperature * training.annealing**training.epochs < 1e-30:
             raise ValueError("the annealed temperature would reach zero; raise annealing or lower epochs")
         return self
+
+
+def _said_by_its_connection(config: NetworkConfig) -> str | None:
+    """Which settings the configured connection cannot obey."""
+    with extras.importing():
+        from asrc_train.network.connections import connection  # its files know these settings
+
+    return connection.file_of(config).why_not(config)
 
 
 def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:

@@ -48,7 +48,7 @@ def runs(
     for grid in grids:
         for key in grid:
             if keys.require_known(key) == keys.SEED:
-                raise InvalidSetting(f"setting '{key}'", "seeds have a list of their own: --seed, or seeds in the file")
+                raise InvalidSetting(f"setting '{key}'", "seeds have a list of their own: `seed`, or seeds in the file")
         for values in product(*grid.values(), seeds):
             swept = dict(zip((*grid, keys.SEED), values, strict=True))
             if len(made) == MAX_RUNS:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from asrc_core.errors import BackendFailed, BackendMissing
+from asrc_core import extras
+from asrc_core.errors import BackendFailed
 from asrc_train.sweep.grid import Run
 from asrc_train.sweep.train import Outcome, train
 
@@ -13,18 +14,15 @@ from asrc_train.sweep.train import Outcome, train
 def train_all(runs: Sequence[Run], folder: Path, address: str) -> Generator[Outcome, None, None]:
     """Train the runs on the cluster at ``address`` (`auto`: the one this machine belongs to; `local`: one made here).
 
-    Raises BackendMissing without ray, BackendFailed where no cluster answers.
+    Raises ExtraMissing without ray, BackendFailed where no cluster answers.
     """
-    try:
+    with extras.importing():
         import ray
-    except ImportError as error:
-        install = "pip install 'asrc-toolchain[ray]'"
-        raise BackendMissing("ray", "the package is not installed", install) from error
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, ValueError, RuntimeError) as error:
         why = str(error).partition("\n")[0].rstrip(".")
-        raise BackendFailed("ray", why, "start a cluster, or leave --ray away") from error
+        raise BackendFailed("ray", why, "start a cluster, or leave `ray` away") from error
     try:
         task = ray.remote(num_cpus=1)(train)
         pending = {task.remote(run, folder.resolve()): run for run in runs}

@@ -61,7 +61,7 @@ def where(results: Iterable[Result], wanted: Mapping[str, Sequence[Any]]) -> lis
         if all(_is_among(keys.value(each.config, key), settings) for key, settings in wanted.items())
     ]
     if not found:
-        raise InvalidSetting("--where", "no run has these settings")
+        raise InvalidSetting("`where`", "no run has these settings")
     return found
 
 

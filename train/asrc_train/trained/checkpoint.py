@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core import extras
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_core.files.atomic import replacing
 from asrc_train.settings.config import Config, validated
@@ -144,7 +145,8 @@ def read_tensors_only(path: str | Path, kind: str, way_out: str) -> Any:
 
     import pickle
 
-    import torch
+    with extras.importing():
+        import torch
 
     try:
         return torch.load(file, map_location="cpu", weights_only=True)

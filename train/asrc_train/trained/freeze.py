@@ -6,7 +6,8 @@ neuron is LIF with the decay that it learned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from asrc_core.contract import neurons
+from asrc_core.contract.connection import INPUT
+from asrc_core.contract.neurons.kind import Kind
 from asrc_core.errors import CannotFreeze
 from asrc_train.network.connections.connection import longest_span, new_connection
 from asrc_train.network.model import SkipRecurrentLayer
@@ -35,27 +39,139 @@ class WeightedTap(NamedTuple):
     weight: float
 
 
+AT_ONCE = (WeightedTap(0, 1.0),)
+"""What the source sends in the same step."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenConnection:
+    """Synapses from one source: weights (N, I), and how many steps ago what they weigh was sent.
+
+    a[t] = W sum_j weight_j x[t - span_j] over the taps, or with ``delays`` (N, I), one for each synapse,
+    a_i[t] = sum_k W_ik x_k[t - delay_ik]. ``source`` is a layer's name, or the contract's `INPUT`.
+    """
+
+    source: str
+    weight: Floats
+    taps: tuple[WeightedTap, ...] = AT_ONCE
+    delays: NDArray[np.int64] | None = None
+
+    @property
+    def span(self) -> int:
+        """The longest lag."""
+        return max(tap.span for tap in self.taps) if self.delays is None else int(self.delays.max())
+
+
 @dataclass(frozen=True, eq=False)
 class FrozenLayer:
-    """W (N, I), U (N, N), b (N,), decay factor alpha, threshold theta, reset, span; equations in `recurrence`.
+    """Neurons of one of the contract's kinds, with their connections and their floats (`Kind.constants`).
 
-    With ``taps``, r[t] = sum_j weight_j s[t-span_j] takes the place of s[t-span], and ``span`` is the longest of them.
+    A layer of today's networks has one connection from what stands before it and one from itself. What is asked of
+    such a layer alone: W (N, I) is ``weight``, U (N, N) ``recurrent``; ``span`` is the longest lag of U, ``taps`` are
+    its lags where it has several. ``decay``, ``threshold`` and ``reset`` are those of LIF.
     """
 
     name: str
-    weight: Floats
-    recurrent: Floats
-    bias: Floats
-    decay: float
-    threshold: float
-    reset: Reset
-    span: int
-    taps: tuple[WeightedTap, ...] = ()
+    connections: tuple[FrozenConnection, ...]
+    kind: str
+    constants: Mapping[str, Any]
+
+    @property
+    def of_kind(self) -> Kind:
+        """The kind. Raises UnknownName."""
+        return neurons.kind(self.kind)
+
+    @property
+    def neurons(self) -> int:
+        """N."""
+        return len(self.connections[0].weight)
+
+    @property
+    def forward(self) -> FrozenConnection:
+        """The connection from what stands before."""
+        return self.connections[0]
+
+    @property
+    def back(self) -> FrozenConnection:
+        """The connection from the layer itself."""
+        return next(each for each in self.connections if each.source == self.name)
+
+    @property
+    def weight(self) -> Floats:
+        """W."""
+        return self.forward.weight
+
+    @property
+    def recurrent(self) -> Floats:
+        """U."""
+        return self.back.weight
+
+    @property
+    def bias(self) -> Floats:
+        """Of each neuron, (N,)."""
+        bias: Floats = self.constants["bias"]
+        return bias
+
+    @property
+    def span(self) -> int:
+        """The longest lag of U."""
+        return self.back.span
+
+    @property
+    def taps(self) -> tuple[WeightedTap, ...]:
+        """The lags of U, if there are several."""
+        return self.back.taps if len(self.back.taps) > 1 else ()
 
     @property
     def heard(self) -> tuple[WeightedTap, ...]:
-        """The taps; of a layer with one span, that span once."""
-        return self.taps or (WeightedTap(self.span, 1.0),)
+        """The lags of U."""
+        return self.back.taps
+
+    @property
+    def decay(self) -> Any:
+        """The share alpha of the membrane that a step keeps: one for the layer, or (N,)."""
+        return self.constants["decay_factor"]
+
+    @property
+    def threshold(self) -> Any:
+        """Theta: one for the layer, or (N,)."""
+        return self.constants["threshold"]
+
+    @property
+    def reset(self) -> Reset:
+        """What a spike does to the membrane."""
+        reset: Reset = self.constants["reset"]
+        return reset
+
+    def moved(
+        self, *, weight: Floats | None = None, recurrent: Floats | None = None, bias: Floats | None = None
+    ) -> FrozenLayer:
+        """The layer with other W, U or b."""
+        connections = list(self.connections)
+        if weight is not None:
+            connections[0] = replace(self.forward, weight=weight)
+        if recurrent is not None:
+            connections[self.connections.index(self.back)] = replace(self.back, weight=recurrent)
+        constants = self.constants if bias is None else {**self.constants, "bias": bias}
+        return replace(self, connections=tuple(connections), constants=constants)
+
+
+def skip_layer(
+    name: str,
+    weight: Floats,
+    recurrent: Floats,
+    bias: Floats,
+    *,
+    source: str = INPUT,
+    span: int,
+    taps: tuple[WeightedTap, ...] = (),
+    kind: str = "lif",
+    **constants: Any,
+) -> FrozenLayer:
+    """A layer with one connection from what stands before and one from itself; ``taps``: U's lags if several."""
+    lags = taps or (WeightedTap(span, 1.0),)
+    connections = (FrozenConnection(source, weight), FrozenConnection(name, recurrent, lags))
+    return FrozenLayer(name, connections, kind, {"bias": bias, **constants})
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,29 +219,33 @@ def require_freezable(settings: NetworkConfig, steps: int) -> None:
         neuron, connection = new_neurons(own, 1, steps), new_connection(own, steps)
     if neuron.missing is not None:
         raise CannotFreeze(f"neuron '{settings.neuron}'", neuron.missing)
-    if connection.each_step:
-        raise CannotFreeze(
-            f"connection '{settings.connection}'",
-            "hears a delay line at places that stay, where this connection moves them at every step; 'asrc' comes "
-            "closest",
-        )
+    if connection.missing is not None:
+        raise CannotFreeze(f"connection '{settings.connection}'", connection.missing)
 
 
 def _frozen(trained: Checkpoint, i: int, layer: SkipRecurrentLayer) -> FrozenLayer:
-    dynamics, taps = layer.neuron.dynamics(), layer.connection.taps(None)
-    assert dynamics is not None, "a neuron that lacks nothing has the kernels' equations"
+    neuron, taps = layer.neuron, layer.connection.taps(None)
+    assert neuron.kind is not None, "a neuron that lacks nothing has a kind"
     weight, bias = _feedforward(trained, i)
-    return FrozenLayer(
+    return skip_layer(
         name=f"layer{i}",
         weight=weight,
         recurrent=_array(trained, f"layers.{i}.recurrent.weight"),
         bias=bias,
-        decay=float(dynamics.decay),
-        threshold=float(dynamics.threshold),
-        reset=dynamics.reset,
+        source=f"layer{i - 1}" if i else INPUT,
         span=longest_span(taps),
         taps=_weighted(taps),
+        kind=neuron.kind,
+        **{name: _plain(value) for name, value in neuron.constants().items()},
     )
+
+
+def _plain(value: float | Tensor | str) -> float | str | Floats:
+    """A constant without PyTorch: a number, one for each neuron, or a name."""
+    if not isinstance(value, Tensor):
+        return value
+    floats: Floats = value.detach().double().numpy()
+    return float(floats) if floats.ndim == 0 else floats
 
 
 def _weighted(taps: Tensor | int) -> tuple[WeightedTap, ...]:

@@ -30,13 +30,13 @@ def continued(model: str | Path, overrides: Mapping[str, Mapping[str, Any]]) -> 
     config["training"].update(temperature=trained.temperature, annealing=1.0)
     for section, values in overrides.items():
         config[section].update(values)
-    settings = validated(config, "--start-from")
+    settings = validated(config, "`model`")
     for section, values in overrides.items():
         for key in values:
             stays = section == "data" or (section == "network" and key not in _MAY_CHANGE)
             was, asked = (getattr(getattr(of, section), key) for of in (trained.config, settings))
             if stays and asked != was:
-                why = f"is {was} in '{model}'; leave it as it is, or train a new network without --start-from"
+                why = f"is {was} in '{model}'; leave it as it is, or train a new network without `model`"
                 raise InvalidSetting(f"{section}.{key}", why)
     require_same_samples(trained)
     network = SkipRecurrentNetwork(trained.channels, trained.classes, settings.network, trained.steps)

@@ -259,19 +259,19 @@ class _Run:
         """Go on from a stored state. Raises InvalidSetting if there is none or it is of another configuration."""
         if not path.exists():
             raise InvalidSetting(
-                "--resume", f"no unfinished training is kept in '{path}', leave --resume away to start"
+                "`resume`", f"no unfinished training is kept in '{path}', leave `resume` away to start"
             )
         kind = "training state"
-        way_out = "remove it and start without --resume"
+        way_out = "remove it and start without `resume`"
         content = checkpoint.read_tensors_only(path, kind, way_out)
         try:
             stored = Config.model_validate_json(content["config"])
             if stored != self.config:
                 raise InvalidSetting(
-                    "--resume", f"'{path}' was started with other settings ({_differences(stored, self.config)})"
+                    "`resume`", f"'{path}' was started with other settings ({_differences(stored, self.config)})"
                 )
             if json.loads(content.get("origin", "{}")) != self.origin:
-                raise InvalidSetting("--resume", f"'{path}' was started from another network")
+                raise InvalidSetting("`resume`", f"'{path}' was started from another network")
             self.history = [Epoch(**epoch) for epoch in json.loads(content["history"])]
             self.best, self.best_tensors = int(content["best"]), content["best_tensors"]
             self.network.load_state_dict(content["network"])

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asrc_core.errors import BackendMissing
+from asrc_core import extras
 from asrc_train.training.fit import BatchDone, Epoch, Observer
 
 
 def writer(folder: Path) -> Observer:
-    """An observer that writes each epoch's figures to ``folder``. Raises BackendMissing without tensorboard."""
-    try:
+    """An observer that writes each epoch's figures to ``folder``. Raises ExtraMissing without tensorboard."""
+    with extras.importing():
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        install = "pip install 'asrc-toolchain[tensorboard]'"
-        raise BackendMissing("tensorboard", "the package is not installed", install) from error
     log = SummaryWriter(str(folder))
 
     def observe(event: Epoch | BatchDone) -> None:

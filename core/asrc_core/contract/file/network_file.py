@@ -27,7 +27,7 @@ from pydantic import BaseModel, ValidationError
 
 from asrc_core.contract import neurons
 from asrc_core.contract.chain import Chain, Readout, SkipLayer, chain, why_no_chain
-from asrc_core.contract.connection import INPUT, NOW, Connection, Tap
+from asrc_core.contract.connection import INPUT, Connection, Tap
 from asrc_core.contract.file import forms
 from asrc_core.contract.file.tensors import MAX_FILE_BYTES, Arrays, Tensors, refuse, stored
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
@@ -224,32 +224,37 @@ def _read_network(path: str | Path, read: forms.NetworkManifest, held: Tensors) 
         for j, connection in enumerate(layer.connections)
     }
     held.require_room(shapes)
-    layers = tuple(_read_layer(i, layer, held, shapes) for i, layer in enumerate(read.layers))
+    layers = tuple(_read_layer(path, i, layer, held, shapes) for i, layer in enumerate(read.layers))
     permutation = held.take("permutation", np.int64) if "permutation" in held else None
     held.require_empty()
     entry = InputFormat(**read.input.model_dump())
     return IntegerNetwork(entry, layers, read.target, read.steps, permutation, read.provenance)
 
 
-def _read_layer(i: int, layer: forms.LayerForm, held: Tensors, shapes: dict[str, tuple[int, int]]) -> Layer:
+def _read_layer(
+    path: str | Path, i: int, layer: forms.LayerForm, held: Tensors, shapes: dict[str, tuple[int, int]]
+) -> Layer:
     connections = []
     for j, each in enumerate(layer.connections):
         at = f"layers.{i}.connections.{j}"
         delays = held.take(f"{at}.delays", np.uint8) if f"{at}.delays" in held else None
-        connections.append(
-            Connection(
-                source=each.source,
-                weights=held.weights(f"{at}.weights", shapes[f"{at}.weights"]),
-                exponent=each.exponent,
-                weight_bits=each.weight_bits,
-                taps=_taps(each.taps) if delays is None else NOW,
-                delays=delays,
-                mapping=each.mapping,
+        if delays is not None and each.taps:
+            refuse(path, f"'{at}' has both taps and delays")
+        weights = held.weights(f"{at}.weights", shapes[f"{at}.weights"])
+        if weights.shape[:1] != (layer.neurons,):
+            why = (
+                f"layer '{layer.name}' has {layer.neurons} neurons, and tensor '{at}.weights' has shape {weights.shape}"
             )
+            refuse(path, why)
+        taps = _taps(each.taps)
+        connections.append(
+            Connection(each.source, weights, each.exponent, each.weight_bits, taps, delays, each.mapping)
         )
     parameters: dict[str, Any] = dict(layer.neuron.parameters)
     for name in neurons.kind(layer.neuron.kind).parameters:
         if f"layers.{i}.parameters.{name}" in held:
+            if name in parameters:
+                refuse(path, f"layer '{layer.name}' says '{name}' twice, as one number and as a tensor")
             parameters[name] = held.take(f"layers.{i}.parameters.{name}", np.int32)
     return Layer(layer.name, tuple(connections), Neuron(layer.neuron.kind, parameters), layer.scale)
 

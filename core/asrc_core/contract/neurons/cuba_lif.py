@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from asrc_core.contract.neurons.kind import ACTIVATION_SHIFT, BIAS, DECAY, Bounds, Kind, Parameters, Step
+from asrc_core.contract.neurons.kind import ACTIVATION_SHIFT, BIAS, DECAY, Bounds, Kind, Parameters, Step, shifted
 from asrc_core.contract.neurons.lif import RESET, THRESHOLD, decay, fire, membrane, settled
 from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
+from asrc_core.contract.rounding.constants import bias, kept, named, threshold
 
 
 def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> Step:
@@ -50,4 +51,12 @@ KIND = Kind(
     states={"c": 24, "v": 24},
     step=step,
     invariant=invariant,
+    constants={
+        "bias": bias(),
+        "threshold": threshold(),
+        "decay_factor": kept("decay"),
+        "current_decay_factor": kept("current_decay"),
+        "reset": named("reset"),
+    },
+    at_scale=shifted,
 )

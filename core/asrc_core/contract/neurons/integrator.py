@@ -26,6 +26,7 @@ from asrc_core.contract.neurons.kind import (
 from asrc_core.contract.neurons.lif import decay, settled
 from asrc_core.contract.numbers import DECAY_ONE, MAX_TABLE, STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
+from asrc_core.contract.rounding.constants import bias, kept
 
 MAX_TIME_WEIGHT = 127
 
@@ -111,4 +112,5 @@ KIND = Kind(
     invariant=invariant,
     registers=registers,
     unsaturated=unsaturated,
+    constants={"bias": bias(), "decay_factor": kept("decay"), "current_decay_factor": kept("current_decay")},
 )

@@ -7,13 +7,14 @@ ONNX Runtime, Lava, PyTorch, and intervals, which prove how wide each register h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from asrc_core.contract.numbers import MAX_TABLE, STATE_MAX, WORD, Ints
 from asrc_core.contract.operations.operations import Operations, Value
+from asrc_core.contract.rounding.constants import Constant, Constants, Rounding
 from asrc_core.errors import InvalidNetwork
 
 Parameters: TypeAlias = Mapping[str, Any]
@@ -38,7 +39,8 @@ class Number:
         """The value as an int, or as an int64 array (N,) that nobody can write to. Raises InvalidNetwork."""
         array = np.asarray(value)
         if array.dtype.kind not in "iu":
-            raise InvalidNetwork(at, f"{said(name)} is of type {array.dtype}, not a whole number")
+            of_type = "text" if array.dtype.kind == "U" else f"of type {array.dtype}"
+            raise InvalidNetwork(at, f"{said(name)} is {of_type}, not a whole number")
         if array.shape not in ((), (neurons,)) or (array.ndim and not self.each):
             many = f"neither one number nor one for each of its {neurons} neurons" if self.each else "not one number"
             raise InvalidNetwork(at, f"{said(name)} has shape {array.shape}, {many}")
@@ -111,6 +113,9 @@ class Kind:
     fit in 32 bits.
 
     unsaturated(p, low, high, steps): bounds of the shown value after so many steps if nothing saturated.
+
+    constants: the floats of a trained neuron, and which parameter stands for each. at_scale(constants, rounding): the
+    parameters that no single constant stands for, such as tables and the target's activation shift.
     """
 
     parameters: Mapping[str, Number | Choice | Table]
@@ -120,6 +125,19 @@ class Kind:
     invariant: Callable[[Parameters, Ints, Ints], Mapping[str, Bounds]] | None = None
     registers: Callable[[Parameters, Ints, Ints], Mapping[str, Bounds]] | None = None
     unsaturated: Callable[[Parameters, Ints, Ints, int], Bounds] | None = None
+    constants: Mapping[str, Constant] = field(default_factory=dict)
+    at_scale: Callable[[Constants, Rounding], Mapping[str, Any]] | None = None
+
+    def rounded(self, constants: Constants, at: Rounding) -> dict[str, Any]:
+        """The parameters that stand for a trained neuron's floats. Raises Unfit for what a format does not hold."""
+        more = {} if self.at_scale is None else self.at_scale(constants, at)
+        return {
+            self.constants[name].parameter: self.constants[name].rounded(value, at) for name, value in constants.items()
+        } | dict(more)
+
+    def stands_for(self, parameters: Parameters, scale: float) -> dict[str, Any]:
+        """The floats that parameters stand for, in this kind's order."""
+        return {name: each.stands_for(parameters[each.parameter], scale) for name, each in self.constants.items()}
 
     def states_of(self, parameters: Parameters) -> States:
         """The states that neurons with these parameters have."""
@@ -161,3 +179,8 @@ BIAS = Number(-STATE_MAX, STATE_MAX)
 DECAY = Number(0, 4096)
 """In 1/4096: 0 keeps everything, 4096 forgets it."""
 ACTIVATION_SHIFT = Number(0, 16)
+
+
+def shifted(constants: Constants, at: Rounding) -> Mapping[str, Any]:
+    """`at_scale` of kinds that shift what arrives as the target does."""
+    return {"activation_shift": at.activation_shift}

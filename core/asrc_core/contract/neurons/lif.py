@@ -21,9 +21,11 @@ from asrc_core.contract.neurons.kind import (
     Number,
     Parameters,
     Step,
+    shifted,
 )
 from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
+from asrc_core.contract.rounding.constants import bias, kept, named, threshold
 
 THRESHOLD = Number(1, STATE_MAX)
 RESET = Choice(("soft", "hard"))
@@ -93,4 +95,11 @@ KIND = Kind(
     step=step,
     invariant=invariant,
     registers=registers,
+    constants={
+        "bias": bias(),
+        "threshold": threshold(),
+        "decay_factor": kept("decay"),
+        "reset": named("reset"),
+    },
+    at_scale=shifted,
 )

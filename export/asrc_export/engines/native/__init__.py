@@ -1,4 +1,4 @@
-"""The native engine: the contract in C++, event-driven over packed spikes, on all cores.
+"""The native engine: chains of skip-recurrent LIF layers in C++, event-driven over packed spikes, on all cores.
 
 Sources lie beside this file; docs/engine.md tells how they work. `build.py` says how they are
 compiled, `binding.py` loads the library.
@@ -15,27 +15,49 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.contract.chain import chain, why_no_chain
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input
-from asrc_core.contract.result import StreamStep
-from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting, UnknownName
+from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_input
+from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting
+from asrc_core.native.instruction_sets import chosen
 from asrc_export.engines.native import binding
 
 _Element = TypeVar("_Element", c.c_uint8, c.c_int16, c.c_int32, c.c_int64)
 
-KNOWN_INSTRUCTION_SETS = ("avx512", "avx2", "neon", "baseline")
-"""Best first. A library has those of its architecture, a machine some of them."""
 MAX_FAN_IN = 2**24 - 1
 """Inputs and neurons of one layer together: places of their weights, 256 bytes apart at most, take 32 bits."""
+OTHERWISE = "generated"
 
 
 def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False) -> Result:
     """Run (B, T, channels) integer samples; (B, C) logits, counts and, if asked, the trace.
 
     Raises InvalidData when the samples do not fit the network's input, BackendMissing when the engine is not built,
-    InvalidNetwork or SpanTooLong for a network that breaks the contract.
+    BackendFailed for a network that it does not run.
     """
     return NativeEngine(network).run(x, trace=trace)
+
+
+def prepared(network: IntegerNetwork) -> NativeEngine:
+    """The network packed once for many runs. Raises what `NativeEngine` does."""
+    return NativeEngine(network)
+
+
+def why_not(network: IntegerNetwork) -> str | None:
+    """Why the engine does not run a network, as a sentence; None if it does."""
+    why = _obstacle(network)
+    return None if why is None else f"The native engine does not run this network: {why}."
+
+
+def _obstacle(network: IntegerNetwork) -> str | None:
+    unlike = why_no_chain(network)
+    if unlike is not None:
+        return f"it runs chains of LIF layers, and {unlike[0]} differs: {unlike[1]}"
+    for layer in network.hidden:
+        size = sum(each.inputs for each in layer.connections)
+        if size > MAX_FAN_IN:
+            return f"layer '{layer.name}' has {size} inputs and neurons, and it takes up to {MAX_FAN_IN}"
+    return None
 
 
 def unavailable() -> str | None:
@@ -52,33 +74,18 @@ def instruction_sets() -> tuple[str, ...]:
     return tuple(binding.library().asrc_instruction_sets().decode().split())
 
 
-def chosen_instruction_set() -> str:
-    """The one that $ASRC_ISA names, or else the best.
-
-    Raises UnknownName for a name there is not, InvalidSetting for one that this machine lacks, BackendMissing.
-    """
-    have = instruction_sets()
-    name = os.environ.get("ASRC_ISA", "") or have[0]
-    if name not in KNOWN_INSTRUCTION_SETS:
-        raise UnknownName("instruction set in ASRC_ISA", name, KNOWN_INSTRUCTION_SETS)
-    if name not in have:
-        raise InvalidSetting("ASRC_ISA", f"this machine has no {name}; it has {', '.join(have)}")
-    return name
-
-
 class NativeEngine:
     """A network packed for one instruction set; any number of threads may use it at once.
 
-    Raises what `run` and `chosen_instruction_set` do, at construction, and BackendFailed for more than MAX_FAN_IN.
+    Raises what `instruction_sets.chosen` does, at construction, and BackendFailed for a network that it does not run.
     """
 
     def __init__(self, network: IntegerNetwork) -> None:
         self.network = network
-        for layer in network.layers:
-            if layer.inputs + layer.neurons > MAX_FAN_IN:
-                why = f"layer '{layer.name}' has {layer.inputs + layer.neurons} inputs and neurons"
-                raise BackendFailed("native", why, f"it takes up to {MAX_FAN_IN}, the numpy engine takes more")
-        self.instruction_set = chosen_instruction_set()
+        why = _obstacle(network)
+        if why is not None:
+            raise BackendFailed("native", why, "the generated and the numpy engine run every network")
+        self.instruction_set = chosen(instruction_sets())
         self._library = binding.library()
         handle = c.c_void_p()
         described = _Described(network)
@@ -98,8 +105,8 @@ class NativeEngine:
         if not 1 <= threads <= 2**15:
             raise InvalidSetting("threads", f"{threads} is not within 1 to {2**15}")
         batch, steps, _ = samples.shape
-        logits = np.zeros((batch, self.network.readout.classes), np.int64)
-        counts = (binding.Counts * (len(self.network.layers) + 1))()
+        logits = np.zeros((batch, self.network.classes), np.int64)
+        counts = (binding.Counts * len(self.network.layers))()
         traced = _TraceArrays(self.network, steps, batch) if trace else None
         status = self._library.asrc_engine_run(
             self._handle,
@@ -132,9 +139,9 @@ class NativeStream:
         self._free = weakref.finalize(self, self._library.asrc_stream_free, handle)
         # One set of arrays, described to ctypes once: that would take longer than a step.
         self._frame = np.zeros(network.input.channels, np.int32)
-        self._logits = np.zeros(network.readout.classes, np.int64)
-        self._spikes = [np.zeros(layer.neurons, np.uint8) for layer in network.layers]
-        self._counts = (binding.Counts * (len(network.layers) + 1))()
+        self._logits = np.zeros(network.classes, np.int64)
+        self._spikes = [np.zeros(layer.neurons, np.uint8) for layer in network.hidden]
+        self._counts = (binding.Counts * len(network.layers))()
         self._steps = 0
         self._arguments = (
             handle,
@@ -182,8 +189,9 @@ class _Described:
 
     def __init__(self, network: IntegerNetwork) -> None:
         self._kept: list[NDArray[np.generic]] = []
-        layers = (binding.Layer * len(network.layers))()
-        for to, layer, ranges in zip(layers, network.layers, network.ranges, strict=False):
+        described = chain(network)
+        layers = (binding.Layer * len(described.layers))()
+        for to, layer, ranges in zip(layers, described.layers, network.ranges, strict=False):
             to.neurons, to.inputs = layer.neurons, layer.inputs
             to.feedforward = self._keep(layer.feedforward, np.int16, c.c_int16)
             to.recurrent = self._keep(layer.recurrent, np.int16, c.c_int16)
@@ -195,7 +203,7 @@ class _Described:
             to.may_saturate = not ranges.state.fits_state
             to.tap_count = len(layer.taps)
             to.taps = self._keep(np.array(layer.taps), np.int32, c.c_int32)
-        entry, end = network.input, network.readout
+        entry, end = network.input, described.readout
         readout = binding.Readout(
             end.classes,
             end.inputs,
@@ -221,9 +229,9 @@ class _TraceArrays:
             LayerTrace(
                 np.zeros((steps, batch, layer.neurons), np.uint8), np.zeros((steps, batch, layer.neurons), np.int32)
             )
-            for layer in network.layers
+            for layer in network.hidden
         )
-        self.trace = Trace(layers, np.zeros((steps, batch, network.readout.classes), np.int32))
+        self.trace = Trace(layers, np.zeros((steps, batch, network.classes), np.int32))
         self._spikes = _pointers([layer.spikes for layer in layers], c.c_uint8)
         self._membranes = _pointers([layer.membrane for layer in layers], c.c_int32)
         self.target = binding.TraceTarget(self._spikes, self._membranes, _pointer(self.trace.readout, c.c_int32))
@@ -238,14 +246,13 @@ def _pointers(arrays: Sequence[NDArray[np.generic]], element: type[_Element]) ->
 
 
 def _layer_counts(network: IntegerNetwork, counts: c.Array[binding.Counts], steps: int) -> tuple[LayerCounts, ...]:
-    sizes = [*(layer.neurons for layer in network.layers), network.readout.classes]
     return tuple(
         LayerCounts(
             spikes=count.spikes,
-            feedforward_operations=count.inputs * size,
-            recurrent_operations=count.delivered * size,
-            neuron_updates=steps * size,
+            feedforward_operations=count.inputs * layer.neurons,
+            recurrent_operations=count.delivered * layer.neurons,
+            neuron_updates=steps * layer.neurons,
             saturations=count.saturations,
         )
-        for count, size in zip(counts, sizes, strict=True)
+        for count, layer in zip(counts, network.layers, strict=True)
     )

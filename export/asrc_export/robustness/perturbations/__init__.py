@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asrc_core import choices as by_name
+from asrc_core import choices
 
 if TYPE_CHECKING:
     from asrc_export.robustness.subject import Perturbation
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 def names() -> list[str]:
     """All perturbations, by the files in this folder."""
-    return by_name.names(__path__)
+    return choices.names(__path__)
 
 
 def load(name: str) -> Perturbation:
     """The perturbation of that name. Raises UnknownName listing the known ones."""
-    found: Perturbation = by_name.module(__name__, "perturbation", name, names()).PERTURBATION
+    found: Perturbation = choices.module(__name__, "perturbation", name, names()).PERTURBATION
     return found

@@ -1,4 +1,4 @@
-"""Bits of stored weights that flip, in W, U and the readout's weights.
+"""Bits of stored weights that flip, in every connection.
 
 A weight of n bits is stored as the two's complement of weight / step, so whatever flips, it stays on its grid. The
 float network takes the same damage: each of its weights moves by the real value of what the integer moved by. (In words
@@ -11,10 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from asrc_core.contract.numbers import Ints
-from asrc_core.contract.grid import WeightGrid
-from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.chain import chain
+from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Ints
+from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.errors import InvalidNetwork, InvalidSetting
 from asrc_export.quantization.taps import gain
 from asrc_export.robustness.subject import Perturbation, Subject
 from asrc_train.trained.freeze import FrozenNetwork
@@ -29,19 +31,22 @@ def flipped(weights: Ints, bits: int, flips: Ints) -> Ints:
 
 
 def perturb(subject: Subject, level: float, rng: np.random.Generator) -> Subject:
-    """Each stored bit flips with probability ``level``; the share of weights that changed is noted."""
+    """Each stored bit flips with probability ``level``; the share of weights that changed is noted.
+
+    Raises InvalidSetting if the contract cannot prove any more that the damaged network's sums fit.
+    """
     before = subject.deployed
     layers = tuple(
-        replace(
-            layer,
-            feedforward=flipped(layer.feedforward, layer.weight_bits, _drawn(layer.feedforward, layer, level, rng)),
-            recurrent=flipped(layer.recurrent, layer.weight_bits, _drawn(layer.recurrent, layer, level, rng)),
-        )
+        replace(layer, connections=tuple(_damaged(each, level, rng) for each in layer.connections))
         for layer in before.layers
     )
-    out = before.readout
-    readout = replace(out, weight=flipped(out.weight, out.weight_bits, _drawn(out.weight, out, level, rng)))
-    after = replace(before, layers=layers, readout=readout)
+    try:
+        after = replace(before, layers=layers)
+    except InvalidNetwork as error:
+        why = f"with that many bits flipped, no engine can run the network: {str(error).rstrip('.')}"
+        raise InvalidSetting(
+            "level of bit-flips", f"{level:g}: {why}; take lower levels or other perturbations"
+        ) from error
     changed = sum(int(np.count_nonzero(a != b)) for a, b in zip(_weights(before), _weights(after), strict=True))
     floating = subject.floating and damaged(subject.floating, before, after)
     notes = {**subject.notes, "weights changed": changed / before.synapses}
@@ -51,34 +56,34 @@ def perturb(subject: Subject, level: float, rng: np.random.Generator) -> Subject
 def damaged(floating: FrozenNetwork, before: IntegerNetwork, after: IntegerNetwork) -> FrozenNetwork:
     """The float network with each weight moved by what its integer moved by between the two, in real units."""
     layers = []
-    for i, (real, old, new) in enumerate(zip(floating.layers, before.layers, after.layers, strict=True)):
+    old_chain, new_chain = chain(before), chain(after)  # which every network is that came from a float one
+    for i, (real, old, new) in enumerate(zip(floating.layers, old_chain.layers, new_chain.layers, strict=True)):
         unit = 2.0**old.activation_shift / old.scale
         w_unit = unit * 2.0**old.feedforward_exponent / (before.input.scale if i == 0 else 1.0)
         # What several taps send back counts whole times: the integers stand for U divided by how much that is more.
         u_unit = unit * 2.0**old.recurrent_exponent * old.largest_message / gain(real)
         layers.append(
-            replace(
-                real,
+            real.moved(
                 weight=real.weight + w_unit * (new.feedforward - old.feedforward),
                 recurrent=real.recurrent + u_unit * (new.recurrent - old.recurrent),
             )
         )
-    unit = 2.0**before.readout.exponent / before.readout.scale
-    readout = floating.readout_weight + unit * (after.readout.weight - before.readout.weight)
+    out = old_chain.readout
+    unit = 2.0**out.exponent / out.scale
+    readout = floating.readout_weight + unit * (new_chain.readout.weight - out.weight)
     return replace(floating, layers=tuple(layers), readout_weight=readout)
 
 
-def _drawn(weights: Ints, stored: SkipLayer | Readout, level: float, rng: np.random.Generator) -> Ints:
-    """Which bits of each weight flip."""
-    flips = np.zeros(weights.shape, np.int64)
-    for bit in range(stored.weight_bits):
-        flips |= (rng.random(weights.shape) < level).astype(np.int64) << bit
-    return flips
+def _damaged(connection: Connection, level: float, rng: np.random.Generator) -> Connection:
+    """The connection with each stored bit flipped with that probability."""
+    flips = np.zeros(connection.weights.shape, np.int64)
+    for bit in range(connection.weight_bits):
+        flips |= (rng.random(flips.shape) < level).astype(np.int64) << bit
+    return replace(connection, weights=flipped(connection.weights, connection.weight_bits, flips))
 
 
 def _weights(network: IntegerNetwork) -> list[Ints]:
-    parts = [part for layer in network.layers for part in (layer.feedforward, layer.recurrent)]
-    return [*parts, network.readout.weight]
+    return [each.weights for layer in network.layers for each in layer.connections]
 
 
 PERTURBATION = Perturbation(

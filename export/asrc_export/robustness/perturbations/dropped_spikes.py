@@ -1,4 +1,4 @@
-"""Spikes that get lost on their way to the next layer, the readout or back into their own layer."""
+"""Spikes that get lost on their way to another layer, the readout or back into their own layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from asrc_export.robustness.subject import Links, Perturbation, Subject
 
 
 def perturb(subject: Subject, level: float, rng: np.random.Generator) -> Subject:
-    """Each spike is lost with probability ``level``, on each of its two connections for itself."""
+    """Each spike is lost with probability ``level``, on each connection for itself."""
     return replace(subject, links=Links(loss=level, seed=int(rng.integers(2**32)))) if level else subject
 
 

@@ -1,4 +1,4 @@
-"""Spikes that arrive late, on their way to the next layer, the readout or back into their own layer."""
+"""Spikes that arrive late, on their way to another layer, the readout or back into their own layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from asrc_export.robustness.subject import Links, Perturbation, Subject
 
 
 def perturb(subject: Subject, level: float, rng: np.random.Generator) -> Subject:
-    """Each spike arrives 0 to ``level`` steps late, all equally likely, on each of its two connections for itself."""
+    """Each spike arrives 0 to ``level`` steps late, all equally likely, on each connection for itself."""
     return replace(subject, links=Links(jitter=int(level), seed=int(rng.integers(2**32)))) if level else subject
 
 

@@ -75,8 +75,8 @@ def missing(path: Path, name: str, archives: Iterable[Archive]) -> UnreadableFil
     places = ", ".join(f"{each.address} as '{each.path}'" for each in wanted)
     pages = ", ".join(sorted({each.page for each in wanted}))
     way_out = (
-        f"fetch it with 'asrc-train --data {name} --download', or name another folder with --data-dir, or save "
-        f"{places} (published at {pages})"
+        f"fetch it with `download` of asrc-train or asrc_train.data.download('{name}'), or name another folder with "
+        f"`data_dir` or ASRC_DATA, or save {places} (published at {pages})"
     )
     return UnreadableFile(path, f"data set {name}", "it is not there", way_out)
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.errors import BackendMissing, InvalidData, UnreadableFile
+from asrc_core import extras
+from asrc_core.errors import InvalidData, UnreadableFile
 from asrc_train.data.dataset import Labels, Samples
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def require_readable(paths: Collection[Path]) -> None:
 
 
 def labels(path: Path, classes: int) -> Labels:
-    """The labels (n,) of a file. Raises UnreadableFile, BackendMissing, InvalidData for those that are no class."""
+    """The labels (n,) of a file. Raises UnreadableFile, ExtraMissing, InvalidData for those that are no class."""
     with _opened(path) as file:
         stored = _stored(path, file, "labels")
         if stored.ndim != 1 or stored.dtype.kind not in "iu" or not 1 <= len(stored) <= MOST:
@@ -131,10 +132,8 @@ def _block(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    try:
+    with extras.importing("data"):
         import h5py
-    except ImportError as error:
-        raise BackendMissing("HDF5", "h5py is not installed", "pip install 'asrc-toolchain[data]'") from error
     try:
         with h5py.File(path, "r") as file:
             yield file

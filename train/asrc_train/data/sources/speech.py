@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.errors import BackendMissing, UnreadableFile
+from asrc_core import extras
+from asrc_core.errors import UnreadableFile
 from asrc_train.data.dataset import Samples
 
 RATE = 16_000
@@ -53,13 +54,9 @@ def features(sound: NDArray[np.int16]) -> tuple[Samples, int]:
 
 
 def normalized(sound: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Mel features (101, 40) of a recording (n,), before quantization. Raises BackendMissing."""
-    try:
+    """Mel features (101, 40) of a recording (n,), before quantization. Raises ExtraMissing."""
+    with extras.importing():
         import librosa
-    except ImportError as error:
-        raise BackendMissing(
-            "mel features", "librosa is not installed", "pip install 'asrc-toolchain[data]'"
-        ) from error
     y = np.zeros(max(len(sound), WINDOW), np.float32)
     y[: len(sound)] = sound / np.float32(2**15)
     mel = librosa.feature.melspectrogram(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from functools import cache
 
-from asrc_core.errors import BackendMissing, InvalidSetting
+from asrc_core.errors import BackendMissing
+from asrc_core.native.instruction_sets import chosen
 from asrc_train.kernels.native.build import LIBRARY
 
 NO_MEMORY, NOT_FINITE = 1, 2
@@ -77,11 +77,8 @@ def instruction_sets() -> tuple[str, ...]:
 
 
 def instruction_set() -> int:
-    """Index of the instruction set that ``ASRC_ISA`` asks for, else of the best. Raises InvalidSetting."""
-    asked = os.environ.get("ASRC_ISA") or instruction_sets()[0]
-    if asked not in instruction_sets():
-        raise InvalidSetting("ASRC_ISA", f"'{asked}' does not run here; {', '.join(instruction_sets())} do")
-    return instruction_sets().index(asked)
+    """Index of the instruction set that ``ASRC_ISA`` asks for, else of the best. Raises UnknownName, InvalidSetting."""
+    return instruction_sets().index(chosen(instruction_sets()))
 
 
 def run(function: str, call: CCall) -> bool:

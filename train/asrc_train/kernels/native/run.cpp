@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "abi.h"
+#include "cpu.h"
 #include "kernel.h"
 #include "memory.h"
 #include "threads.h"
@@ -23,15 +24,8 @@ int64_t words_of(int64_t count) { return rounded_up(count, kWordBits) / kWordBit
 std::vector<const InstructionSet*> usable() {
     std::vector<const InstructionSet*> sets;
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                          __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-                          __builtin_cpu_supports("popcnt");
-    if (has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-        sets.push_back(avx512());
-    }
-    if (has_avx2) sets.push_back(avx2());
+    if (has_avx512()) sets.push_back(avx512());
+    if (has_avx2()) sets.push_back(avx2());
     sets.push_back(baseline());
 #elif defined(__aarch64__)
     sets.push_back(neon());

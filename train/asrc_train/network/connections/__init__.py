@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from asrc_core import choices as by_name
+from asrc_core import choices
 
 
 def names() -> list[str]:
     """All connections, by the files in this folder."""
-    return by_name.names(__path__, besides=("connection",))
+    return choices.names(__path__, besides=("connection",))
 
 
 def module(name: str) -> ModuleType:
     """The connection's file. Raises UnknownName."""
-    return by_name.module(__name__, "connection", name, names())
+    return choices.module(__name__, "connection", name, names())

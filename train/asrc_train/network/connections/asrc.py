@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from asrc_train.network.connections.connection import unequal_kernels
 from asrc_train.settings.config import NetworkConfig
 
 
@@ -18,6 +19,7 @@ class AdaptiveSpan(nn.Module):
     """The skip logits w (K,)."""
 
     each_step = False
+    missing: str | None = None
 
     def __init__(self, kernel_length: int) -> None:
         super().__init__()
@@ -36,3 +38,28 @@ class AdaptiveSpan(nn.Module):
 def build(config: NetworkConfig, steps: int | None) -> AdaptiveSpan:
     """Fresh logits over the configured kernel length."""
     return AdaptiveSpan(config.kernel_length)
+
+
+def longest_span(config: NetworkConfig) -> int:
+    """K."""
+    return config.kernel_length
+
+
+def most_taps(config: NetworkConfig) -> int:
+    """One, at test time."""
+    return 1
+
+
+def why_not(config: NetworkConfig) -> str | None:
+    """Layers share logits of one length only."""
+    return unequal_kernels(config)
+
+
+def title(config: NetworkConfig) -> str:
+    """`ASRC, K = 16`."""
+    return f"ASRC, K = {config.kernel_length}"
+
+
+def short_title(config: NetworkConfig) -> str:
+    """`ASRC 16`."""
+    return f"ASRC {config.kernel_length}"

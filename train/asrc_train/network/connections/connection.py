@@ -1,9 +1,13 @@
-"""What a recurrent connection is to a layer: which of its past spikes come back, and what it learns to choose them."""
+"""What a recurrent connection is to a layer: which of its past spikes come back, and what it learns to choose them.
+
+All that is known of a connection stands in its file: besides `build`, what can be said of it before there is one
+(`ConnectionFile`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, cast
 
 from torch import Tensor, nn
 
@@ -18,6 +22,10 @@ class Connection(Protocol):
     def each_step(self) -> bool:
         """Whether every step makes its own choice."""
 
+    @property
+    def missing(self) -> str | None:
+        """What the integer contract does instead, and which connection comes closest; None if it holds this one."""
+
     def taps(self, temperature: float | None) -> Tensor | int:
         """Mixture weights at a temperature, the hard choice without one.
 
@@ -28,13 +36,47 @@ class Connection(Protocol):
         """The skip logits; none where the span is fixed."""
 
 
+class ConnectionFile(Protocol):
+    """What a connection's file says of a layer of some settings."""
+
+    def build(self, config: NetworkConfig, steps: int | None) -> Connection:
+        """A fresh connection for one layer; ``steps`` of a sample, where they are known. Raises InvalidSetting."""
+
+    def longest_span(self, config: NetworkConfig) -> int:
+        """The longest span that training can give the layer."""
+
+    def most_taps(self, config: NetworkConfig) -> int:
+        """At how many spans at once the layer may come to tap its past."""
+
+    def why_not(self, config: NetworkConfig) -> str | None:
+        """Which settings of a network it cannot obey, and why; None if it obeys all of them."""
+
+    def title(self, config: NetworkConfig) -> str:
+        """What figures call it, with the setting that matters."""
+
+    def short_title(self, config: NetworkConfig) -> str:
+        """The same in one or two words, for tables."""
+
+
+def file_of(config: NetworkConfig) -> ConnectionFile:
+    """The file of the configured connection. Raises UnknownName."""
+    return cast(ConnectionFile, connections.module(config.connection))
+
+
+def unequal_kernels(config: NetworkConfig) -> str | None:
+    """`why_not` for what layers can share only if their kernels are of one length."""
+    lengths = {own.kernel_length for own in config.each_layer()}
+    return (
+        "shared_span: the layers have kernels of different lengths" if config.shared_span and len(lengths) > 1 else None
+    )
+
+
 def new_connection(config: NetworkConfig, steps: int | None) -> Connection:
     """A fresh connection of the configured kind for one layer; ``steps`` of a sample, where they are known.
 
     Raises UnknownName, and InvalidSetting for settings that such a connection cannot obey.
     """
-    made: Connection = connections.module(config.connection).build(config, steps)
-    return made
+    return file_of(config).build(config, steps)
 
 
 def longest_span(taps: Tensor | int) -> int:

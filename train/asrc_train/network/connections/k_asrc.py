@@ -13,13 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from asrc_train.network.connections.asrc import longest_span
+from asrc_train.network.connections.connection import unequal_kernels
 from asrc_train.settings.config import NetworkConfig
+
+__all__ = ["SeveralSpans", "build", "longest_span", "most_taps", "short_title", "title", "why_not"]
 
 
 class SeveralSpans(nn.Module):
     """The skip logits w (k, K), which are not there if k = K, and m (k,)."""
 
     each_step = False
+    missing: str | None = None
 
     def __init__(self, kernels: int, kernel_length: int) -> None:
         super().__init__()
@@ -46,3 +51,26 @@ class SeveralSpans(nn.Module):
 def build(config: NetworkConfig, steps: int | None) -> SeveralSpans:
     """Fresh logits for the configured number of kernels and their length."""
     return SeveralSpans(config.kernels, config.kernel_length)
+
+
+def most_taps(config: NetworkConfig) -> int:
+    """As many as it has kernels, k."""
+    return config.kernels
+
+
+def why_not(config: NetworkConfig) -> str | None:
+    """Each kernel chooses another span, and layers share logits of one length only."""
+    shortest = min(own.kernel_length for own in config.each_layer())
+    if config.kernels > shortest:
+        return f"kernels: {config.kernels} cannot choose among {shortest} spans (kernel_length)"
+    return unequal_kernels(config)
+
+
+def title(config: NetworkConfig) -> str:
+    """`k-ASRC, K = 16`."""
+    return f"k-ASRC, K = {config.kernel_length}"
+
+
+def short_title(config: NetworkConfig) -> str:
+    """`k-asrc`."""
+    return "k-asrc"

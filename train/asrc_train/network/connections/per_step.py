@@ -3,7 +3,7 @@
     r[t] = sum_{k=1..K} p[t]_k s[t-k],   p[t] = softmax(w[t] / tau)
 
 T x K skip logits, hence samples of a known number of steps. On a chip, the place at which a delay line is heard would
-have to move at every step, so such a network is not deployed (`freeze`).
+have to move at every step, so such a network is not deployed.
 """
 
 from __future__ import annotations
@@ -13,13 +13,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from asrc_core.errors import InvalidSetting
+from asrc_train.network.connections.asrc import longest_span, most_taps, why_not
 from asrc_train.settings.config import NetworkConfig
+
+__all__ = ["SpanPerStep", "build", "longest_span", "most_taps", "short_title", "title", "why_not"]
 
 
 class SpanPerStep(nn.Module):
     """The skip logits w (T, K)."""
 
     each_step = True
+    missing: str | None = (
+        "hears a delay line at places that stay, where this connection moves them at every step; 'asrc' comes closest"
+    )
 
     def __init__(self, steps: int, kernel_length: int) -> None:
         super().__init__()
@@ -38,3 +44,13 @@ def build(config: NetworkConfig, steps: int | None) -> SpanPerStep:
     if steps is None:
         raise InvalidSetting("connection 'per-step'", "it learns a span for each step; say how many a sample has")
     return SpanPerStep(steps, config.kernel_length)
+
+
+def title(config: NetworkConfig) -> str:
+    """`per-step, K = 16`."""
+    return f"per-step, K = {config.kernel_length}"
+
+
+def short_title(config: NetworkConfig) -> str:
+    """`per-step`."""
+    return "per-step"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from asrc_core import choices as by_name
+from asrc_core import choices
 
 
 def names() -> list[str]:
     """All neurons, by the files in this folder."""
-    return by_name.names(__path__, besides=("neuron",))
+    return choices.names(__path__, besides=("neuron",))
 
 
 def module(name: str) -> ModuleType:
     """The neuron's file. Raises UnknownName."""
-    return by_name.module(__name__, "neuron", name, names())
+    return choices.module(__name__, "neuron", name, names())

@@ -14,14 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from asrc_train.gradients.surrogate import fire
-from asrc_train.network.neurons.neuron import State, Step, require_left_alone
+from asrc_train.network.neurons.neuron import Constants, State, Step, require_left_alone
 from asrc_train.settings.config import NetworkConfig
 
 
 class CLIF(nn.Module):
     """Neurons with a membrane and a complementary potential."""
 
-    missing = (
+    kind: str | None = None
+    missing: str | None = (
         "keeps one state a neuron and subtracts the same threshold at every spike, where CLIF keeps a second potential "
         "and subtracts a sigmoid of it too; 'lif' with its soft reset comes closest"
     )
@@ -29,6 +30,10 @@ class CLIF(nn.Module):
     def __init__(self, decay: float, threshold: float, detach_reset: bool) -> None:
         super().__init__()
         self.decay, self.threshold, self.detach_reset = decay, threshold, detach_reset
+
+    def constants(self) -> Constants:
+        """None that a kind would take."""
+        return {}
 
     def dynamics(self) -> None:
         """The kernels do not know these neurons."""

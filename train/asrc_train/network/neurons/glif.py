@@ -17,7 +17,14 @@ from torch import Tensor, nn
 
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train.gradients.surrogate import fire
-from asrc_train.network.neurons.neuron import State, Step, inverse_sigmoid, require_left_alone, require_open_decay
+from asrc_train.network.neurons.neuron import (
+    Constants,
+    State,
+    Step,
+    inverse_sigmoid,
+    require_left_alone,
+    require_open_decay,
+)
 from asrc_train.settings.config import NetworkConfig
 
 THRESHOLD = CONDUCTANCE = 0.5
@@ -26,7 +33,8 @@ THRESHOLD = CONDUCTANCE = 0.5
 class GLIF(nn.Module):
     """Neurons that learn all of their constants, one of each for every neuron; the names are those above."""
 
-    missing = (
+    kind: str | None = None
+    missing: str | None = (
         "has one decay and one threshold for a layer and takes its input as it is, where GLIF learns them for each "
         "neuron, a linear leak besides, and its input's scale for each step; 'plif' comes closest"
     )
@@ -44,6 +52,10 @@ class GLIF(nn.Module):
         self.theta = starting_at(THRESHOLD, neurons)
         self.conductance = starting_at(CONDUCTANCE, steps, neurons)
         self.detach_reset = detach_reset
+
+    def constants(self) -> Constants:
+        """None that a kind would take."""
+        return {}
 
     def dynamics(self) -> None:
         """The kernels do not know these neurons."""

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from asrc_train.gradients.surrogate import fire
 from asrc_train.kernels.layer import Dynamics
-from asrc_train.network.neurons.neuron import State, Step
+from asrc_train.network.neurons.neuron import Constants, State, Step
 from asrc_train.settings.config import NetworkConfig
 
 
 class LIF(nn.Module):
     """Neurons that learn nothing of their own."""
 
+    kind: str | None = "lif"
     missing: str | None = None
 
     def __init__(self, dynamics: Dynamics) -> None:
@@ -30,6 +31,10 @@ class LIF(nn.Module):
     def dynamics(self) -> Dynamics:
         """The constants."""
         return self._dynamics
+
+    def constants(self) -> Constants:
+        """The same, as the contract's kind takes them."""
+        return of_kind(self._dynamics)
 
     def begin(self, like: Tensor) -> tuple[State, Step]:
         """The state is v."""
@@ -48,11 +53,16 @@ def stepping(dynamics: Dynamics) -> Step:
     return step
 
 
-def constants(config: NetworkConfig) -> Dynamics:
+def of_kind(dynamics: Dynamics) -> Constants:
+    """The constants of the contract's `lif`."""
+    return {"threshold": dynamics.threshold, "decay_factor": dynamics.decay, "reset": dynamics.reset}
+
+
+def configured(config: NetworkConfig) -> Dynamics:
     """The configured constants of a layer."""
     return Dynamics(config.decay, config.threshold, config.reset, config.detach_reset)
 
 
 def build(config: NetworkConfig, neurons: int, steps: int | None) -> LIF:
     """Fresh neurons."""
-    return LIF(constants(config))
+    return LIF(configured(config))

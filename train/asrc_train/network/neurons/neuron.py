@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from asrc_train.settings.config import NetworkConfig
 
 State = Any
 """What a neuron keeps from one step to the next: tensors (B, N), or a tuple of them."""
+Constants = Mapping[str, float | Tensor | str]
 Step = Callable[[State, Tensor], tuple[Tensor, State]]
 """From the state and the whole current of a step, (B, N), to the spikes (B, N) and the next state."""
 
@@ -23,8 +24,15 @@ class Neuron(Protocol):
     """The neurons of one layer, an `nn.Module` whose parameters are what they learn."""
 
     @property
+    def kind(self) -> str | None:
+        """The contract's kind of neuron that computes the same on integers, or None if there is none."""
+
+    def constants(self) -> Constants:
+        """The floats of that kind (`Kind.constants`) without the bias, as learned so far: one for all, or (N,)."""
+
+    @property
     def missing(self) -> str | None:
-        """What the integer contract does instead, and which neuron comes closest; None if it holds these neurons."""
+        """What the integer contract does instead, and which neuron comes closest; None if it has a kind for them."""
 
     def dynamics(self) -> Dynamics | None:
         """The constants with which the kernels' equations are these neurons', or None if they are others."""

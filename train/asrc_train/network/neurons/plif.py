@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from asrc_train.kernels.layer import Dynamics
 from asrc_train.network.neurons import lif
-from asrc_train.network.neurons.neuron import State, Step, inverse_sigmoid, require_open_decay
+from asrc_train.network.neurons.neuron import Constants, State, Step, inverse_sigmoid, require_open_decay
 from asrc_train.settings.config import NetworkConfig
 
 
 class PLIF(nn.Module):
     """LIF neurons that learn their layer's decay."""
 
+    kind: str | None = "lif"
     missing: str | None = None
 
     def __init__(self, start: Dynamics) -> None:
@@ -33,6 +34,10 @@ class PLIF(nn.Module):
         """The constants, with the decay as learned so far."""
         return replace(self._rest, decay=torch.sigmoid(self.w))
 
+    def constants(self) -> Constants:
+        """The same, as the contract's kind takes them."""
+        return lif.of_kind(self.dynamics())
+
     def begin(self, like: Tensor) -> tuple[State, Step]:
         """The state is v."""
         return torch.zeros_like(like), lif.stepping(self.dynamics())
@@ -41,4 +46,4 @@ class PLIF(nn.Module):
 def build(config: NetworkConfig, neurons: int, steps: int | None) -> PLIF:
     """Fresh neurons. Raises InvalidSetting for a decay of 0 or 1."""
     require_open_decay(config)
-    return PLIF(lif.constants(config))
+    return PLIF(lif.configured(config))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from asrc_train.gradients.surrogate import fire
-from asrc_train.network.neurons.neuron import State, Step, require_left_alone
+from asrc_train.network.neurons.neuron import Constants, State, Step, require_left_alone
 from asrc_train.settings.config import NetworkConfig
 
 GAMMA = 0.5
@@ -24,7 +24,8 @@ GAMMA = 0.5
 class TCLIF(nn.Module):
     """Neurons of two compartments, which learn how strongly these act on each other."""
 
-    missing = (
+    kind: str | None = None
+    missing: str | None = (
         "keeps one state a neuron, where TC-LIF keeps a dendrite and a soma that act on each other; 'plif', which also "
         "learns how long a layer remembers, comes closest"
     )
@@ -33,6 +34,10 @@ class TCLIF(nn.Module):
         super().__init__()
         self.c = nn.Parameter(torch.zeros(2))
         self.threshold, self.detach_reset = threshold, detach_reset
+
+    def constants(self) -> Constants:
+        """None that a kind would take."""
+        return {}
 
     def dynamics(self) -> None:
         """The kernels do not know these neurons."""

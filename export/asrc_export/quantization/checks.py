@@ -1,0 +1,84 @@
+"""What is looked at before a network is rounded, and what its integers must not do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from asrc_core.contract.chain import Readout
+from asrc_core.contract.connection import INPUT, require_reach
+from asrc_core.contract.network import Layer, Neuron
+from asrc_core.contract.numbers import STATE_MAX, WORD, Mapping
+from asrc_core.contract.proof import layer_ranges
+from asrc_core.contract.ranges import BIT, Range
+from asrc_core.errors import InvalidNetwork, InvalidSetting, NonFiniteWeights
+from asrc_export.chip.targets import Formats
+from asrc_export.quantization.integers import Feed
+from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork
+
+
+def require_spans(frozen: FrozenNetwork, mapping: Mapping) -> None:
+    """Raise SpanTooLong, naming the layer, if the mapping cannot reach back as far as a span; InvalidSetting if it has
+    no taps and a layer hears several spans at once.
+    """
+    for layer in frozen.layers:
+        for each in layer.connections:
+            if each.delays is None:
+                require_reach(layer.name, each.span, mapping)
+            if len(each.taps) > 1 and mapping != "delay-line":
+                why = f"layer '{layer.name}' hears {len(each.taps)} spans at once, each of which would take a copy of U"
+                raise InvalidSetting(f"`mapping='{mapping}'`", f"{why}; use delay-line")
+
+
+def require_finite(frozen: FrozenNetwork) -> None:
+    """Raise NonFiniteWeights, naming the tensor, for a weight or a constant that is no number."""
+    tensors = [("readout.weight", frozen.readout_weight), ("readout.bias", frozen.readout_bias)]
+    for layer in frozen.layers:
+        tensors += _named(layer)
+    for name, tensor in tensors:
+        broken = int((~np.isfinite(tensor)).sum())
+        if broken:
+            raise NonFiniteWeights(name, broken)
+
+
+def _named(layer: FrozenLayer) -> list[tuple[str, Floats]]:
+    known = {layer.forward.source: "weight", layer.name: "recurrent"}
+    found = [(f"{layer.name}.{known.get(each.source, each.source)}", each.weight) for each in layer.connections]
+    constants = {name: value for name, value in layer.constants.items() if not isinstance(value, str)}
+    return [*found, *((f"{layer.name}.{name}", np.asarray(value)) for name, value in constants.items())]
+
+
+def cannot_overflow(made: Layer, into: Sequence[Feed], formats: Formats, room: int = 1) -> bool:
+    """Whether no input can saturate a state, nor wrap the synaptic accumulator where its width is known.
+
+    With ``room``, not even if what they reach were that many times as large.
+    """
+    sent = [Range(each.low, each.high) for each in into]
+    sources = ["before" if each.before else "self" for each in into]
+    try:
+        ranges = layer_ranges(made, sent, sources, steps=1)
+    except InvalidNetwork:  # a register could leave 32 bits, or a state its own
+        return False
+    if ranges.may_saturate or ranges.state.magnitude * room > STATE_MAX:
+        return False
+    widths = made.neuron.states
+    for name, state in ranges.states.items():
+        if widths[name] != WORD and (state.magnitude - 1) * room > 2 ** (int(widths[name]) - 1):
+            return False
+    if formats.accumulator_bits is None:
+        return True
+    sums = ranges.feedforward.magnitude + (ranges.recurrent.magnitude if ranges.recurrent else 0)
+    reach = sums << int(np.max(made.neuron.parameters.get("activation_shift", 0)))
+    return bool(reach * room < 2 ** (formats.accumulator_bits.count - 1))
+
+
+def readout_may_saturate(made: Readout, steps: int) -> bool:
+    """Whether some input of so many steps can saturate an accumulator, or leaves 32 bits."""
+    layer = made.layer(INPUT, "delay-line")
+    parameters = layer.neuron.of_kind.checked(f"readout '{made.name}'", layer.neuron.parameters, layer.neurons)
+    complete = Layer(layer.name, layer.connections, Neuron(layer.neuron.kind, parameters), layer.scale)
+    try:
+        return layer_ranges(complete, [BIT], ["before"], steps).may_saturate
+    except InvalidNetwork:
+        return True

@@ -1,0 +1,143 @@
+"""A layer in integers at given scales: the one place where floats are rounded, in training and at export.
+
+The weights of all connections from before share one exponent, those that come back another; biases and thresholds share
+their scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from asrc_core.contract.chain import Readout
+from asrc_core.contract.connection import INPUT, Connection, Tap
+from asrc_core.contract.network import Layer, Neuron
+from asrc_core.contract.numbers import Mapping
+from asrc_core.contract.rounding.constants import Rounding, Unfit
+from asrc_core.contract.rounding.grid import MantissaExponentGrid, WeightGrid
+from asrc_core.errors import InvalidSetting
+from asrc_export.chip.targets import Formats
+from asrc_export.quantization.scales import LayerScales, ReadoutScales
+from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenLayer, FrozenNetwork
+
+ASSUMED_RATE = 0.1
+"""Spikes per neuron and step that the expected error is weighed with."""
+
+
+class Feed(NamedTuple):
+    """What comes into a connection: the real value of 1, the range and the mean square of what is sent, and whether it
+    is sent by what is computed before the layer.
+    """
+
+    unit: float
+    low: int
+    high: int
+    power: float
+    before: bool = True
+
+
+def feeds(frozen: FrozenNetwork, index: int) -> tuple[Feed, ...]:
+    """What each connection of the layer of that index is fed with.
+
+    The input is integers: their scale moves into the weights.
+    """
+    names = [layer.name for layer in frozen.layers]
+    return tuple(_feed(frozen, names, index, each.source) for each in frozen.layers[index].connections)
+
+
+def _feed(frozen: FrozenNetwork, names: Sequence[str], index: int, source: str) -> Feed:
+    if source == INPUT:
+        return Feed(frozen.scale, 0, frozen.maximum, frozen.maximum**2 / 3)
+    place = names.index(source)
+    low, high = frozen.layers[place].of_kind.sends or (0, 0)
+    power = ASSUMED_RATE if (low, high) == (0, 1) else (low * low + high * high) / 3
+    return Feed(1.0, low, high, power, before=place < index)
+
+
+def layer_at(
+    layer: FrozenLayer,
+    into: Sequence[Feed],
+    at: LayerScales,
+    grid: WeightGrid,
+    formats: Formats,
+    mapping: Mapping = "delay-line",
+) -> Layer:
+    """The layer in integers at given scales; weights and biases beyond a grid's ends come to lie on them.
+
+    Taps weigh whole numbers (`taps.whole`). Raises InvalidSetting if a threshold has no integer there.
+    """
+    try:
+        parameters = layer.of_kind.rounded(layer.constants, rounding(at.scale, formats))
+    except Unfit as error:
+        raise InvalidSetting(f"layer '{layer.name}'", str(error)) from error
+    parameters = layer.of_kind.checked(f"layer '{layer.name}'", parameters, layer.neurons)
+    connections = tuple(
+        _connection(each, source, at, grid, formats, mapping)
+        for each, source in zip(layer.connections, into, strict=True)
+    )
+    return Layer(layer.name, connections, Neuron(layer.kind, parameters), at.scale)
+
+
+def _connection(
+    connection: FrozenConnection, source: Feed, at: LayerScales, grid: WeightGrid, formats: Formats, mapping: Mapping
+) -> Connection:
+    scaled = connection.weight * weight_factor(source, at, formats)
+    return Connection(
+        connection.source,
+        grid.nearest(np.clip(scaled, grid.low, grid.high)),
+        exponent(source, at),
+        grid.bits,
+        tuple(Tap(span, int(weight)) for span, weight in connection.taps),
+        connection.delays,
+        mapping if connection.delays is None else "synaptic-delay",
+    )
+
+
+def exponent(source: Feed, at: LayerScales) -> int:
+    """The exponent of a connection that is fed so."""
+    return at.feedforward_exponent if source.before else at.recurrent_exponent
+
+
+def weight_factor(source: Feed, at: LayerScales, formats: Formats) -> float:
+    """Grid units in one unit of the weights of a connection that is fed so."""
+    return source.unit * (at.scale / 2.0**formats.activation_shift.count) / 2.0 ** exponent(source, at)
+
+
+def readout_at(weight: Floats, bias: Floats, at: ReadoutScales, grid: WeightGrid, formats: Formats) -> Readout:
+    """The readout in integers at given scales; what lies beyond a grid's ends comes to lie on them."""
+    most = formats.bias_grid.high
+    return Readout(
+        name="readout",
+        weight=grid.nearest(np.clip(weight * (at.scale / 2.0**at.exponent), grid.low, grid.high)),
+        exponent=at.exponent,
+        bias=formats.bias_grid.nearest(np.clip(bias * at.scale, -most, most)),
+        weight_bits=grid.bits,
+        scale=at.scale,
+    )
+
+
+def rounding(scale: float, formats: Formats, *, cut_biases: bool = True) -> Rounding:
+    """How a target's formats round neurons' constants at a scale; what they do not hold raises `Unfit`.
+
+    ``cut_biases``: biases beyond the format's ends come to lie on them instead.
+    """
+    grid = formats.bias_grid
+
+    def bias(values: Floats) -> Any:
+        if not cut_biases and not np.abs(values).max() <= grid.high:
+            raise Unfit(f"the target holds no bias of {np.abs(values).max():g} units")
+        return grid.nearest(np.clip(values, -grid.high, grid.high))
+
+    def threshold(values: Floats) -> Any:
+        return _nearest_threshold(values, formats.threshold_grid)
+
+    return Rounding(scale, formats.activation_shift.count, bias, threshold)
+
+
+def _nearest_threshold(values: Floats, grid: MantissaExponentGrid) -> Any:
+    for value in values:
+        if not 2.0**grid.min_exponent <= value <= grid.high:
+            raise Unfit(f"the target holds no threshold of {value:g} units")
+    return grid.nearest(values)

@@ -1,0 +1,211 @@
+"""Scales without samples: the ones with the least expected error among those at which nothing can saturate.
+
+Each layer gets one scale, the number of membrane units in one unit of the float membrane. Its weights and its neurons'
+constants share it; the exponents of what comes from before and of what comes back are the only freedom between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from asrc_core.contract.network import Layer
+from asrc_core.contract.numbers import STATE_MAX
+from asrc_core.contract.rounding.constants import Unfit
+from asrc_core.contract.rounding.grid import WeightGrid, widths
+from asrc_core.errors import InvalidSetting
+from asrc_export.chip.targets import Formats, Target
+from asrc_export.quantization import taps
+from asrc_export.quantization.checks import cannot_overflow, readout_may_saturate, require_finite
+from asrc_export.quantization.integers import Feed, feeds, layer_at, readout_at, rounding
+from asrc_export.quantization.scales import LayerScales, ReadoutScales, Scales, kept
+from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork
+
+PARTS = 4
+"""Scales are tried in steps of this fraction of an octave."""
+ROOM_TO_TRAIN = 2
+"""Scales for training leave a membrane's worst case this many times below saturation: weights grow."""
+
+
+def trained_at(frozen: FrozenNetwork, target: Target, bits: int | tuple[int, ...]) -> Scales | None:
+    """The scales that the network was trained at, if they are for this target and these bits.
+
+    Raises InvalidSetting (bits, or scales that are not whole).
+    """
+    asked, trained = widths(bits, len(frozen.layers)), kept(frozen)
+    return trained if trained is not None and (trained.target, trained.widths) == (target.name, asked) else None
+
+
+def choose(frozen: FrozenNetwork, target: Target, bits: int | tuple[int, ...], *, to_train: bool = False) -> Scales:
+    """The feasible scales with the least expected error, each layer's for itself; no samples are needed.
+
+    Where that lessens the square error, the largest weights are cut off at the grid's ends. ``to_train``: scales at
+    which training goes on (`quantized_network`). Their recurrent sums are never floored (exponents of at least 0), and
+    they leave room for weights to grow. Raises NonFiniteWeights, InvalidSetting (bits, or a layer without a feasible
+    scale).
+    """
+    *grids, readout_grid = (WeightGrid(width) for width in widths(bits, len(frozen.layers)))
+    require_finite(frozen)
+    frozen, formats = taps.whole(frozen), target.formats
+    layers = tuple(
+        choose_layer(layer, feeds(frozen, i), grid, formats, to_train)
+        for i, (layer, grid) in enumerate(zip(frozen.layers, grids, strict=True))
+    )
+    readout = choose_readout(frozen, readout_grid, formats)
+    return Scales(target=target.name, bits=bits, layers=layers, readout=readout)
+
+
+def choose_layer(
+    layer: FrozenLayer, into: Sequence[Feed], grid: WeightGrid, formats: Formats, to_train: bool = False
+) -> LayerScales:
+    """The feasible scale with the least expected error; of equals the largest.
+
+    Raises InvalidSetting if there is none.
+    """
+    best: tuple[float, float, LayerScales] | None = None
+    for scale in scales_to_try(layer, into, grid, formats):
+        at = at_scale(layer, into, scale, grid, formats, to_train)
+        if at is None:
+            continue
+        made = layer_at(layer, into, at, grid, formats)
+        error = expected_error(layer, made, into)
+        better = best is None or (error, -scale) < (best[0], -best[1])
+        if better and cannot_overflow(made, into, formats, ROOM_TO_TRAIN if to_train else 1):
+            best = error, scale, at
+    if best is None:
+        room = " and leaves room to train" if to_train else ""
+        raise InvalidSetting(
+            f"layer '{layer.name}'",
+            "no scale lets its weights, bias and threshold fit the target's formats without a membrane that could "
+            f"saturate{room}; train with more weight decay or a gradient clip",
+        )
+    return best[2]
+
+
+def scales_to_try(layer: FrozenLayer, into: Sequence[Feed], grid: WeightGrid, formats: Formats) -> Iterator[float]:
+    """Scales at which one of the matrices fills its grid exactly, or by a part of an octave less or more, over the
+    octaves that exponents reach.
+    """
+    unit = 2.0**formats.activation_shift.count
+    lowest, highest = formats.min_weight_exponent.count, formats.max_weight_exponent.count
+    for each, source in zip(layer.connections, into, strict=True):
+        reach = extent(each.weight * source.unit, grid)
+        if reach > 0:
+            for part in range(PARTS * lowest, PARTS * highest + 1):
+                yield unit * 2.0 ** (part / PARTS) / reach
+
+
+def at_scale(
+    layer: FrozenLayer, into: Sequence[Feed], scale: float, grid: WeightGrid, formats: Formats, to_train: bool = False
+) -> LayerScales | None:
+    """The exponents that go with a scale, or None if some parameter has no integer there."""
+    if not fits(layer, scale, formats):
+        return None
+    found = []
+    for before in (True, False):
+        group = [(each, s) for each, s in zip(layer.connections, into, strict=True) if s.before == before]
+        sums = scale / 2.0**formats.activation_shift.count
+        scaled = [each.weight * source.unit * sums for each, source in group]
+        delayed = any(each.delays is not None for each, _ in group)
+        lowest = max(formats.min_weight_exponent.count, 0) if delayed else formats.min_weight_exponent.count
+        exponent = _exponent(scaled, grid, lowest, formats.max_weight_exponent.count)
+        if exponent is None:
+            return None
+        found.append(exponent)
+    if to_train and found[1] < 0:
+        return None
+    return LayerScales(scale=scale, feedforward_exponent=found[0], recurrent_exponent=found[1])
+
+
+def fits(layer: FrozenLayer, scale: float, formats: Formats) -> bool:
+    """Whether the neurons' constants have integers at the scale."""
+    try:
+        layer.of_kind.rounded(layer.constants, rounding(scale, formats, cut_biases=False))
+    except Unfit:
+        return False
+    return True
+
+
+def _exponent(scaled: Sequence[Floats], grid: WeightGrid, lowest: int, highest: int) -> int | None:
+    """The exponent of the least square error among the smallest at which all matrices fit the grid (smallest, because
+    it wastes no resolution) and, at few bits, one or two below, at which the largest weights are cut off.
+    """
+    reach = max((extent(each, grid) for each in scaled), default=0.0)
+    fitting = 0
+    if reach > 0:
+        # A hair of tolerance, so that the scale chosen to fill the grid exactly does.
+        fitting = max(lowest, int(np.ceil(np.log2(reach) - 1e-9)))
+    if fitting > highest:
+        return None
+    errors = [cut_error(each, grid) for each in scaled]
+    tried = (e for e in range(fitting, fitting - 3, -1) if e >= min(fitting, lowest))
+    return min(tried, key=lambda e: sum(error(2.0**e) for error in errors))
+
+
+def cut_error(matrix: Floats, grid: WeightGrid) -> Callable[[float], float]:
+    """From a grid unit's value to the square error of the matrix in such units, what lies beyond the ends cut off."""
+
+    def error(unit: float) -> float:
+        rounded = grid.nearest(np.clip(matrix / unit, grid.low, grid.high))
+        return float(np.square(matrix - rounded * unit).sum())
+
+    return error
+
+
+def extent(matrix: Floats, grid: WeightGrid) -> float:
+    """The matrix's reach in units of the grid's: 1 fills it."""
+    return float(max(matrix.max() / grid.high, matrix.min() / grid.low, 0.0))
+
+
+def expected_error(layer: FrozenLayer, made: Layer, into: Sequence[Feed]) -> float:
+    """Mean square error of a step's drive in units of the threshold: rounding of weights and potentials, and the
+    floor of negative exponents; what is sent is taken as independent.
+    """
+    unit = 2.0 ** made.neuron.parameters.get("activation_shift", 0) / made.scale
+    drive, floors = 0.0, 0.0
+    for each, integers, source in zip(layer.connections, made.connections, into, strict=True):
+        off = each.weight * source.unit - integers.weights * (unit * 2.0**integers.exponent)
+        power = source.power * (sum(tap.weight**2 for tap in integers.taps) or 1)
+        drive = drive + np.square(off).sum(axis=1) * power
+        floors += unit**2 / 3 if integers.exponent < 0 else 0.0
+    error = np.mean(drive)
+    constants = {name: each for name, each in layer.of_kind.constants.items() if each.potential}
+    for name, constant in constants.items():
+        if name in layer.constants:
+            stands_for = made.neuron.parameters[constant.parameter] / made.scale
+            error = error + np.square(layer.constants[name] - stands_for).mean()
+    return float(error + floors) / float(np.square(layer.constants.get("threshold", 1.0)).mean())
+
+
+def choose_readout(frozen: FrozenNetwork, grid: WeightGrid, formats: Formats) -> ReadoutScales:
+    """The grid unit with the least square error of the weights, the largest cut off where that lessens it.
+
+    Raises InvalidSetting if no scale is feasible.
+    """
+    unit = extent(frozen.readout_weight, grid) or 1.0 / grid.high
+    unit = min((unit / 2 ** (part / PARTS) for part in range(9)), key=cut_error(frozen.readout_weight, grid))
+    at = largest_readout(frozen.readout_weight, frozen.readout_bias, unit, frozen.steps, grid, formats)
+    if at is None:
+        raise InvalidSetting(
+            "readout",
+            f"its accumulators could exceed {STATE_MAX} within {frozen.steps} steps at every exponent; "
+            "use a smaller last layer, shorter samples or more weight decay",
+        )
+    return at
+
+
+def largest_readout(
+    weight: Floats, bias: Floats, unit: float, steps: int, grid: WeightGrid, formats: Formats
+) -> ReadoutScales | None:
+    """The largest scale at which a grid unit has that value and no accumulator can saturate within the steps.
+
+    Lowering the exponent floors the sum once a step, which costs less than coarser weights would.
+    """
+    for exponent in range(0, formats.min_weight_exponent.count - 1, -1):
+        at = ReadoutScales(scale=2.0**exponent / unit, exponent=exponent)
+        if np.abs(bias * at.scale).max() > formats.bias_grid.high:
+            continue
+        if not readout_may_saturate(readout_at(weight, bias, at, grid, formats), steps):
+            return at
+    return None

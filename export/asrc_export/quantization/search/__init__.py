@@ -1,0 +1,1 @@
+"""Quantization that searches: scales, roundings and bits by what they change on samples."""

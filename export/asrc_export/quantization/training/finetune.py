@@ -1,0 +1,144 @@
+"""Quantization-aware training: from a float checkpoint to one whose weights learned to live on a target's grids."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Mapping
+from asrc_core.contract.parity import require_equal
+from asrc_core.contract.result import LayerTrace, Result, Trace, joined
+from asrc_core.files.atomic import require_writable
+from asrc_export.chip import targets
+from asrc_export.engines import select
+from asrc_export.quantization import quantize, scales
+from asrc_export.quantization.search import search
+from asrc_export.quantization.search.activity import observe
+from asrc_export.quantization.training.quantized_network import QuantizedNetwork
+from asrc_export.samples.dataset_samples import dataset_for
+from asrc_train import data
+from asrc_train.data.dataset import Samples, permuted
+from asrc_train.settings.config import Config
+from asrc_train.trained import checkpoint
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.trained.freeze import FrozenNetwork, freeze
+from asrc_train.training.continuation import require_same_samples
+from asrc_train.training.fit import Observer, Start, fit
+
+BATCH = 256
+
+
+def finetune(
+    model: str | Path,
+    target_name: str,
+    out: str | Path,
+    *,
+    epochs: int,
+    bits: int | tuple[int, ...] = 8,
+    mapping: Mapping = "delay-line",
+    resume: bool = False,
+    device: str = "cpu",
+    observers: tuple[Observer, ...] = (),
+) -> Checkpoint:
+    """Train a checkpoint on as the integer network it will be, and write the best epoch's checkpoint to ``out``.
+
+    Spans and scales are fixed at the start, searched on training samples (`search`), and the new checkpoint carries
+    them: exported to the same target with as many bits, it becomes the very integers that it was trained with. Training
+    goes on from the weights as the search rounded them. Batch normalisation is folded into the weights first, and there
+    is no dropout. Data, split, batches and seed are those of the float training, and the learning rate starts
+    at theirs and falls along a cosine.
+
+    Raises what `quantize` raises (before any training), and the errors of `fit`; InvalidSetting and InvalidData for a
+    checkpoint that does not say what it was trained on, or was trained on samples that are not ours.
+    """
+    require_writable(out)
+    chip = targets.load(target_name)
+    begun = _folded(checkpoint.load(model))
+    samples = _samples(begun)
+    frozen = freeze(begun)
+    moved, chosen = search.search(frozen, chip, bits, observe(frozen, samples), to_train=True).plan
+    provenance = {**chosen.carried(), "finetuned_from_sha256": checkpoint.fingerprint(model)}
+    begun = replace(begun, tensors=_moved(begun, moved), provenance=provenance)
+    quantize.quantize(freeze(begun), chip, bits=bits, mapping=mapping)  # what the target refuses, it refuses now
+    start = Start(QuantizedNetwork(begun, chosen, chip), begun.provenance)
+    config = _configured(begun, epochs)
+    return fit(config, out, resume=resume, device=device, observers=observers, start=start)
+
+
+def require_same_spikes(model: str | Path, chip: targets.Target, network: IntegerNetwork) -> Result:
+    """Run a fine-tuned checkpoint and its integer network over the whole test split, and the network's result.
+
+    Raises ParityBroken, naming the first layer, step, sample and neuron, unless every spike of every layer at every
+    step and every logit are equal.
+    """
+    trained = checkpoint.load(model)
+    chosen = scales.kept(freeze(trained))
+    assert chosen is not None, "the checkpoint was not fine-tuned"
+    quantized = QuantizedNetwork(trained, chosen, chip).eval()
+    engine = select.engine()
+    samples, parts = dataset_for(network).test_x, []
+    for first in range(0, len(samples), BATCH):
+        batch = samples[first : first + BATCH]
+        theirs = engine.run(network, batch, trace=True)
+        mine = _result(quantized, batch, theirs)
+        require_equal(network, mine, theirs, ("fine-tuned checkpoint", f"{engine.name} engine"))
+        parts.append(replace(theirs, trace=None))
+    return joined(parts)
+
+
+@torch.no_grad()
+def _result(quantized: QuantizedNetwork, batch: NDArray[np.generic], like: Result) -> Result:
+    """What the quantized network computes, as a result; what it does not keep (membranes, operations) is ``like``'s."""
+    y, spikes = quantized.accumulated(torch.from_numpy(batch.astype(np.float32)).transpose(0, 1))
+    assert like.trace is not None
+    layers = tuple(
+        LayerTrace(s.numpy().astype(np.uint8), same.membrane) for s, same in zip(spikes, like.trace.layers, strict=True)
+    )
+    return Result(y.numpy().astype(np.int64), like.counts, Trace(layers, like.trace.readout))
+
+
+def _folded(trained: Checkpoint) -> Checkpoint:
+    """The checkpoint with batch normalisation folded into its weights."""
+    if not trained.config.network.batch_norm:
+        return trained
+    tensors = {name: tensor for name, tensor in trained.tensors.items() if ".normalization." not in name}
+    for i, layer in enumerate(freeze(trained).layers):
+        tensors[f"layers.{i}.feedforward.weight"] = torch.from_numpy(layer.weight).float()
+        tensors[f"layers.{i}.feedforward.bias"] = torch.from_numpy(layer.bias).float()
+    network = trained.config.network.model_copy(update={"batch_norm": False})
+    return replace(trained, config=trained.config.model_copy(update={"network": network}), tensors=tensors)
+
+
+def _moved(trained: Checkpoint, to: FrozenNetwork) -> dict[str, torch.Tensor]:
+    """The checkpoint's tensors with the weights and biases of another network of its shape."""
+    tensors = dict(trained.tensors)
+    for i, layer in enumerate(to.layers):
+        tensors[f"layers.{i}.feedforward.weight"] = torch.from_numpy(layer.weight).float()
+        tensors[f"layers.{i}.feedforward.bias"] = torch.from_numpy(layer.bias).float()
+        tensors[f"layers.{i}.recurrent.weight"] = torch.from_numpy(layer.recurrent).float()
+    tensors["readout.weight"] = torch.from_numpy(to.readout_weight).float()
+    tensors["readout.bias"] = torch.from_numpy(to.readout_bias).float()
+    return tensors
+
+
+def _configured(trained: Checkpoint, epochs: int) -> Config:
+    training = trained.config.training.model_copy(
+        update={
+            "epochs": epochs,
+            "schedule": "cosine",
+            "temperature": trained.temperature,  # without effect, and what the checkpoint's mixture is judged at
+            "annealing": 1.0,
+        }
+    )
+    return trained.config.model_copy(update={"training": training})
+
+
+def _samples(trained: Checkpoint) -> Samples:
+    """The training samples as the network takes them, if those that `fit` will load are what it was trained on."""
+    require_same_samples(trained)
+    return permuted(data.load(trained.config.data.name).train_x, trained.permutation)

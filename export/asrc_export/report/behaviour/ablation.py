@@ -1,0 +1,96 @@
+"""The rounding ablation: the same samples on five networks, each rounding further, to tell which rounding cost what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from asrc_export.report.behaviour import divergence
+from asrc_export.report.behaviour.answers import Accuracy
+from asrc_export.report.behaviour.divergence import Divergence, LayerDrift
+from asrc_export.report.behaviour.stages import StageName
+from asrc_export.report.part import Part, SampleCount, Share, StepCount
+from asrc_export.report.table import Table
+
+if TYPE_CHECKING:  # it loads torch, which drawing a report from its JSON does not need
+    from asrc_export.report.behaviour.ablation_runs import AblationRuns
+
+
+class Stage(Part):
+    """One network of the ablation."""
+
+    name: StageName
+    title: str
+    change: str = Field(description="What it rounds that the stage before does not.")
+    accuracy: Share = Field(description="Share of samples answered correctly.")
+    agreement: Share = Field(description="Share of samples with the answer of hard-max float.")
+    spike_difference: dict[str, Share] = Field(
+        description="Share of (step, sample, neuron) cells whose spike differs from hard-max float, by layer."
+    )
+
+
+class Ablation(Part):
+    """The same samples on five networks, each rounding further; compared with hard-max float."""
+
+    samples: SampleCount = Field(description="The first so many of the test samples.")
+    steps: StepCount = Field(description="Steps of a sample.")
+    stages: tuple[Stage, ...] = Field(alias="rungs", description="From the trained network to the deployed one.")
+    divergence: Divergence = Field(alias="parting", description="Where deployed and hard-max float spikes diverge.")
+    drift: tuple[LayerDrift, ...] = Field(description="How many spikes differ over time, by layer.")
+
+
+def of(runs: AblationRuns, names: Sequence[str]) -> Ablation:
+    """From the five networks' runs; ``names`` are the layers'."""
+    stages = tuple(
+        Stage(
+            name=stage.name,
+            title=stage.title,
+            change=stage.change,
+            accuracy=stage.accuracy,
+            agreement=stage.agreement,
+            spike_difference=dict(zip(names, stage.differing, strict=True)),
+        )
+        for stage in runs.stages
+    )
+    return Ablation(
+        samples=runs.samples,
+        steps=runs.steps,
+        stages=stages,
+        divergence=divergence.of(runs.first_divergences, names),
+        drift=divergence.drift(runs.drift, names),
+    )
+
+
+def table(ablation: Ablation, accuracy: Accuracy, agreement: float, samples: int, names: Sequence[str]) -> Table:
+    """Accuracy stage by stage, and what all ``samples`` test samples give."""
+    note = (
+        f"On all {samples:,} test samples: float mixture {accuracy.float_mixture:.2%}, hard-max "
+        f"{accuracy.in_float:.2%}, deployed {accuracy.deployed:.2%}; deployed and hard-max give the same answer on "
+        f"{agreement:.2%}."
+    )
+    if ablation.samples < samples:
+        note += f" The ablation uses the first {ablation.samples:,} of them."
+    return Table(
+        "ablation",
+        "Rounding ablation: accuracy from float to deployed",
+        (
+            "network",
+            "what changes",
+            "accuracy",
+            "same answer as hard-max",
+            *(f"spikes that differ, {name}" for name in names),
+        ),
+        [
+            (
+                stage.title,
+                stage.change,
+                f"{stage.accuracy:.2%}",
+                f"{stage.agreement:.2%}",
+                *(f"{stage.spike_difference[name]:.3%}" for name in names),
+            )
+            for stage in ablation.stages
+        ],
+        note,
+    )

@@ -1,0 +1,79 @@
+"""What the networks answer: accuracy, how often deployed and float agree, which classes are confused."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from asrc_export.report.part import Part, SampleCount, Share
+from asrc_export.report.runs import Runs
+from asrc_export.report.table import MAX_ROWS, Table
+from asrc_train.data.dataset import Labels
+
+
+class Accuracy(Part):
+    """Share of samples answered correctly."""
+
+    float_mixture: Share = Field(description="Float network, softmax mixture over lags.")
+    in_float: Share = Field(alias="float", description="Float network, hard-max spans.")
+    deployed: Share = Field(description="The integer network.")
+
+
+class Confusion(Part):
+    """Samples by label (row) and answer (column)."""
+
+    in_float: tuple[tuple[SampleCount, ...], ...] = Field(alias="float", description="Float network, hard-max spans.")
+    deployed: tuple[tuple[SampleCount, ...], ...] = Field(description="The integer network.")
+
+
+def accuracy(runs: Runs) -> Accuracy:
+    """The three networks' accuracy."""
+    return Accuracy(
+        float_mixture=runs.float_mixture.accuracy(runs.labels),
+        in_float=runs.in_float.accuracy(runs.labels),
+        deployed=float((runs.deployed.predictions == runs.labels).mean()),
+    )
+
+
+def agreement(runs: Runs) -> float:
+    """Share of samples on which deployed and hard-max float give the same answer, right or wrong."""
+    return float((runs.in_float.predictions == runs.deployed.predictions).mean())
+
+
+def disagreeing_samples(runs: Runs) -> tuple[int, ...]:
+    """Indices of the samples on which they do not."""
+    return tuple(np.flatnonzero(runs.in_float.predictions != runs.deployed.predictions).tolist())
+
+
+def confusion(runs: Runs, classes: int) -> Confusion:
+    """Both networks' answers, counted by label."""
+    in_float, deployed = (
+        _counted(runs.labels, answers, classes) for answers in (runs.in_float.predictions, runs.deployed.predictions)
+    )
+    return Confusion(in_float=in_float, deployed=deployed)
+
+
+def _counted(labels: Labels, predictions: Labels, classes: int) -> tuple[tuple[int, ...], ...]:
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (labels, predictions), 1)
+    return tuple(tuple(row) for row in matrix.tolist())
+
+
+def table(confusion: Confusion, samples: int) -> Table:
+    """The most frequent wrong answers."""
+    pairs = [
+        (count, label, answer, confusion.in_float[label][answer])
+        for label, row in enumerate(confusion.deployed)
+        for answer, count in enumerate(row)
+        if label != answer and count
+    ]
+    most = sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2]))[:MAX_ROWS]
+    wrong = sum(pair[0] for pair in pairs)
+    shown = "" if len(most) == len(pairs) else f" The {len(most)} most frequent of {len(pairs)} kinds are listed."
+    return Table(
+        "confusion",
+        "Wrong answers",
+        ("label", "answered", "times, deployed", "times, float"),
+        [(label, answer, count, in_float) for count, label, answer, in_float in most],
+        f"Deployed, {wrong:,} of {samples:,} samples get a wrong answer.{shown}",
+    )

@@ -1,0 +1,40 @@
+"""Where the spikes of two networks differ: how many, when, and first. All spikes are (T, B, N), zeros and ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Spikes = NDArray[np.uint8]
+
+
+class FirstDivergence(NamedTuple):
+    """The first cell in which a sample's spikes differ: earliest step, within it first layer, then lowest neuron."""
+
+    sample: int
+    layer: int
+    step: int
+    neuron: int
+
+
+def differing(a: Spikes, b: Spikes) -> NDArray[np.int64]:
+    """How many of a step's (sample, neuron) cells differ, (T,)."""
+    count: NDArray[np.int64] = np.count_nonzero(a != b, axis=(1, 2)).astype(np.int64)
+    return count
+
+
+def first_divergences(a: Sequence[Spikes], b: Sequence[Spikes]) -> list[FirstDivergence]:
+    """For each sample whose spikes differ anywhere in the layers, its first difference; in order of samples."""
+    unlike = [mine != theirs for mine, theirs in zip(a, b, strict=True)]
+    steps = len(unlike[0])
+    per_step = np.stack([each.any(axis=2) for each in unlike])  # (L, T, B)
+    first = np.where(per_step.any(axis=1), per_step.argmax(axis=1), steps)  # (L, B): T where a layer never differs
+    layer, step = first.argmin(axis=0), first.min(axis=0)
+    return [
+        FirstDivergence(int(sample), int(layer[sample]), int(t), int(unlike[layer[sample]][t, sample].argmax()))
+        for sample, t in enumerate(step)
+        if t < steps
+    ]

@@ -1,0 +1,134 @@
+"""Making a report: run both networks on the same samples and put every section together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from asrc_core.contract.file import network_file
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.errors import InvalidNetwork, InvalidSetting, UnreadableFile
+from asrc_export.chip import targets
+from asrc_export.engines.select import Engine
+from asrc_export.quantization import taps
+from asrc_export.report import outline, runs
+from asrc_export.report.behaviour import ablation, ablation_runs, activity, answers, kernels, layers, raster
+from asrc_export.report.cost import energy, neurobench, placement, storage
+from asrc_export.report.origin import limits, provenance, rounding
+from asrc_export.report.origin.confirmations import Confirmation
+from asrc_export.report.report import Report
+from asrc_export.samples.dataset_samples import dataset_for
+from asrc_train.data.dataset import Dataset
+from asrc_train.trained import checkpoint
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.trained.freeze import freeze
+
+
+def make(
+    network: IntegerNetwork,
+    trained: Checkpoint,
+    dataset: Dataset,
+    engine: Engine,
+    *,
+    limit: int | None = None,
+    confirmations: Sequence[Confirmation] = (),
+    float_sha256: str | None = None,
+) -> Report:
+    """The integer network beside the checkpoint that it came from, on the data set's test split.
+
+    The data set's steps are in the network's order (`dataset_for`); ``limit`` takes only the first so many samples;
+    ``float_sha256`` is the hash of the checkpoint's file. Raises InvalidSetting if the widths or spans of the two
+    differ, InvalidNetwork for a broken rounding log, InvalidData for samples that do not fit.
+    """
+    seen = outline.of(network)
+    why = _difference(seen, trained)
+    if why is not None:
+        raise InvalidSetting("checkpoint", f"the integer network was not exported from it ({why})")
+    log = rounding.of(network.provenance.get("rounding", []))
+    x, y = dataset.test_x[:limit], dataset.test_y[:limit]
+    samples, steps, names = len(y), int(x.shape[1]), seen.layer_names
+    ran = runs.run(network, trained, x, y, dataset.scale, engine.run)
+    traced = ablation_runs.run(network, trained, x, y, dataset.scale, engine.run)
+    chip = targets.of(network.target, network.provenance)
+    counts = ran.deployed.counts
+    return Report(
+        format="asrc-report",
+        version=1,
+        schema_path="asrc_export/report/schema.json",
+        samples=samples,
+        steps=steps,
+        accuracy=answers.accuracy(ran),
+        agreement=answers.agreement(ran),
+        disagreeing_samples=answers.disagreeing_samples(ran),
+        confusion=answers.confusion(ran, dataset.classes),
+        ablation=ablation.of(traced, names),
+        neurons=activity.neurons(traced, names),
+        firing=activity.spikes(traced, names),
+        inactive=activity.inactive(traced),
+        raster=raster.of(traced, names),
+        neurobench=neurobench.of(network, trained, x),
+        kernels=kernels.of(seen.layers, trained.network().weight_of_lags(trained.temperature), trained.temperature),
+        layers=layers.of(seen.layers, counts[:-1], ran.in_float.spikes_per_layer),
+        readout=layers.readout(seen.readout, counts[-1]),
+        placement=placement.of(network, chip),
+        storage=storage.of(network, chip),
+        energy=energy.of(network, counts, samples, steps, chip),
+        findings=limits.of(network, chip),
+        rounding=log,
+        confirmations=tuple(confirmations),
+        provenance=provenance.of(network, trained, data=dataset.name, engine=engine.name, float_sha256=float_sha256),
+    )
+
+
+def make_from_files(
+    network_path: str | Path,
+    float_path: str | Path,
+    engine: Engine,
+    *,
+    data_name: str | None = None,
+    limit: int | None = None,
+    confirmations: Sequence[Confirmation] = (),
+) -> Report:
+    """The same from an integer network's file and the file of its checkpoint, on the data set trained on or another.
+
+    Raises UnreadableFile, InvalidSetting (the two files do not belong together), InvalidData, UnknownName.
+    """
+    network, trained = network_file.load(network_path), checkpoint.load(float_path)
+    float_sha256 = checkpoint.fingerprint(float_path)
+    _require_same_checkpoint(network, trained, float_sha256, network_path, float_path)
+    try:
+        rounding.of(network.provenance.get("rounding", []))
+    except InvalidNetwork as error:
+        why = "its rounding log is broken"
+        raise UnreadableFile(network_path, "integer network", why, "write it again with asrc-export") from error
+    return make(
+        network,
+        trained,
+        dataset_for(network, data_name),
+        engine,
+        limit=limit,
+        confirmations=confirmations,
+        float_sha256=float_sha256,
+    )
+
+
+def _require_same_checkpoint(
+    network: IntegerNetwork, trained: Checkpoint, float_sha256: str, network_path: str | Path, float_path: str | Path
+) -> None:
+    exported_from = network.provenance.get("checkpoint_sha256")
+    why = (
+        "hashes differ"
+        if exported_from is not None and exported_from != float_sha256
+        else _difference(outline.of(network), trained)
+    )
+    if why is not None:
+        not_the_one = f"'{float_path}' is not the checkpoint that '{network_path}' was exported from ({why})"
+        way_out = f"give the checkpoint it came from, or write it anew with asrc-export '{float_path}'"
+        raise InvalidSetting("`model`", f"{not_the_one}; {way_out}")
+
+
+def _difference(seen: outline.Outline, trained: Checkpoint) -> str | None:
+    """What tells the network from one that came from the checkpoint, if anything does."""
+    mine = [(layer.neurons, layer.span) for layer in seen.layers]
+    theirs = [(len(layer.bias), layer.span) for layer in taps.whole(freeze(trained)).layers]
+    return None if mine == theirs and seen.readout.classes == trained.classes else "widths or spans differ"

@@ -1,0 +1,156 @@
+"""Energy of a sample: counted events times published constants, as ranges. Never measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Literal
+
+from pydantic import Field
+
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.result import LayerCounts
+from asrc_export.chip import placement, targets
+from asrc_export.chip.cost import energy
+from asrc_export.chip.cost.events import events
+from asrc_export.chip.cost.latency import latency as step_time
+from asrc_export.chip.shape import of_network
+from asrc_export.chip.targets import Target
+from asrc_export.report.cost import latency
+from asrc_export.report.cost.latency import ModelledLatency, StaticPower, UnknownLatency
+from asrc_export.report.part import (
+    MeanHops,
+    MeanMessages,
+    MeanOperations,
+    MeanSpikes,
+    MeanUpdates,
+    Nanojoules,
+    Part,
+)
+from asrc_export.report.table import Table, interval
+
+BASELINE = "loihi1"
+"""The chip whose prices have been published: estimated in any case."""
+
+
+class EnergyEstimate(Part):
+    """Energy of one sample, as a range."""
+
+    name: str
+    low_nj: Nanojoules
+    high_nj: Nanojoules
+    covers: str = Field(description="What is in it and what is not.")
+    sources: tuple[str, ...]
+    breakdown: dict[str, tuple[Nanojoules, Nanojoules]] = Field(description="Low and high by kind of event.")
+    basis: Literal["modelled"]
+
+
+class LayerEvents(Part):
+    """Events of one layer while one sample is run, on average."""
+
+    name: str
+    feedforward_operations: MeanOperations = Field(description="Additions of a weight for a spike of another layer.")
+    recurrent_operations: MeanOperations = Field(description="The same for a spike of the layer's own.")
+    graded_operations: MeanOperations = Field(description="Multiply-accumulates of graded messages.")
+    neuron_updates: MeanUpdates
+    spikes: MeanSpikes
+    messages: MeanMessages = Field(description="A spike is one message to each core that it goes to.")
+    messages_to_other_chips: MeanMessages
+    hops_east_west: MeanHops = Field(description="From tile to tile within a chip.")
+    hops_north_south: MeanHops
+
+
+EVENTS = {
+    "feedforward_operations": "feed-forward",
+    "recurrent_operations": "recurrent",
+    "graded_operations": "graded",
+    "neuron_updates": "updates",
+    "spikes": "spikes",
+    "messages": "messages",
+    "hops_east_west": "hops E-W",
+    "hops_north_south": "hops N-S",
+}
+"""Events of a layer, and their headings."""
+
+
+class Energy(Part):
+    """Modelled from counted events and cited constants, never measured."""
+
+    basis: Literal["modelled"]
+    unit: Literal["nJ per sample"]
+    estimates: tuple[EnergyEstimate, ...] = Field(description="Deployed, then float networks of the same widths.")
+    targets_without_published_prices: tuple[str, ...]
+    graded_operations_per_sample: MeanOperations
+    events_per_sample: tuple[LayerEvents, ...] = Field(description="By layer, the readout last.")
+    latency: tuple[ModelledLatency | UnknownLatency, ...]
+    static_power: tuple[StaticPower, ...]
+
+
+def of(network: IntegerNetwork, counts: Sequence[LayerCounts], samples: int, steps: int, chip: Target) -> Energy:
+    """Estimates for one sample: the network's own target first if it has prices, Loihi 1 in any case, then float
+    networks of the same widths; the events they rest on, the time of a step and of a sample, the static power.
+    """
+    chips = [chip] if chip.name == BASELINE else [chip, targets.load(BASELINE)]
+    shape = of_network(network)
+    placed = [placement.place_if_possible(shape.layers, each) for each in chips]
+    priced = [energy.on_chip(network, counts, samples, each, seats) for each, seats in zip(chips, placed, strict=True)]
+    timed = [
+        None if seats is None else step_time(network, counts, samples, steps, each, seats)
+        for each, seats in zip(chips, placed, strict=True)
+    ]
+    constants = targets.load_baseline("cmos45nm")
+    estimates = [
+        *(estimate for estimate in priced if estimate is not None),
+        energy.float_spiking(network, counts, samples, constants),
+        energy.float_dense(network, steps, constants),
+        energy.float_gru(network, steps, constants),
+    ]
+    happened = events(network, counts, samples, placed[0])
+    return Energy(
+        basis="modelled",
+        unit="nJ per sample",
+        estimates=tuple(EnergyEstimate(**asdict(estimate)) for estimate in estimates),
+        targets_without_published_prices=tuple(
+            each.name for each, estimate in zip(chips, priced, strict=True) if estimate is None
+        ),
+        graded_operations_per_sample=sum(each.graded_operations for each in happened),
+        events_per_sample=tuple(
+            LayerEvents(name=layer.name, **asdict(each)) for layer, each in zip(shape.layers, happened, strict=True)
+        ),
+        latency=tuple(latency.of(each.name, found) for each, found in zip(chips, timed, strict=True)),
+        static_power=tuple(latency.static_power(each) for each in chips),
+    )
+
+
+def tables(energy: Energy) -> Iterator[Table]:
+    """Estimates, their sources, the events below them, and time."""
+    note = "Modelled, not measured."
+    for chip in energy.targets_without_published_prices:
+        note += f" No per-event energy of {chip} has been published, so none is given."
+    if energy.graded_operations_per_sample:
+        note += f" Products of graded messages: {energy.graded_operations_per_sample:,.0f} a sample."
+    yield Table(
+        "energy",
+        "Energy per sample, modelled",
+        ("network", "nJ", "what it covers"),
+        [(each.name, interval(each.low_nj, each.high_nj), each.covers) for each in energy.estimates],
+        note,
+    )
+    sources = dict.fromkeys(source for estimate in energy.estimates for source in estimate.sources)
+    yield Table(
+        "prices",
+        "Where the energies come from",
+        ("source", "certainty"),
+        [tuple(source.rsplit(", ", 1)) for source in sources],
+        "Printed: read in source code or a tool's output. Vendor: text of the maker or a paper. Second-hand: quoted by "
+        "others. Inferred: calculated from those. Uncertain: sources are missing or disagree.",
+    )
+    yield Table(
+        "events",
+        "Events per sample",
+        ("layer", *EVENTS.values()),
+        [(each.name, *(f"{getattr(each, key):,.1f}" for key in EVENTS)) for each in energy.events_per_sample],
+        "Counted by running the integer network; messages and hops follow from the placement. Synaptic operations add "
+        "a weight, graded ones multiply first.",
+    )
+    yield latency.table(energy.latency, energy.static_power)

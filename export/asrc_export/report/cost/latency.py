@@ -1,0 +1,91 @@
+"""Time of a step and of a sample, and static power: modelled from published constants, or left open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from asrc_export.chip.cost.latency import Latency
+from asrc_export.chip.targets import Target
+from asrc_export.report.part import Index, Part, Unit
+from asrc_export.report.table import Table, interval
+
+Nanoseconds = Annotated[float, Field(ge=0), Unit("ns")]
+Microseconds = Annotated[float, Field(ge=0), Unit("us")]
+Watts = Annotated[float, Field(ge=0), Unit("W")]
+
+
+class ModelledLatency(Part):
+    """Time on a target, as a range."""
+
+    target: str
+    low_ns_per_step: Nanoseconds
+    high_ns_per_step: Nanoseconds
+    low_us_per_sample: Microseconds
+    high_us_per_sample: Microseconds
+    busiest_core: tuple[Index, Index] = Field(description="Chip and index of the core that all others wait for.")
+    covers: str = Field(description="What is in it and what is not.")
+    sources: tuple[str, ...]
+    basis: Literal["modelled"]
+
+
+class UnknownLatency(Part):
+    """A target whose times have not been published, or that the network does not fit."""
+
+    target: str
+    basis: None
+
+
+class StaticPower(Part):
+    """Power of one idle chip, in no estimate; null where no figure has been published."""
+
+    target: str
+    low_w: Watts | None
+    high_w: Watts | None
+    sources: tuple[str, ...]
+
+
+def of(target: str, found: Latency | None) -> ModelledLatency | UnknownLatency:
+    """Latency on a target, as far as it is known."""
+    return (
+        UnknownLatency(target=target, basis=None) if found is None else ModelledLatency(target=target, **asdict(found))
+    )
+
+
+def static_power(chip: Target) -> StaticPower:
+    """Watts of one idle chip; a network is on as many chips as its placement says."""
+    power = chip.static_power
+    if power is None:
+        return StaticPower(target=chip.name, low_w=None, high_w=None, sources=())
+    return StaticPower(target=chip.name, low_w=power.lowest, high_w=power.highest, sources=power.sources)
+
+
+def table(latencies: Sequence[ModelledLatency | UnknownLatency], powers: Sequence[StaticPower]) -> Table:
+    """Time by target, and the static power that is in no estimate."""
+    timed = [each for each in latencies if isinstance(each, ModelledLatency)]
+    untimed = [each.target for each in latencies if isinstance(each, UnknownLatency)]
+    static = [
+        f"{each.target}: {interval(each.low_w, each.high_w, 3)} W a chip ({'; '.join(each.sources)})"
+        for each in powers
+        if each.low_w is not None and each.high_w is not None
+    ]
+    return Table(
+        "latency",
+        "Time, modelled",
+        ("target", "ns per step", "µs per sample", "busiest core"),
+        [
+            (
+                each.target,
+                interval(each.low_ns_per_step, each.high_ns_per_step),
+                interval(each.low_us_per_sample, each.high_us_per_sample),
+                "chip {} core {}".format(*each.busiest_core),
+            )
+            for each in timed
+        ],
+        f"Modelled, not measured. {timed[0].covers.capitalize() + '. ' if timed else ''}"
+        + "".join(f"No time per event of {name} has been published, so none is given. " for name in untimed)
+        + f"Static power is in no estimate. {'. '.join(static) or 'No figure is known'}.",
+    )

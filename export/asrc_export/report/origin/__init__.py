@@ -1,0 +1,1 @@
+"""Where the deployed network comes from: limits met, rounding, confirmations, versions and hashes."""

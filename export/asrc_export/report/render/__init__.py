@@ -1,0 +1,1 @@
+"""How reports are shown: text, Markdown, JSON, CSV, and a page with figures."""

@@ -1,0 +1,47 @@
+"""Answers of the deployed network by label."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asrc_export.report.render.figures.canvas import ACCENT, MUTED, NARROW, Figure, canvas, svg
+from asrc_export.report.report import Report
+
+MAX_LABELLED_CLASSES = 20
+
+
+def draw(report: Report) -> Figure:
+    """Answers of the deployed network by label."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    matrix = np.array(report.confusion.deployed, float)
+    classes = len(matrix)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    drawing, axes = canvas(NARROW, 4.2)
+    found = [(label, answer) for label, answer in np.argwhere(matrix > 0)]
+    for label, answer in found:
+        right = label == answer
+        tile = Rectangle((answer - 0.47, label - 0.47), 0.94, 0.94)
+        axes.add_collection(
+            PatchCollection(
+                [tile],
+                facecolor=MUTED if right else ACCENT,
+                alpha=0.12 + 0.3 * shares[label, answer] if right else 0.25 + 0.6 * min(1, 4 * shares[label, answer]),
+                linewidth=0,
+            )
+        )
+        if classes <= MAX_LABELLED_CLASSES:
+            axes.text(answer, label, f"{matrix[label, answer]:.0f}", ha="center", va="center", fontsize=8)
+    ticks = range(0, classes, 1 if classes <= MAX_LABELLED_CLASSES else max(1, classes // 10))
+    axes.set(xlim=(-0.5, classes - 0.5), ylim=(classes - 0.5, -0.5), xlabel="answer", ylabel="label", aspect="equal")
+    axes.set_xticks(ticks)
+    axes.set_yticks(ticks)
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    caption = (
+        f"Labels against answers of the deployed network, {report.samples:,} samples. Grey on the diagonal is "
+        "right, colour is wrong."
+    )
+    return Figure(svg(drawing), "Confusion matrix of the deployed network", caption)

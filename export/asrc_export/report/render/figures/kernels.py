@@ -1,0 +1,39 @@
+"""Weights over lags of the layers that learned their span."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asrc_export.report.behaviour import taps
+from asrc_export.report.render.figures.canvas import ACCENT, MUTED, WIDE, Figure, canvas, svg
+from asrc_export.report.report import Report
+
+
+def draw(report: Report) -> Figure | None:
+    """Weights over lags of the layers that chose their span."""
+    layers = [(layer, np.array(layer.weights)) for layer in report.kernels.layers if layer.weights]
+    if not layers:
+        return None
+    columns = min(3, len(layers))
+    rows = -(-len(layers) // columns)
+    drawing, grid = canvas(WIDE, 1.7 * rows + 0.3, rows=rows, columns=columns)
+    for axes, (layer, weights) in zip(np.ravel(grid), layers, strict=False):
+        spans = taps.spans(layer.span, layer.taps)
+        lags = np.arange(1, len(weights) + 1)
+        chosen = np.isin(lags, spans)
+        axes.bar(lags[~chosen], weights[~chosen], color=MUTED, alpha=0.6)
+        axes.bar(lags[chosen], weights[chosen], color=ACCENT)
+        axes.set(
+            title=f"{layer.name}: span {', '.join(map(str, spans))}",
+            xlabel="lag in steps",
+            ylim=(0, 1.05),
+            xlim=(0, len(lags) + 1),
+        )
+    for axes in np.ravel(grid)[len(layers) :]:
+        axes.set_visible(False)
+    np.ravel(grid)[0].set_ylabel("weight")
+    caption = (
+        "Softmax weights over lags as training left them; the coloured lags are the spans that the chip gets. Little "
+        "weight elsewhere means that freezing changed little."
+    )
+    return Figure(svg(drawing), "Span kernels", caption, wide=True)

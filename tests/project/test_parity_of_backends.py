@@ -1,0 +1,60 @@
+"""Kinds x sources x lags x mappings x backends: any network of the contract, and not one differing integer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import recorded
+from backends import BACKENDS, equal_on
+
+from asrc_core.contract.file import network_file
+from asrc_core.contract.random_network import any_network, random_network
+from asrc_export.engines import select
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+BLOCK = 100
+QUICK = 25
+
+
+def test_a_few_networks_of_every_sort_are_equal_on_all_backends() -> None:
+    equal_on(BACKENDS, (any_network(seed) for seed in range(QUICK)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(10))
+def test_a_thousand_networks_are_equal_on_all_backends(block: int) -> None:
+    first = QUICK + block * BLOCK
+    equal_on(BACKENDS, (any_network(seed, max_width=10, max_steps=20) for seed in range(first, first + BLOCK)))
+
+
+@pytest.mark.parametrize("name", ["native", "generated", "onnx"])
+def test_chains_compute_as_before_on_every_engine(name: str) -> None:
+    outputs, _ = recorded.outputs()
+    for seed in range(0, 1000, 25 if name == "native" else 100):
+        network = random_network(seed, **recorded.settings(seed))
+        engine = select.engine(name, network)
+        assert engine.name == name
+        result = engine.run(network, recorded.samples(seed), trace=True)
+        assert recorded.digest(result) == outputs[seed].tobytes(), f"network {seed}"
+
+
+@pytest.mark.slow
+def test_ten_thousand_chains_compute_as_before_on_the_native_engine() -> None:
+    outputs, _ = recorded.outputs()
+    for seed in range(recorded.NETWORKS):
+        network = random_network(seed, **recorded.settings(seed))
+        result = select.engine("native", network).run(network, recorded.samples(seed), trace=True)
+        assert recorded.digest(result) == outputs[seed].tobytes(), f"network {seed}"
+
+
+@pytest.mark.parametrize("engine", ["native", "generated", "onnx"])
+@pytest.mark.parametrize("name", recorded.EXAMPLES)
+def test_the_examples_compute_as_before_on_every_engine(name: str, engine: str) -> None:
+    network = network_file.load(EXAMPLES / name)
+    entry = network.input
+    shape = (8, network.steps, entry.channels)
+    x = np.random.default_rng(0).integers(entry.minimum, entry.maximum + 1, shape)
+    result = select.engine(engine, network).run(network, x, trace=True)
+    assert recorded.digest(result).hex() == recorded.EXAMPLES[name]
