@@ -35,7 +35,7 @@ from torch import Tensor
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import MAX_SPAN, Mapping
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.engines import select
 from asrc_export.quantization import quantize
 from asrc_export.quantization.search import search
@@ -53,7 +53,7 @@ from asrc_train.training.evaluate import evaluate
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CHIP = target.load("loihi2")
+CHIP = targets.load("loihi2")
 Predictions = NDArray[np.int64]
 Shares = dict[str, float]
 KINDS = ("naive", "expected", "searched", "fine-tuned")

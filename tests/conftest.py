@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:  # fixtures import what they use: tests of the core need neither PyTorch nor the time to load it
-    from asrc_export.export import Exported
+    from asrc_export.exporting import Exported
     from asrc_train.trained.checkpoint import Checkpoint
 
 settings.register_profile("asrc", deadline=None)  # tests assert behaviour, never seconds
@@ -38,7 +38,7 @@ def trained(checkpoint_path: Path) -> Checkpoint:
 @pytest.fixture(scope="session")
 def exported(checkpoint_path: Path) -> Exported:
     """The same, as an integer network for loihi2."""
-    from asrc_export.export import export
+    from asrc_export.exporting import export
 
     return export(checkpoint_path, "loihi2")
 

@@ -1,6 +1,26 @@
-"""The integer network: what a trained network becomes on a chip, and what can be said of it.
+"""From floats to integers, and all that is known of an integer network.
 
-`arithmetic` is the contract (docs/arithmetic.md), `network` the data, `network_file` its file, `engines/` run it,
-`parity` compares runs, `quantization/` makes one from a frozen float network within a `target`'s formats, `report/`
-tells what it costs and how well it answers. Nothing heavy is imported here, and nothing imports Lava.
+`quantization/` makes one from a frozen float network within a target's formats, `engines/` run it, `checks/` and
+`robustness/` try it, `chip/` knows the targets, `report/` tells what it costs and how well it answers. Nothing heavy is
+imported before a name is asked for, and nothing imports Lava.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asrc_core import front_door
+
+if TYPE_CHECKING:
+    from asrc_export.exporting import Exported, export
+    from asrc_export.simulator import Simulator, Stream, load
+
+__all__ = ["Exported", "Simulator", "Stream", "export", "load"]
+
+__getattr__ = front_door.opened(
+    __name__,
+    {
+        **dict.fromkeys(("Exported", "export"), "asrc_export.exporting"),
+        **dict.fromkeys(("Simulator", "Stream", "load"), "asrc_export.simulator"),
+    },
+)

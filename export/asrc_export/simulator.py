@@ -41,6 +41,11 @@ class Simulator:
         """
         return self._prepared.run(x, trace=trace)
 
+    def ordered(self, x: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Samples (B, T, channels) with their steps in the order in which the network takes them."""
+        order = self.network.permutation
+        return x if order is None else x[:, order]
+
     def run_each(self, batches: Iterable[NDArray[np.generic]]) -> Iterator[Result]:
         """The result of each batch as it is drawn, so that a data set of any length runs in constant memory."""
         return (self.run(x) for x in batches)

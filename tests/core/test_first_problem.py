@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asrc_core.forms import toml
 from asrc_core.forms.first_problem import first_problem
-from asrc_export.chip import target
-from asrc_export.chip.target import Target
+from asrc_export.chip import targets
+from asrc_export.chip.targets import Target
 from asrc_train.settings import recipe
 from asrc_train.settings.config import Config
 
@@ -67,7 +67,7 @@ def _tables(content: Any, at: tuple[int | str, ...] = ()) -> Iterator[tuple[int 
 @pytest.mark.parametrize(
     ("form", "content"),
     [
-        *((Target, toml.loads((target.FOLDER / f"{name}.toml").read_text())) for name in ("loihi1", "loihi2")),
+        *((Target, toml.loads((targets.FOLDER / f"{name}.toml").read_text())) for name in ("loihi1", "loihi2")),
         (Config, toml.loads(recipe.find("digits").read_text()) | {"network": {"hidden": [3], "layers": [{"span": 1}]}}),
     ],
     ids=["loihi1", "loihi2", "recipe"],

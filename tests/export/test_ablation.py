@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from asrc_core.contract.random_network import random_network
+from asrc_core.contract.chain import chain
+from asrc_core.contract.random_network import any_network, random_network
+from asrc_core.errors import InvalidNetwork
 from asrc_export.engines import numpy as engine
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.report import unrounded
 from asrc_export.report.behaviour import ablation_runs
 from asrc_export.report.behaviour.ablation_runs import AblationRuns
@@ -96,7 +98,6 @@ def test_without_negative_exponents_an_integer_state_is_the_deployed_network(
     network = random_network(
         seed, widths=[9, 7], spans=[1, 5], steps=20, exponents=(exponent, 0), reset=reset, decay=decay, threshold=None
     )
-    network = replace(network, readout=replace(network.readout, exponent=0))
     low, high = network.input.minimum, network.input.maximum
     x = np.random.default_rng(seed).integers(low, high + 1, (4, network.steps, network.input.channels))
     result = engine.run(network, x, trace=True)
@@ -107,11 +108,54 @@ def test_without_negative_exponents_an_integer_state_is_the_deployed_network(
         assert np.array_equal(mine, theirs.spikes)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_without_negative_exponents_an_integer_state_is_any_deployed_network(seed: int) -> None:
+    network = any_network(seed)
+    shifted_up = tuple(
+        replace(layer, connections=tuple(replace(each, exponent=max(each.exponent, 0)) for each in layer.connections))
+        for layer in network.layers
+    )
+    try:
+        network = replace(network, layers=shifted_up)
+    except InvalidNetwork:  # its sums have become too large
+        assume(False)
+    low, high = network.input.minimum, network.input.maximum
+    x = np.random.default_rng(seed).integers(low, high + 1, (3, network.steps, network.input.channels))
+    result = engine.run(network, x, trace=True)
+    logits, sent = unrounded.run(network, x, integer_state=True)
+    assert result.trace is not None
+    assert np.array_equal(logits, result.logits)
+    for mine, theirs in zip(sent, result.trace.layers, strict=True):
+        assert np.array_equal(mine, theirs.spikes)
+
+
+def test_negative_exponents_floor_nothing_before_the_last_stage() -> None:
+    """A weight of 2 and an exponent of -2 are half a unit: two steps of it reach a threshold of 1, floors never do."""
+    parts = chain(random_network(0, channels=1, widths=[1], spans=[1], steps=2, input_range=(0, 16)))
+    layer = replace(
+        parts.layers[0],
+        feedforward=np.array([[2]]),
+        feedforward_exponent=-2,
+        recurrent=np.array([[0]]),
+        bias=np.array([0]),
+        decay=0,
+        threshold=1,
+        activation_shift=0,
+    )
+    network = replace(parts, layers=(layer,)).network()
+    x = np.ones((1, 2, 1), np.int64)
+    for integer_state, spikes in ((False, [0, 1]), (True, [0, 0])):  # an integer state forgets the half
+        assert unrounded.run(network, x, integer_state=integer_state)[1][0].ravel().tolist() == spikes
+    assert engine.run(network, x).spikes_per_layer == [0]
+
+
 def test_a_real_membrane_reaches_a_threshold_that_an_integer_one_does_not() -> None:
     """Three quarters kept, 2 added: 2, 3.5, 4.6, 5.5, 6.1 as real numbers; 2, 3, 4, 5, 5 as integers."""
     network = random_network(0, channels=1, widths=[1], spans=[1], steps=5, input_range=(0, 16))
+    parts = chain(network)
     layer = replace(
-        network.layers[0],
+        parts.layers[0],
         feedforward=np.array([[2]]),
         recurrent=np.array([[0]]),
         bias=np.array([0]),
@@ -119,7 +163,7 @@ def test_a_real_membrane_reaches_a_threshold_that_an_integer_one_does_not() -> N
         threshold=6,
         activation_shift=0,
     )
-    network = replace(network, layers=(layer,))
+    network = replace(parts, layers=(layer,)).network()
     x = np.ones((1, 5, 1), np.int64)
     real, whole = (unrounded.run(network, x, integer_state=kind)[1][0].ravel().tolist() for kind in (False, True))
     assert real == [0, 0, 0, 0, 1]

@@ -16,9 +16,9 @@ from asrc_core.contract.file import network_file
 from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_export.commands import export as cli_export
 from asrc_export.commands import report as cli_report
-from asrc_export.export import export
-from asrc_export.interop import asrc_snn
-from asrc_export.interop.imported import Feed
+from asrc_export.exporting import export
+from asrc_export.interop.asrc_snn import reader as asrc_snn
+from asrc_export.interop.imported import Feed, Imported
 from asrc_lava.commands import sim as cli_sim
 from asrc_train.trained import checkpoint
 from asrc_train.training.evaluate import evaluate
@@ -65,7 +65,7 @@ class Theirs:
         self.arguments_path.write_text(json.dumps(self.arguments, indent=2))
         return self
 
-    def read(self, asked: Feed = FED, permutation: Path | None = None) -> asrc_snn.Imported:
+    def read(self, asked: Feed = FED, permutation: Path | None = None) -> Imported:
         return asrc_snn.read(self.path, self.arguments_path, asked, permutation)
 
     def logits(self, x: Tensor) -> Tensor:
@@ -378,7 +378,8 @@ def test_the_commands_take_it_all_the_way_to_the_report(
     assert "note: decays learned (PLIF)" in printed
     assert "best.imported.pt\n" in printed
     network = network_file.load("best.imported.loihi2.safetensors")
-    assert network.layers[0].decay != network.layers[1].decay
+    first, second = (layer.neuron.parameters["decay"] for layer in network.hidden)
+    assert first != second
     assert (
         cli_sim.main(["best.imported.loihi2.safetensors", "--limit", "5", "--backend", "numpy", "--compare", "onnx"])
         == 0

@@ -6,19 +6,25 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.random_network import random_network
+from asrc_core.contract.connection import INPUT, Connection
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.result import LayerCounts
-from asrc_export.chip import energy, target
-from asrc_export.chip.energy import Events
+from asrc_export.chip import targets
+from asrc_export.chip.cost import energy
+from asrc_export.chip.cost.events import Events, events
+from asrc_export.chip.cost.latency import latency
 from asrc_export.chip.placement import Placement, place
 from asrc_export.chip.shape import of_network
 from asrc_export.engines import numpy as engine
 from asrc_export.report.cost import energy as reported
 
-LOIHI1, LOIHI2 = target.load("loihi1"), target.load("loihi2")
-CMOS = target.load_baseline("cmos45nm")
+LOIHI1, LOIHI2 = targets.load("loihi1"), targets.load("loihi2")
+CMOS = targets.load_baseline("cmos45nm")
 SAMPLES, STEPS = 3, 12
 
 Case = tuple[IntegerNetwork, tuple[LayerCounts, ...], Placement]
@@ -38,7 +44,7 @@ def case() -> Case:
 
 def test_events_are_the_engines_counts_for_one_sample(case: Case) -> None:
     network, counts, _ = case
-    first, second, _, readout = energy.events(network, counts, SAMPLES)
+    first, second, _, readout = events(network, counts, SAMPLES)
     assert first.graded_operations == counts[0].feedforward_operations / SAMPLES
     assert first.feedforward_operations == 0
     assert second.graded_operations == 0
@@ -51,7 +57,7 @@ def test_events_are_the_engines_counts_for_one_sample(case: Case) -> None:
 
 def test_a_spike_is_one_message_to_each_core_that_it_goes_to(case: Case) -> None:
     network, counts, placed = case
-    found = energy.events(network, counts, SAMPLES, placed)
+    found = events(network, counts, SAMPLES, placed)
     names = ["layer0", "layer1", "layer2", "readout"]
     cores = [len(placed.cores_of(name)) for name in names]
     for i in range(3):
@@ -64,7 +70,7 @@ def test_a_spike_is_one_message_to_each_core_that_it_goes_to(case: Case) -> None
 def test_binary_inputs_are_additions() -> None:
     network = random_network(0, widths=(5,), spans=(2,), steps=4, input_range=(0, 1))
     counts = engine.run(network, np.ones((1, 4, 1), np.int64)).counts
-    first = energy.events(network, counts, 1)[0]
+    first = events(network, counts, 1)[0]
     assert first.feedforward_operations == 4 * 5
     assert first.graded_operations == 0
 
@@ -72,7 +78,7 @@ def test_binary_inputs_are_additions() -> None:
 def test_what_several_taps_send_is_multiplied_not_added() -> None:
     network = random_network(0, widths=(30,), spans=([(1, 2), (3, 1)],), steps=12, input_range=(0, 1))
     counts = engine.run(network, np.ones((1, 12, 1), np.int64)).counts
-    first = energy.events(network, counts, 1)[0]
+    first = events(network, counts, 1)[0]
     assert first.graded_operations == counts[0].recurrent_operations > 0
     assert first.recurrent_operations == 0
     estimate = energy.on_chip(network, counts, 1, LOIHI1)
@@ -80,11 +86,53 @@ def test_what_several_taps_send_is_multiplied_not_added() -> None:
     assert "not products of graded messages" in estimate.covers
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6))
+def test_events_of_any_network_are_all_that_was_counted_and_graded_where_messages_are(seed: int) -> None:
+    network = any_network(seed)
+    low, high = network.input.minimum, network.input.maximum
+    x = np.random.default_rng(seed).integers(low, high + 1, (2, network.steps, network.input.channels))
+    counts = engine.run(network, x).counts
+    for i, (each, count) in enumerate(zip(events(network, counts, 2), counts, strict=True)):
+        operations = count.feedforward_operations + count.recurrent_operations
+        assert each.feedforward_operations + each.recurrent_operations + each.graded_operations == pytest.approx(
+            operations / 2
+        )
+        messages = [connection.message(network.sent(connection.source)) for connection in network.layers[i].connections]
+        if all(message.low < 0 or message.high > 1 for message in messages):
+            assert each.graded_operations == pytest.approx(operations / 2)
+        if not any(message.low < 0 or message.high > 1 for message in messages):
+            assert each.graded_operations == 0
+
+
+def test_connections_of_one_layer_share_its_count_by_what_their_sources_sent() -> None:
+    """Graded inputs beside spikes of a layer, both into the second layer: each is told from the other exactly."""
+    rng = np.random.default_rng(0)
+
+    def lif(name: str, *connections: Connection) -> Layer:
+        constants = {"bias": 0, "decay": 2048, "threshold": 100, "activation_shift": 0, "reset": "soft"}
+        return Layer(name, connections, Neuron("lif", constants))
+
+    def weights(rows: int, columns: int) -> NDArray[np.int64]:
+        return 2 * rng.integers(-60, 90, (rows, columns))
+
+    first = lif("a", Connection(INPUT, weights(6, 3), 0, 8))
+    second = lif("b", Connection("a", weights(5, 6), 0, 8), Connection(INPUT, weights(5, 3), 0, 8))
+    out = Layer("out", (Connection("b", weights(2, 5), 0, 8),), Neuron("integrator", {"bias": 0}))
+    network = IntegerNetwork(InputFormat(3, 0, 9, 1.0), (first, second, out), "loihi2", 15)
+    x = rng.integers(0, 10, (4, 15, 3))
+    counts = engine.run(network, x).counts
+    assert counts[0].spikes
+    found = events(network, counts, 4)[1]
+    assert found.feedforward_operations == counts[0].spikes * 5 / 4
+    assert found.graded_operations == np.count_nonzero(x) * 5 / 4
+
+
 def test_energy_is_events_times_cited_constants(case: Case) -> None:
     network, counts, placed = case
     estimate = energy.on_chip(network, counts, SAMPLES, LOIHI1, placed)
     assert estimate is not None
-    total = sum(energy.events(network, counts, SAMPLES, placed), Events())
+    total = sum(events(network, counts, SAMPLES, placed), Events())
     operations = total.feedforward_operations + total.recurrent_operations
     common = 3.0 * total.hops_east_west
     low = common + 23.6 * operations + 52 * total.neuron_updates + 1.7 * total.messages + 4.0 * total.hops_north_south
@@ -101,7 +149,7 @@ def test_energy_is_events_times_cited_constants(case: Case) -> None:
 def test_no_joule_and_no_second_is_given_for_a_target_without_published_ones(case: Case) -> None:
     network, counts, placed = case
     assert energy.on_chip(network, counts, SAMPLES, LOIHI2, placed) is None
-    assert energy.latency(network, counts, SAMPLES, STEPS, LOIHI2, placed) is None
+    assert latency(network, counts, SAMPLES, STEPS, LOIHI2, placed) is None
     found = reported.of(network, counts, SAMPLES, STEPS, LOIHI2)
     assert found.targets_without_published_prices == ("loihi2",)
     assert [each.basis for each in found.latency] == [None, "modelled"]
@@ -127,9 +175,9 @@ def test_static_power_is_named_and_in_no_estimate(case: Case) -> None:
 
 def test_a_step_takes_as_long_as_the_busiest_core_and_the_barrier(case: Case) -> None:
     network, counts, placed = case
-    found = energy.latency(network, counts, SAMPLES, STEPS, LOIHI1, placed)
+    found = latency(network, counts, SAMPLES, STEPS, LOIHI1, placed)
     assert found is not None
-    happened = energy.events(network, counts, SAMPLES)
+    happened = events(network, counts, SAMPLES)
     sizes = {layer.name: layer.neurons for layer in network.layers}
     load = {
         name: (each.feedforward_operations + each.recurrent_operations) / STEPS / sizes[name]
@@ -153,7 +201,7 @@ def test_float_networks_are_priced_by_their_operations(case: Case) -> None:
     gru = energy.float_gru(network, STEPS, CMOS)
     assert gru.low_nj == pytest.approx((3 * synapses + 2560 + 3 * 632) * STEPS * 4.6 / 1000)
     spiking = energy.float_spiking(network, counts, SAMPLES, CMOS)
-    total = sum(energy.events(network, counts, SAMPLES), Events())
+    total = sum(events(network, counts, SAMPLES), Events())
     assert spiking.low_nj == pytest.approx(
         (
             0.9 * (total.feedforward_operations + total.recurrent_operations)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from asrc_core.contract.network import Neuron
 from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, ParityBroken, RulesBroken
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as engine
-from asrc_export.export import export
+from asrc_export.exporting import export
 from asrc_export.quantization import quantize, scale_choice, scales
 from asrc_export.quantization.scales import PROVENANCE_KEY, Scales
 from asrc_export.quantization.training import finetune
@@ -30,7 +30,7 @@ from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.training.fit import BatchDone, Epoch
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -16,7 +16,7 @@ from asrc_export.checks.firing import Firing
 from asrc_export.commands import check as cli_check
 from asrc_export.commands import export as cli_export
 from asrc_export.engines.select import engine
-from asrc_export.export import Exported, export
+from asrc_export.exporting import Exported, export
 from asrc_export.report.render import formats
 from asrc_train.trained import checkpoint
 
@@ -70,6 +70,15 @@ def test_what_rounding_did_is_told_from_what_training_did() -> None:
 
 def test_a_layer_without_inactive_neurons_is_left_alone() -> None:
     assert firing.findings([layer([1, 2], [3, 0])]) == []
+
+
+def test_of_neurons_that_send_numbers_only_silence_is_inactive() -> None:
+    sent = np.zeros((4, 2, 3), np.int32)
+    sent[:, :, 1] = 5  # at every step, as often in every sample
+    sent[:, 0, 2], sent[:, 1, 2] = -3, 7
+    graded = firing.of_spikes("layer0", sent)
+    assert {kind: each.neurons for kind, each in found(graded).items()} == {"silent": (0,)}
+    assert firing.joined([graded, firing.of_spikes("layer0", np.ones((4, 2, 3), np.uint8))]).graded
 
 
 def test_many_neurons_are_counted_and_a_few_named() -> None:

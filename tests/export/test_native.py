@@ -25,7 +25,7 @@ from asrc_core.contract.file import network_file
 from asrc_core.contract.interpreter import NumpyStream
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.parity import require_equal
-from asrc_core.contract.random_network import random_network, with_spike_rate
+from asrc_core.contract.random_network import any_network, random_network, with_spike_rate
 from asrc_core.contract.result import LayerCounts, Result
 from asrc_core.errors import (
     AsrcError,
@@ -39,7 +39,7 @@ from asrc_core.errors import (
 from asrc_core.native import instruction_sets
 from asrc_core.native.build import CannotBuild, compiler
 from asrc_export import simulator
-from asrc_export.engines import native, select
+from asrc_export.engines import generated, native, select
 from asrc_export.engines import numpy as reference
 from asrc_export.engines.native import NativeEngine, binding, build
 
@@ -423,6 +423,16 @@ def test_invalid_networks_are_refused() -> None:
             NativeEngine(replace(made, layers=(replace(layer, **change),)).network())
 
 
+def test_networks_of_another_form_are_refused() -> None:
+    network = any_network(0, kinds=["cuba-lif"])
+    why = native.why_not(network)
+    assert why is not None
+    assert "of kind 'cuba-lif', not 'lif'" in why
+    with pytest.raises(BackendFailed, match="of kind 'cuba-lif', not 'lif'"):
+        NativeEngine(network)
+    assert native.why_not(small()) is None
+
+
 def test_a_number_of_threads_that_makes_no_sense() -> None:
     for threads in (0, -1, 2**31):
         with pytest.raises(InvalidSetting, match="threads"):
@@ -470,14 +480,18 @@ def other_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[O
     binding.library.cache_clear()
 
 
-def require_numpy_takes_over(capsys: pytest.CaptureFixture[str], why: str) -> None:
-    assert select.engine("native").name == "numpy"
+def require_taken_over(capsys: pytest.CaptureFixture[str], why: str) -> None:
+    """By the generated engine where there is a compiler, else by NumPy: one line says so."""
+    name = "numpy" if generated.unavailable() else "generated"
+    assert select.engine("native").name == name
     told = capsys.readouterr().err
     assert why in told
+    assert f"The {name} engine takes over" in told
     assert told.count("\n") == 1
     network = small()
     x = inputs(network, 2)
     ready = simulator.Simulator(network)
+    assert ready.engine == name
     require_equal(network, reference.run(network, x), ready.run(x), ("numpy", "fallback"))
     stream = ready.stream()
     for frame in x[1]:
@@ -485,19 +499,19 @@ def require_numpy_takes_over(capsys: pytest.CaptureFixture[str], why: str) -> No
     assert np.array_equal(step.logits, ready.run(x).logits[1])
 
 
-def test_without_a_library_numpy_takes_over(other_library: OtherLibrary, capsys: pytest.CaptureFixture[str]) -> None:
-    require_numpy_takes_over(capsys, "without a C++ compiler")
+def test_without_a_library_another_takes_over(other_library: OtherLibrary, capsys: pytest.CaptureFixture[str]) -> None:
+    require_taken_over(capsys, "without a C++ compiler")
 
 
 def test_a_broken_library_is_not_used(other_library: OtherLibrary, capsys: pytest.CaptureFixture[str]) -> None:
     other_library.path.write_bytes(b"\x7fELF and then nothing")
-    require_numpy_takes_over(capsys, "does not load")
+    require_taken_over(capsys, "does not load")
 
 
 def test_a_stale_library_is_not_used(other_library: OtherLibrary, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(Path(native.__file__).with_name(other_library.path.name), other_library.path)
     other_library.stamp = "0" * 64
-    require_numpy_takes_over(capsys, "not of these sources")
+    require_taken_over(capsys, "not of these sources")
 
 
 def test_a_build_without_a_compiler_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -519,7 +533,7 @@ def test_a_build_that_is_up_to_date_compiles_nothing(monkeypatch: pytest.MonkeyP
 def test_engines_by_name() -> None:
     assert select.engine().name == "native"
     assert select.engine("numpy").run is reference.run
-    with pytest.raises(UnknownName, match="native, numpy, onnx"):
+    with pytest.raises(UnknownName, match="generated, native, numpy, onnx"):
         select.engine("abacus")
 
 

@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 from asrc_core.contract.chain import SkipLayer, chain
 from asrc_core.contract.connection import Tap
 from asrc_core.contract.file import network_file
-from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.network import IntegerNetwork, Neuron
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import InvalidSetting, UnreadableFile
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as reference
-from asrc_export.export import Exported
-from asrc_export.interop import netx_export, netx_format, netx_import
+from asrc_export.exporting import Exported
+from asrc_export.interop.netx import netx_format
+from asrc_export.interop.netx import reader as netx_import
+from asrc_export.interop.netx import writer as netx_export
 from asrc_export.quantization import quantize
 from asrc_lava.boards import sdk
 from asrc_train.trained import freeze
@@ -178,7 +180,7 @@ class TestGroundTruth:
     def test_a_last_block_without_neurons_is_the_readout(self) -> None:
         network = netx_import.read(ground_truth("mnist.net"), steps=4, skip_layers=1)
         assert [layer.neurons for layer in network.hidden] == [512, 512]
-        assert network.readout.classes == 10
+        assert network.classes == 10
 
 
 class TestExport:
@@ -214,7 +216,7 @@ class TestExport:
     ) -> None:
         frozen = freeze.freeze_file(checkpoint_path)
         vanilla = replace(frozen, layers=tuple(replace(layer, span=1, reset="hard") for layer in frozen.layers))
-        network = quantize.quantize(vanilla, netx_export.narrowed(target.load("loihi2"))).network
+        network = quantize.quantize(vanilla, netx_export.narrowed(targets.load("loihi2"))).network
         fitted = netx_export.fitted(network)
         for before, after in zip(chain(network).layers, chain(fitted).layers, strict=True):
             assert abs(after.threshold - before.threshold) <= 32
@@ -251,6 +253,17 @@ class TestExport:
         assert "layer 'layer0'" in str(raised.value)
         assert "\n" not in str(raised.value)
         assert (tmp_path / "n.net").read_text() == "as before"
+
+    def test_a_network_that_is_no_chain_is_refused_with_the_layer_and_the_reason(self, tmp_path: Path) -> None:
+        made = representable(6, recurrent=True)
+        first = made.layers[0]
+        constants = {**first.neuron.parameters, "current_decay": 100}
+        lasting = replace(first, neuron=Neuron("cuba-lif", constants))
+        with pytest.raises(InvalidSetting) as raised:
+            netx_export.save(replace(made, layers=(lasting, *made.layers[1:])), tmp_path / "n.net")
+        assert "layer 'layer0': its neurons are of kind 'cuba-lif', not 'lif'" in str(raised.value)
+        assert "\n" not in str(raised.value)
+        assert not (tmp_path / "n.net").exists()
 
     @pytest.mark.parametrize(
         ("weights", "exact"),

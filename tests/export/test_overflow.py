@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from strategies import cases
 
 from asrc_core.contract.chain import Chain, Readout, SkipLayer, chain
+from asrc_core.contract.connection import Connection
 from asrc_core.contract.file import network_file
-from asrc_core.contract.network import InputFormat, IntegerNetwork
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
-from asrc_core.contract.random_network import random_network
+from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.result import Result
 from asrc_core.errors import UnreadableFile
 from asrc_export.checks import overflow
@@ -26,7 +28,7 @@ from asrc_export.checks.headroom import headroom
 from asrc_export.commands import check as cli_check
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.samples import samples_file
 from asrc_lava.commands import sim as cli_sim
 
@@ -168,6 +170,61 @@ def test_what_is_observed_lies_within_the_worst_case(case: tuple[IntegerNetwork,
             "synaptic accumulator": 2**21 - 1,
         }.get(each.quantity, REGISTER_MAX)
         assert low <= each.observed.low <= each.observed.high <= high
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_of_any_network_every_sum_and_state_is_watched_and_stays_within_its_worst_case(seed: int) -> None:
+    made = any_network(seed)
+    low, high = made.input.minimum, made.input.maximum
+    x = np.random.default_rng(seed).integers(low, high + 1, (3, made.steps, made.input.channels))
+    rows = headroom(made, x, accumulator_bits=22)
+    names = [(each.layer, each.quantity) for each in rows]
+    assert len(set(names)) == len(names)
+    for layer in made.layers:
+        mine = [each for each in rows if each.layer == layer.name]
+        assert sum(" sum" in each.quantity for each in mine) == len(layer.connections)
+        states = [each.quantity for each in mine if each.quantity.startswith("state ")]
+        assert states == ([f"state {name}" for name in layer.neuron.states] if len(layer.neuron.states) > 1 else [])
+        assert mine[-1].quantity == ("accumulator" if layer is made.readout else "membrane")
+    for each in rows:
+        assert each.observed is not None
+        bottom, top = max(each.worst.low, -each.limit), min(each.worst.high, each.limit)
+        if each.quantity.endswith("sum") or each.quantity == "synaptic accumulator":
+            bottom, top = each.worst.low, each.worst.high
+        assert bottom <= each.observed.low <= each.observed.high <= top, each
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6))
+def test_of_any_network_the_verdicts_are_true(seed: int) -> None:
+    made = any_network(seed, max_width=6, max_steps=8)
+    low, high = made.input.minimum, made.input.maximum
+    x = np.random.default_rng(seed).integers(low, high + 1, (3, made.steps, made.input.channels), dtype=np.int32)
+    counts = engine.run(made, x).counts
+    for i, found in enumerate(overflow.search(made, engine.run, x)):
+        if found.kind == "proven":
+            assert counts[i].saturations == 0
+        if found.example is not None:
+            assert engine.run(made, found.example.x).counts[i].saturations == found.example.saturations > 0
+            before = engine.run(made, found.example.x[:, : found.example.step]) if found.example.step else None
+            assert before is None or before.counts[i].saturations == 0
+            upto = engine.run(made, found.example.x[:, : found.example.step + 1])
+            assert upto.counts[i].saturations > 0
+        else:
+            assert counts[i].saturations == 0, "a given sample saturates, so an example was at hand"
+
+
+def test_a_readout_that_saturates_behind_its_weights_over_time_is_found() -> None:
+    """What it shows stays 0, since the weight of every step is; the sum behind it saturates."""
+    spikes = layer("spikes", [[254]], threshold=1)
+    made = network(spikes, steps=6)
+    last = Connection("spikes", np.array([[254]]), 14, 8)
+    out = Layer("readout", (last,), Neuron("integrator", {"bias": 0, "time_weights": np.array([0])}))
+    made = replace(made, layers=(made.layers[0], out))
+    found = verdict_of(made, "readout")
+    assert found.example is not None
+    assert (found.example.step, found.example.neuron) == (2, 0)  # 3 x 254 x 2^14 is beyond 24 bits
 
 
 def test_headroom_is_the_logarithm_of_what_is_left() -> None:

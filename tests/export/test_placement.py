@@ -9,14 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asrc_core.contract.connection import INPUT
 from asrc_core.contract.numbers import Mapping
-from asrc_core.contract.random_network import random_network
+from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.errors import RulesBroken
-from asrc_export.chip import placement, target, traffic
-from asrc_export.chip.bound import fewest_cores, lower_bound
-from asrc_export.chip.placement import Placement, place
-from asrc_export.chip.shape import LayerShape, NetworkShape, chain, delay_bits, mapped, of_network, of_recipe
-from asrc_export.chip.target import Quantity, Target
+from asrc_export.chip import placement, targets
+from asrc_export.chip.placement import Placement, place, traffic
+from asrc_export.chip.placement.bound import fewest_cores, lower_bound
+from asrc_export.chip.shape import (
+    ConnectionShape,
+    LayerShape,
+    NetworkShape,
+    chain,
+    delay_bits,
+    mapped,
+    of_network,
+    of_recipe,
+)
+from asrc_export.chip.shape.linked import linked
+from asrc_export.chip.targets import Quantity, Target
 from asrc_train import data
 from asrc_train.settings import config, recipe
 
@@ -120,7 +131,7 @@ def networks(draw: st.DrawFn) -> tuple[LayerShape, ...]:
 
 @st.composite
 def chips(draw: st.DrawFn) -> Target:
-    chip = target.load(draw(st.sampled_from(["loihi1", "loihi2"])))
+    chip = targets.load(draw(st.sampled_from(["loihi1", "loihi2"])))
     some: dict[str, st.SearchStrategy[int | None]] = {
         "cores_per_chip": st.integers(1, 12),
         "neurons_per_core": st.integers(1, 150),
@@ -159,32 +170,98 @@ def test_no_budget_is_ever_exceeded_and_every_neuron_has_one_place(
     assert 1 <= placed.lower_bound <= len(placed.cores)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6), chips())
+def test_any_network_keeps_every_budget_and_the_bound_is_below(seed: int, chip: Target) -> None:
+    shapes = of_network(any_network(seed, max_width=90)).layers
+    try:
+        placed = place(shapes, chip)
+    except RulesBroken as error:
+        assert chip.name in str(error)
+        return
+    for core, use in zip(placed.cores, reckoned(placed, shapes, chip), strict=True):
+        assert core.used == use
+        assert all(use[name] <= limit for name, limit in placed.limits.items())
+    for layer in shapes:
+        shares = [share for core in placed.cores for share in core.shares if share.layer == layer.name]
+        assert sum(share.neurons for share in shares) == layer.neurons
+    assert 1 <= placed.lower_bound <= len(placed.cores)
+    pairs = {(each.source, layer.name) for layer in shapes for each in layer.connections if each.source != INPUT}
+    assert {(route.sender, route.receiver) for route in placed.routes} == pairs
+
+
+def wired(name: str, *connections: ConnectionShape, neurons: int = 8, **settings: Any) -> LayerShape:
+    return LayerShape(name, neurons, connections, **settings)
+
+
+def test_what_skips_a_layer_waits_for_it_and_feedback_waits_less() -> None:
+    shapes = linked(
+        [
+            wired(
+                "a",
+                ConnectionShape(INPUT, 2, 8),
+                ConnectionShape("c", 8, 8, 5, 5, "synaptic-delay", recurrent=True),
+            ),
+            wired("b", ConnectionShape("a", 8, 8)),
+            wired("c", ConnectionShape("b", 8, 8), ConnectionShape("a", 8, 8)),
+        ]
+    )
+    assert [layer.start for layer in shapes] == [0, 1, 2]
+    assert [each.wait for layer in shapes for each in layer.connections] == [0, 2, 0, 0, 1]
+    assert [layer.delay_bits for layer in shapes] == [2, 0, 1]
+    assert not any(layer.line for layer in shapes)
+
+
+def test_one_delay_line_serves_all_connections_that_read_it() -> None:
+    shapes = linked(
+        [
+            wired("a", ConnectionShape(INPUT, 2, 8, 3, 3), ConnectionShape("a", 8, 8, 4, 4, recurrent=True)),
+            wired("b", ConnectionShape("a", 8, 8, 2, 2), ConnectionShape("b", 8, 8, 2, 2, "synaptic-delay", True)),
+        ]
+    )
+    assert [layer.line for layer in shapes] == [True, False]
+    assert [layer.neuron_bits for layer in shapes] == [24 + 32, 24]
+
+
+def test_neurons_that_share_no_constants_are_few_on_a_core() -> None:
+    shapes = linked([wired("a", ConnectionShape(INPUT, 2, 8), neurons=40, groups=40)])
+    assert len(place(shapes, targets.load("loihi1")).cores) == 5  # eight sets of constants a core
+    assert lower_bound(shapes, targets.load("loihi1")) == 5
+
+
+def test_states_beyond_a_word_of_core_memory_take_another() -> None:
+    one = linked([wired("a", ConnectionShape(INPUT, 1, 8), neurons=60, state_bits=(24,))])
+    two = linked([wired("a", ConnectionShape(INPUT, 1, 8), neurons=60, state_bits=(24, 24, 24))])
+    used = [place(shapes, targets.load("loihi2")).cores[0].used["core_memory"] for shapes in (one, two)]
+    assert used[1] - used[0] == 60 * 64
+
+
 @pytest.mark.parametrize("mapping", MAPPINGS)
-@pytest.mark.parametrize("name", target.names())
+@pytest.mark.parametrize("name", targets.names())
 @pytest.mark.parametrize("network", PAPER)
 def test_the_papers_networks_take_at_most_a_fifth_more_cores_than_the_bound(
     network: str, name: str, mapping: Mapping
 ) -> None:
-    placed = place(layers(*PAPER[network]), target.load(name), mapping)
+    placed = place(layers(*PAPER[network]), targets.load(name), mapping)
     assert len(placed.cores) <= 1.2 * placed.lower_bound
     assert placed.chips == 1
 
 
 def test_the_same_network_is_placed_the_same_way_twice() -> None:
-    shapes, chip = layers((200, 300), 20, 10, 16), target.load("loihi1")
+    shapes, chip = layers((200, 300), 20, 10, 16), targets.load("loihi1")
     assert place(shapes, chip, "delay-line") == place(shapes, chip, "delay-line")
 
 
 def test_a_bound_is_never_above_a_placement_that_somebody_found() -> None:
     # 128 neurons and their 6 delay bits fill a core's 8192 slots: two layers of 128 take two cores, no more.
-    shapes, chip = layers((128, 128), 1, 2, 63), target.load("loihi1")
+    shapes, chip = layers((128, 128), 1, 2, 63), targets.load("loihi1")
     assert lower_bound(mapped(shapes, "synaptic-delay"), chip) <= 3
     assert len(place(shapes, chip, "synaptic-delay").cores) == 3  # the readout has no slot left beside them
     assert len(place(shapes, chip, "delay-line").cores) == 1
 
 
 def test_delay_bits_are_traded_against_the_neurons_of_a_core() -> None:
-    shapes, chip = layers((64, 212, 212), 1, 10, 51), target.load("loihi1")
+    shapes, chip = layers((64, 212, 212), 1, 10, 51), targets.load("loihi1")
     placed = place(shapes, chip, "synaptic-delay")
     assert all(sum(share.neurons for share in core.shares) <= 128 for core in placed.cores)
     assert len(placed.cores) > len(place(shapes, chip, "delay-line").cores)
@@ -192,21 +269,21 @@ def test_delay_bits_are_traded_against_the_neurons_of_a_core() -> None:
 
 def test_a_layer_that_no_number_of_cores_holds_is_refused_by_name() -> None:
     with pytest.raises(RulesBroken, match=r"layer1: no number of cores holds it.*4,300 of 4,096 input axons"):
-        place(layers((300, 4000), 1, 10, 16), target.load("loihi1"), "delay-line")
+        place(layers((300, 4000), 1, 10, 16), targets.load("loihi1"), "delay-line")
 
 
 def test_both_mappings_are_placed_side_by_side_or_say_why_not() -> None:
-    chip = changed(target.load("loihi1"), delay_slots_per_core=16)
+    chip = changed(targets.load("loihi1"), delay_slots_per_core=16)
     found = placement.compared(layers((8, 8), 1, 2, 32), chip)
     assert not isinstance(found["delay-line"], str)
     assert "delay slots" in str(found["synaptic-delay"])
-    found = placement.compared(layers((8, 8), 1, 2, 33), target.load("loihi2"))
+    found = placement.compared(layers((8, 8), 1, 2, 33), targets.load("loihi2"))
     assert "span 33" in str(found["delay-line"])
     assert not isinstance(found["synaptic-delay"], str)
 
 
 def test_a_core_sends_no_more_to_other_chips_than_allowed() -> None:
-    chip = changed(target.load("loihi1"), cores_per_chip=2, output_axons_to_other_chips=700)
+    chip = changed(targets.load("loihi1"), cores_per_chip=2, output_axons_to_other_chips=700)
     shapes = layers((300, 300, 300), 4, 10, 16)
     placed = place(shapes, chip, "delay-line")
     assert placed.chips > 1
@@ -217,7 +294,7 @@ def test_a_core_sends_no_more_to_other_chips_than_allowed() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "most"), [("loihi1", 1.2), ("loihi2", 1.2)])
 def test_a_hundred_thousand_neurons_are_placed(name: str, most: float) -> None:
-    placed = place(layers((1000,) * 100, 3, 10, 16), target.load(name), "delay-line")
+    placed = place(layers((1000,) * 100, 3, 10, 16), targets.load(name), "delay-line")
     assert sum(share.neurons for core in placed.cores for share in core.shares) == 100_010
     assert all(core.used[budget] <= limit for core in placed.cores for budget, limit in placed.limits.items())
     assert len(placed.cores) <= most * placed.lower_bound
@@ -248,11 +325,11 @@ def test_a_shape_is_the_same_from_a_recipe_as_from_the_network_that_comes_of_it(
 def test_rows_of_synapses_take_the_words_that_tools_print(
     name: str, synapses: int, bits: int, rows: int, words: int
 ) -> None:
-    assert target.load(name).synapses.dense.row_words(synapses, bits) * rows == words
+    assert targets.load(name).synapses.dense.row_words(synapses, bits) * rows == words
 
 
 def test_the_fewest_cores_of_a_layer_count_the_cores_that_it_sends_to() -> None:
-    chip = changed(target.load("loihi1"), output_axons_per_core=100)
+    chip = changed(targets.load("loihi1"), output_axons_per_core=100)
     least = fewest_cores(layers((90,), 1, 10, 4), chip)
     # n neurons a core send to ceil(90 / n) cores of their own and to the readout's: at most 10 (ceil(100 / 10)).
     assert least[0].cores == 9
@@ -260,7 +337,7 @@ def test_the_fewest_cores_of_a_layer_count_the_cores_that_it_sends_to() -> None:
 
 
 def test_neighbours_on_the_path_of_tiles_are_neighbours_on_the_mesh() -> None:
-    chip = target.load("loihi1")
+    chip = targets.load("loihi1")
     seats = traffic.seats(range(128), chip)
     assert len({(seat.row, seat.column) for seat in seats}) == 32
     tiles = [(seat.row or 0, seat.column or 0) for seat in seats]
@@ -268,7 +345,7 @@ def test_neighbours_on_the_path_of_tiles_are_neighbours_on_the_mesh() -> None:
 
 
 def test_a_route_averages_the_way_over_the_sending_neurons() -> None:
-    seats = traffic.seats([0, 16, 127, 130], target.load("loihi1"))
+    seats = traffic.seats([0, 16, 127, 130], targets.load("loihi1"))
     assert [(seat.chip, seat.row, seat.column) for seat in seats] == [(0, 0, 0), (0, 3, 1), (0, 0, 7), (1, 0, 0)]
     route = traffic.route("a", "b", [3, 1], seats[:2], seats[2:])
     assert (route.messages, route.messages_to_other_chips) == (2, 1)
@@ -278,7 +355,7 @@ def test_a_route_averages_the_way_over_the_sending_neurons() -> None:
 
 
 def test_a_target_without_a_mesh_has_no_tiles() -> None:
-    placed = place(layers((64,), 1, 10, 16), target.load("loihi2"), "delay-line")
+    placed = place(layers((64,), 1, 10, 16), targets.load("loihi2"), "delay-line")
     seat = placed.cores[0].seat
     assert seat.row is seat.column is None
     assert seat.chip == seat.index == 0

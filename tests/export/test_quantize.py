@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from asrc_core.contract.chain import chain
 from asrc_core.contract.rounding.grid import MantissaExponentGrid, WeightGrid
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, SpanTooLong
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.engines import numpy as engine
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.quantization import checks, scale_choice
 from asrc_export.quantization.integers import feeds, layer_at
 from asrc_export.quantization.quantize import quantize
@@ -25,7 +25,7 @@ from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.training.evaluate import evaluate
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 
 @settings(max_examples=60, deadline=None)
@@ -41,7 +41,7 @@ def test_what_comes_out_is_valid_logged_and_cannot_overflow(
     seed: int, bits: int, spread: float, name: str, decay: float, reset: Any
 ) -> None:
     frozen = frozen_network(seed, spread=spread, decay_factor=decay, reset=reset)
-    chip = target.load(name)
+    chip = targets.load(name)
     if bits not in chip.formats.weight_bits:
         bits = 8
     try:

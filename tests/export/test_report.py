@@ -20,7 +20,7 @@ from asrc_core.errors import InvalidData, InvalidNetwork, InvalidSetting, Unread
 from asrc_export import report as reports
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
-from asrc_export.export import Exported, export
+from asrc_export.exporting import Exported, export
 from asrc_export.report import Confirmation, Report, schema, tables
 from asrc_export.report.render import formats
 from asrc_export.samples.dataset_samples import dataset_for

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from asrc_export.engines.select import engine
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_export.report import Report, make_from_files
 from asrc_export.report.cost.placement import CoreShare, PlacedCore, ReportedPlacement
 from asrc_export.report.render.figures import figures

@@ -17,20 +17,22 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from strategies import cases
 
+from asrc_core.contract.chain import SkipLayer, chain
+from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.file import network_file
-from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.random_network import random_network
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export import float_network
 from asrc_export.commands import robustness as cli_robustness
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
-from asrc_export.export import Exported
-from asrc_export.robustness import faulty_links, formats, measure, pairs, perturbations
+from asrc_export.exporting import Exported
+from asrc_export.robustness import faulty_links, faulty_run, formats, measure, pairs, perturbations
 from asrc_export.robustness.perturbations import bit_flips
 from asrc_export.robustness.report import RobustnessReport
-from asrc_export.robustness.subject import Links, Subject
+from asrc_export.robustness.subject import Links, Stuck, Subject
 from asrc_train import data
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze
@@ -61,16 +63,32 @@ def subject(trained: Checkpoint, exported: Exported) -> Subject:
     return Subject(x, exported.network, freeze(trained))
 
 
+def inputs(network: IntegerNetwork, seed: int, batch: int = 3) -> NDArray[np.int64]:
+    entry = network.input
+    shape = (batch, network.steps, entry.channels)
+    return np.random.default_rng(seed).integers(entry.minimum, entry.maximum + 1, shape)
+
+
 @settings(max_examples=60, deadline=None)
 @given(cases(max_width=20, max_steps=20))
 def test_links_that_do_nothing_leave_the_integers_those_of_the_engine(case: Case) -> None:
     network, x = case
-    logits = faulty_links.integer_logits(network, x, Links())
+    logits = faulty_run.integer_logits(network, x, Links())
+    np.testing.assert_array_equal(logits, engine.run(network, x).logits)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_without_faults_any_network_gives_the_engines_integers(seed: int) -> None:
+    network = any_network(seed)
+    x = inputs(network, seed)
+    nobody = tuple(Stuck(np.zeros(layer.neurons, np.bool_), 0) for layer in network.hidden)
+    logits = faulty_run.integer_logits(network, x, Links(), nobody)
     np.testing.assert_array_equal(logits, engine.run(network, x).logits)
 
 
 def test_links_that_do_nothing_leave_the_native_engines_integers(subject: Subject) -> None:
-    logits = faulty_links.integer_logits(subject.deployed, subject.x, Links())
+    logits = faulty_run.integer_logits(subject.deployed, subject.x, Links())
     np.testing.assert_array_equal(logits, select.engine().run(subject.deployed, subject.x).logits)
 
 
@@ -78,7 +96,7 @@ def test_links_that_do_nothing_leave_the_native_engines_integers(subject: Subjec
 @given(st.integers(0, 2**31), st.sampled_from(["soft", "hard"]), st.booleans())
 def test_links_that_do_nothing_leave_the_float_network_as_it_is(seed: int, reset: Any, tapped: bool) -> None:
     network, x = float_case(seed, reset, (WeightedTap(1, 0.25), WeightedTap(4, 0.75)) if tapped else ())
-    logits = faulty_links.float_logits(network, x, Links())
+    logits = faulty_run.float_logits(network, x, Links())
     np.testing.assert_array_equal(logits, float_network.logits(network, x))
 
 
@@ -86,7 +104,7 @@ def test_the_frozen_network_answers_as_the_model_does(subject: Subject, trained:
     assert subject.floating is not None
     model = evaluate(trained.network(), subject.x, trained.scale)
     np.testing.assert_array_equal(float_network.logits(subject.floating, subject.x), model.logits)
-    linked = faulty_links.float_logits(subject.floating, subject.x, Links())
+    linked = faulty_run.float_logits(subject.floating, subject.x, Links())
     np.testing.assert_array_equal(linked.argmax(axis=1), model.predictions)
     totals = [int(spikes.sum()) for spikes in float_network.spikes(subject.floating, subject.x)]
     assert totals == model.spikes_per_layer
@@ -113,7 +131,7 @@ def test_every_level_gives_a_network_and_samples_that_every_engine_takes(name: s
     assert list(found.levels) == sorted(set(found.levels))
     for level in found.levels[1:]:
         worn = found.perturb(subject, found.require(name, level), np.random.default_rng(2))
-        worn.deployed
+        engine.run(worn.deployed, worn.x)
         assert worn.x.dtype.kind in "iu"
         assert all(0 <= share <= 1 for share in measure.answered(worn, np.zeros(len(worn.x), np.int64), engine.run))
 
@@ -142,56 +160,73 @@ def test_the_float_network_takes_the_damage_of_the_integers_in_real_units(subjec
     assert subject.floating is not None
     worn = perturbations.load("bit-flips").perturb(subject, 0.01, np.random.default_rng(3))
     assert worn.floating is not None
-    for i, (old, new) in enumerate(zip(subject.deployed.layers, worn.deployed.layers, strict=True)):
+    before, after = chain(subject.deployed), chain(worn.deployed)
+    for i, (old, new) in enumerate(zip(before.layers, after.layers, strict=True)):
         unit = subject.deployed.input.scale if i == 0 else 1.0
         drive = (new.feedforward - old.feedforward) * 2.0**old.feedforward_exponent * 2.0**old.activation_shift
         moved = worn.floating.layers[i].weight - subject.floating.layers[i].weight
         assert drive.any()
         np.testing.assert_allclose(moved * unit * old.scale, drive, atol=1e-6 * np.abs(drive).max())
-    out = worn.deployed.readout
+    out = after.readout
     moved = worn.floating.readout_weight - subject.floating.readout_weight
-    drive = (out.weight - subject.deployed.readout.weight) * 2.0**out.exponent
+    drive = (out.weight - before.readout.weight) * 2.0**out.exponent
     np.testing.assert_allclose(moved * out.scale, drive, atol=1e-6 * np.abs(drive).max())
     changed = sum(
         int(np.count_nonzero(getattr(a, part) != getattr(b, part)))
-        for a, b in zip(subject.deployed.layers, worn.deployed.layers, strict=True)
+        for a, b in zip(before.layers, after.layers, strict=True)
         for part in ("feedforward", "recurrent")
     ) + int(np.count_nonzero(drive))
     assert worn.notes["weights changed"] == changed / subject.deployed.synapses
 
 
+def with_parameters_that_stick(layer: SkipLayer, neurons: NDArray[np.bool_], firing: bool) -> SkipLayer:
+    """Stuck by its numbers: a neuron without weights whose bias is its threshold fires at every step, one whose bias is
+    0 never does.
+    """
+    cleared = {name: np.where(neurons[:, None], 0, getattr(layer, name)) for name in ("feedforward", "recurrent")}
+    return replace(layer, bias=np.where(neurons, layer.threshold if firing else 0, layer.bias), **cleared)
+
+
 @pytest.mark.parametrize("reset", ["soft", "hard"])
-@pytest.mark.parametrize(("name", "spikes"), [("stuck-at-0", 0), ("stuck-at-1", 9)])
-def test_stuck_neurons_are_stuck_in_both_networks_and_as_many_as_asked(name: str, spikes: int, reset: Any) -> None:
+@pytest.mark.parametrize(("name", "firing"), [("stuck-at-0", False), ("stuck-at-1", True)])
+def test_stuck_neurons_are_stuck_in_both_networks_and_as_many_as_asked(name: str, firing: bool, reset: Any) -> None:
     floating, x = float_case(5, reset)
     deployed = random_network(5, channels=3, widths=(6, 5), spans=(1, 2), steps=9, input_range=(0, 8), reset=reset)
     worn = perturbations.load(name).perturb(Subject(x, deployed, floating), 0.34, np.random.default_rng(4))
-    assert worn.floating is not None
-    trace = engine.run(worn.deployed, worn.x, trace=True).trace
-    assert trace is not None
-    real = list(float_network.spikes(worn.floating, worn.x))
-    for i, layer in enumerate(deployed.layers):
-        stuck = np.flatnonzero((worn.deployed.layers[i].feedforward == 0).all(axis=1))
-        assert len(stuck) == 2
-        for each in (trace.layers[i].spikes, real[i]):
-            assert (each[:, :, stuck].sum(axis=0) == spikes).all()
-        others = np.setdiff1d(np.arange(layer.neurons), stuck)
-        np.testing.assert_array_equal(worn.deployed.layers[i].feedforward[others], layer.feedforward[others])
+    assert [int(each.neurons.sum()) for each in worn.stuck] == [2, 2]
+    assert [each.message for each in worn.stuck] == [int(firing)] * 2
+    assert worn.deployed is deployed
+    parts = chain(deployed)
+    held = [
+        with_parameters_that_stick(layer, each.neurons, firing)
+        for layer, each in zip(parts.layers, worn.stuck, strict=True)
+    ]
+    expected = engine.run(replace(parts, layers=tuple(held)).network(), x).logits
+    np.testing.assert_array_equal(faulty_run.integer_logits(deployed, x, None, worn.stuck), expected)
+    real = [
+        replace(
+            layer,
+            weight=np.where(each.neurons[:, None], 0, layer.weight),
+            recurrent=np.where(each.neurons[:, None], 0, layer.recurrent),
+            bias=np.where(each.neurons, layer.threshold if firing else 0, layer.bias),
+        )
+        for layer, each in zip(floating.layers, worn.stuck, strict=True)
+    ]
+    expected_real = float_network.logits(replace(floating, layers=tuple(real)), x)
+    np.testing.assert_array_equal(faulty_run.float_logits(floating, x, None, worn.stuck), expected_real)
 
 
 def test_with_every_spike_lost_only_the_biases_answer(subject: Subject) -> None:
-    logits = faulty_links.integer_logits(subject.deployed, subject.x, Links(loss=1.0))
-    np.testing.assert_array_equal(logits, np.tile(subject.deployed.readout.bias * subject.x.shape[1], (40, 1)))
+    logits = faulty_run.integer_logits(subject.deployed, subject.x, Links(loss=1.0))
+    np.testing.assert_array_equal(logits, np.tile(chain(subject.deployed).readout.bias * subject.x.shape[1], (40, 1)))
 
 
 @given(st.integers(0, 9), st.floats(0, 1), st.integers(0, 2**31))
 def test_spikes_arrive_once_in_time_or_never(jitter: int, loss: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     sent = rng.integers(0, 2, (12, 4, 5))
-    link = faulty_links.Link(Links(loss, jitter, seed), (0,), sent.shape)
-    for t, s in enumerate(sent):
-        link.send(t, s)
-    came, went = link.arrived.cumsum(axis=0, dtype=np.int64), sent.cumsum(axis=0)
+    link = faulty_links.Link(Links(loss, jitter, seed), (0,))
+    came, went = np.stack([link.through(s) for s in sent]).cumsum(axis=0), sent.cumsum(axis=0)
     assert (came <= went).all()
     if loss == 0:  # what was sent `jitter` steps ago has come by now
         assert (came[jitter:] >= went[: len(went) - jitter]).all()
@@ -199,10 +234,109 @@ def test_spikes_arrive_once_in_time_or_never(jitter: int, loss: float, seed: int
 
 def test_about_as_many_spikes_are_lost_as_asked() -> None:
     sent = np.ones((50, 20, 20), np.int64)
-    link = faulty_links.Link(Links(loss=0.3), (0,), sent.shape)
-    for t, s in enumerate(sent):
-        link.send(t, s)
-    assert link.arrived.mean() == pytest.approx(0.7, abs=0.02)
+    link = faulty_links.Link(Links(loss=0.3), (0,))
+    assert np.stack([link.through(s) for s in sent]).mean() == pytest.approx(0.7, abs=0.02)
+
+
+def test_links_are_numbered_by_their_source_those_onward_first() -> None:
+    """The numbers decide the random streams, and curves of chains rest on them: onward is 0, back is 1."""
+    network = random_network(0, widths=(3, 4), spans=(1, 2), steps=5)
+    assert faulty_links.leading_away(network, 0) == [(1, 0), (0, 1)]
+    assert faulty_links.leading_away(network, 1) == [(2, 0), (1, 1)]
+    assert faulty_links.leading_away(network, 2) == []
+
+
+def test_every_connection_from_a_layer_has_a_link_of_its_own_and_the_input_has_none() -> None:
+    network = random_network(0, widths=(3, 4), spans=(1, 2), steps=5)
+    links = faulty_links.FaultyLinks(network, Links(loss=0.5), 0)
+    sent = np.ones((50, 4), np.int64)
+    onward, back = links(2, 0, 0, sent), links(1, 1, 0, sent)
+    assert onward.any()
+    assert back.any()
+    assert (onward != back).any()
+    assert (sent == 1).all()
+    assert links(0, 0, 0, sent) is sent
+
+
+def of_kinds(*kinds: str) -> IntegerNetwork:
+    """Delays for each synapse, feedback, skips and, somewhere in the network, every kind named."""
+    for seed in range(1000):
+        network = any_network(seed, max_width=9, max_steps=20)
+        used = {layer.neuron.kind for layer in network.hidden}
+        ways = [each for layer in network.layers for each in layer.connections]
+        back = any(
+            network.is_recurrent(i, j) for i, layer in enumerate(network.layers) for j in range(len(layer.connections))
+        )
+        if used == set(kinds) and back and any(each.delays is not None for each in ways) and network.steps > 9:
+            return network
+    raise AssertionError("there is no such network")
+
+
+@pytest.mark.parametrize("kinds", [("cuba-lif",), ("lif", "cuba-lif")])
+@pytest.mark.parametrize("name", perturbations.names())
+def test_every_perturbation_takes_networks_of_any_kind_and_lag(name: str, kinds: tuple[str, ...]) -> None:
+    network = of_kinds(*kinds)
+    found = perturbations.load(name)
+    subject = Subject(inputs(network, 1, batch=8), network, None)
+    labels = np.zeros(8, np.int64)
+    same = found.perturb(subject, 0.0, np.random.default_rng(2))
+    assert (same.links, same.stuck) == (None, ())
+    assert measure.answered(same, labels, engine.run)[0] == (engine.run(network, subject.x).predictions == 0).mean()
+    for level in found.levels[1:]:
+        worn = found.perturb(subject, level, np.random.default_rng(2))
+        deployed, real = measure.answered(worn, labels, engine.run)
+        assert 0 <= deployed <= 1
+        assert np.isnan(real)
+
+
+@pytest.mark.parametrize("kind", ["cuba-lif", "lif"])
+def test_stuck_neurons_of_any_kind_send_what_they_are_stuck_at(kind: str) -> None:
+    network = of_kinds(kind)
+    x = inputs(network, 3)
+    silent = tuple(Stuck(np.ones(layer.neurons, np.bool_), 0) for layer in network.hidden)
+    unheard = faulty_run.integer_logits(network, x, Links(loss=1.0))
+    np.testing.assert_array_equal(faulty_run.integer_logits(network, x, None, silent), unheard)
+
+
+def test_flipped_bits_that_break_the_proof_are_refused_with_a_way_out() -> None:
+    """A current that just fits in 24 bits does not any more when 64 turns into -66."""
+    weights = np.full((1, 1), 64)
+    parameters = {"bias": 0, "current_decay": 1, "decay": 2048, "threshold": 9, "activation_shift": 5, "reset": "soft"}
+    layers = (
+        Layer("layer0", (Connection(INPUT, weights, 0, 8),), Neuron("cuba-lif", parameters)),
+        Layer("readout", (Connection("layer0", weights, 0, 8),), Neuron("integrator", {"bias": 0})),
+    )
+    network = IntegerNetwork(InputFormat(1, 0, 1, 1.0), layers, "loihi2", 5)
+    subject = Subject(inputs(network, 0), network, None)
+    with pytest.raises(InvalidSetting, match=r"level of bit-flips: 1: .*layer0.*take lower levels"):
+        perturbations.load("bit-flips").perturb(subject, 1.0, np.random.default_rng(3))
+
+
+TABLE_KIND = """
+from asrc_core.contract.neurons.kind import Kind, Step, Table
+
+def step(o, p, state, a):
+    return Step({}, o.table(a, p["entries"]), a)
+
+KIND = Kind(parameters={"entries": Table(0, 1)}, states={}, step=step)
+"""
+
+
+def test_late_spikes_never_lead_out_of_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spikes that arrive together add up to more than the sum that the index was proven for."""
+    (tmp_path / "asrc_kinds").mkdir()
+    (tmp_path / "asrc_kinds" / "looked_up.py").write_text(TABLE_KIND)
+    monkeypatch.syspath_prepend(tmp_path)
+    one = np.full((1, 1), 2)
+    always = {"bias": 9, "decay": 4096, "threshold": 1, "activation_shift": 0, "reset": "hard"}
+    layers = (
+        Layer("layer0", (Connection(INPUT, one, 0, 8),), Neuron("lif", always)),
+        Layer("layer1", (Connection("layer0", one, 0, 8),), Neuron("looked-up", {"entries": [0, 0, 1]})),
+        Layer("readout", (Connection("layer1", one, 0, 8),), Neuron("integrator", {"bias": 0})),
+    )
+    network = IntegerNetwork(InputFormat(1, 0, 1, 1.0), layers, "loihi2", 30)
+    logits = faulty_run.integer_logits(network, np.zeros((4, 30, 1), np.int64), Links(jitter=5))
+    assert ((logits > 0) & (logits <= 60)).all()
 
 
 def test_input_noise_is_of_the_strength_asked_and_counts_what_it_clips(subject: Subject) -> None:
@@ -299,7 +433,7 @@ def test_every_format_shows_what_was_measured(report: RobustnessReport, tmp_path
 def test_networks_of_a_variant_share_a_curve_and_spread_over_them(
     exported: Exported, checkpoint_path: Path, tmp_path: Path
 ) -> None:
-    from asrc_export.export import export
+    from asrc_export.exporting import export
 
     again = tmp_path / "again.pt"
     shutil.copy(checkpoint_path, again)

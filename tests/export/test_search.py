@@ -19,7 +19,8 @@ from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidData, InvalidSetting
-from asrc_export.chip import storage, target
+from asrc_export.chip import targets
+from asrc_export.chip.cost import storage
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as engine
 from asrc_export.quantization import quantize, scale_choice, scales
@@ -30,7 +31,7 @@ from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import FrozenNetwork, freeze
 from asrc_train.training.evaluate import evaluate
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -61,7 +62,7 @@ def deployed(frozen: FrozenNetwork, bits: int | tuple[int, ...], seed: int = 0) 
 def test_what_a_search_finds_is_on_the_grids_cannot_saturate_and_differs_no_more_than_the_choice_without_samples(
     seed: int, bits: int | tuple[int, ...], name: str, decay: float, reset: Any, spread: float
 ) -> None:
-    chip, frozen = target.load(name), frozen_network(seed, decay_factor=decay, reset=reset, spread=spread)
+    chip, frozen = targets.load(name), frozen_network(seed, decay_factor=decay, reset=reset, spread=spread)
     if name == "loihi1":
         bits = 8
     activity = observe(frozen, samples(seed))
@@ -299,7 +300,7 @@ def test_a_budget_that_nothing_meets_names_the_least_that_can_be() -> None:
         bit_budget.choose(frozen_network(0), replace_widths((8,)), 100, samples(0))
 
 
-def replace_widths(allowed: tuple[int, ...]) -> target.Target:
+def replace_widths(allowed: tuple[int, ...]) -> targets.Target:
     return LOIHI2.model_copy(update={"formats": LOIHI2.formats.model_copy(update={"weight_bits": allowed})})
 
 

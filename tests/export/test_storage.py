@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 from asrc_core.contract.chain import chain
+from asrc_core.contract.connection import INPUT, NOW, Connection
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.random_network import random_network
-from asrc_export.chip import storage, target
+from asrc_export.chip import targets
+from asrc_export.chip.cost import storage
+from asrc_export.chip.cost.storage import AxonEntries
 from asrc_export.chip.placement import compared as compare
 from asrc_export.chip.placement import place
 from asrc_export.chip.shape import delay_bits, of_network
-from asrc_export.chip.storage import AxonEntries
 from asrc_export.report.cost import storage as reported
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 
 def test_storage_counts_every_kind_of_bit() -> None:
@@ -45,7 +48,7 @@ def test_delay_bits_are_stored_in_recurrent_synapses_only() -> None:
 
 
 def test_a_sparse_encoding_leaves_out_zeros_and_takes_an_index_for_each_other_weight() -> None:
-    loihi1 = target.load("loihi1")
+    loihi1 = targets.load("loihi1")
     for mapping, delay in (("delay-line", 0), ("synaptic-delay", 4)):
         whole = random_network(0, channels=2, widths=(8,), spans=(9,), classes=3, steps=5, mapping=mapping)  # type: ignore[arg-type]
         made = chain(whole)
@@ -59,7 +62,7 @@ def test_a_sparse_encoding_leaves_out_zeros_and_takes_an_index_for_each_other_we
 
 def test_the_report_says_what_sparse_synapses_would_take_only_where_an_encoding_is_public() -> None:
     network = random_network(0, channels=2, widths=(8,), spans=(9,), classes=3, steps=5)
-    loihi1 = target.load("loihi1")
+    loihi1 = targets.load("loihi1")
     found = reported.of(network, loihi1)
     sparse = found.synaptic_memory_if_sparse
     assert sparse is not None
@@ -103,11 +106,47 @@ def test_axon_tables_hold_an_entry_for_each_source_and_each_core_sent_to() -> No
     assert first.output == 64 * (cores[0] + cores[1])
     assert second.bits == 64 * (second.input + second.output)
     assert readout.output == 0
-    entries = [storage.axon_entries(layers, placed, target.load("loihi1"))[0]]
+    entries = [storage.axon_entries(layers, placed, targets.load("loihi1"))[0]]
     assert entries == [AxonEntries(first.input, first.output, None)]  # no public size of an entry
     # What the tables hold is what the cores were charged.
     assert sum(core.used["input_axons"] for core in placed.cores) == first.input + second.input + readout.input
     assert sum(core.used["output_axons"] for core in placed.cores) == first.output + second.output
+
+
+def cuba(*, delays: bool, each: bool = False) -> IntegerNetwork:
+    """A layer of 6 CUBA neurons on 3 inputs, each synapse with a delay of its own or none, and a readout."""
+    rng = np.random.default_rng(0)
+    w = 2 * rng.integers(-9, 9, (6, 3))
+    lags = np.arange(18).reshape(6, 3) if delays else None
+    forward = Connection(INPUT, w, 0, 8, NOW if lags is None else (), lags, "synaptic-delay")
+    decays = 100 + np.arange(6) if each else 100
+    constants = {"bias": 0, "current_decay": decays, "decay": 50, "threshold": 64, "activation_shift": 0}
+    layer = Layer("layer0", (forward,), Neuron("cuba-lif", {**constants, "reset": "hard"}))
+    last = Connection("layer0", 2 * np.ones((2, 6), np.int64), 0, 8)
+    out = Layer("readout", (last,), Neuron("integrator", {"bias": 0}))
+    return IntegerNetwork(InputFormat(3, 0, 1, 1.0), (layer, out), "loihi2", 20)
+
+
+def test_state_bits_are_those_of_the_kind() -> None:
+    layer, readout = storage.deployed(cuba(delays=False), LOIHI2)
+    assert (layer.state, readout.state) == (6 * 48, 2 * 24)
+    assert layer.history == 0  # nobody reads a delay line of theirs
+    assert storage.float32(cuba(delays=False))[0].state == 6 * 2 * 32
+
+
+def test_a_delay_for_each_synapse_costs_bits_of_each() -> None:
+    plain, delayed = cuba(delays=False), cuba(delays=True)
+    loihi1 = targets.load("loihi1")
+    assert storage.deployed(delayed, loihi1)[0].history == 18 * 5  # delays up to 17 steps
+    assert storage.synaptic_memory(delayed, loihi1) - storage.synaptic_memory(plain, loihi1) == 18 * 5
+    assert storage.float32(delayed)[0].history == 18 * 32
+    assert "no taps of a delay line" in str(compare(of_network(delayed).layers, loihi1)["delay-line"])
+
+
+def test_constants_of_single_neurons_are_stored_beside_their_biases() -> None:
+    alike, each = (storage.deployed(cuba(delays=False, each=each), LOIHI2)[0] for each in (False, True))
+    assert each.biases - alike.biases == 6 * 13  # 0 to 4096
+    assert of_network(cuba(delays=False, each=True)).layers[0].groups == 6
 
 
 def test_the_papers_statement_holds_for_delay_lines_and_not_for_synaptic_delays() -> None:

@@ -17,10 +17,10 @@ from asrc_core.contract.chain import chain
 from asrc_core.contract.numbers import MAX_MESSAGE, MAX_TAPS
 from asrc_core.errors import InvalidSetting, RulesBroken
 from asrc_export import report
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
-from asrc_export.export import export
+from asrc_export.exporting import export
 from asrc_export.quantization import quantize, scale_choice, taps
 from asrc_export.quantization.training.quantized_network import QuantizedNetwork
 from asrc_export.report import schema
@@ -29,7 +29,7 @@ from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze, skip_layer
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 some_weights = st.lists(st.floats(1e-6, 1e6), min_size=2, max_size=MAX_TAPS)
 

@@ -11,16 +11,16 @@ from asrc_core.contract.chain import chain
 from asrc_core.contract.file import network_file
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import RulesBroken, UnknownName, UnreadableFile
-from asrc_export.chip import rules, target
+from asrc_export.chip import rules, targets
 from asrc_export.commands import export as cli_export
-from asrc_export.export import Exported, export
+from asrc_export.exporting import Exported, export
 
 
-@pytest.mark.parametrize("name", target.names())
+@pytest.mark.parametrize("name", targets.names())
 def test_every_number_of_a_target_has_unit_source_and_certainty(name: str) -> None:
-    chip = target.load(name)
+    chip = targets.load(name)
     assert chip.name == name
-    found = target.quantities(chip)
+    found = targets.quantities(chip)
     assert len(found) > 15
     for _, quantity in found:
         assert quantity.unit
@@ -29,13 +29,13 @@ def test_every_number_of_a_target_has_unit_source_and_certainty(name: str) -> No
 
 def test_an_unknown_target_lists_the_known() -> None:
     with pytest.raises(UnknownName, match=r"unknown target 'loihi3'; known: loihi1, loihi2"):
-        target.load("loihi3")
+        targets.load("loihi3")
 
 
 def test_a_target_of_the_users_own_is_loaded_by_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text((target.FOLDER / "loihi2.toml").read_text().replace('name = "loihi2"', 'name = "mine"'))
-    assert target.load(str(path)).name == "mine"
+    path.write_text((targets.FOLDER / "loihi2.toml").read_text().replace('name = "loihi2"', 'name = "mine"'))
+    assert targets.load(str(path)).name == "mine"
 
 
 @pytest.mark.parametrize(
@@ -59,17 +59,17 @@ def test_a_target_of_the_users_own_is_loaded_by_path(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_target_file_is_refused_by_key(tmp_path: Path, old: str, new: str, says: str) -> None:
-    text = (target.FOLDER / "loihi2.toml").read_text()
+    text = (targets.FOLDER / "loihi2.toml").read_text()
     assert old in text
     path = tmp_path / "wrong.toml"
     path.write_text(text.replace(old, new))
     with pytest.raises(UnreadableFile, match=rf"wrong\.toml.*{says}"):
-        target.load(str(path))
+        targets.load(str(path))
 
 
 def test_a_missing_target_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match=r"absent\.toml.*No such file"):
-        target.load(str(tmp_path / "absent.toml"))
+        targets.load(str(tmp_path / "absent.toml"))
 
 
 def test_every_rule_is_a_sentence() -> None:
@@ -84,7 +84,7 @@ def test_all_blocking_limits_are_told_at_once() -> None:
         0, channels=1, widths=(8, 8), spans=(2, 3), steps=5, weight_bits=7, exponents=(9, -9), threshold=64
     )
     with pytest.raises(RulesBroken) as raised:
-        rules.require(network, target.load("loihi1"))
+        rules.require(network, targets.load("loihi1"))
     message = str(raised.value)
     assert "breaks 7 limits of target 'loihi1'" in message
     for part in ("layer0", "layer1", "readout", "7 bits", "Here: 9", "Here: -9", "-7 to 7"):
@@ -92,7 +92,7 @@ def test_all_blocking_limits_are_told_at_once() -> None:
 
 
 def test_a_delay_beyond_the_chips_is_told_with_a_way_out() -> None:
-    chip = target.load("loihi2")
+    chip = targets.load("loihi2")
     longest = chip.limits.max_synaptic_delay.model_copy(update={"value": 30.0})
     chip = chip.model_copy(update={"limits": chip.limits.model_copy(update={"max_synaptic_delay": longest})})
     network = random_network(0, widths=(4,), spans=(40,), steps=5, mapping="synaptic-delay")
@@ -101,7 +101,7 @@ def test_a_delay_beyond_the_chips_is_told_with_a_way_out() -> None:
 
 
 def test_graded_input_on_a_binary_chip_is_told_but_does_not_block(exported: Exported) -> None:
-    findings = rules.require(exported.network, target.load("loihi1"))
+    findings = rules.require(exported.network, targets.load("loihi1"))
     assert any("payload" in finding.rule for finding in findings)
 
 
@@ -111,7 +111,7 @@ def test_a_network_stays_valid_when_only_its_mapping_changes(exported: Exported)
 
 
 def test_where_sources_disagree_both_are_there_and_the_range_holds_both() -> None:
-    chip = target.load("loihi2")
+    chip = targets.load("loihi2")
     neurons = chip.limits.neurons_per_core
     assert neurons.count == 4095
     assert [each.value for each in neurons.alternatives] == [8192]
@@ -131,21 +131,21 @@ def test_show_target_marks_the_value_in_use(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_network_carries_the_users_target_with_it(checkpoint_path: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    content = (target.FOLDER / "loihi1.toml").read_text().replace('name = "loihi1"', 'name = "mine"')
+    content = (targets.FOLDER / "loihi1.toml").read_text().replace('name = "loihi1"', 'name = "mine"')
     path.write_text(content.replace("value = 1024, unit", "value = 512, unit"))
-    chip = target.load(str(path))
+    chip = targets.load(str(path))
     made = export(checkpoint_path, str(path), tmp_path / "mine.safetensors", mapping="synaptic-delay")
     path.unlink()
     network = network_file.load(made.path)
-    assert target.of(network.target, network.provenance) == chip
+    assert targets.of(network.target, network.provenance) == chip
 
 
 def test_a_network_for_a_target_of_the_package_carries_none(exported: Exported) -> None:
-    assert target.PROVENANCE_KEY not in exported.network.provenance
-    assert target.of("loihi2", exported.network.provenance) == target.load("loihi2")
+    assert targets.PROVENANCE_KEY not in exported.network.provenance
+    assert targets.of("loihi2", exported.network.provenance) == targets.load("loihi2")
 
 
-@pytest.mark.parametrize("carried", [{"name": "loihi2"}, [1], None, {**target.load("loihi1").model_dump(mode="json")}])
+@pytest.mark.parametrize("carried", [{"name": "loihi2"}, [1], None, {**targets.load("loihi1").model_dump(mode="json")}])
 def test_a_carried_target_that_is_none_or_another_is_refused(carried: object) -> None:
     with pytest.raises(UnreadableFile, match="target in a network"):
-        target.of("loihi2", {target.PROVENANCE_KEY: carried})
+        targets.of("loihi2", {targets.PROVENANCE_KEY: carried})

@@ -24,7 +24,7 @@ from asrc_export.commands import (
 from asrc_export.commands import (
     robustness as cli_robustness,
 )
-from asrc_export.export import Exported
+from asrc_export.exporting import Exported
 from asrc_lava.commands import demo as cli_demo
 from asrc_lava.commands import sim as cli_sim
 from asrc_train.commands import analyze as cli_analyze
@@ -121,7 +121,7 @@ def test_a_users_own_modules_of_our_folders_names_are_left_alone(tmp_path: Path)
     """The folders are called train and export; a user's train.py must not be run by our imports."""
     for name in ("train", "export", "tests"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('ran the user file')")
-    code = "import asrc_train.training.fit, asrc_export.export, asrc_lava.commands.demo"
+    code = "import asrc_train.training.fit, asrc_export.exporting, asrc_lava.commands.demo"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 

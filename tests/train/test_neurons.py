@@ -16,7 +16,7 @@ from torch import Tensor
 
 from asrc_core.contract.chain import chain
 from asrc_core.errors import CannotFreeze, InvalidData, InvalidSetting
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.quantization import quantize
 from asrc_export.quantization.training import finetune
 from asrc_train import data
@@ -285,7 +285,7 @@ def test_every_combination_goes_all_the_way(neuron: str, connection: str, few_di
         return
     frozen = freeze(loaded)
     assert tuple(each.span for each in frozen.layers) == loaded.spans
-    exported = chain(quantize.quantize(frozen, target.load("loihi2")).network)
+    exported = chain(quantize.quantize(frozen, targets.load("loihi2")).network)
     for i, (each, integers) in enumerate(zip(frozen.layers, exported.layers, strict=True)):
         for name, floats, whole in (
             ("feedforward", each.weight, integers.feedforward),
@@ -304,7 +304,7 @@ def test_a_frozen_plif_layer_is_the_lif_layer_of_the_decay_that_it_learned(few_d
     assert all(decay != pytest.approx(0.7, abs=1e-4) for decay in decays)
     frozen = freeze(trained)
     assert [layer.decay for layer in frozen.layers] == decays
-    exported = chain(quantize.quantize(frozen, target.load("loihi2")).network)
+    exported = chain(quantize.quantize(frozen, targets.load("loihi2")).network)
     assert [layer.decay for layer in exported.layers] == [round((1 - decay) * 4096) for decay in decays]
     own = [{"decay": decay} for decay in decays]
     network = trained.config.network.model_copy(update={"neuron": "lif"}).model_dump() | {"layers": own}

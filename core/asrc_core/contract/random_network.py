@@ -160,7 +160,9 @@ def _any_connection(
 def _any_neuron(
     rng: np.random.Generator, kind: str, width: int, connections: Sequence[Connection], largest: int
 ) -> Neuron:
-    """Numbers over the whole of their ranges, but for those that decide whether anything fires."""
+    """Numbers over the whole of their ranges, but for those that decide whether anything fires; now and then the ends
+    of a range, with which states saturate, are kept for ever or are forgotten at once.
+    """
     fan_in = sum(each.inputs for each in connections)
     shift = int(rng.integers(0, 7))
     level = int(np.clip(60 * np.sqrt(fan_in) * max(1, largest // 3) * 2**shift, 1, STATE_MAX))
@@ -175,6 +177,9 @@ def _any_neuron(
         elif form.default is None or rng.random() < 0.5:
             low, high = usual.get(name, (form.low, form.high))
             low, high = max(low, form.low), min(high, form.high)
+            if rng.random() < 0.1:
+                parameters[name] = (form.low, form.high)[rng.integers(2)]
+                continue
             each = form.each and rng.random() < 0.5
             parameters[name] = rng.integers(low, high + 1, width) if each else int(rng.integers(low, high + 1))
     return Neuron(kind, parameters)

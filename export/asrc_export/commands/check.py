@@ -57,7 +57,7 @@ def _check(options: argparse.Namespace) -> None:
     from asrc_core.files.atomic import require_writable
     from asrc_export.checks import calibrate, firing, overflow
     from asrc_export.checks.headroom import headroom
-    from asrc_export.chip import target
+    from asrc_export.chip import targets
     from asrc_export.engines import select
     from asrc_export.samples.dataset_samples import dataset_for
 
@@ -73,7 +73,7 @@ def _check(options: argparse.Namespace) -> None:
         if options.data:
             raise
         print(f"asrc-check: nothing is observed on data set '{known}': {error}", file=sys.stderr)
-    width = target.of(network.target, network.provenance).formats.accumulator_bits
+    width = targets.of(network.target, network.provenance).formats.accumulator_bits
     spare = headroom(network, x, accumulator_bits=None if width is None else width.count)
     verdicts = overflow.search(network, engine.run, x)
     trace = None if x is None else engine.run(network, x, trace=True).trace

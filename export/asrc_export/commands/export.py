@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from asrc_core.contract.connection import Connection
     from asrc_core.contract.network import IntegerNetwork
     from asrc_core.contract.neurons.kind import Parameters
-    from asrc_export.export import Exported
+    from asrc_export.exporting import Exported
 
 EXAMPLES = """\
   asrc-export model.pt --target loihi2
@@ -108,7 +108,7 @@ def _export(options: argparse.Namespace) -> None:
     extras.require("train")
 
     from asrc_core.command import progress
-    from asrc_export.export import export
+    from asrc_export.exporting import export
     from asrc_export.quantization.scales import PROVENANCE_KEY
 
     model = cli_import.import_network(options) if options.source else options.model
@@ -147,7 +147,7 @@ def _export(options: argparse.Namespace) -> None:
         graph.save(exported.network, options.onnx)
         print(options.onnx)
     if options.netx:
-        from asrc_export.interop import netx_export
+        from asrc_export.interop.netx import writer as netx_export
 
         netx_export.save(exported.network, options.netx)
         print(options.netx)
@@ -166,7 +166,7 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
 
     from asrc_core.command import progress
     from asrc_core.errors import InvalidSetting
-    from asrc_export.chip import target
+    from asrc_export.chip import targets
     from asrc_export.quantization.search import bit_budget
     from asrc_export.samples.dataset_samples import calibration_for
     from asrc_train.trained import freeze
@@ -178,7 +178,7 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
     samples = calibration_for(frozen, data).train_x
     with progress.bar("choosing bits", len(frozen.layers) + 1) as update:
         found = bit_budget.choose(
-            frozen, target.load(options.target), budget, samples, mapping=options.mapping, progress=update
+            frozen, targets.load(options.target), budget, samples, mapping=options.mapping, progress=update
         )
     each = zip(found.names, found.options, found.chosen, strict=True)
     rows = [
@@ -197,13 +197,13 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
     from pathlib import Path
 
     from asrc_core.command import progress
-    from asrc_export.chip import target
-    from asrc_export.export import default_output
+    from asrc_export.chip import targets
+    from asrc_export.exporting import default_output
     from asrc_export.quantization.training import finetune
     from asrc_train.trained import checkpoint
     from asrc_train.training import training_progress
 
-    out = Path(options.out or default_output(model, target.load(options.target)))
+    out = Path(options.out or default_output(model, targets.load(options.target)))
     tuned = out.with_suffix(".qat.pt")
     with progress.bar(f"fine-tuning at {_listed(bits)} bits", options.finetune) as update:
         trained = finetune.finetune(
@@ -230,10 +230,10 @@ def _listed(bits: int | tuple[int, ...]) -> str:
 
 
 def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse.Namespace) -> None:
-    from asrc_export.chip import target
+    from asrc_export.chip import targets
     from asrc_export.quantization.training import finetune
 
-    result = finetune.require_same_spikes(model, target.load(options.target), exported.network)
+    result = finetune.require_same_spikes(model, targets.load(options.target), exported.network)
     spikes = sum(result.spikes_per_layer)
     print(
         f"asserted on all {len(result.logits):,} test samples: the {spikes:,} spikes of all layers and steps and every "
@@ -242,7 +242,7 @@ def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse
 
 
 def _write_nir(model: str | Path, options: argparse.Namespace) -> None:
-    from asrc_export.interop import nir_export
+    from asrc_export.interop.nir import writer as nir_export
 
     for lost in nir_export.save(model, options.nir, lossy=options.lossy):
         print(f"note: said in the metadata of '{options.nir}' only: {lost}")
@@ -370,9 +370,9 @@ def _check(options: argparse.Namespace) -> None:
 def _show_target(options: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    from asrc_export.chip import target
+    from asrc_export.chip import targets
 
-    chip = target.load(options.show_target)
+    chip = targets.load(options.show_target)
     rows = [
         (
             "formats.weight_bits",
@@ -383,7 +383,7 @@ def _show_target(options: argparse.Namespace) -> None:
             chip.formats.weight_bits_source,
         )
     ]
-    for name, each in target.quantities(chip):
+    for name, each in targets.quantities(chip):
         rows.append((name, "in use", f"{each.value:,.12g}", each.unit, each.certainty, each.source))
         rows += [
             ("", "or", f"{other.value:,.12g}", each.unit, other.certainty, other.source) for other in each.alternatives

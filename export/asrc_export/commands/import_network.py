@@ -106,7 +106,7 @@ def import_integers(options: argparse.Namespace) -> Path:
     from asrc_core.contract.file import network_file
     from asrc_core.errors import InvalidSetting
     from asrc_core.files.atomic import require_writable
-    from asrc_export.interop import netx_import
+    from asrc_export.interop.netx import reader as netx_import
 
     if options.steps is None:
         raise InvalidSetting("--steps", "a netx file does not say how many steps a sample has")
@@ -131,10 +131,10 @@ def _read(options: argparse.Namespace) -> Imported:
 
     asked: Feed = Feed(options.data, options.steps, options.input_maximum, options.input_scale)
     if options.source[0] == "asrc-snn":
-        from asrc_export.interop import asrc_snn
+        from asrc_export.interop.asrc_snn import reader as asrc_snn
 
         return asrc_snn.read(options.model, options.source[1], asked, options.permutation)
-    from asrc_export.interop import nir_import
+    from asrc_export.interop.nir import reader as nir_import
 
     return nir_import.read(
         options.model,

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from asrc_core.contract.numbers import Mapping
     from asrc_export.chip.placement import Placement
     from asrc_export.chip.shape import NetworkShape
-    from asrc_export.chip.target import Target
+    from asrc_export.chip.targets import Target
 
 
 def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> None:
@@ -19,12 +19,12 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     """
     from asrc_core.command import command_line
     from asrc_core.contract.rounding.grid import require_bits
-    from asrc_export.chip import rules, shape, target
+    from asrc_export.chip import rules, shape, targets
     from asrc_train import data
     from asrc_train.settings import config, recipe
 
     require_bits(bits)
-    chip = target.load(target_name)
+    chip = targets.load(target_name)
     settings = config.from_recipe(recipe.find(recipe_name), {})
     planned = shape.of_recipe(settings, data.shape(settings.data.name), bits, mapping)
     _print_storage(planned, chip)
@@ -40,7 +40,7 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
 def _print_storage(planned: NetworkShape, chip: Target) -> None:
     from tabulate import tabulate
 
-    from asrc_export.chip import storage
+    from asrc_export.chip.cost import storage
 
     rows = [
         (

@@ -19,10 +19,11 @@ from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamSte
 from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting
 from asrc_core.native.build import CannotBuild
 from asrc_export.codegen.c import binding
+from asrc_export.codegen.c.binding import LANES
 from asrc_export.codegen.c.program import Code, Program
 
 OTHERWISE = "numpy"
-MAX_SYNAPSES = 2**28
+MAX_SYNAPSES = 2**27
 """Of one connection: events and operations of a step are counted in 32 bits."""
 BLOCKS = 8
 """Parts into which each thread's share of a batch is cut, so that all end at about the same time."""
@@ -101,8 +102,9 @@ class GeneratedEngine:
         threads = min(threads, batch)
         logits = np.zeros((batch, self.network.classes), np.int64)
         traces = [trace_arrays(layer, steps, batch) for layer in self.network.layers] if trace else []
-        blocks = iter(range(0, batch, -(-batch // (threads * BLOCKS))))
-        size = -(-batch // (threads * BLOCKS))
+        size = -(-batch // threads)
+        size = max(min(size, LANES), size // BLOCKS // LANES * LANES)
+        blocks = iter(range(0, batch, size))
 
         def work(_: int) -> tuple[LayerCounts, ...]:
             return self._run(samples, blocks, size, logits, traces)
@@ -131,7 +133,7 @@ class GeneratedEngine:
         try:
             program = self._idle.pop()
         except IndexError:
-            program = Program(self._code)
+            program = Program(self._code, LANES if self._code.delayed else 1)
         program.clear_counts()
         batch, steps, _ = samples.shape
         to, done = _trace_targets(traces), 0
@@ -163,7 +165,7 @@ class GeneratedStream:
         network = program.code.network
         self._types = [trace_arrays(layer, 0, 0).spikes.dtype for layer in network.hidden]
         self._steps = 0
-        self._arguments = program.described, program.frame.ctypes.data, program.counts
+        self._arguments = program.described, program.frame.ctypes.data, 0, 1, program.counts
 
     def step(self, frame: NDArray[np.generic]) -> StreamStep:
         """Feed one (channels,) integer frame; the logits so far and what each layer sent in this step.

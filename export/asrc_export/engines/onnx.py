@@ -12,10 +12,13 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
 from asrc_core.errors import BackendFailed
 from asrc_export.onnx_model.graph import build
+from asrc_export.onnx_model.history import row_count
 from asrc_export.onnx_model.step import COUNTED
 
 STEP_CELLS = 2**17
 """A chunk of samples has at most this many (sample, neuron) cells, so that a step stays in the processor's cache."""
+MESSAGES = 2**22
+"""And at most this many messages that enter products in a step: a delay for each synapse multiplies them."""
 COPIED_CELLS = 2**25
 """And at most this many numbers that the runtime holds for all steps at once: its copy of the input, and the traces."""
 
@@ -41,10 +44,9 @@ def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False)
 def _chunk(network: IntegerNetwork, steps: int, trace: bool) -> int:
     """Samples to run at once."""
     neurons, channels = sum(layer.neurons for layer in network.layers), network.input.channels
-    delayed = (each for layer in network.layers for each in layer.connections if each.delays is not None)
-    cells = neurons + channels + sum(each.inputs * len(each.lags) for each in delayed)
+    messages = sum(row_count(each) for layer in network.layers for each in layer.connections)
     copied = steps * (channels + (neurons if trace else 0))
-    return max(1, min(STEP_CELLS // cells, COPIED_CELLS // copied))
+    return max(1, min(STEP_CELLS // (neurons + channels), MESSAGES // messages, COPIED_CELLS // copied))
 
 
 def _session(network: IntegerNetwork, trace: bool) -> Any:

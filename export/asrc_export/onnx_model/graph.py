@@ -15,7 +15,7 @@ from asrc_core.contract.file.network_file import contract_version, manifest
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidNetwork
 from asrc_core.files.atomic import replacing
-from asrc_export.onnx_model.history import message_type
+from asrc_export.onnx_model.history import message_type, row_count
 from asrc_export.onnx_model.nodes import Nodes, Port
 from asrc_export.onnx_model.step import columns_of, step, traces_of
 
@@ -78,9 +78,7 @@ def build(network: IntegerNetwork, *, trace: bool = False) -> ModelProto:
 def weight_bytes(network: IntegerNetwork) -> int:
     """What the model's weights take."""
     return sum(
-        each.weights.size
-        * (1 if each.delays is None else len(each.lags))
-        * np.dtype(message_type(each.message(network.sent(each.source)))).itemsize
+        row_count(each) * each.neurons * np.dtype(message_type(each.message(network.sent(each.source)))).itemsize
         for layer in network.layers
         for each in layer.connections
     )

@@ -106,6 +106,16 @@ def is_immediate(connection: Connection) -> bool:
     return connection.lags == (0,)
 
 
+def is_stacked(connection: Connection) -> bool:
+    """Whether synapses differ in what they weigh, so that messages of all lags stand side by side."""
+    return connection.delays is not None and not is_immediate(connection)
+
+
+def row_count(connection: Connection) -> int:
+    """How many messages enter a connection's product: one for each input, or for each lag that occurs and input."""
+    return connection.inputs * (len(connection.lags) if is_stacked(connection) else 1)
+
+
 def _depth(connection: Connection) -> int:
     """How many messages are kept for a connection; what is weighed in the same step is pushed first."""
     if is_immediate(connection):

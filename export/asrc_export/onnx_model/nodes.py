@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -53,7 +54,7 @@ class Nodes:
         from onnx import numpy_helper
 
         array = np.asarray(values, dtype)
-        key = array.tobytes(), array.dtype.str, array.shape
+        key = sha256(array.tobytes()).digest(), array.dtype.str, array.shape
         if key not in self._constants:
             name = f"{self._prefix}constant{len(self._constants)}"
             # Shape () has to stay: `ascontiguousarray` would make it (1,).

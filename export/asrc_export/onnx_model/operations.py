@@ -96,18 +96,23 @@ class OnnxOperations:
             return a
         bounds, dtype = self._bounds.saturate(before, bits), _holding(before)
         free = self.typed(self.spread(a), dtype)
-        held = self._g("Clip", free, self._g.integers(-most, dtype), self._g.integers(most, dtype))
+        least, greatest = self._g.integers(-most, dtype), self._g.integers(most, dtype)
+        if dtype == np.int32:
+            held = self._g("Clip", free, least, greatest)
+        else:  # for the reason that `_chosen` gives
+            lowered = self._g("Where", self._g("Less", greatest, free), greatest, free)
+            held = self._g("Where", self._g("Less", lowered, least), least, lowered)
         changed = self._g("Not", self._g("Equal", free, held))
         self.saturated.append(self._g.cast(changed, np.uint8))
         return Number(held, dtype, bounds)
 
     def min(self, a: Operand, b: Operand) -> Number:
         """The smaller one."""
-        return self._computed("Min", self._bounds.min(_bounds(a), _bounds(b)), a, b)
+        return self._chosen("Min", "Less", self._bounds.min(_bounds(a), _bounds(b)), a, b)
 
     def max(self, a: Operand, b: Operand) -> Number:
         """The greater one."""
-        return self._computed("Max", self._bounds.max(_bounds(a), _bounds(b)), a, b)
+        return self._chosen("Max", "Greater", self._bounds.max(_bounds(a), _bounds(b)), a, b)
 
     def ge(self, a: Operand, b: Operand) -> Number:
         """1 where `a >= b`."""
@@ -185,6 +190,19 @@ class OnnxOperations:
         dtype = _holding(bounds, *map(_bounds, operands))
         made = self._g(operator, *(self.typed(each, dtype) for each in operands))
         return Number(made, dtype, bounds, _whole(*operands))
+
+    def _chosen(self, operator: str, comparison: str, bounds: Interval, a: Operand, b: Operand) -> Number:
+        """The smaller or the greater one.
+
+        In 64 bits ONNX Runtime's own Min, Max and Clip are wrong on x86 where the upper halves of two numbers differ
+        in some ways (its release 1.23, from the Eigen library), and its comparisons are right.
+        """
+        dtype = _holding(_bounds(a), _bounds(b))
+        if dtype == np.int32:
+            return self._computed(operator, bounds, a, b)
+        first, second = self.typed(a, dtype), self.typed(b, dtype)
+        made = self._g("Where", self._g(comparison, first, second), first, second)
+        return Number(made, dtype, bounds, _whole(a, b))
 
     def _condition(self, a: Operand) -> str:
         return self.typed(a, np.bool_)

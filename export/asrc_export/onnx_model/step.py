@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.intervals import Interval
 from asrc_core.contract.ranges import Range, product_bounds
-from asrc_export.onnx_model.history import histories, is_bit, is_immediate, message_type
+from asrc_export.onnx_model.history import histories, is_bit, is_immediate, is_stacked, message_type, row_count
 from asrc_export.onnx_model.nodes import Nodes, Port
 from asrc_export.onnx_model.operations import Number, OnnxOperations, state_type
 from asrc_export.onnx_model.tally import Tally
@@ -88,8 +89,7 @@ class _Step:
     def __init__(self, network: IntegerNetwork) -> None:
         self.g, self.tally = Nodes("step_"), Tally()
         self._network, self._histories = network, histories(network)
-        self._state = {source: each.port(self._history_of(source)) for source, each in self._histories.items()}
-        self._ports = list(self._state.values())
+        self._ports = [each.port(self._history_of(source)) for source, each in self._histories.items()]
         self._next: dict[str, str] = {}
         self._traced: dict[str, str] = {}
         self._sent: dict[str, str] = {}
@@ -103,7 +103,7 @@ class _Step:
         o = OnnxOperations(self.g, total.name)
         after = layer.neuron.of_kind.step(o, layer.neuron.parameters, self._states(i), total)
         for name, width in layer.neuron.states.items():
-            self._next[f"layer{i}_{name}"] = o.typed(o.spread(after.states[name]), state_type(width))
+            self._next[_state_name(i, name)] = o.typed(o.spread(after.states[name]), state_type(width))
         once = np.ones(layer.neurons, np.int64)
         for changed in o.saturated:
             self.tally.count("saturations", i, changed, once)
@@ -133,7 +133,7 @@ class _Step:
         """The layer's states as the last step left them."""
         layer, bounds = self._network.layers[i], self._network.ranges[i].each_state
         ports = {
-            name: Port(f"layer{i}_{name}", state_type(width), (layer.neurons,))
+            name: Port(_state_name(i, name), state_type(width), (layer.neurons,))
             for name, width in layer.neuron.states.items()
         }
         self._ports += ports.values()
@@ -146,36 +146,29 @@ class _Step:
         common = max(0, min(each.exponent + 1 for each in layer.connections))
         parts = []
         for each in layer.connections:
-            product, exponent = self._product(i, each), each.exponent + 1 - common
+            product, exponent = self._product(each), each.exponent + 1 - common
             parts.append(o.shl(product, exponent) if exponent >= 0 else o.floor(product, -exponent))
         total = parts[0]
         for part in parts[1:]:
             total = o.add(total, part)
         return o.shl(total, common)
 
-    def _product(self, i: int, connection: Connection) -> Number:
-        """sum_lag W_lag x[t - lag] / 2. Half of an even weight in [-256, 254] is a signed byte."""
+    def _product(self, connection: Connection) -> Number:
+        """sum_lag W_lag x[t - lag] / 2, (B, N); and count its synaptic operations."""
         sent, column = self._network.sent(connection.source), self._connections
         self._connections += 1
-        shared = connection.delays is None or is_immediate(connection)
-        if shared:
-            messages, weights = self._message(connection), connection.weights
-            times, each = np.ones(connection.inputs, np.int64), connection.neurons
+        if is_stacked(connection):
+            message, messages = sent, self._delayed(connection)
+            times, each = np.bincount(_rows(connection).ravel(), minlength=row_count(connection)), 1
         else:
-            messages = self._delayed(connection)
-            parts = connection.by_lag()
-            weights = np.concatenate([part for _, part in parts], axis=1)
-            fan_out = [np.count_nonzero(connection.delays == lag, axis=0) for lag, _ in parts]
-            times, each = np.concatenate(fan_out), 1
-        message = connection.message(sent) if shared else sent
-        events = self._other_than_0(messages, message)
-        self.tally.count("operations", column, events, times, each)
-        halved = (weights >> 1).T
+            message, messages = connection.message(sent), self._message(connection)
+            times, each = np.ones(connection.inputs, np.int64), connection.neurons
+        self.tally.count("operations", column, self._other_than_0(messages, message), times, each)
         if message_type(message) == np.uint8:
-            made = self.g("MatMulInteger", messages, self.g.integers(halved, np.int8))
+            made = self.g("MatMulInteger", messages, self.g.integers(_halved(connection), np.int8))
         else:
             # The contract bounds every partial sum, so 32 bits hold it in whatever order it is formed.
-            made = self.g("MatMul", messages, self.g.integers(halved, np.int32))
+            made = self.g("MatMul", messages, self.g.integers(_halved(connection), np.int32))
         low, high = product_bounds(connection.weights >> 1, message.low, message.high)
         return Number(made, np.int32, Interval(low, high))
 
@@ -218,3 +211,25 @@ class _Step:
     def _history_of(self, source: str) -> str:
         place = self._network.place(source)
         return "input_history" if place < 0 else f"history{place}"
+
+
+def _state_name(i: int, name: str) -> str:
+    return f"state{i}_{name}"
+
+
+def _halved(connection: Connection) -> NDArray[np.int8]:
+    """The weights as what products take, (rows, N): half of an even weight in [-256, 254] is a signed byte.
+
+    One row for each input or, with a delay for each synapse, for each lag that occurs and input.
+    """
+    made = np.zeros((row_count(connection), connection.neurons), np.int8)
+    made[_rows(connection), np.arange(connection.neurons)[:, np.newaxis]] = connection.weights >> 1
+    return made
+
+
+def _rows(connection: Connection) -> Ints:
+    """The row of each synapse, (N, I) or, where that is the same for all neurons, (1, I)."""
+    inputs: Ints = np.arange(connection.inputs)[np.newaxis]
+    if connection.delays is None or is_immediate(connection):
+        return inputs
+    return np.searchsorted(connection.lags, connection.delays) * connection.inputs + inputs

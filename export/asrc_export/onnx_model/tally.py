@@ -32,32 +32,31 @@ class Tally:
     @property
     def sums(self) -> int:
         """K, how many numbers are counted."""
-        return sum(map(len, map(_digits, (times for _, times in self.events))))
+        return sum(_digits(times).shape[1] for _, times in self.events)
 
     def counted(self, g: Nodes) -> str:
         """The numbers of one step, (B, K) int64."""
-        rows, sums = sum(len(times) for _, times in self.events), self.sums
-        weights, row, column = np.zeros((rows, sums), np.int8), 0, 0
+        weights, row, column = np.zeros((sum(len(times) for _, times in self.events), self.sums), np.int8), 0, 0
         for _, times in self.events:
-            digits = _digits(times)
-            weights[row : row + len(times), column : column + len(digits)] = np.transpose(digits)
-            row, column = row + len(times), column + len(digits)
+            rows, columns = _digits(times).shape
+            weights[row : row + rows, column : column + columns] = _digits(times)
+            row, column = row + rows, column + columns
         names = [name for name, _ in self.events]
         events = names[0] if len(names) == 1 else g("Concat", *names, axis=1)
         return g.cast(g("MatMulInteger", events, g.integers(weights, np.int8)), np.int64)
 
     def weights(self, output: str, columns: int) -> Ints:
         """(K, columns): the numbers times these are the output."""
-        lengths = [len(_digits(times)) for _, times in self.events]
-        made = np.zeros((sum(lengths), columns), np.int64)
+        digits = [_digits(times).shape[1] for _, times in self.events]
+        made = np.zeros((sum(digits), columns), np.int64)
         for column, place, each in self.shares.get(output, []):
-            first = sum(lengths[:place])
-            for digit in range(lengths[place]):
-                made[first + digit, column] += each << (_DIGIT_BITS * digit)
+            for digit in range(digits[place]):
+                made[sum(digits[:place]) + digit, column] += each << (_DIGIT_BITS * digit)
         return made
 
 
-def _digits(times: Ints) -> list[Ints]:
-    """The weights' digits, the lowest first; at least one."""
+def _digits(times: Ints) -> Ints:
+    """The weights' digits, (W, D), the lowest first; at least one."""
     count = max(1, -(-int(times.max()).bit_length() // _DIGIT_BITS))
-    return [(times >> (_DIGIT_BITS * i)) & (2**_DIGIT_BITS - 1) for i in range(count)]
+    digits: Ints = (times[:, np.newaxis] >> (_DIGIT_BITS * np.arange(count))) & (2**_DIGIT_BITS - 1)
+    return digits

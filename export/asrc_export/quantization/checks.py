@@ -13,7 +13,7 @@ from asrc_core.contract.numbers import STATE_MAX, WORD, Mapping
 from asrc_core.contract.proof import layer_ranges
 from asrc_core.contract.ranges import BIT, Range
 from asrc_core.errors import InvalidNetwork, InvalidSetting, NonFiniteWeights
-from asrc_export.chip.target import Formats
+from asrc_export.chip.targets import Formats
 from asrc_export.quantization.integers import Feed
 from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork
 

@@ -18,7 +18,7 @@ from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.rounding.constants import Rounding, Unfit
 from asrc_core.contract.rounding.grid import MantissaExponentGrid, WeightGrid
 from asrc_core.errors import InvalidSetting
-from asrc_export.chip.target import Formats
+from asrc_export.chip.targets import Formats
 from asrc_export.quantization.scales import LayerScales, ReadoutScales
 from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenLayer, FrozenNetwork
 

@@ -18,7 +18,7 @@ from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.rounding.grid import WeightGrid, widths
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip import rules
-from asrc_export.chip.target import Target
+from asrc_export.chip.targets import Target
 from asrc_export.quantization import rounding_log, taps
 from asrc_export.quantization.checks import cannot_overflow, readout_may_saturate, require_finite, require_spans
 from asrc_export.quantization.integers import feeds, layer_at, readout_at

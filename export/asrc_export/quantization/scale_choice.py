@@ -15,7 +15,7 @@ from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.rounding.constants import Unfit
 from asrc_core.contract.rounding.grid import WeightGrid, widths
 from asrc_core.errors import InvalidSetting
-from asrc_export.chip.target import Formats, Target
+from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization import taps
 from asrc_export.quantization.checks import cannot_overflow, readout_may_saturate, require_finite
 from asrc_export.quantization.integers import Feed, feeds, layer_at, readout_at, rounding

@@ -8,7 +8,7 @@ from pathlib import Path
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidNetwork, InvalidSetting, UnreadableFile
-from asrc_export.chip import target as targets
+from asrc_export.chip import targets
 from asrc_export.engines.select import Engine
 from asrc_export.quantization import taps
 from asrc_export.report import outline, runs
@@ -66,7 +66,7 @@ def make(
         firing=activity.spikes(traced, names),
         inactive=activity.inactive(traced),
         raster=raster.of(traced, names),
-        neurobench=neurobench.of(network, trained, x, engine.run),
+        neurobench=neurobench.of(network, trained, x),
         kernels=kernels.of(seen.layers, trained.network().weight_of_lags(trained.temperature), trained.temperature),
         layers=layers.of(seen.layers, counts[:-1], ran.in_float.spikes_per_layer),
         readout=layers.readout(seen.readout, counts[-1]),

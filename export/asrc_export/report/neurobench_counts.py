@@ -9,6 +9,7 @@ Its definitions, and how they differ from the counts of docs/arithmetic.md:
   stored weight, since dense memory is read whole). A step of a layer counts as accumulates (ACs) if all of its inputs
   in the batch are -1, 0 or 1, and as multiply-accumulates (MACs) otherwise, so the split depends on the batch.
 * *dense operations*: every weight at every step.
+* *connections with a delay for each synapse*: one matrix for each lag, 0 where a synapse has another one.
 * *membrane updates*: (step, neuron) cells whose membrane after reset is not what it was a step before; the first step
   counts whole (our neuron updates count every cell).
 
@@ -17,24 +18,26 @@ Operations and updates are for one sample, biases are no operations, and a zero 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from asrc_core.contract.arithmetic import recalled
+from asrc_core.contract.interpreter import Arithmetic, Hooks, NumpyArithmetic, Session
 from asrc_core.contract.network import IntegerNetwork
-from asrc_export.engines.select import Run
-from asrc_export.report.behaviour.spike_differences import Spikes
+from asrc_core.contract.operations.operations import Value
+from asrc_core.contract.operations.real import RealArithmetic
+from asrc_core.contract.wiring import Wired, WiredConnection
 from asrc_export.report.part import MeanOperations, MeanUpdates, Part, Share, Unit
 from asrc_train.data.dataset import Samples
 
 if TYPE_CHECKING:  # they load torch, which drawing a report from its JSON does not need
     from asrc_export.report.neurobench_model import SteppedNetwork
-    from asrc_train.trained.checkpoint import Checkpoint
     from asrc_train.trained.freeze import FrozenNetwork
 
 
@@ -91,59 +94,84 @@ def measured(model: SteppedNetwork, x: NDArray[np.float64], *, footprint: bool =
         watched.cleanup_hooks()
 
 
-def counted_on_integers(network: IntegerNetwork, x: Samples, engine: Run) -> Metrics:
-    """The same metrics of the integer network from the trace of our own engine."""
-    result = engine(network, x, trace=True)
-    assert result.trace is not None
-    fed: NDArray[np.generic] = x.transpose(1, 0, 2)
-    connections, updates = [], 0
-    for layer, trace in zip(network.layers, result.trace.layers, strict=True):
-        connections += [
-            Connection(layer.feedforward, fed),
-            Connection(layer.recurrent, recalled(trace.spikes, layer.heard, np.float64)),
-        ]
-        s, u = trace.spikes, trace.membrane.astype(np.int64)
-        updates += _changes(u - layer.threshold * s if layer.reset == "soft" else u * (1 - s))
-        fed = s
-    connections.append(Connection(network.readout.weight, fed))
-    return _metrics(connections, [trace.spikes for trace in result.trace.layers], updates)
+def counted_on_integers(network: IntegerNetwork, x: Samples) -> Metrics:
+    """The same metrics of the integer network, counted by ourselves on samples (B, T, channels)."""
+    return _counted(network, NumpyArithmetic(), x)
 
 
-def counted_on_float(frozen: FrozenNetwork, trained: Checkpoint, x: Samples) -> Metrics:
-    """The same metrics of the float network, from the spikes that our training kernels give in double precision.
+def counted_on_float(frozen: FrozenNetwork, x: Samples) -> Metrics:
+    """The same metrics of the float network on integer samples (B, T, channels)."""
+    from asrc_export import real_network
 
-    Spikes determine the membranes: v[t] = alpha v[t-1] + W x[t] + b + U r[t] - theta s[t] with soft reset.
-    """
-    import torch
-
-    real = torch.from_numpy(x * frozen.scale).transpose(0, 1)
-    with torch.no_grad():
-        spikes = [each.numpy().astype(np.uint8) for each in trained.network().double().traced(real)[1]]
-    fed: NDArray[np.generic] = real.numpy()
-    connections, updates = [], 0
-    for layer, s in zip(frozen.layers, spikes, strict=True):
-        delayed = recalled(s, layer.heard, np.float64)
-        connections += [Connection(layer.weight, fed), Connection(layer.recurrent, delayed)]
-        v = np.zeros(s.shape)
-        before = np.zeros(s.shape[1:])
-        for t in range(len(s)):
-            u = layer.decay * before + (fed[t] @ layer.weight.T + layer.bias) + delayed[t] @ layer.recurrent.T
-            before = v[t] = u - layer.threshold * s[t] if layer.reset == "soft" else u * (1 - s[t])
-        updates += _changes(v)
-        fed = s
-    connections.append(Connection(frozen.readout_weight, fed))
     biases = sum(layer.bias.size for layer in frozen.layers) + frozen.readout_bias.size
+    return _counted(real_network.of(frozen), RealArithmetic(), x * frozen.scale, biases)
+
+
+def membrane(states: Mapping[str, Value]) -> NDArray[Any]:
+    """What counts as the membrane of neurons (B, N): the state v or, of kinds without one, all of their states."""
+    return np.asarray(states["v"]) if "v" in states else np.concatenate(list(states.values()), axis=-1)
+
+
+def _counted(network: Wired, arithmetic: Arithmetic, x: NDArray[Any], biases: int | None = None) -> Metrics:
+    seen = _Seen()
+    hooks = Hooks(on_message=seen.message, on_spikes=seen.spikes, on_states=seen.states)
+    session = Session(network, len(x), arithmetic, hooks)
+    for t in range(x.shape[1]):
+        session.step(x[:, t])
+    connections = [
+        each
+        for i, layer in enumerate(network.layers)
+        for j, connection in enumerate(layer.connections)
+        for each in _matrices(connection, np.stack(seen.messages[i, j]))
+    ]
+    hidden = range(len(network.layers) - 1)
+    spikes = [np.stack(seen.sent[i]) for i in hidden]
+    updates = sum(_changes(np.stack(seen.membranes[i])) for i in hidden)
     weights = sum(each.weight.size for each in connections)
-    return _metrics(connections, spikes, updates, footprint=4 * (weights + biases))
+    return _metrics(connections, spikes, updates, None if biases is None else 4 * (weights + biases))
+
+
+class _Seen:
+    """What passed in each step: messages by layer and connection, spikes and membranes by layer."""
+
+    def __init__(self) -> None:
+        self.messages: dict[tuple[int, int], list[NDArray[Any]]] = defaultdict(list)
+        self.sent: dict[int, list[NDArray[Any]]] = defaultdict(list)
+        self.membranes: dict[int, list[NDArray[Any]]] = defaultdict(list)
+
+    def message(self, layer: int, connection: int, t: int, x: Value) -> Value:
+        """Hook."""
+        self.messages[layer, connection].append(x)
+        return x
+
+    def spikes(self, layer: int, t: int, sent: Value) -> Value:
+        """Hook."""
+        self.sent[layer].append(sent)
+        return sent
+
+    def states(self, layer: int, t: int, states: Mapping[str, Value]) -> Mapping[str, Value]:
+        """Hook."""
+        self.membranes[layer].append(membrane(states))
+        return states
+
+
+def _matrices(connection: WiredConnection, sent: NDArray[Any]) -> list[Connection]:
+    """The matrices of a connection and what each is fed, of what its source sent (T, B, I): one matrix for all taps, or
+    one for each lag where every synapse has its own.
+    """
+    if connection.delays is None:
+        taps = [(tap.span, tap.weight) for tap in connection.taps]
+        return [Connection(connection.weights, recalled(sent, taps, np.float64))]
+    return [Connection(weights, recalled(sent, [(lag, 1)], np.float64)) for lag, weights in connection.by_lag()]
 
 
 def _metrics(
-    connections: Sequence[Connection], spikes: Sequence[Spikes], updates: int, footprint: int | None = None
+    connections: Sequence[Connection], spikes: Sequence[NDArray[Any]], updates: int, footprint: int | None = None
 ) -> Metrics:
     steps, samples = spikes[0].shape[:2]
     weights = sum(each.weight.size for each in connections)
     zeros = sum(int((each.weight == 0).sum()) for each in connections)
-    cells, fired = sum(each.size for each in spikes), sum(int(each.sum(dtype=np.int64)) for each in spikes)
+    cells, fired = sum(each.size for each in spikes), sum(int(np.count_nonzero(each)) for each in spikes)
     macs, acs = np.sum([_effective(each) for each in connections], axis=0).tolist()
     return Metrics(
         connection_sparsity=round(zeros / weights, 4),

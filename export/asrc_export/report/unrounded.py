@@ -6,60 +6,31 @@ precision, in which every sum of products is exact.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.chain import Readout, SkipLayer
+from asrc_core.contract.interpreter import Session, trace_arrays
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX
-from asrc_export.report.behaviour.spike_differences import Spikes
-from asrc_train.trained.freeze import Floats
+from asrc_core.contract.operations.real import RealArithmetic
 
 
-def run(network: IntegerNetwork, x: NDArray[np.generic], *, integer_state: bool) -> tuple[Floats, list[Spikes]]:
-    """Logits (B, C) and the spikes (T, B, N) of each layer, for samples (B, T, channels).
+def run(
+    network: IntegerNetwork, x: NDArray[np.generic], *, integer_state: bool
+) -> tuple[NDArray[np.float64], list[NDArray[Any]]]:
+    """Logits (B, C) and what each hidden layer sends (T, B, N), for samples (B, T, channels).
 
-        u[t] = keep(v[t-1]) + (2^e_ff W x[t] + 2^e_rec U r[t]) 2^h + b
-        keep(v) = v (4096 - d) / 4096,    with ``integer_state`` rounded toward zero, and u held within 24 bits
-
-    Spikes, reset and readout are the contract's (docs/arithmetic.md), but no sum is ever floored. So with an integer
-    state and no negative exponent, every value is the deployed network's.
+    The network's own kinds and connections (docs/arithmetic.md), but no connection's sum is ever floored: a 2^e is
+    exact for negative exponents, too. With ``integer_state``, what a neuron computes from it is rounded and saturated
+    as in the contract, so that without negative exponents every value is the deployed network's. Without, nothing is:
+    a LIF membrane is u[t] = v[t-1] (4096 - d) / 4096 + a[t] 2^h + b, as a real number.
     """
-    fed: NDArray[np.generic] = x.transpose(1, 0, 2)
-    spikes = []
-    for layer in network.layers:
-        fed = _layer(layer, fed, integer_state)
-        spikes.append(fed)
-    return _readout(network.readout, spikes[-1], integer_state), spikes
-
-
-def _layer(layer: SkipLayer, x: NDArray[np.generic], integer_state: bool) -> Spikes:
-    steps, batch, _ = x.shape
-    unit = 2.0**layer.activation_shift
-    u_t = layer.recurrent.T * (2.0**layer.recurrent_exponent * unit)
-    w_t = layer.feedforward.T * (2.0**layer.feedforward_exponent * unit)
-    kept_share = (DECAY_ONE - layer.decay) / DECAY_ONE
-    v = np.zeros((batch, layer.neurons))
-    spikes = np.zeros((steps, batch, layer.neurons), np.uint8)
+    batch, steps, _ = x.shape
+    session = Session(network, batch, RealArithmetic(rounding=integer_state))
+    sent = [np.zeros((steps, batch, layer.neurons), trace_arrays(layer, 0, 0).spikes.dtype) for layer in network.hidden]
     for t in range(steps):
-        kept = v * kept_share
-        u = (np.trunc(kept) if integer_state else kept) + x[t].astype(np.float64) @ w_t + layer.bias
-        for tap in layer.heard:
-            if t >= tap.span:
-                u += (tap.weight * spikes[t - tap.span].astype(np.float64)) @ u_t
-        if integer_state:
-            np.clip(u, -STATE_MAX, STATE_MAX, out=u)
-        fired = u >= layer.threshold
-        v = u - layer.threshold * fired if layer.reset == "soft" else u * ~fired
-        spikes[t] = fired
-    return spikes
-
-
-def _readout(readout: Readout, x: Spikes, integer_state: bool) -> Floats:
-    w_t = readout.weight.T * 2.0**readout.exponent
-    y = np.zeros((x.shape[1], readout.classes))
-    for each in x:
-        y += each.astype(np.float64) @ w_t + readout.bias
-        if integer_state:
-            np.clip(y, -STATE_MAX, STATE_MAX, out=y)
-    return y
+        done = session.step(x[:, t])
+        for kept, layer in zip(sent, done, strict=False):
+            kept[t] = layer.sent
+    return done[-1].shown, sent

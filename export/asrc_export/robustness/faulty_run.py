@@ -41,7 +41,9 @@ def float_logits(
     network: FrozenNetwork, x: NDArray[np.generic], links: Links | None = None, stuck: Sequence[Stuck] = ()
 ) -> Floats:
     """Logits (n, C) of the float network on integer samples (n, T, channels), in double precision."""
-    logits: Floats = _logits(real_network.of(network), x * network.scale, links, stuck, RealArithmetic())
+    logits: Floats = _logits(
+        real_network.of(network), x.astype(np.float64) * network.scale, links, stuck, RealArithmetic()
+    )
     return logits
 
 

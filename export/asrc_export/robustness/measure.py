@@ -127,6 +127,8 @@ def answered(subject: Subject, y: Labels, engine: Run) -> tuple[float, float]:
     contract's interpreter where something is broken between neurons.
     """
     broken = subject.links is not None or bool(subject.stuck)
+    deployed: NDArray[Any]
+    real: NDArray[Any]
     if broken:
         deployed = faulty_run.integer_logits(subject.deployed, subject.x, subject.links, subject.stuck)
     else:

@@ -53,7 +53,7 @@ def _demo(options: argparse.Namespace) -> None:
     from asrc_export import report
     from asrc_export.commands.export import print_layers
     from asrc_export.engines import select
-    from asrc_export.export import export
+    from asrc_export.exporting import export
     from asrc_export.report.render import formats
     from asrc_lava.host import interpreter
     from asrc_train.commands import train as cli_train

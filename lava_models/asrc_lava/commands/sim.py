@@ -157,9 +157,10 @@ def _run(
 
 def _modelled(network: IntegerNetwork, result: Result, samples: int) -> dict[str, float] | None:
     """Energy of one sample from counted events and the target's prices, in joules; None if nobody published any."""
-    from asrc_export.chip import energy, target
+    from asrc_export.chip import targets
+    from asrc_export.chip.cost import energy
 
-    estimate = energy.on_chip(network, result.counts, samples, target.of(network.target, network.provenance))
+    estimate = energy.on_chip(network, result.counts, samples, targets.of(network.target, network.provenance))
     if estimate is None:
         return None
     return {"low_joules": estimate.low_nj * 1e-9, "high_joules": estimate.high_nj * 1e-9}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 from lava.magma.core.process.ports.ports import OutPort
@@ -14,18 +13,17 @@ from lava.proc.dense.models import PyDelayDenseModelBitAcc, PyDenseModelBitAcc
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.io.source import PySendModelFixed
 from lava.proc.io.source import RingBuffer as Source
-from lava.utils.weightutils import SignMode
 from numpy.typing import NDArray
 
 from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.numbers import SYNAPTIC_DELAY_MAX, Ints
-from asrc_core.contract.ranges import Range
+from asrc_core.contract.numbers import Ints
 from asrc_lava.graph.axon import Axon, Outlet
 from asrc_lava.graph.models import PyBatchedDense, PyRelay, with_outlets
 from asrc_lava.graph.process import OPERATIONS, SPIKES, BatchedDense, Neurons, Relay, outlet_port
 from asrc_lava.graph.routes import Route, apart, routes
 from asrc_lava.graph.schedule import Schedule, timing
+from asrc_lava.graph.synapses import MakesSynapses, Synapses, for_batches, lavas_own
 
 MODELS = {
     Source: PySendModelFixed,
@@ -35,9 +33,6 @@ MODELS = {
     Relay: PyRelay,
 }
 """The fixed-point CPU model of every process in a graph but the neurons."""
-
-DELAYS = SYNAPTIC_DELAY_MAX + 1
-"""How many delays a chip's synapse can have, from 0."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,7 @@ def single(network: IntegerNetwork, samples: NDArray[np.int32]) -> Wiring:
 
     samples: (B, T, channels).
     """
-    return _wire(network, samples, (), _lava_synapses)
+    return _wire(network, samples, (), lavas_own)
 
 
 def batched(network: IntegerNetwork, samples: NDArray[np.int32], lanes: int) -> Wiring:
@@ -88,69 +83,11 @@ def batched(network: IntegerNetwork, samples: NDArray[np.int32], lanes: int) -> 
     total, steps, channels = samples.shape
     assert total % lanes == 0, "every round fills all lanes"
     by_step = samples.reshape(total // lanes, lanes, steps, channels).swapaxes(1, 2)
-    return _wire(network, by_step, (lanes,), partial(_batched_synapses, lanes))
-
-
-@dataclass(frozen=True)
-class _Synapses:
-    """A process of synapses, and how many Lava steps later than they are sent messages have to reach it."""
-
-    process: AbstractProcess
-    later: int = 0
-
-
-_MakesSynapses = Callable[[str, Connection, "int | Ints", Range], list[_Synapses]]
-"""The synapses of a connection, from its name, itself, their delays and the range of what arrives at them."""
-
-
-def _lava_synapses(name: str, connection: Connection, delays: int | Ints, message: Range) -> list[_Synapses]:
-    """Lava's own, each with delays that a chip has; what takes longer comes to a process of its own, over a relay."""
-    settings: dict[str, Any] = {
-        "name": name,
-        "weight_exp": connection.exponent,
-        "num_weight_bits": connection.weight_bits,
-        "sign_mode": SignMode.MIXED,
-        "num_message_bits": _message_bits(message),
-    }
-    made = []
-    for far in np.unique(np.asarray(delays) // DELAYS).tolist():
-        here = np.asarray(delays) // DELAYS == far
-        weights = np.where(here, connection.weights, 0)
-        rest = np.where(here, delays - np.int64(far * DELAYS), 0)
-        if rest.any():
-            each: int | Ints = rest if rest.ndim else int(rest)
-            made.append(_Synapses(DelayDense(weights=weights, delays=each, **settings), far * DELAYS))
-        else:
-            made.append(_Synapses(Dense(weights=weights, **settings), far * DELAYS))
-    return made
-
-
-def _message_bits(message: Range) -> int:
-    """Bits of a graded spike, two's complement if it can be negative; 0 for a plain one."""
-    if message.low >= 0:
-        return message.high.bit_length() if message.high > 1 else 0
-    return 1 + max((-1 - message.low).bit_length(), message.high.bit_length())
-
-
-def _batched_synapses(
-    lanes: int, name: str, connection: Connection, delays: int | Ints, message: Range
-) -> list[_Synapses]:
-    return [
-        _Synapses(
-            BatchedDense(
-                name=name,
-                weights=connection.weights,
-                weight_exp=connection.exponent,
-                delays=delays,
-                largest_input=message.magnitude,
-                lanes=lanes,
-            )
-        )
-    ]
+    return _wire(network, by_step, (lanes,), partial(for_batches, lanes))
 
 
 def _wire(
-    network: IntegerNetwork, samples: NDArray[np.int32], lanes: tuple[int, ...], synapses: _MakesSynapses
+    network: IntegerNetwork, samples: NDArray[np.int32], lanes: tuple[int, ...], synapses: MakesSynapses
 ) -> Wiring:
     """The graph for samples (rounds, T, *lanes, channels)."""
     graph = _Graph(network, samples, lanes, synapses)
@@ -164,7 +101,7 @@ class _Graph:
     """A graph in the making: neurons, to which `add` adds connections."""
 
     def __init__(
-        self, network: IntegerNetwork, samples: NDArray[np.int32], lanes: tuple[int, ...], synapses: _MakesSynapses
+        self, network: IntegerNetwork, samples: NDArray[np.int32], lanes: tuple[int, ...], synapses: MakesSynapses
     ) -> None:
         when = timing(network)
         self.schedule = when.schedule(samples.shape[1], samples.shape[0])
@@ -230,7 +167,7 @@ class _Graph:
         messages, operations = _sent_by_input(route.outlet, self._samples)
         return self._sent(messages), Events(route, known=operations)
 
-    def _connect(self, out: OutPort, layer: int, made: list[_Synapses]) -> None:
+    def _connect(self, out: OutPort, layer: int, made: list[Synapses]) -> None:
         for each in made:
             sent = out
             if each.later:

@@ -8,7 +8,11 @@ from pathlib import Path
 from asrc_export.codegen.c import cache
 
 LAGS = 64
-"""``LAGS``: a power of two beyond the longest lag."""
+"""A power of two beyond the longest lag."""
+LANES = 8
+"""Samples side by side where synapses have delays."""
+TILE = 8
+"""Neurons whose delayed synapses lie together."""
 
 
 class Source(c.Structure):
@@ -21,6 +25,9 @@ class Source(c.Structure):
         ("counts", c.c_void_p),
         ("places", c.c_void_p),
         ("values", c.c_void_p),
+        ("together", c.c_void_p),
+        ("heard", c.c_void_p),
+        ("touched", c.c_void_p),
     ]
 
 
@@ -32,7 +39,7 @@ class Connection(c.Structure):
         ("recurrent", c.c_int64),
         ("exponent", c.c_int64),
         ("weights", c.c_void_p),
-        ("delays", c.c_void_p),
+        ("tiles", c.c_void_p),
         ("fan_out", c.c_void_p),
         ("ring_mask", c.c_int64),
         ("ring", c.c_void_p),
@@ -70,6 +77,7 @@ class Network(c.Structure):
 
     _fields_ = [
         ("t", c.c_int64),
+        ("lanes", c.c_int64),
         ("channels", c.c_int64),
         ("layer_count", c.c_int64),
         ("sources", c.POINTER(Source)),
@@ -98,7 +106,7 @@ TEXT = Path(__file__).with_name("network.c").read_text()
 
 _FUNCTIONS: dict[str, list[type]] = {
     "asrc_begin": [c.POINTER(Network)],
-    "asrc_feed": [c.POINTER(Network), c.c_void_p, c.POINTER(Counts)],
+    "asrc_feed": [c.POINTER(Network), c.c_void_p, c.c_int64, c.c_int64, c.POINTER(Counts)],
     "asrc_run": [
         c.POINTER(Network),
         c.c_void_p,

@@ -22,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -167,10 +168,8 @@ def _key(folder: Path) -> bytes:
         if found is not None or path.is_symlink() or path.exists():
             os.replace(new, path)
         else:
-            try:
-                os.link(new, path)  # fails if another process was first
-            except FileExistsError:
-                pass
+            with suppress(FileExistsError):  # another process was first
+                os.link(new, path)
     return _own_file(path, 0o077) or secrets.token_bytes(KEY_BYTES)
 
 

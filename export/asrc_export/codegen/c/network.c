@@ -1,38 +1,50 @@
 /* An integer network step by step, around the printed steps of its layers: event lists, delays, sums, counts.
 
-   Plain C99 without a library: all memory belongs to the caller, who fills in the structures (program.py mirrors them).
+   Plain C99 without a library: all memory belongs to the caller, who fills in the structures (binding.py mirrors them).
    A source is the input or a layer. What it sends in a step is kept as a list of its events, what is not 0, for as many
-   steps as any connection reaches back. A connection adds up a row of weights for each event; with a delay for each
-   synapse it adds each weight to the sum of the step in which it arrives, so that every neuron has a ring of sums.
+   steps as any connection reaches back. A connection adds up a row of weights for each event. With a delay for each
+   synapse it adds each weight to the sum of the step in which it arrives, so every neuron has a ring of sums; there,
+   up to LANES samples go side by side, and one weight is added to the sums of all of them at once.
 
+   Weights of the contract are even and kept halved, in 8 bits; exponents are greater by 1 for it.
    No sum can overflow: the contract proves that every part of every sum fits in 32 bits signed. */
 
 #include <stdint.h>
 
-enum { LAGS = 64, TILE = 64 };
+enum { LAGS = 64, LANES = 8, TILE = 8 };
 
 typedef int64_t step_function(int64_t n, const int32_t *restrict a, void *const *states, const void *const *constants,
                               int8_t *restrict sent, int32_t *restrict shown);
 
 struct source {
     int64_t size;
-    int64_t mask;   /* lists kept, a power of two, less 1 */
-    int64_t binary; /* whether every event is a 1 */
-    int32_t *counts; /* (mask + 1) */
-    int32_t *places; /* (mask + 1, size) */
+    int64_t mask;    /* lists kept, a power of two, less 1 */
+    int64_t binary;  /* whether every event is a 1 */
+    int32_t *counts; /* (lanes, mask + 1) */
+    int32_t *places; /* (lanes, mask + 1, size) */
     int32_t *values; /* likewise */
+    /* If a connection with delays hears it: the events of this step, of all lanes together. */
+    int32_t *together; /* (size, lanes): 0 between steps, or null */
+    int32_t *heard;    /* (size): in how many lanes it is an event; 0 between steps */
+    int32_t *touched;  /* (size + 1): places of any event */
+};
+
+/* The synapses from one neuron onto a tile of them, which have delays. */
+struct tile {
+    int8_t weights[TILE];
+    uint8_t delays[TILE];
 };
 
 struct connection {
     int64_t source;
     int64_t recurrent; /* 1 if it comes from its own layer or a later one, else 0 */
     int64_t exponent;
-    const int16_t *weights; /* (source's size, neurons) */
-    const uint8_t *delays;  /* likewise, or null */
-    const int32_t *fan_out; /* with delays, (source's size, LAGS): synapses of each lag */
+    const int8_t *weights;    /* (source's size, neurons), or null */
+    const struct tile *tiles; /* with a delay for each synapse, in their place: (tiles, source's size) */
+    const int32_t *fan_out;   /* with delays, (source's size, LAGS): synapses of each lag */
     int64_t ring_mask;
-    int32_t *ring;     /* with delays, (neurons, ring_mask + 1) */
-    int32_t *arriving; /* with delays, (LAGS): operations so many steps from now */
+    int32_t *ring;     /* with delays, (tiles, ring_mask + 1, TILE, lanes) */
+    int32_t *arriving; /* with delays, (LAGS): operations so many steps from now, of all lanes */
     int64_t tap_count;
     const int32_t *spans;       /* without delays */
     const int32_t *tap_weights; /* likewise */
@@ -48,14 +60,17 @@ struct layer {
     step_function *step;
     int64_t state_count;
     const int64_t *state_bytes; /* of each state's array */
-    void **states;
+    void **states;              /* (lanes, state_count) */
     const void *const *constants;
-    int32_t *sum, *total, *shown; /* (neurons) */
-    int8_t *sent;                 /* (neurons) */
+    int32_t *sum;   /* (neurons) */
+    int32_t *total; /* (lanes, neurons) */
+    int32_t *shown; /* likewise */
+    int8_t *sent;   /* likewise */
 };
 
 struct network {
-    int64_t t; /* steps done of this sample */
+    int64_t t;     /* steps done of these samples */
+    int64_t lanes; /* 1 or LANES */
     int64_t channels;
     int64_t layer_count;
     struct source *sources; /* the input, then the layers but the readout */
@@ -73,23 +88,27 @@ struct trace {
 };
 
 void asrc_begin(struct network *network);
-void asrc_feed(struct network *network, const int32_t *x, struct counts *counts);
+void asrc_feed(struct network *network, const int32_t *x, int64_t stride, int64_t active, struct counts *counts);
 void asrc_run(struct network *network, const int32_t *x, int64_t first, int64_t end, int64_t samples, int64_t steps,
               int64_t *logits, struct counts *counts, const struct trace *trace);
+
+static int64_t ring_size(const struct network *network, const struct connection *connection, int64_t neurons) {
+    return (neurons + TILE - 1) / TILE * TILE * (connection->ring_mask + 1) * network->lanes;
+}
 
 /* Before a sample's first step: all states are 0, and nothing has been sent. */
 void asrc_begin(struct network *network) {
     network->t = 0;
     for (int64_t l = 0; l < network->layer_count; l++) {
         struct layer *layer = &network->layers[l];
-        for (int64_t s = 0; s < layer->state_count; s++) {
+        for (int64_t s = 0; s < network->lanes * layer->state_count; s++) {
             unsigned char *bytes = layer->states[s];
-            for (int64_t i = 0; i < layer->state_bytes[s]; i++) bytes[i] = 0;
+            for (int64_t i = 0; i < layer->state_bytes[s % layer->state_count]; i++) bytes[i] = 0;
         }
         for (int64_t c = 0; c < layer->connection_count; c++) {
             struct connection *connection = &layer->connections[c];
-            if (!connection->delays) continue;
-            for (int64_t i = 0; i < layer->neurons * (connection->ring_mask + 1); i++) connection->ring[i] = 0;
+            if (!connection->tiles) continue;
+            for (int64_t i = 0; i < ring_size(network, connection, layer->neurons); i++) connection->ring[i] = 0;
             for (int64_t i = 0; i < LAGS; i++) connection->arriving[i] = 0;
         }
     }
@@ -97,42 +116,47 @@ void asrc_begin(struct network *network) {
 
 /* ------------------------------------------------------------------------------------------------- event lists */
 
-static int32_t list_input(const struct source *source, int64_t slot, const int32_t *restrict x) {
-    int32_t *restrict places = source->places + slot * source->size;
-    int32_t *restrict values = source->values + slot * source->size;
+/* The list of a source in a lane, of the step of that slot. */
+static int64_t list_of(const struct source *source, int64_t lane, int64_t slot) {
+    return lane * (source->mask + 1) + slot;
+}
+
+static void list_input(const struct source *source, int64_t list, const int32_t *restrict x) {
+    int32_t *restrict places = source->places + list * source->size;
+    int32_t *restrict values = source->values + list * source->size;
     int32_t count = 0;
     for (int64_t i = 0; i < source->size; i++) {
         places[count] = (int32_t)i;
         values[count] = x[i];
         count += x[i] != 0;
     }
-    return source->counts[slot] = count;
+    source->counts[list] = count;
 }
 
-static int32_t list_sent(const struct source *source, int64_t slot, const int8_t *restrict sent) {
-    int32_t *restrict places = source->places + slot * source->size;
-    int32_t *restrict values = source->values + slot * source->size;
+static void list_sent(const struct source *source, int64_t list, const int8_t *restrict sent) {
+    int32_t *restrict places = source->places + list * source->size;
+    int32_t *restrict values = source->values + list * source->size;
     int32_t count = 0;
     for (int64_t i = 0; i < source->size; i++) {
         places[count] = (int32_t)i;
         values[count] = sent[i];
         count += sent[i] != 0;
     }
-    return source->counts[slot] = count;
+    source->counts[list] = count;
 }
 
 /* ------------------------------------------------------------------------------------------------------- rows */
 
-static void add_row(int32_t *restrict sum, const int16_t *restrict row, int64_t n, int32_t value) {
+static void add_row(int32_t *restrict sum, const int8_t *restrict row, int64_t n, int32_t value) {
     for (int64_t i = 0; i < n; i++) sum[i] += row[i] * value;
 }
 
-static void add_four(int32_t *restrict sum, const int16_t *restrict a, const int16_t *restrict b,
-                     const int16_t *restrict c, const int16_t *restrict d, int64_t n) {
+static void add_four(int32_t *restrict sum, const int8_t *restrict a, const int8_t *restrict b,
+                     const int8_t *restrict c, const int8_t *restrict d, int64_t n) {
     for (int64_t i = 0; i < n; i++) sum[i] += (a[i] + b[i]) + (c[i] + d[i]);
 }
 
-static void add_rows(int32_t *sum, const int16_t *weights, int64_t n, const int32_t *places, const int32_t *values,
+static void add_rows(int32_t *sum, const int8_t *weights, int64_t n, const int32_t *places, const int32_t *values,
                      int32_t count, int64_t binary) {
     int32_t e = 0;
     for (; binary && e + 4 <= count; e += 4)
@@ -142,28 +166,28 @@ static void add_rows(int32_t *sum, const int16_t *weights, int64_t n, const int3
 }
 
 /* The sum of the events so many steps ago; returns how many there were. */
-static int32_t sum_span(const struct connection *connection, const struct source *source, int64_t t, int32_t *sum,
-                        int64_t n) {
-    const int64_t then = t - connection->spans[0], slot = then & source->mask;
+static int32_t sum_span(const struct connection *connection, const struct source *source, int64_t lane, int64_t t,
+                        int32_t *sum, int64_t n) {
+    const int64_t then = t - connection->spans[0], list = list_of(source, lane, then & source->mask);
     if (then < 0) return 0;
-    const int32_t count = source->counts[slot];
-    add_rows(sum, connection->weights, n, source->places + slot * source->size, source->values + slot * source->size,
+    const int32_t count = source->counts[list];
+    add_rows(sum, connection->weights, n, source->places + list * source->size, source->values + list * source->size,
              count, source->binary);
     return count;
 }
 
 /* The same where several steps are heard with weights, which are positive: what comes from one neuron is one event. */
-static int32_t sum_taps(const struct connection *connection, const struct source *source, int64_t t, int32_t *sum,
-                        int64_t n) {
+static int32_t sum_taps(const struct connection *connection, const struct source *source, int64_t lane, int64_t t,
+                        int32_t *sum, int64_t n) {
     int32_t *message = connection->message, *touched = connection->touched, count = 0;
     for (int64_t tap = 0; tap < connection->tap_count; tap++) {
-        const int64_t then = t - connection->spans[tap], slot = then & source->mask;
+        const int64_t then = t - connection->spans[tap], list = list_of(source, lane, then & source->mask);
         if (then < 0) continue;
-        for (int32_t e = 0; e < source->counts[slot]; e++) {
-            const int32_t place = source->places[slot * source->size + e];
+        for (int32_t e = 0; e < source->counts[list]; e++) {
+            const int32_t place = source->places[list * source->size + e];
             touched[count] = place;
             count += message[place] == 0;
-            message[place] += connection->tap_weights[tap] * source->values[slot * source->size + e];
+            message[place] += connection->tap_weights[tap] * source->values[list * source->size + e];
         }
     }
     for (int32_t e = 0; e < count; e++) {
@@ -175,54 +199,94 @@ static int32_t sum_taps(const struct connection *connection, const struct source
 
 /* ----------------------------------------------------------------------------------------------------- delays */
 
-static void scatter(int32_t *ring, int64_t mask, const int16_t *restrict weights, const uint8_t *restrict delays,
-                    int64_t n, uint32_t t, int32_t value) {
-    for (int64_t i = 0; i < n; i++) ring[i * (mask + 1) + ((t + delays[i]) & mask)] += weights[i] * value;
+/* The events of this step, of all lanes together; returns how many sources have any. */
+static int32_t gather(const struct network *network, const struct source *source, int64_t active) {
+    int32_t count = 0;
+    for (int64_t lane = 0; lane < active; lane++) {
+        const int64_t list = list_of(source, lane, network->t & source->mask);
+        for (int32_t e = 0; e < source->counts[list]; e++) {
+            const int32_t place = source->places[list * source->size + e];
+            source->touched[count] = place;
+            count += source->heard[place]++ == 0;
+            source->together[place * network->lanes + lane] = source->values[list * source->size + e];
+        }
+    }
+    return count;
 }
 
-/* Add each weight of this step's events to the sum of the step in which it arrives. In tiles, whose rings stay in the
-   first cache. */
-static void send(const struct connection *connection, const struct source *source, int64_t t, int64_t n) {
-    const int64_t slot = t & source->mask, mask = connection->ring_mask;
-    const int32_t count = source->counts[slot];
-    const int32_t *places = source->places + slot * source->size, *values = source->values + slot * source->size;
-    for (int64_t from = 0; from < n; from += TILE) {
-        const int64_t width = n - from < TILE ? n - from : TILE;
+static void ungather(const struct network *network, const struct source *source, int32_t count) {
+    for (int32_t e = 0; e < count; e++) {
+        const int64_t place = source->touched[e];
+        source->heard[place] = 0;
+        for (int64_t lane = 0; lane < network->lanes; lane++) source->together[place * network->lanes + lane] = 0;
+    }
+}
+
+#ifdef __GNUC__
+/* LANES numbers wherever they lie: told so, compilers use vectors; they do not find all of it out. */
+typedef int32_t vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+#endif
+
+/* One source's synapses onto a tile of neurons, in LANES samples at once. */
+static inline void scatter_lanes(int32_t *ring, int64_t mask, const struct tile *tile, int64_t now,
+                                 const int32_t *values) {
+#ifdef __GNUC__
+    const vector together = *(const vector *)values;
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < TILE; i++)
+        *(vector *)(ring + (((now + tile->delays[i]) & mask) * TILE + i) * LANES) += tile->weights[i] * together;
+#else
+    for (int64_t i = 0; i < TILE; i++) {
+        int32_t *to = ring + (((now + tile->delays[i]) & mask) * TILE + i) * LANES;
+        for (int64_t lane = 0; lane < LANES; lane++) to[lane] += tile->weights[i] * values[lane];
+    }
+#endif
+}
+
+static inline void scatter_one(int32_t *ring, int64_t mask, const struct tile *tile, int64_t now, int32_t value) {
+    for (int64_t i = 0; i < TILE; i++)
+        ring[((now + tile->delays[i]) & mask) * TILE + i] += tile->weights[i] * value;
+}
+
+/* Add each weight of the gathered events to the sum of the step in which it arrives: tile by tile, whose rings stay in
+   the first cache. */
+static void send(const struct network *network, const struct connection *connection, const struct source *source,
+                 int32_t count, int64_t neurons) {
+    const int64_t mask = connection->ring_mask, now = network->t & mask;
+    const int64_t tile_size = TILE * (mask + 1) * network->lanes;
+    for (int64_t tile = 0; tile * TILE < neurons; tile++) {
+        int32_t *ring = connection->ring + tile * tile_size;
         for (int32_t e = 0; e < count; e++) {
-            const int64_t at = places[e] * n + from;
-            scatter(connection->ring + from * (mask + 1), mask, connection->weights + at, connection->delays + at,
-                    width, (uint32_t)(t & mask), values[e]);
+            const int64_t place = source->touched[e];
+            const struct tile *synapses = &connection->tiles[tile * source->size + place];
+            const int32_t *values = source->together + place * network->lanes;
+            if (network->lanes == LANES)
+                scatter_lanes(ring, mask, synapses, now, values);
+            else
+                scatter_one(ring, mask, synapses, now, *values);
         }
     }
     /* Whoever hears a later layer, or itself, has done this step already: the next one is the first it can count. */
     const int64_t done = connection->recurrent;
-    for (int32_t e = 0; e < count; e++)
+    for (int32_t e = 0; e < count; e++) {
+        const int64_t place = source->touched[e];
         for (int64_t lag = done; lag < LAGS; lag++)
-            connection->arriving[lag - done] += connection->fan_out[(int64_t)places[e] * LAGS + lag];
-}
-
-/* The sum of what arrives now; returns the synaptic operations. */
-static int32_t receive(const struct connection *connection, int64_t t, int32_t *restrict sum, int64_t n) {
-    const int64_t mask = connection->ring_mask;
-    int32_t *restrict ring = connection->ring + (t & mask), *arriving = connection->arriving;
-    for (int64_t i = 0; i < n; i++) {
-        sum[i] = ring[i * (mask + 1)];
-        ring[i * (mask + 1)] = 0;
+            connection->arriving[lag - done] += source->heard[place] * connection->fan_out[place * LAGS + lag];
     }
-    const int32_t now = arriving[0];
-    for (int64_t lag = 0; lag < LAGS - 1; lag++) arriving[lag] = arriving[lag + 1];
-    arriving[LAGS - 1] = 0;
-    return now;
 }
 
 /* All connections with delays from a source, once it has sent. */
-static void send_all(struct network *network, int64_t source) {
+static void send_all(const struct network *network, int64_t place, int64_t active) {
+    const struct source *source = &network->sources[place];
+    if (!source->together) return;
+    const int32_t count = gather(network, source, active);
     for (int64_t l = 0; l < network->layer_count; l++)
         for (int64_t c = 0; c < network->layers[l].connection_count; c++) {
             const struct connection *connection = &network->layers[l].connections[c];
-            if (connection->source == source && connection->delays)
-                send(connection, &network->sources[source], network->t, network->layers[l].neurons);
+            if (connection->source == place && connection->tiles)
+                send(network, connection, source, count, network->layers[l].neurons);
         }
+    ungather(network, source, count);
 }
 
 /* ------------------------------------------------------------------------------------------------------ layers */
@@ -234,52 +298,90 @@ static void add_shifted(int32_t *restrict total, const int32_t *restrict sum, in
         for (int64_t i = 0; i < n; i++) total[i] += sum[i] >> -exponent;
 }
 
-static void sum_connections(struct network *network, struct layer *layer, struct counts *counts) {
+/* Add what arrives now in each lane; returns the synaptic operations. */
+static int64_t receive(const struct network *network, const struct connection *connection, const struct layer *layer,
+                       int64_t active) {
+    const int64_t lanes = network->lanes, slots = connection->ring_mask + 1, n = layer->neurons;
+    for (int64_t tile = 0; tile * TILE < n; tile++) {
+        int32_t *restrict now = connection->ring + (tile * slots + (network->t & connection->ring_mask)) * TILE * lanes;
+        const int64_t width = n - tile * TILE < TILE ? n - tile * TILE : TILE;
+        for (int64_t lane = 0; lane < active; lane++)
+            for (int64_t i = 0; i < width; i++)
+                layer->total[lane * n + tile * TILE + i] +=
+                    (int32_t)((uint32_t)now[i * lanes + lane] << connection->exponent);
+        for (int64_t i = 0; i < TILE * lanes; i++) now[i] = 0;
+    }
+    int32_t *arriving = connection->arriving;
+    const int32_t operations = arriving[0];
+    for (int64_t lag = 0; lag < LAGS - 1; lag++) arriving[lag] = arriving[lag + 1];
+    arriving[LAGS - 1] = 0;
+    return operations;
+}
+
+/* Add the sums of what was sent a span ago, or of several taps, in each lane; returns the synaptic operations. */
+static int64_t recall(const struct network *network, const struct connection *connection, const struct layer *layer,
+                      int64_t active) {
+    const struct source *source = &network->sources[connection->source];
     const int64_t n = layer->neurons;
-    for (int64_t i = 0; i < n; i++) layer->total[i] = 0;
+    int64_t events = 0;
+    for (int64_t lane = 0; lane < active; lane++) {
+        for (int64_t i = 0; i < n; i++) layer->sum[i] = 0;
+        events += connection->tap_count == 1 ? sum_span(connection, source, lane, network->t, layer->sum, n)
+                                             : sum_taps(connection, source, lane, network->t, layer->sum, n);
+        add_shifted(layer->total + lane * n, layer->sum, n, connection->exponent);
+    }
+    return events * n;
+}
+
+static void sum_connections(const struct network *network, const struct layer *layer, int64_t active,
+                            struct counts *counts) {
+    for (int64_t i = 0; i < active * layer->neurons; i++) layer->total[i] = 0;
     for (int64_t c = 0; c < layer->connection_count; c++) {
         const struct connection *connection = &layer->connections[c];
-        const struct source *source = &network->sources[connection->source];
-        int64_t operations;
-        if (connection->delays) {
-            operations = receive(connection, network->t, layer->sum, n);
-        } else {
-            for (int64_t i = 0; i < n; i++) layer->sum[i] = 0;
-            operations = n * (connection->tap_count == 1 ? sum_span(connection, source, network->t, layer->sum, n)
-                                                         : sum_taps(connection, source, network->t, layer->sum, n));
-        }
-        add_shifted(layer->total, layer->sum, n, connection->exponent);
+        const int64_t operations = connection->tiles ? receive(network, connection, layer, active)
+                                                      : recall(network, connection, layer, active);
         *(connection->recurrent ? &counts->recurrent : &counts->feedforward) += operations;
     }
 }
 
-/* One step of all layers on a frame (channels); adds to the counts of each layer. */
-void asrc_feed(struct network *network, const int32_t *x, struct counts *counts) {
-    list_input(network->sources, network->t & network->sources->mask, x);
-    send_all(network, 0);
+/* One step of all layers on a frame (channels) for each active lane, ``stride`` numbers apart; adds to the counts of
+   each layer. */
+void asrc_feed(struct network *network, const int32_t *x, int64_t stride, int64_t active, struct counts *counts) {
+    for (int64_t lane = 0; lane < active; lane++) {
+        const struct source *input = network->sources;
+        list_input(input, list_of(input, lane, network->t & input->mask), x + lane * stride);
+    }
+    send_all(network, 0, active);
     for (int64_t l = 0; l < network->layer_count; l++) {
-        struct layer *layer = &network->layers[l];
-        sum_connections(network, layer, &counts[l]);
-        counts[l].saturations +=
-            layer->step(layer->neurons, layer->total, layer->states, layer->constants, layer->sent, layer->shown);
-        if (!layer->sends) continue;
-        const struct source *source = &network->sources[l + 1];
-        counts[l].spikes += list_sent(source, network->t & source->mask, layer->sent);
-        send_all(network, l + 1);
+        const struct layer *layer = &network->layers[l];
+        sum_connections(network, layer, active, &counts[l]);
+        for (int64_t lane = 0; lane < active; lane++) {
+            const int64_t at = lane * layer->neurons;
+            counts[l].saturations +=
+                layer->step(layer->neurons, layer->total + at, layer->states + lane * layer->state_count,
+                            layer->constants, layer->sent + at, layer->shown + at);
+            if (!layer->sends) continue;
+            const struct source *source = &network->sources[l + 1];
+            const int64_t list = list_of(source, lane, network->t & source->mask);
+            list_sent(source, list, layer->sent + at);
+            counts[l].spikes += source->counts[list];
+        }
+        if (layer->sends) send_all(network, l + 1, active);
     }
     network->t++;
 }
 
-static void keep(const struct network *network, const struct trace *trace, int64_t cell) {
+static void keep(const struct network *network, const struct trace *trace, int64_t lane, int64_t cell) {
     for (int64_t l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
         const int64_t n = layer->neurons, at = cell * n;
-        for (int64_t i = 0; i < n; i++) trace[l].shown[at + i] = layer->shown[i];
+        const int8_t *sent = layer->sent + lane * n;
+        for (int64_t i = 0; i < n; i++) trace[l].shown[at + i] = layer->shown[lane * n + i];
         for (int64_t i = 0; trace[l].sent && i < n; i++) {
             if (trace[l].wide)
-                ((int32_t *)trace[l].sent)[at + i] = layer->sent[i];
+                ((int32_t *)trace[l].sent)[at + i] = sent[i];
             else
-                ((uint8_t *)trace[l].sent)[at + i] = (uint8_t)layer->sent[i];
+                ((uint8_t *)trace[l].sent)[at + i] = (uint8_t)sent[i];
         }
     }
 }
@@ -289,12 +391,14 @@ static void keep(const struct network *network, const struct trace *trace, int64
 void asrc_run(struct network *network, const int32_t *x, int64_t first, int64_t end, int64_t samples, int64_t steps,
               int64_t *logits, struct counts *counts, const struct trace *trace) {
     const struct layer *readout = &network->layers[network->layer_count - 1];
-    for (int64_t b = first; b < end; b++) {
+    const int64_t stride = steps * network->channels, classes = readout->neurons;
+    for (int64_t b = first; b < end; b += network->lanes) {
+        const int64_t active = end - b < network->lanes ? end - b : network->lanes;
         asrc_begin(network);
         for (int64_t t = 0; t < steps; t++) {
-            asrc_feed(network, x + (b * steps + t) * network->channels, counts);
-            if (trace) keep(network, trace, t * samples + b);
+            asrc_feed(network, x + b * stride + t * network->channels, stride, active, counts);
+            for (int64_t lane = 0; trace && lane < active; lane++) keep(network, trace, lane, t * samples + b + lane);
         }
-        for (int64_t k = 0; k < readout->neurons; k++) logits[b * readout->neurons + k] = readout->shown[k];
+        for (int64_t i = 0; i < active * classes; i++) logits[b * classes + i] = readout->shown[i];
     }
 }

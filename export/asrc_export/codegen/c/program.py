@@ -19,7 +19,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.ranges import BIT
 from asrc_core.contract.result import LayerCounts
 from asrc_export.codegen.c import binding, cache
-from asrc_export.codegen.c.binding import LAGS
+from asrc_export.codegen.c.binding import LAGS, TILE
 from asrc_export.codegen.c.step import FUNCTION, PrintedStep, printed
 
 Array = NDArray[Any]
@@ -27,25 +27,26 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Synapses:
-    """A connection's constants: a row for each neuron that sends."""
+    """A connection's constants: halved weights and lags in 8 bits, a row for each neuron that sends."""
 
-    weights: Array
-    delays: Array | None
+    weights: Array | None
+    tiles: Array | None
+    """With a delay for each synapse, (tiles of neurons, I, 2, TILE): weights, then lags, beside each other."""
     fan_out: Array | None
     spans: Array
     tap_weights: Array
 
     @classmethod
     def of(cls, connection: Connection) -> Synapses:
-        """Its weights in 16 bits, its lags in 8."""
+        """Those of a connection: weights on the contract's grid are even."""
         spans, times = (np.array([tap[i] for tap in connection.taps], np.int32) for i in (0, 1))
-        weights = np.ascontiguousarray(connection.weights.T, np.int16)
+        weights = (connection.weights // 2).astype(np.int8)
         if connection.delays is None:
-            return cls(weights, None, None, spans, times)
-        delays = np.ascontiguousarray(connection.delays.T, np.uint8)
-        places = (np.arange(connection.inputs)[:, np.newaxis] * LAGS + delays).ravel()
+            return cls(np.ascontiguousarray(weights.T), None, None, spans, times)
+        places = (np.arange(connection.inputs) * LAGS + connection.delays).ravel()
         fan_out = np.bincount(places, minlength=connection.inputs * LAGS).astype(np.int32)
-        return cls(weights, delays, fan_out, spans, times)
+        parts = _tiles(weights.view(np.uint8)), _tiles(connection.delays.astype(np.uint8))
+        return cls(None, np.ascontiguousarray(np.stack(parts, axis=2)), fan_out, spans, times)
 
 
 class Code:
@@ -62,6 +63,9 @@ class Code:
         self.synapses = [[Synapses.of(each) for each in layer.connections] for layer in network.layers]
         self.constants = [_addresses(step.constants) for step in self.steps]
         self.lists = [self._kept_steps(place) for place in range(len(network.layers))]
+        connections = [each for layer in network.layers for each in layer.connections]
+        self.delayed = {network.place(each.source) + 1 for each in connections if each.delays is not None}
+        """Sources that some connection with delays hears."""
 
     def _kept_steps(self, source: int) -> int:
         """For how many steps the events of a source are kept: the input is source 0, the first layer 1."""
@@ -75,31 +79,35 @@ class Code:
 
 
 class Program:
-    """A network, ready for one thread, at the beginning of a sample."""
+    """A network, ready for one thread, at the beginning of a sample in each of 1 or LANES lanes."""
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Code, lanes: int = 1) -> None:
         network = code.network
-        self.code = code
+        self.code, self._lanes = code, lanes
         self._kept: list[Array] = []
         self.frame = self._zeros(network.input.channels, np.int32)
-        self.sent = [self._zeros(layer.neurons, np.int8) for layer in network.layers]
-        self.shown = [self._zeros(layer.neurons, np.int32) for layer in network.layers]
+        self.sent = [self._zeros(lanes * layer.neurons, np.int8) for layer in network.layers]
+        self.shown = [self._zeros(lanes * layer.neurons, np.int32) for layer in network.layers]
         self.counts = (binding.Counts * len(network.layers))()
         sizes = [network.input.channels, *(layer.neurons for layer in network.hidden)]
         sent = [network.input.range, *(layer.neuron.sends for layer in network.hidden)]
         self._sources = (binding.Source * len(sizes))()
-        for to, size, steps, each in zip(self._sources, sizes, code.lists, sent, strict=True):
+        for place, (to, size, steps, each) in enumerate(zip(self._sources, sizes, code.lists, sent, strict=True)):
             to.size, to.mask = size, steps - 1
             to.binary = each is not None and each.low >= BIT.low and each.high <= BIT.high
-            to.counts = _address(self._zeros(steps, np.int32))
-            to.places = _address(self._zeros(steps * size, np.int32))
-            to.values = _address(self._zeros(steps * size, np.int32))
+            to.counts = _address(self._zeros(lanes * steps, np.int32))
+            to.places = _address(self._zeros(lanes * steps * size, np.int32))
+            to.values = _address(self._zeros(lanes * steps * size, np.int32))
+            if place in code.delayed:
+                to.together = _address(self._zeros(lanes * size, np.int32))
+                to.heard = _address(self._zeros(size, np.int32))
+                to.touched = _address(self._zeros(size + 1, np.int32))
         self._connections = [self._described(place) for place in range(len(network.layers))]
         self._layers = (binding.Layer * len(network.layers))()
         for place, to in enumerate(self._layers):
             self._fill(to, place)
         layers, sources = (c.cast(each, c.POINTER(each._type_)) for each in (self._layers, self._sources))
-        self.described = binding.Network(0, network.input.channels, len(network.layers), sources, layers)
+        self.described = binding.Network(0, lanes, network.input.channels, len(network.layers), sources, layers)
         code.library.asrc_begin(self.described)
 
     def layer_counts(self, steps: int) -> tuple[LayerCounts, ...]:
@@ -115,16 +123,16 @@ class Program:
 
     def _fill(self, to: binding.Layer, place: int) -> None:
         layer, step = self.code.network.layers[place], self.code.steps[place]
-        states = [self._zeros(layer.neurons, each) for each in step.states]
+        states = [[self._zeros(layer.neurons, each) for each in step.states] for _ in range(self._lanes)]
         to.neurons, to.sends = layer.neurons, layer.neuron.sends is not None
         to.connection_count, to.connections = len(layer.connections), self._connections[place]
         to.step = self.code.functions[place]
-        to.state_count = len(states)
-        to.state_bytes = _address(self._keep(np.array([each.nbytes for each in states], np.int64)))
-        to.states = _address(self._keep(_addresses(states)))
+        to.state_count = len(step.states)
+        to.state_bytes = _address(self._keep(np.array([each.nbytes for each in states[0]], np.int64)))
+        to.states = _address(self._keep(_addresses([each for lane in states for each in lane])))
         to.constants = _address(self.code.constants[place])
         to.sum = _address(self._zeros(layer.neurons, np.int32))
-        to.total = _address(self._zeros(layer.neurons, np.int32))
+        to.total = _address(self._zeros(self._lanes * layer.neurons, np.int32))
         to.shown, to.sent = _address(self.shown[place]), _address(self.sent[place])
 
     def _described(self, place: int) -> c.Array[binding.Connection]:
@@ -135,11 +143,14 @@ class Program:
             zip(described, layer.connections, self.code.synapses[place], strict=True)
         ):
             to.source, to.recurrent = network.place(each.source) + 1, network.is_recurrent(place, i)
-            to.exponent, to.weights = each.exponent, _address(synapses.weights)
-            if synapses.delays is not None and synapses.fan_out is not None:
+            to.exponent = each.exponent + 1
+            if synapses.weights is not None:
+                to.weights = _address(synapses.weights)
+            if synapses.tiles is not None and synapses.fan_out is not None:
                 slots = _power_of_two(1 + each.longest_lag)
-                to.delays, to.fan_out, to.ring_mask = _address(synapses.delays), _address(synapses.fan_out), slots - 1
-                to.ring = _address(self._zeros(layer.neurons * slots, np.int32))
+                to.tiles, to.fan_out, to.ring_mask = _address(synapses.tiles), _address(synapses.fan_out), slots - 1
+                tiled = -(-layer.neurons // TILE) * TILE
+                to.ring = _address(self._zeros(tiled * slots * self._lanes, np.int32))
                 to.arriving = _address(self._zeros(LAGS, np.int32))
             to.tap_count = len(each.taps)
             to.spans, to.tap_weights = _address(synapses.spans), _address(synapses.tap_weights)
@@ -155,6 +166,14 @@ class Program:
         """For as long as this lives: the structures only know where it is."""
         self._kept.append(array)
         return array
+
+
+def _tiles(synapses: Array) -> Array:
+    """(N, I) as (tiles, I, TILE), with zeros for the neurons that the last tile has not."""
+    neurons, inputs = synapses.shape
+    padded = np.zeros((-(-neurons // TILE) * TILE, inputs), synapses.dtype)
+    padded[:neurons] = synapses
+    return padded.reshape(-1, TILE, inputs).swapaxes(1, 2)
 
 
 def _address(array: Array) -> int:

@@ -19,7 +19,6 @@ from asrc_core.contract.neurons.kind import Number, Parameters, Step
 from asrc_core.contract.numbers import REGISTER_MAX, Ints
 from asrc_core.contract.operations.intervals import Interval
 from asrc_core.contract.proof import LayerRanges
-from asrc_core.contract.ranges import Range
 from asrc_export.codegen.c.operations import COperations, Term, c_type, register_bits
 
 FUNCTION = "asrc_step"
@@ -48,18 +47,15 @@ def printed(layer: Layer, ranges: LayerRanges) -> PrintedStep:
     kept = _Constants()
     operations = COperations(kept.each_neuron, kept.table)
     names = list(ranges.states)
-    before = {name: Term(f"v{i}", _bounds(ranges.states[name])) for i, name in enumerate(names)}
-    total = Term("a[i]", _bounds(ranges.total))
+    before = {name: Term(f"v{i}", Interval(*ranges.each_state[name])) for i, name in enumerate(names)}
+    total = Term("a[i]", Interval(*ranges.each_total))
     after = layer.neuron.of_kind.step(operations, _for_each_neuron(layer), before, total)
-    results = {name: operations.term(after.states[name]) for name in names}
+    done = [operations.term(after.states[name]).text for name in names]
     widths = [register_bits(before[name].bounds) for name in names]
     arrays = [f"{c_type(bits)} *restrict s{i} = states[{i}];" for i, bits in enumerate(widths)]
     arrays += [f"const {c_type(_bits(each))} *restrict k{i} = constants[{i}];" for i, each in enumerate(kept.arrays)]
     loads = [f"const {c_type(bits)} v{i} = s{i}[i];" for i, bits in enumerate(widths)]
-    stores = [
-        f"s{i}[i] = ({c_type(bits)})({results[name].text});"
-        for i, (name, bits) in enumerate(zip(names, widths, strict=True))
-    ]
+    stores = [f"s{i}[i] = ({c_type(bits)})({each});" for i, (bits, each) in enumerate(zip(widths, done, strict=True))]
     text = _TEXT.format(
         function=FUNCTION,
         arrays=_lines(arrays, 1),
@@ -124,10 +120,6 @@ def _may_differ(form: object) -> bool:
 def _outputs(operations: COperations, after: Step) -> list[str]:
     sent = [] if after.sent is None else [f"sent[i] = (int8_t)({operations.term(after.sent).text});"]
     return [*sent, f"shown[i] = (int32_t)({operations.term(after.shown).text});"]
-
-
-def _bounds(known: Range) -> Interval:
-    return Interval(np.array([known.low]), np.array([known.high]))
 
 
 def _bits(values: NDArray[np.signedinteger[Any]]) -> int:

@@ -20,7 +20,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Mapping
 from asrc_core.errors import InvalidSetting
 from asrc_export import float_network
-from asrc_export.chip.target import Target
+from asrc_export.chip.targets import Target
 from asrc_export.engines import select
 from asrc_export.quantization import quantize
 from asrc_export.quantization.checks import require_finite

@@ -27,7 +27,7 @@ from asrc_core.contract.neurons.lif import decay
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.numpy import NumpyOperations
 from asrc_core.contract.rounding.grid import WeightGrid
-from asrc_export.chip.target import Formats, Target
+from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization import taps
 from asrc_export.quantization.checks import cannot_overflow
 from asrc_export.quantization.integers import Feed, feeds, layer_at

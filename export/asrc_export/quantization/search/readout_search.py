@@ -11,7 +11,7 @@ from asrc_core.contract.arithmetic import shift
 from asrc_core.contract.chain import Readout
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.grid import WeightGrid
-from asrc_export.chip.target import Formats, Target
+from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization.integers import readout_at
 from asrc_export.quantization.scale_choice import choose_readout, extent, largest_readout
 from asrc_export.quantization.scales import ReadoutScales

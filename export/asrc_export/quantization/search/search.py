@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from asrc_core.contract.rounding.grid import widths
-from asrc_export.chip.target import Target
+from asrc_export.chip.targets import Target
 from asrc_export.quantization.checks import require_finite
 from asrc_export.quantization.quantize import Plan
 from asrc_export.quantization.scales import Scales

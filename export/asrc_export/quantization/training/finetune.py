@@ -14,7 +14,7 @@ from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.result import LayerTrace, Result, Trace, joined
 from asrc_core.files.atomic import require_writable
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.engines import select
 from asrc_export.quantization import quantize, scales
 from asrc_export.quantization.search import search
@@ -57,7 +57,7 @@ def finetune(
     checkpoint that does not say what it was trained on, or was trained on samples that are not ours.
     """
     require_writable(out)
-    chip = target.load(target_name)
+    chip = targets.load(target_name)
     begun = _folded(checkpoint.load(model))
     samples = _samples(begun)
     frozen = freeze(begun)
@@ -70,7 +70,7 @@ def finetune(
     return fit(config, out, resume=resume, device=device, observers=observers, start=start)
 
 
-def require_same_spikes(model: str | Path, chip: target.Target, network: IntegerNetwork) -> Result:
+def require_same_spikes(model: str | Path, chip: targets.Target, network: IntegerNetwork) -> Result:
     """Run a fine-tuned checkpoint and its integer network over the whole test split, and the network's result.
 
     Raises ParityBroken, naming the first layer, step, sample and neuron, unless every spike of every layer at every

@@ -27,7 +27,7 @@ from asrc_core.contract.chain import Readout
 from asrc_core.contract.network import Layer
 from asrc_core.contract.numbers import DECAY_ONE, Ints
 from asrc_core.contract.rounding.grid import WeightGrid
-from asrc_export.chip.target import Target
+from asrc_export.chip.targets import Target
 from asrc_export.quantization import taps
 from asrc_export.quantization.integers import feeds, layer_at, readout_at, rounding, weight_factor
 from asrc_export.quantization.scales import Scales

@@ -10,10 +10,12 @@ from pydantic import Field
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts
-from asrc_export.chip import energy, placement
-from asrc_export.chip import target as targets
+from asrc_export.chip import placement, targets
+from asrc_export.chip.cost import energy
+from asrc_export.chip.cost.events import events
+from asrc_export.chip.cost.latency import latency as step_time
 from asrc_export.chip.shape import of_network
-from asrc_export.chip.target import Target
+from asrc_export.chip.targets import Target
 from asrc_export.report.cost import latency
 from asrc_export.report.cost.latency import ModelledLatency, StaticPower, UnknownLatency
 from asrc_export.report.part import (
@@ -93,7 +95,7 @@ def of(network: IntegerNetwork, counts: Sequence[LayerCounts], samples: int, ste
     placed = [placement.place_if_possible(shape.layers, each) for each in chips]
     priced = [energy.on_chip(network, counts, samples, each, seats) for each, seats in zip(chips, placed, strict=True)]
     timed = [
-        None if seats is None else energy.latency(network, counts, samples, steps, each, seats)
+        None if seats is None else step_time(network, counts, samples, steps, each, seats)
         for each, seats in zip(chips, placed, strict=True)
     ]
     constants = targets.load_baseline("cmos45nm")
@@ -103,7 +105,7 @@ def of(network: IntegerNetwork, counts: Sequence[LayerCounts], samples: int, ste
         energy.float_dense(network, steps, constants),
         energy.float_gru(network, steps, constants),
     ]
-    happened = energy.events(network, counts, samples, placed[0])
+    happened = events(network, counts, samples, placed[0])
     return Energy(
         basis="modelled",
         unit="nJ per sample",

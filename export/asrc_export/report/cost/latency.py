@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from asrc_export.chip.energy import Latency
-from asrc_export.chip.target import Target
+from asrc_export.chip.cost.latency import Latency
+from asrc_export.chip.targets import Target
 from asrc_export.report.part import Index, Part, Unit
 from asrc_export.report.table import Table, interval
 

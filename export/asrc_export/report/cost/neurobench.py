@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from asrc_core.contract.network import IntegerNetwork
-from asrc_export.engines.select import Run
 from asrc_export.report import neurobench_counts, outline
 from asrc_export.report.neurobench_counts import Metrics
 from asrc_export.report.part import Part, SampleCount
@@ -59,7 +58,7 @@ class NeuroBenchAbsent(Part):
     why: str
 
 
-def of(network: IntegerNetwork, trained: Checkpoint, x: Samples, engine: Run) -> NeuroBench | NeuroBenchAbsent:
+def of(network: IntegerNetwork, trained: Checkpoint, x: Samples) -> NeuroBench | NeuroBenchAbsent:
     """The package's metrics of the float network (hard-max spans), and for the float and the deployed network what we
     count by the same definitions; on the first samples of x (n, T, channels).
     """
@@ -80,8 +79,8 @@ def of(network: IntegerNetwork, trained: Checkpoint, x: Samples, engine: Run) ->
         samples=len(samples),
         in_float=neurobench_counts.measured(neurobench_model.of_float(frozen), samples * frozen.scale, footprint=True),
         own_counts=OwnCounts(
-            in_float=neurobench_counts.counted_on_float(frozen, trained, samples),
-            deployed=neurobench_counts.counted_on_integers(network, samples, engine),
+            in_float=neurobench_counts.counted_on_float(frozen, samples),
+            deployed=neurobench_counts.counted_on_integers(network, samples),
         ),
     )
 

@@ -12,7 +12,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Mapping
 from asrc_export.chip import placement as chip_placement
 from asrc_export.chip.shape import of_network
-from asrc_export.chip.target import Target
+from asrc_export.chip.targets import Target
 from asrc_export.report.part import (
     BitCount,
     ChipCount,

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 from asrc_core.contract.network import IntegerNetwork
-from asrc_export.chip import placement, storage
+from asrc_export.chip import placement
+from asrc_export.chip.cost import storage
 from asrc_export.chip.shape import NetworkShape, of_network
-from asrc_export.chip.target import Target
+from asrc_export.chip.targets import Target
 from asrc_export.report.part import BitCount, EntryCount, MeanBits, Part, Span
 from asrc_export.report.table import Table
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_export.chip import rules
-from asrc_export.chip.target import Target
+from asrc_export.chip.targets import Target
 from asrc_export.report.part import Part
 from asrc_export.report.table import Table
 

@@ -1,0 +1,119 @@
+"""The sizes of a whole network, and of an integer network; the same with past spikes kept elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from asrc_core.contract.connection import Connection
+from asrc_core.contract.network import IntegerNetwork, Layer
+from asrc_core.contract.neurons.kind import Number
+from asrc_core.contract.numbers import LINE_BITS, WORD, Mapping
+from asrc_core.contract.ranges import BIT
+from asrc_export.chip.shape.linked import linked
+from asrc_export.chip.shape.sizes import ConnectionShape, LayerShape, common_mapping
+
+SHARED_WITH_NOBODY = ("bias",)
+"""Parameters that a chip stores for each neuron anyway."""
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """Layers in order, the readout last, and the input's range."""
+
+    layers: tuple[LayerShape, ...]
+    input_minimum: int
+    input_maximum: int
+
+    @property
+    def neurons(self) -> int:
+        """Neurons of all layers but the readout."""
+        return sum(layer.neurons for layer in self.layers[:-1])
+
+    @property
+    def mapping(self) -> Mapping | None:
+        """Where past spikes are kept, None where connections differ in that."""
+        return common_mapping(self.layers)
+
+    def under(self, mapping: Mapping) -> NetworkShape:
+        """The same with past spikes kept there."""
+        return replace(self, layers=mapped(self.layers, mapping))
+
+
+def mapped(layers: Sequence[LayerShape], mapping: Mapping) -> tuple[LayerShape, ...]:
+    """The layers with past spikes kept there by every connection."""
+    return linked(
+        [
+            replace(layer, connections=tuple(replace(each, mapping=mapping) for each in layer.connections))
+            for layer in layers
+        ]
+    )
+
+
+def resized(layers: Sequence[LayerShape], i: int, width: int) -> tuple[LayerShape, ...]:
+    """The layers with another number of neurons in one of them."""
+    name = layers[i].name
+    changed = [
+        replace(
+            layer,
+            connections=tuple(
+                replace(each, inputs=width) if each.source == name else each for each in layer.connections
+            ),
+        )
+        for layer in layers
+    ]
+    changed[i] = replace(changed[i], neurons=width)
+    return tuple(changed)
+
+
+def of_network(network: IntegerNetwork) -> NetworkShape:
+    """The shape of an integer network."""
+    layers = linked([_of_layer(network, i, layer) for i, layer in enumerate(network.layers)])
+    return NetworkShape(layers, network.input.minimum, network.input.maximum)
+
+
+def _of_layer(network: IntegerNetwork, i: int, layer: Layer) -> LayerShape:
+    kind, parameters = layer.neuron.of_kind, layer.neuron.parameters
+    own = {
+        name: form
+        for name, form in kind.parameters.items()
+        if isinstance(form, Number) and name not in SHARED_WITH_NOBODY and np.ndim(parameters[name])
+    }
+    groups = np.unique(np.stack([parameters[name] for name in own]), axis=1).shape[1] if own else 1
+    return LayerShape(
+        name=layer.name,
+        neurons=layer.neurons,
+        connections=tuple(
+            _of_connection(network, each, recurrent=network.is_recurrent(i, j))
+            for j, each in enumerate(layer.connections)
+        ),
+        kind=layer.neuron.kind,
+        state_bits=tuple(LINE_BITS if width == WORD else int(width) for width in layer.neuron.states.values()),
+        own_constants=tuple(_bits(form) for form in own.values()),
+        groups=groups,
+        weighted_steps=parameters.get("time_weights") is not None,
+    )
+
+
+def _of_connection(network: IntegerNetwork, connection: Connection, *, recurrent: bool) -> ConnectionShape:
+    message = connection.message(network.sent(connection.source))
+    return ConnectionShape(
+        source=connection.source,
+        inputs=connection.inputs,
+        weight_bits=connection.weight_bits,
+        lag=connection.longest_lag,
+        least_lag=connection.lags[0],
+        mapping=connection.mapping,
+        recurrent=recurrent,
+        taps=max(1, len(connection.taps)),
+        delay_for_each=connection.delays is not None,
+        graded=message.low < BIT.low or message.high > BIT.high,
+        largest_message=message.magnitude,
+    )
+
+
+def _bits(form: Number) -> int:
+    """Bits that hold every number of the form."""
+    return max(form.high, -form.low - 1).bit_length() + (form.low < 0)

@@ -1,0 +1,67 @@
+"""The sizes of a chain of skip-recurrent layers, and of the network that a recipe's training will give.
+
+Known before training: a recipe gives the widths, and of an adaptive span the longest that it may take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from asrc_core import extras
+from asrc_core.contract.connection import INPUT
+from asrc_core.contract.numbers import MAX_MESSAGE, Mapping
+from asrc_export.chip.shape.linked import linked
+from asrc_export.chip.shape.network import NetworkShape
+from asrc_export.chip.shape.sizes import ConnectionShape, LayerShape
+
+if TYPE_CHECKING:  # a network's sizes need no torch, which these load
+    from asrc_train.data.dataset import Shape
+    from asrc_train.settings.config import Config
+
+
+def of_recipe(config: Config, dataset: Shape, bits: int, mapping: Mapping) -> NetworkShape:
+    """The shape that a training will give, with the longest span that each layer can end up with.
+
+    Raises CannotFreeze for neurons and connections that the integer contract does not hold; ExtraMissing.
+    """
+    with extras.importing():
+        from asrc_train.network.connections.connection import file_of
+        from asrc_train.trained.freeze import require_freezable
+
+    network = config.network
+    require_freezable(network, dataset.steps)
+    connection = file_of(network)
+    spans = [connection.longest_span(own) for own in network.each_layer()]
+    taps = connection.most_taps(network)
+    layers = chain(
+        dataset.channels, network.hidden, spans, dataset.classes, bits, mapping, maximum=dataset.maximum, taps=taps
+    )
+    return NetworkShape(layers, 0, dataset.maximum)
+
+
+def chain(
+    channels: int,
+    hidden: Sequence[int],
+    spans: Sequence[int],
+    classes: int,
+    bits: int,
+    mapping: Mapping = "delay-line",
+    *,
+    maximum: int = 1,
+    taps: int = 1,
+) -> tuple[LayerShape, ...]:
+    """Skip-recurrent layers one after the other on inputs up to ``maximum``, and a readout.
+
+    With several ``taps`` a layer may send itself the largest message there is.
+    """
+    layers: list[LayerShape] = []
+    forward = ConnectionShape(INPUT, channels, bits, mapping=mapping, graded=maximum > 1, largest_message=maximum)
+    returned = MAX_MESSAGE if taps > 1 else 1
+    for i, (width, span) in enumerate(zip(hidden, spans, strict=True)):
+        own = ConnectionShape(f"layer{i}", width, bits, span, span, mapping, recurrent=True, taps=taps)
+        own = replace(own, graded=taps > 1, largest_message=returned)
+        layers.append(LayerShape(own.source, width, (forward, own)))
+        forward = ConnectionShape(own.source, width, bits, mapping=mapping)
+    return linked([*layers, LayerShape("readout", classes, (forward,), "integrator")])

@@ -1,0 +1,56 @@
+"""Target files: found by name or path, read, and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from asrc_core.errors import UnknownName, UnreadableFile
+from asrc_core.forms import toml
+from asrc_core.forms.first_problem import first_problem
+from asrc_export.chip.targets.target import Target
+
+FOLDER = Path(__file__).parent
+MAX_BYTES = 2**20
+Form = TypeVar("Form", bound=BaseModel)
+
+
+def names() -> list[str]:
+    """Targets that come with the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(name_or_path: str) -> Target:
+    """A target by name, or from a file whose path ends in .toml.
+
+    Raises UnknownName, or UnreadableFile naming the key that is missing, misspelt or out of range.
+    """
+    if not name_or_path.endswith(".toml"):
+        if name_or_path not in names():
+            raise UnknownName("target", name_or_path, names(), "a path ending in .toml")
+        return load(str(FOLDER / f"{name_or_path}.toml"))
+    return validated(Target, read_toml(name_or_path, "target file"), name_or_path, "target file")
+
+
+def read_toml(path: str, kind: str) -> dict[str, Any]:
+    """A TOML file's content. Raises UnreadableFile with the line where it is broken."""
+    way_out = "see the files of the package's targets folder for the form"
+    try:
+        if Path(path).stat().st_size > MAX_BYTES:
+            raise UnreadableFile(path, kind, "it is larger than any target file", way_out)
+        return toml.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnreadableFile(path, kind, error.strerror or str(error), way_out) from error
+    except (toml.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableFile(path, kind, f"it is not valid TOML ({error})", way_out) from error
+
+
+def validated(form: type[Form], content: object, path: str, kind: str) -> Form:
+    """The content as a form. Raises UnreadableFile naming the first key that is wrong, and why."""
+    try:
+        return form.model_validate(content)
+    except ValidationError as error:
+        problem = first_problem(error, form)
+        raise UnreadableFile(path, kind, f"key '{problem.key}': {problem.why}", "correct that key") from error

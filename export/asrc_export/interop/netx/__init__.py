@@ -1,0 +1,1 @@
+"""Files of lava-dl's netx, in and out."""

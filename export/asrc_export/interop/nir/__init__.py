@@ -1,0 +1,1 @@
+"""NIR graphs, in and out."""

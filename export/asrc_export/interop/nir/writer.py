@@ -1,0 +1,146 @@
+"""A frozen float network as a NIR graph.
+
+    input -> scale -> layer0_in -> layer0 -> layer1_in -> layer1 -> ... -> readout -> sum -> output
+                                   layer0 -> layer0_delay -> layer0_rec -> layer0
+
+    layer<i>_in     Affine(W, b)
+    layer<i>        LIF with forward Euler, u[t] = v[t-1] + dt/tau (v_leak - v[t-1] + R I[t]):
+                    tau = dt / (1 - alpha), R = tau / dt, v_leak = 0, so u[t] = alpha v[t-1] + I[t];
+                    IF(R = 1/dt) where alpha = 1. NIR fires above the threshold, we at it: v_threshold is the
+                    largest float32 below theta, which makes the two the same for a membrane in single precision.
+    layer<i>_delay  Delay(span dt), before the recurrent weights: y(t) = s(t - span dt)
+    layer<i>_rec    Linear(U); a layer whose U is all zero has no loop
+    readout, sum    Affine(W_o, b_o), then the integrator I(R = 1/dt): the logits summed over time
+
+The time step, the discretisation, and each layer's exact alpha, theta, span, kind of reset and comparison stand in
+the metadata, and `reader` reads them back bit for bit. What a reader that knows NIR only would get wrong is refused
+unless the caller accepts it: a soft reset (NIR's neurons reset to a fixed potential) and a permutation of the steps.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_core.errors import InvalidSetting
+from asrc_export.interop.nir import nir_file
+from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, freeze_file
+
+if TYPE_CHECKING:
+    import nir
+
+DT = 1e-3
+"""One of our steps in NIR's seconds: a convention, written into every file."""
+
+
+def save(model: str | Path, path: str | Path, *, lossy: bool = False) -> list[str]:
+    """Write a checkpoint's frozen network as NIR; returns what readers other than ours will not see.
+
+    Raises InvalidSetting if there is such a thing and ``lossy`` is not given, and for layers with several spans;
+    UnreadableFile, NonFiniteWeights, UnwritableOutput, ExtraMissing.
+    """
+    frozen = freeze_file(model)
+    lost = losses(frozen)
+    if lost and not lossy:
+        listed = "; ".join(lost)
+        raise InvalidSetting(
+            "NIR graph", f"it cannot say all of this network: {listed}; `lossy=True` writes it all the same"
+        )
+    nir_file.write(to_graph(frozen), path)
+    return lost
+
+
+def losses(frozen: FrozenNetwork) -> list[str]:
+    """One sentence for each thing that only our metadata says."""
+    soft = [layer.name for layer in frozen.layers if layer.reset == "soft"]
+    lost = []
+    if soft:
+        lost.append(f"{', '.join(soft)} subtract theta when they fire, NIR's neurons reset to zero")
+    if frozen.permutation is not None:
+        lost.append("the steps are fed in a permuted order, of which a graph knows nothing")
+    return lost
+
+
+def to_graph(frozen: FrozenNetwork) -> nir.NIRGraph:
+    """The graph of the module's docstring. Raises ExtraMissing, and InvalidSetting for layers with several spans."""
+    tapped = [layer.name for layer in frozen.layers if layer.taps and layer.recurrent.any()]
+    if tapped:
+        raise InvalidSetting(
+            "NIR graph", f"{', '.join(tapped)} tap several spans at once, and the graph has one delay a layer"
+        )
+    nir = nir_file.package()
+    channels = np.array([frozen.channels])
+    nodes: dict[str, Any] = {
+        "input": nir.Input({"input": channels}),
+        "scale": nir.Scale(np.full(frozen.channels, frozen.scale)),
+    }
+    edges = [("input", "scale")]
+    before = "scale"
+    for i, layer in enumerate(frozen.layers):
+        name = f"layer{i}"
+        nodes[f"{name}_in"] = nir.Affine(_single(layer.weight), _single(layer.bias))
+        nodes[name] = _neuron(nir, layer)
+        edges += [(before, f"{name}_in"), (f"{name}_in", name)]
+        if layer.recurrent.any():
+            nodes[f"{name}_delay"] = nir.Delay(np.full(len(layer.bias), layer.span * DT))
+            nodes[f"{name}_rec"] = nir.Linear(_single(layer.recurrent))
+            edges += [(name, f"{name}_delay"), (f"{name}_delay", f"{name}_rec"), (f"{name}_rec", name)]
+        before = name
+    classes = len(frozen.readout_bias)
+    nodes["readout"] = nir.Affine(_single(frozen.readout_weight), _single(frozen.readout_bias))
+    nodes["sum"] = nir.I(np.full(classes, 1 / DT, np.float32))
+    nodes["output"] = nir.Output({"output": np.array([classes])})
+    edges += [(before, "readout"), ("readout", "sum"), ("sum", "output")]
+    return nir.NIRGraph(nodes, edges, metadata=_metadata(frozen))
+
+
+def _neuron(nir: Any, layer: FrozenLayer) -> nir.NIRNode:
+    n = len(layer.bias)
+    exact = {
+        "decay": layer.decay,
+        "threshold": layer.threshold,
+        "span": layer.span,
+        "reset": "subtract the threshold" if layer.reset == "soft" else "to zero",
+        "fires": "v >= threshold",
+    }
+    threshold = np.full(n, below(layer.threshold))
+    if layer.decay == 1:
+        return nir.IF(np.full(n, 1 / DT, np.float32), threshold, np.zeros(n, np.float32), metadata=exact)
+    tau = DT / (1 - layer.decay)
+    return nir.LIF(
+        tau=np.full(n, tau, np.float32),
+        r=np.full(n, tau / DT, np.float32),
+        v_leak=np.zeros(n, np.float32),
+        v_threshold=threshold,
+        v_reset=np.zeros(n, np.float32),
+        metadata=exact,
+    )
+
+
+def below(theta: float) -> np.float32:
+    """The largest float32 below theta: in single precision, u is above it exactly if u >= theta."""
+    near = np.float32(theta)
+    return np.nextafter(near, np.float32(-np.inf)) if near >= theta else near
+
+
+def _metadata(frozen: FrozenNetwork) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        nir_file.MARK: nir_file.VERSION,
+        "dt": DT,
+        "integration": "euler",
+        "steps": frozen.steps,
+        "input_maximum": frozen.maximum,
+        "input_scale": frozen.scale,
+    }
+    if frozen.provenance.get("data") is not None:
+        content["data"] = frozen.provenance["data"]
+    if frozen.permutation is not None:
+        content["permutation"] = frozen.permutation
+    return content
+
+
+def _single(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    return values.astype(np.float32)
