@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from asrc_core.contract.grid import WeightGrid
 from numpy.typing import NDArray
 
 from asrc_core.contract.chain import chain
 from asrc_core.contract.connection import INPUT, Connection
-from asrc_core.contract.grid import WeightGrid
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_core.contract.random_network import random_network
