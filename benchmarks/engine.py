@@ -98,7 +98,7 @@ def widened(narrow: IntegerNetwork, doublings: int) -> IntegerNetwork:
 
 
 def delayed_network(threshold: int) -> IntegerNetwork:
-    """[700, 256 recurrent, 20]: CUBA neurons with a delay for every synapse, from 0 to 62 steps, as for spoken digits."""
+    """[700, 256 recurrent, 20]: CUBA neurons, each synapse with a delay of 0 to 62 steps, as for spoken digits."""
     rng = np.random.default_rng(0)
 
     def connection(source: str, shape: tuple[int, int], least: int) -> Connection:
