@@ -158,6 +158,18 @@ def test_messages_that_8_bit_kernels_could_overflow_on_enter_products_as_32_bits
     assert [message_type(Range(*each)) for each in ranges] == [np.uint8, np.uint8, np.int32, np.int32, np.int32]
 
 
+def test_a_source_with_more_synapses_of_one_delay_than_a_byte_counts_agrees() -> None:
+    delays = np.ones((300, 2), np.int64)
+    delays[0, 1] = 2
+    wide = Connection(INPUT, np.full((300, 2), 64), 0, 8, delays=delays, mapping="synaptic-delay")
+    lif = Neuron("lif", {"bias": 0, "decay": 500, "threshold": 90, "reset": "soft", "activation_shift": 0})
+    readout = Layer("readout", (Connection("wide", np.full((1, 300), 2), 0, 8),), Neuron("integrator", {"bias": 0}))
+    network = IntegerNetwork(InputFormat(2, 0, 1, 1.0), (Layer("wide", (wide,), lif), readout), "loihi2", 9)
+    x = np.ones((1, 9, 2), np.int32)
+    require_parity(network, x)
+    assert engine.run(network, x).counts[0].feedforward_operations == 8 * 599 + 7
+
+
 def delayed(lags: int) -> IntegerNetwork:
     """A layer with a delay of 0 to ``lags`` - 1 for each synapse, and one lag more in the recurrent connection."""
     rng = np.random.default_rng(0)

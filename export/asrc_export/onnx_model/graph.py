@@ -50,8 +50,8 @@ def build(network: IntegerNetwork, *, trace: bool = False) -> ModelProto:
     ``layer<i>_membrane`` (T, B, N) int32, what its neurons show; and ``readout_accumulator`` (T, B, C) int32.
 
     Weights take a byte each, or four where messages may be negative or beyond 7 bits; those of a connection with a
-    delay for each synapse are there once for every lag that occurs. The metadata's key `asrc` is the manifest; `permutation`, if the
-    network has one, the JSON list of the order in which a sample's steps are fed.
+    delay for each synapse are there once for every lag that occurs. The metadata's key `asrc` is the manifest;
+    `permutation`, if the network has one, the JSON list of the order in which a sample's steps are fed.
 
     Raises ExtraMissing, and InvalidNetwork for weights beyond the 2 GiB of an ONNX file.
     """
