@@ -1,4 +1,4 @@
-"""From floats of any kind to integers: neurons that differ, lasting currents, delays and connections of any source."""
+"""From floats of any kind to integers: own constants of each neuron, lasting currents, delays, any source."""
 
 from __future__ import annotations
 
