@@ -1,4 +1,4 @@
-"""From floats of any kind to integers: constants for each neuron, currents that last, delays, connections of any source."""
+"""From floats of any kind to integers: own constants of each neuron, lasting currents, delays, any source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asrc_core.contract.chain import why_no_chain
 from asrc_core.contract.connection import INPUT
 from asrc_core.errors import InvalidSetting, NonFiniteWeights
 from asrc_export import float_network
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.quantization import scale_choice
 from asrc_export.quantization.quantize import quantize
 from asrc_export.quantization.search import search
@@ -30,7 +30,7 @@ from asrc_train.settings.config import NetworkConfig, validated
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap, freeze
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
