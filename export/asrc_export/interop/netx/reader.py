@@ -32,7 +32,7 @@ def read(
 ) -> IntegerNetwork:
     """The network in the file from block ``skip_layers`` on, for samples of ``steps`` steps of integers in the range.
 
-    A file says nothing of its input but the width. Raises UnreadableFile (the file, or a block that has no form in
+    Of its input a file states the width alone. Raises UnreadableFile (the file, or a block that has no form in
     the contract, named by its number), InvalidNetwork, ExtraMissing without h5py.
     """
     netx_format.require_h5py()
