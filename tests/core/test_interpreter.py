@@ -25,7 +25,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def small(seed: int) -> tuple[IntegerNetwork, NDArray[np.int64]]:
-    network = any_network(seed, max_width=6, max_steps=14)
+    network = any_network(seed, kinds=["lif", "cuba-lif"], max_width=6, max_steps=14)
     entry = network.input
     shape = (2, network.steps, entry.channels)
     return network, np.random.default_rng(seed).integers(entry.minimum, entry.maximum + 1, shape)
