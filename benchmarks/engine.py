@@ -33,6 +33,7 @@ from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuro
 from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import Result
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import BackendMissing
 from asrc_export.engines import native
 from asrc_export.engines import numpy as reference
@@ -195,7 +196,7 @@ def delays(quick: bool) -> dict[str, float]:
     """
     ratios = {}
     print("\n[700, 256 recurrent, 20], CUBA, a delay of 0 to 62 for every synapse, T=250")
-    for rate, threshold in ((0.02, 2200), (0.05, 3500), (0.5, 15000)):
+    for rate, threshold in ((0.02, 700), (0.05, 1500), (0.5, 13000)):
         network = delayed_network(threshold)
         x = (np.random.default_rng(1).random((128, network.steps, 700)) < rate).astype(np.int32)
         engine = GeneratedEngine(network)
