@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from asrc_core.contract.grid import WeightGrid
 from numpy.typing import NDArray
 
 from asrc_core.contract.chain import chain
@@ -34,7 +33,7 @@ from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import Result
 from asrc_core.contract.rounding.grid import WeightGrid
-from asrc_core.errors import BackendMissing
+from asrc_core.errors import ExtraMissing
 from asrc_export.engines import native
 from asrc_export.engines import numpy as reference
 from asrc_export.engines.generated import GeneratedEngine
@@ -224,7 +223,7 @@ def onnx_runtime(network: IntegerNetwork, x: Samples) -> dict[str, Contestant]:
 
     try:
         onnx.run(network, x[:1, :1])
-    except BackendMissing as error:
+    except ExtraMissing as error:
         print(f"ONNX Runtime left out: {error}")
         return {}
     return {"onnx": Contestant(64, lambda: onnx.run(network, x[:64]).logits)}
@@ -236,7 +235,7 @@ def lava(network: IntegerNetwork, x: Samples, quick: bool) -> dict[str, Contesta
         from asrc_lava.host import run as lava_run
 
         lava_run.run(network, x[:1, :1])
-    except (ImportError, BackendMissing) as error:
+    except (ImportError, ExtraMissing) as error:
         print(f"Lava left out: {error}")
         return {}
 
