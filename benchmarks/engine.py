@@ -33,7 +33,7 @@ from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import Result
 from asrc_core.contract.rounding.grid import WeightGrid
-from asrc_core.errors import ExtraMissing
+from asrc_core.errors import BackendMissing
 from asrc_export.engines import native
 from asrc_export.engines import numpy as reference
 from asrc_export.engines.generated import GeneratedEngine
@@ -223,7 +223,7 @@ def onnx_runtime(network: IntegerNetwork, x: Samples) -> dict[str, Contestant]:
 
     try:
         onnx.run(network, x[:1, :1])
-    except ExtraMissing as error:
+    except BackendMissing as error:
         print(f"ONNX Runtime left out: {error}")
         return {}
     return {"onnx": Contestant(64, lambda: onnx.run(network, x[:64]).logits)}
@@ -235,7 +235,7 @@ def lava(network: IntegerNetwork, x: Samples, quick: bool) -> dict[str, Contesta
         from asrc_lava.host import run as lava_run
 
         lava_run.run(network, x[:1, :1])
-    except (ImportError, ExtraMissing) as error:
+    except (ImportError, BackendMissing) as error:
         print(f"Lava left out: {error}")
         return {}
 

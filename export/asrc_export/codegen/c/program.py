@@ -65,7 +65,7 @@ class Code:
         self.lists = [self._kept_steps(place) for place in range(len(network.layers))]
         connections = [each for layer in network.layers for each in layer.connections]
         self.delayed = {network.place(each.source) + 1 for each in connections if each.delays is not None}
-        """Sources that some connection with delays hears."""
+        """Sources of some connection with delays."""
 
     def _kept_steps(self, source: int) -> int:
         """For how many steps the events of a source are kept: the input is source 0, the first layer 1."""
