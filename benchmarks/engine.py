@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from asrc_core.contract.grid import WeightGrid
 from numpy.typing import NDArray
 
 from asrc_core.contract.chain import chain

@@ -160,7 +160,7 @@ class Program:
         return described
 
     def _rings(self, layer: Layer) -> dict[int, tuple[int, Array]]:
-        """By exponent, the steps and the sums of what is under way to a layer: connections of one exponent share a ring,
+        """By exponent, the steps and the sums of what is under way to a layer: connections of an exponent share a ring,
         which halves what the cache has to hold of a recurrent layer. Whichever comes first takes the sum of all.
         """
         longest: dict[int, int] = {}
