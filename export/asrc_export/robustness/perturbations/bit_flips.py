@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from asrc_core.contract.chain import chain
 from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
@@ -56,21 +55,21 @@ def perturb(subject: Subject, level: float, rng: np.random.Generator) -> Subject
 def damaged(floating: FrozenNetwork, before: IntegerNetwork, after: IntegerNetwork) -> FrozenNetwork:
     """The float network with each weight moved by what its integer moved by between the two, in real units."""
     layers = []
-    old_chain, new_chain = chain(before), chain(after)  # which every network is that came from a float one
-    for i, (real, old, new) in enumerate(zip(floating.layers, old_chain.layers, new_chain.layers, strict=True)):
-        unit = 2.0**old.activation_shift / old.scale
-        w_unit = unit * 2.0**old.feedforward_exponent / (before.input.scale if i == 0 else 1.0)
+    for i, (real, old, new) in enumerate(zip(floating.layers, before.hidden, after.hidden, strict=True)):
+        unit = 2.0 ** old.neuron.parameters["activation_shift"] / old.scale
+        (forward, back), (moved_forward, moved_back) = old.connections, new.connections
+        w_unit = unit * 2.0**forward.exponent / (before.input.scale if i == 0 else 1.0)
         # What several taps send back counts whole times: the integers stand for U divided by how much that is more.
-        u_unit = unit * 2.0**old.recurrent_exponent * old.largest_message / gain(real)
+        u_unit = unit * 2.0**back.exponent * sum(tap.weight for tap in back.taps) / gain(real)
         layers.append(
             real.moved(
-                weight=real.weight + w_unit * (new.feedforward - old.feedforward),
-                recurrent=real.recurrent + u_unit * (new.recurrent - old.recurrent),
+                weight=real.weight + w_unit * (moved_forward.weights - forward.weights),
+                recurrent=real.recurrent + u_unit * (moved_back.weights - back.weights),
             )
         )
-    out = old_chain.readout
-    unit = 2.0**out.exponent / out.scale
-    readout = floating.readout_weight + unit * (new_chain.readout.weight - out.weight)
+    (out,), (moved,) = before.readout.connections, after.readout.connections
+    unit = 2.0**out.exponent / before.readout.scale
+    readout = floating.readout_weight + unit * (moved.weights - out.weights)
     return replace(floating, layers=tuple(layers), readout_weight=readout)
 
 
