@@ -31,6 +31,7 @@ from asrc_core.contract.connection import INPUT, Connection, Tap
 from asrc_core.contract.file import forms
 from asrc_core.contract.file.tensors import MAX_FILE_BYTES, Arrays, Tensors, refuse, stored
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.neurons.kind import Choice
 from asrc_core.contract.numbers import CONTRACT_VERSION, Ints
 from asrc_core.files.atomic import replacing
 from asrc_core.forms.first_problem import first_problem
@@ -168,7 +169,7 @@ def _described(network: IntegerNetwork, of_file: dict[str, Any]) -> str:
                 neurons=layer.neurons,
                 neuron=forms.NeuronForm(
                     kind=layer.neuron.kind,
-                    parameters={k: v for k, v in layer.neuron.parameters.items() if isinstance(v, int | str)},
+                    parameters=_plain(layer.neuron),
                 ),
                 connections=[_connection(each) for each in layer.connections],
                 scale=layer.scale,
@@ -282,7 +283,16 @@ def _skip_layer(layer: SkipLayer) -> forms.SkipLayerForm:
     taps = fields.pop("taps")
     if taps:  # otherwise left out, so that files without taps stay as they were
         fields["taps"] = _tap_forms(taps)
+    if layer.fires == "at":  # left out for the same reason
+        del fields["fires"]
     return forms.SkipLayerForm(**fields)
+
+
+def _plain(neuron: Neuron) -> dict[str, int | str]:
+    """The parameters that are no tensors, but for choices that are the usual ones: files without stay as they were."""
+    usual = {name: form.default for name, form in neuron.of_kind.parameters.items() if isinstance(form, Choice)}
+    given = ((name, value) for name, value in neuron.parameters.items() if isinstance(value, int | str))
+    return {name: value for name, value in given if name not in usual or value != usual[name]}
 
 
 def _input(entry: InputFormat) -> forms.InputForm:

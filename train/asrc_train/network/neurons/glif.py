@@ -86,7 +86,7 @@ class GLIF(nn.Module):
 
 def build(config: NetworkConfig, neurons: int, steps: int | None) -> GLIF:
     """Fresh neurons. Raises InvalidSetting for a threshold or a reset, which they learn, and for unknown steps."""
-    require_left_alone(config, "threshold", "reset")
+    require_left_alone(config, "threshold", "reset", "fires")
     require_open_decay(config)
     if steps is None:
         raise InvalidSetting("neuron 'glif'", "it learns a conductance for each step; say how many a sample has")
