@@ -26,13 +26,17 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.chain import chain
+from asrc_core.contract.connection import INPUT, Connection
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import Result
+from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import BackendMissing
 from asrc_export.engines import native
 from asrc_export.engines import numpy as reference
+from asrc_export.engines.generated import GeneratedEngine
 from asrc_export.engines.native import NativeEngine
 
 STEPS, SPANS, WIDTHS, RATE = 784, (9, 25, 11), (64, 128, 128), 0.1
@@ -52,16 +56,17 @@ class Contestant(NamedTuple):
 
 def spiking(network: IntegerNetwork, x: Samples, rate: float) -> IntegerNetwork:
     """The network with each layer's threshold moved so that about ``rate`` of its cells spike on ``x``."""
-    for i in range(len(network.layers)):
+    made = chain(network)
+    for i in range(len(made.layers)):
         low, high = 1, STATE_MAX
         while high - low > max(1, low // 50):
             middle = (low + high) // 2
-            layers = list(network.layers)
+            layers = list(made.layers)
             layers[i] = replace(layers[i], threshold=middle)
-            network = replace(network, layers=tuple(layers))
-            count = NativeEngine(network).run(x).counts[i]
+            made = replace(made, layers=tuple(layers))
+            count = NativeEngine(made.network()).run(x).counts[i]
             low, high = (middle, high) if count.spikes > rate * count.neuron_updates else (low, middle)
-    return network
+    return made.network()
 
 
 def samples_for(network: IntegerNetwork, batch: int, steps: int) -> Samples:
@@ -83,13 +88,32 @@ def widened(narrow: IntegerNetwork, doublings: int) -> IntegerNetwork:
     and so do its thresholds, its biases and, by its exponent, the input.
     """
     width = narrow.layers[0].neurons * 4**doublings
-    made = random_network(0, widths=[width] * len(SPANS), spans=SPANS, steps=narrow.steps, activation_shift=2)
+    made = chain(random_network(0, widths=[width] * len(SPANS), spans=SPANS, steps=narrow.steps, activation_shift=2))
     layers = []
-    for layer, model in zip(made.layers, narrow.layers, strict=True):
+    for layer, model in zip(made.layers, chain(narrow).layers, strict=True):
         bias = np.resize(model.bias, width) << doublings
         layers.append(replace(layer, threshold=model.threshold << doublings, bias=bias))
     layers[0] = replace(layers[0], feedforward_exponent=doublings)
-    return replace(made, layers=tuple(layers))
+    return replace(made, layers=tuple(layers)).network()
+
+
+def delayed_network(threshold: int) -> IntegerNetwork:
+    """[700, 256 recurrent, 20]: CUBA neurons, each synapse with a delay of 0 to 62 steps, as for spoken digits."""
+    rng = np.random.default_rng(0)
+
+    def connection(source: str, shape: tuple[int, int], least: int) -> Connection:
+        weights = WeightGrid(8).nearest(rng.normal(0, 20, shape))
+        return Connection(source, weights, 0, 8, (), rng.integers(least, 63, shape), "synaptic-delay")
+
+    parameters = {"bias": 0, "current_decay": 800, "decay": 200, "threshold": threshold, "activation_shift": 0}
+    hidden = Layer(
+        "hidden",
+        (connection(INPUT, (256, 700), 0), connection("hidden", (256, 256), 1)),
+        Neuron("cuba-lif", {**parameters, "reset": "soft"}),
+    )
+    leaky = Neuron("integrator", {"bias": 0, "decay": 100})
+    readout = Layer("readout", (connection("hidden", (20, 256), 0),), leaky)
+    return IntegerNetwork(InputFormat(700, 0, 1, 1.0), (hidden, readout), "loihi2", 250)
 
 
 # ---------------------------------------------------------------------------------------------------- measurement
@@ -163,6 +187,34 @@ def engines(quick: bool) -> dict[str, float]:
         ratios["lava, batched over lava, single"] = speed["lava, batched"] / speed["lava, single"]
         print(f"  Lava in batches over one sample at a time: {ratios['lava, batched over lava, single']:.0f} x")
     return ratios | {"native samples per second": speed["native"]}
+
+
+def delays(quick: bool) -> dict[str, float]:
+    """A layer with a delay for every synapse: the generated engine beside the interpreter, whose cost is the same at
+    every rate; it has one product for each lag.
+    """
+    ratios = {}
+    print("\n[700, 256 recurrent, 20], CUBA, a delay of 0 to 62 for every synapse, T=250")
+    for rate, threshold in ((0.02, 700), (0.05, 1500), (0.5, 13000)):
+        network = delayed_network(threshold)
+        x = (np.random.default_rng(1).random((128, network.steps, 700)) < rate).astype(np.int32)
+        engine = GeneratedEngine(network)
+        slow = 16 if quick else 64
+        assert np.array_equal(engine.run(x[:2]).logits, reference.run(network, x[:2]).logits), "other logits"
+        bodies: dict[str, Callable[[], object]] = {
+            "generated": lambda engine=engine, x=x: engine.run(x),
+            "numpy": lambda network=network, x=x, slow=slow: reference.run(network, x[:slow]),
+        }
+        times = in_turns(bodies, 1 if quick else 3, warm=True)
+        speed = {"generated": len(x) / times["generated"], "numpy": slow / times["numpy"]}
+        ratio = speed["generated"] / speed["numpy"]
+        print(
+            f"  input {rate:4.0%}, spike rate {rates(engine.run(x[:32])):>6}: generated {speed['generated']:8.1f}",
+            end="",
+        )
+        print(f" samples/s, NumPy {speed['numpy']:6.2f}, {ratio:6.0f} x")
+        ratios[f"generated over numpy, delays, input {rate:.0%}"] = ratio
+    return ratios
 
 
 def onnx_runtime(network: IntegerNetwork, x: Samples) -> dict[str, Contestant]:
@@ -339,6 +391,7 @@ def main() -> None:
         print(measure_own_memory(options.memory_of))
         return
     ratios = engines(options.quick)
+    ratios |= delays(options.quick)
     ratios |= instruction_sets(options.quick)
     ratios |= sweeps(options.quick)
     ratios |= latency(options.quick)

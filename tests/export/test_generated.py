@@ -233,7 +233,7 @@ def test_a_kind_of_every_operation(everything: str, seed: int) -> None:
         "gain": rng.integers(-9, 10, n) if seed % 2 else 3,
         "level": rng.integers(0, 2**9, n),
         "memory": rng.integers(0, 33, n),
-        "entries": rng.permutation([-400, 250, -150, 480]),
+        "entries": np.array([-400, 250, -150, 480]),
     }
     layers = (
         Layer("first", (Connection(INPUT, weights(n, 3), 0, 8),), Neuron(everything, parameters)),

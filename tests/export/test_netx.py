@@ -30,6 +30,7 @@ from asrc_export.interop.netx import writer as netx_export
 from asrc_export.quantization import quantize
 from asrc_lava.boards import sdk
 from asrc_train.trained import freeze
+from asrc_train.trained.freeze import skip_layer
 
 LAVA_DL = sdk.importable("lava.lib.dl.netx.hdf5") if sdk.why_no_lava() is None else False
 needs_lava_dl = [pytest.mark.lava, pytest.mark.skipif(not LAVA_DL, reason="lava-dl is not installed")]
@@ -215,7 +216,21 @@ class TestExport:
         self, checkpoint_path: Path, exported: Exported, tmp_path: Path
     ) -> None:
         frozen = freeze.freeze_file(checkpoint_path)
-        vanilla = replace(frozen, layers=tuple(replace(layer, span=1, reset="hard") for layer in frozen.layers))
+        vanilla = replace(
+            frozen,
+            layers=tuple(
+                skip_layer(
+                    layer.name,
+                    layer.weight,
+                    layer.recurrent,
+                    layer.bias,
+                    source=layer.forward.source,
+                    span=1,
+                    **{**{k: v for k, v in layer.constants.items() if k != "bias"}, "reset": "hard"},
+                )
+                for layer in frozen.layers
+            ),
+        )
         network = quantize.quantize(vanilla, netx_export.narrowed(targets.load("loihi2"))).network
         fitted = netx_export.fitted(network)
         for before, after in zip(chain(network).layers, chain(fitted).layers, strict=True):

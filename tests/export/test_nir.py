@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from asrc_core.contract.chain import chain as contract_chain
+from asrc_core.contract.connection import INPUT
 from asrc_core.contract.file import network_file
 from asrc_core.errors import AsrcError, InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_export.commands import export as cli_export
@@ -27,7 +29,15 @@ from asrc_export.interop.nir import reader as nir_import
 from asrc_export.interop.nir import writer as nir_export
 from asrc_lava.commands import sim as cli_sim
 from asrc_train.trained import checkpoint
-from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze, freeze_file
+from asrc_train.trained.freeze import (
+    FrozenConnection,
+    FrozenLayer,
+    FrozenNetwork,
+    WeightedTap,
+    freeze,
+    freeze_file,
+    skip_layer,
+)
 
 FED = Feed(steps=12, maximum=1)
 WHOLE = settings(deadline=None, max_examples=15)
@@ -85,16 +95,18 @@ def frozen_networks(draw: st.DrawFn) -> FrozenNetwork:
         return random.normal(size=shape).astype(np.float32).astype(np.float64)
 
     channels, classes = draw(st.integers(1, 5)), draw(st.integers(1, 5))
-    layers, fan_in = [], channels
+    layers: list[FrozenLayer] = []
+    fan_in = channels
     for i in range(draw(st.integers(1, 3))):
         n = draw(st.integers(1, 8))
         layers.append(
-            FrozenLayer(
+            skip_layer(
                 name=f"layer{i}",
+                source=layers[-1].name if layers else INPUT,
                 weight=single(n, fan_in),
                 recurrent=single(n, n) * draw(st.sampled_from([0.0, 1.0, 1.0])),
                 bias=single(n),
-                decay=draw(st.sampled_from([0.0, 0.5, 0.9, 0.999, 1.0]) | st.floats(0, 1)),
+                decay_factor=draw(st.sampled_from([0.0, 0.5, 0.9, 0.999, 1.0]) | st.floats(0, 1)),
                 threshold=draw(st.sampled_from([1.0, 0.3]) | st.floats(1e-3, 1e3)),
                 reset=draw(st.sampled_from(["soft", "hard"])),
                 span=draw(st.integers(1, 64)),
@@ -136,10 +148,36 @@ def test_what_we_export_comes_back_bit_by_bit(frozen: FrozenNetwork, tmp_path_fa
 def test_several_spans_at_once_are_refused_by_layer() -> None:
     rng = np.random.default_rng(0)
     taps = (WeightedTap(2, 0.5), WeightedTap(9, 0.5))
-    layer = FrozenLayer("layer0", rng.normal(size=(3, 1)), np.eye(3), np.zeros(3), 0.5, 1.0, "hard", 9, taps)
-    frozen = FrozenNetwork((layer,), np.ones((2, 3)), np.zeros(2), 1, 5, 1.0, 1, None, {})
-    with pytest.raises(InvalidSetting, match="layer0 tap several spans at once"):
-        nir_export.to_graph(frozen)
+    floats = {"decay_factor": 0.5, "threshold": 1.0, "reset": "hard"}
+    layer = skip_layer("layer0", rng.normal(size=(3, 1)), np.eye(3), np.zeros(3), span=9, taps=taps, **floats)
+    with pytest.raises(InvalidSetting, match="layer 'layer0' taps several spans at once"):
+        nir_export.to_graph(alone(layer))
+
+
+def alone(layer: FrozenLayer) -> FrozenNetwork:
+    return FrozenNetwork((layer,), np.ones((2, 3)), np.zeros(2), 1, 5, 1.0, 1, None, {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"kind": "cuba-lif"}, "has neurons of kind 'cuba-lif', and the graph's are LIF and IF"),
+        ({"constants": {"bias": np.zeros(3), "threshold": np.ones(3), "decay_factor": 0.5}}, "a threshold for each"),
+        ({"connections": (FrozenConnection("layer0", np.eye(3)),)}, "one connection from 'input'"),
+        ({"connections": (FrozenConnection(INPUT, np.ones((3, 1)), (WeightedTap(2, 1.0),)),)}, "delays what comes"),
+    ],
+)
+def test_what_the_graph_has_no_form_for_is_refused_by_layer_with_the_reason(changes: dict[str, Any], says: str) -> None:
+    layer = skip_layer("layer0", np.ones((3, 1)), np.eye(3), np.zeros(3), span=1, decay_factor=0.5, threshold=1.0)
+    with pytest.raises(InvalidSetting, match=f"NIR graph: layer 'layer0' .*{says}"):
+        nir_export.to_graph(alone(replace(layer, **changes)))
+
+
+def test_a_layer_without_a_connection_from_itself_has_no_loop() -> None:
+    floats = {"decay_factor": 0.5, "threshold": 1.0, "reset": "hard"}
+    layer = skip_layer("layer0", np.ones((3, 1)), np.eye(3), np.zeros(3), span=1, **floats)
+    graph = nir_export.to_graph(alone(replace(layer, connections=layer.connections[:1])))
+    assert "layer0_rec" not in graph.nodes
 
 
 def test_a_trained_network_comes_back_with_its_data_set(checkpoint_path: Path, tmp_path: Path) -> None:
@@ -155,7 +193,7 @@ def test_a_trained_network_comes_back_with_its_data_set(checkpoint_path: Path, t
 def test_the_graph_says_in_nirs_own_words_what_nir_can_say(checkpoint_path: Path) -> None:
     """Step by step from NIR's equations: a hard-reset network fires as ours, single precision, `>` and all."""
     frozen = freeze_file(checkpoint_path)
-    hard = [FrozenLayer(**{**vars(layer), "reset": "hard"}) for layer in frozen.layers]
+    hard = [replace(layer, constants={**layer.constants, "reset": "hard"}) for layer in frozen.layers]
     graph = nir_export.to_graph(FrozenNetwork(**{**vars(frozen), "layers": tuple(hard), "permutation": None}))
     for i, layer in enumerate(hard):
         node, n = graph.nodes[f"layer{i}"], len(layer.bias)

@@ -22,25 +22,30 @@ from onnx.reference import ReferenceEvaluator
 from strategies import cases
 
 from asrc_core import __version__
+from asrc_core.contract import neurons
 from asrc_core.contract.chain import Chain, chain
+from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.file import network_file
-from asrc_core.contract.network import InputFormat, IntegerNetwork
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.parity import require_equal
-from asrc_core.contract.random_network import random_network
+from asrc_core.contract.random_network import any_network, random_network
+from asrc_core.contract.ranges import Range
 from asrc_core.errors import BackendFailed, InvalidData, InvalidNetwork, UnwritableOutput
 from asrc_export.engines import numpy as reference
 from asrc_export.engines import onnx as engine
 from asrc_export.onnx_model import graph
+from asrc_export.onnx_model.history import message_type
 
+ENGINES = ("numpy", "onnx")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "run_onnx.py"
 
 
 def require_parity(network: IntegerNetwork, x: NDArray[np.integer]) -> None:
     """With the trace and without: they are two different models."""
     expected = reference.run(network, x, trace=True)
-    require_equal(network, expected, engine.run(network, x, trace=True), ("numpy", "onnx"))
-    require_equal(network, expected, engine.run(network, x), ("numpy", "onnx"))
+    require_equal(network, expected, engine.run(network, x, trace=True), ENGINES)
+    require_equal(network, expected, engine.run(network, x), ENGINES)
 
 
 def batch_for(network: IntegerNetwork, samples: int = 3, seed: int = 0) -> NDArray[np.int32]:
@@ -93,6 +98,133 @@ def test_networks_with_synaptic_delays_agree_bit_for_bit(case: tuple[IntegerNetw
 @given(unlike_layers())
 def test_networks_of_unlike_layers_agree_bit_for_bit(case: tuple[IntegerNetwork, NDArray[np.int32]]) -> None:
     require_parity(*case)
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_any_networks_agree_bit_for_bit(block: int) -> None:
+    """Kinds, sources, taps, delays, feedback, mappings, and numbers that differ from neuron to neuron."""
+    for seed in range(5000 + 50 * block, 5050 + 50 * block):
+        network = any_network(seed, max_width=10, max_steps=25)
+        x = batch_for(network, seed=seed)
+        require_equal(network, reference.run(network, x, trace=True), engine.run(network, x, trace=True), ENGINES)
+        if seed % 5 == 0:
+            require_parity(network, x)
+
+
+KIND_OF_NUMBERS = """
+from asrc_core.contract.neurons.kind import Kind, Number, Step
+
+
+def step(o, p, state, a):
+    u = o.saturate(o.add(o.sub(state["v"], o.floor(state["v"], p["leak"])), a), 16)
+    level = o.max(o.min(o.floor(u, 3), 90), {low})
+    after = {{"v": o.sub(u, level), "begun": o.max(state["begun"], 1), "handed_on": state["handed_on"]}}
+    return Step(after, o.select(o.ge(state["begun"], 1), level, 0), u)
+
+
+KIND = Kind(
+    parameters={{"leak": Number(0, 8)}}, states={{"v": 24, "begun": 2, "handed_on": 8}}, step=step, sends=({low}, 90)
+)
+"""
+
+
+@pytest.fixture(params=[-90, 0])
+def kind_of_numbers(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a kind that sends numbers, of both signs or of one; a state of it is handed on as it is."""
+    low: int = request.param
+    (tmp_path / "asrc_kinds").mkdir()
+    (tmp_path / "asrc_kinds" / f"numbers_from_{abs(low)}.py").write_text(KIND_OF_NUMBERS.format(low=low))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield f"numbers-from-{abs(low)}"
+    for module in [each for each in sys.modules if each.split(".")[0] == neurons.MORE]:
+        del sys.modules[module]
+    neurons.kind.cache_clear()
+
+
+def test_a_kind_that_sends_numbers_agrees(kind_of_numbers: str) -> None:
+    sending = 0
+    for seed in range(15):
+        network = any_network(seed, kinds=[kind_of_numbers], max_width=8, max_steps=25)
+        x = batch_for(network)
+        expected = reference.run(network, x, trace=True)
+        require_equal(network, expected, engine.run(network, x, trace=True), ENGINES)
+        sending += any(count.spikes for count in expected.counts)
+    assert sending > 7
+
+
+def test_messages_that_8_bit_kernels_could_overflow_on_enter_products_as_32_bits() -> None:
+    """Pairs of 8-bit products may be added in 16 bits, and bytes with a sign are shifted to 0 to 255 before."""
+    ranges = [(0, 1), (0, 127), (0, 128), (-1, 1), (-127, 127)]
+    assert [message_type(Range(*each)) for each in ranges] == [np.uint8, np.uint8, np.int32, np.int32, np.int32]
+
+
+def test_a_source_with_more_synapses_of_one_delay_than_a_byte_counts_agrees() -> None:
+    delays = np.ones((300, 2), np.int64)
+    delays[0, 1] = 2
+    wide = Connection(INPUT, np.full((300, 2), 64), 0, 8, delays=delays, mapping="synaptic-delay")
+    lif = Neuron("lif", {"bias": 0, "decay": 500, "threshold": 90, "reset": "soft", "activation_shift": 0})
+    readout = Layer("readout", (Connection("wide", np.full((1, 300), 2), 0, 8),), Neuron("integrator", {"bias": 0}))
+    network = IntegerNetwork(InputFormat(2, 0, 1, 1.0), (Layer("wide", (wide,), lif), readout), "loihi2", 9)
+    x = np.ones((1, 9, 2), np.int32)
+    require_parity(network, x)
+    assert engine.run(network, x).counts[0].feedforward_operations == 8 * 599 + 7
+
+
+def delayed(lags: int) -> IntegerNetwork:
+    """A layer with a delay of 0 to ``lags`` - 1 for each synapse, and one lag more in the recurrent connection."""
+    rng = np.random.default_rng(0)
+    input_delays, delays = np.arange(20 * 6).reshape(20, 6) % lags, 1 + np.arange(20 * 20).reshape(20, 20) % lags
+
+    def weights(n: int, i: int) -> NDArray[np.int64]:
+        return 2 * rng.integers(-128, 128, (n, i))
+
+    constants = {"decay": 500, "current_decay": 1000, "threshold": 900}
+    layer = Layer(
+        "hidden",
+        (
+            Connection(INPUT, weights(20, 6), 0, 8, delays=input_delays, mapping="synaptic-delay"),
+            Connection("hidden", weights(20, 20), 0, 8, delays=delays, mapping="synaptic-delay"),
+        ),
+        Neuron("cuba-lif", {"bias": 0, "activation_shift": 1, "reset": "soft", **constants}),
+    )
+    readout = Layer("readout", (Connection("hidden", weights(3, 20), 0, 8),), Neuron("integrator", {"bias": 0}))
+    return IntegerNetwork(InputFormat(6, 0, 1, 1.0), (layer, readout), "loihi2", 90)
+
+
+@pytest.mark.parametrize("lags", [1, 2, 32, 33, 62])
+def test_delays_of_every_length_agree(lags: int) -> None:
+    network = delayed(lags)
+    require_parity(network, batch_for(network))
+
+
+@pytest.mark.parametrize("lags", [1, 5])
+def test_a_delay_for_each_synapse_takes_a_byte_for_each_lag(lags: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = delayed(lags)
+    size = lags * 20 * (6 + 20) + 3 * 20
+    assert graph.weight_bytes(network) == size
+    _, body = graphs(graph.build(network).graph)
+    matrices = [each for each in body.initializer if each.data_type == onnx.TensorProto.INT8]
+    tally = 1  # how events are counted
+    assert sum(onnx.numpy_helper.to_array(each).size for each in matrices[:-tally]) == size
+    monkeypatch.setattr(graph, "MAX_BYTES", size - 1)
+    with pytest.raises(InvalidNetwork, match=f"{size} bytes"):
+        graph.build(network)
+
+
+def test_operations_are_counted_for_each_connection() -> None:
+    """Of what synapses weigh until the last step, in the model itself, too."""
+    network = delayed(5)
+    x = batch_for(network)
+    session = onnxruntime.InferenceSession(graph.build(network).SerializeToString())
+    operations, spikes = session.run(["operations", "spikes"], {"x": x})
+    expected = reference.run(network, x).counts
+    assert operations.shape == (3, 3)
+    assert operations.sum(axis=0).tolist() == [
+        expected[0].feedforward_operations,
+        expected[0].recurrent_operations,
+        expected[1].feedforward_operations,
+    ]
+    assert spikes.sum(axis=0).tolist() == [expected[0].spikes, 0]
 
 
 @pytest.mark.parametrize("span", [1, 31, 32, 33, 62, 63])
@@ -196,6 +328,17 @@ def test_onnx_own_evaluator_agrees_too() -> None:
         assert saturations.sum(axis=0).tolist() == [count.saturations for count in expected.counts]
 
 
+def test_onnx_own_evaluator_agrees_on_any_network() -> None:
+    for seed in range(6):
+        network = any_network(seed, max_width=6, max_steps=8)
+        x = batch_for(network, samples=2)
+        expected = reference.run(network, x)
+        logits, spikes, _, saturations = ReferenceEvaluator(graph.build(network)).run(None, {"x": x})
+        assert np.array_equal(logits, expected.logits)
+        assert spikes.sum(axis=0).tolist() == [count.spikes for count in expected.counts]
+        assert saturations.sum(axis=0).tolist() == [count.saturations for count in expected.counts]
+
+
 def test_one_session_takes_any_batch_and_length() -> None:
     network = random_network(0, widths=(16, 8), spans=(4, 6), steps=20, channels=2)
     session = onnxruntime.InferenceSession(graph.build(network).SerializeToString())
@@ -222,12 +365,10 @@ def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
                 yield from graphs(attribute.g)
 
 
-@settings(max_examples=10, deadline=None)
-@given(cases(max_span=63), st.booleans())
-def test_the_checker_accepts_and_every_tensor_is_an_integer(
-    case: tuple[IntegerNetwork, NDArray[np.int32]], trace: bool
-) -> None:
-    model = graph.build(case[0], trace=trace)
+@settings(max_examples=20, deadline=None)
+@given(st.one_of(cases(max_span=63).map(lambda case: case[0]), st.integers(0, 10**6).map(any_network)), st.booleans())
+def test_the_checker_accepts_and_every_tensor_is_an_integer(network: IntegerNetwork, trace: bool) -> None:
+    model = graph.build(network, trace=trace)
     onnx.checker.check_model(model, full_check=True)
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     integer = {

@@ -269,6 +269,16 @@ def test_the_command_shows_what_is_observed_and_what_is_proven(
     assert all(each["observed_headroom_bits"] >= each["headroom_bits"] for each in content["accumulators"])
 
 
+def test_the_command_checks_networks_of_any_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in range(3):
+        made = any_network(seed, kinds=["cuba-lif"])
+        network_file.save(made, tmp_path / "any.safetensors")
+        assert cli_check.main([str(tmp_path / "any.safetensors"), "--engine", "numpy"]) == 0
+        printed = capsys.readouterr().out
+        assert printed.count("state c") >= len(made.hidden)
+        assert all(name in printed for name in made.names)
+
+
 def test_without_an_example_there_is_nothing_to_save(
     exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from frozen_networks import connected_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from strategies import cases
 
+from asrc_core.contract import neurons
 from asrc_core.contract.chain import SkipLayer, chain
 from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.file import network_file
@@ -25,17 +29,19 @@ from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export import float_network
+from asrc_export.chip import targets
 from asrc_export.commands import robustness as cli_robustness
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
 from asrc_export.exporting import Exported
+from asrc_export.quantization.quantize import quantize
 from asrc_export.robustness import faulty_links, faulty_run, formats, measure, pairs, perturbations
 from asrc_export.robustness.perturbations import bit_flips
 from asrc_export.robustness.report import RobustnessReport
 from asrc_export.robustness.subject import Links, Stuck, Subject
 from asrc_train import data
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze
+from asrc_train.trained.freeze import FrozenNetwork, WeightedTap, freeze, skip_layer
 from asrc_train.training.evaluate import evaluate
 
 Case = tuple[IntegerNetwork, NDArray[np.int32]]
@@ -50,7 +56,9 @@ def float_case(seed: int, reset: Any = "soft", taps: tuple[WeightedTap, ...] = (
             rng.integers(-64, 65, shape) / 64 for shape in ((width, fan_in), (width, width), width)
         )
         span = taps[-1].span if taps else i + 1
-        layers.append(FrozenLayer(f"layer{i}", weight, recurrent, bias, 0.5, 1.0, reset, span, taps))
+        floats: dict[str, Any] = {"decay_factor": 0.5, "threshold": 1.0, "reset": reset}
+        source = f"layer{i - 1}" if i else INPUT
+        layers.append(skip_layer(f"layer{i}", weight, recurrent, bias, source=source, span=span, taps=taps, **floats))
         fan_in = width
     out, bias = rng.integers(-64, 65, (4, 5)) / 64, rng.integers(-64, 65, 4) / 64
     return FrozenNetwork(tuple(layers), out, bias, 3, 9, 1 / 4, 8, None, {}), rng.integers(0, 9, (7, 9, 3))
@@ -204,8 +212,7 @@ def test_stuck_neurons_are_stuck_in_both_networks_and_as_many_as_asked(name: str
     expected = engine.run(replace(parts, layers=tuple(held)).network(), x).logits
     np.testing.assert_array_equal(faulty_run.integer_logits(deployed, x, None, worn.stuck), expected)
     real = [
-        replace(
-            layer,
+        layer.moved(
             weight=np.where(each.neurons[:, None], 0, layer.weight),
             recurrent=np.where(each.neurons[:, None], 0, layer.recurrent),
             bias=np.where(each.neurons, layer.threshold if firing else 0, layer.bias),
@@ -261,7 +268,7 @@ def test_every_connection_from_a_layer_has_a_link_of_its_own_and_the_input_has_n
 def of_kinds(*kinds: str) -> IntegerNetwork:
     """Delays for each synapse, feedback, skips and, somewhere in the network, every kind named."""
     for seed in range(1000):
-        network = any_network(seed, max_width=9, max_steps=20)
+        network = any_network(seed, kinds=["lif", "cuba-lif"], max_width=9, max_steps=20)
         used = {layer.neuron.kind for layer in network.hidden}
         ways = [each for layer in network.layers for each in layer.connections]
         back = any(
@@ -287,6 +294,46 @@ def test_every_perturbation_takes_networks_of_any_kind_and_lag(name: str, kinds:
         deployed, real = measure.answered(worn, labels, engine.run)
         assert 0 <= deployed <= 1
         assert np.isnan(real)
+
+
+@pytest.fixture(scope="module")
+def connected() -> Subject:
+    """Currents that last, delays, a skip, feedback and taps, deployed and float."""
+    floating = connected_network(0)
+    x = np.random.default_rng(0).integers(0, 17, (8, 20, 2))
+    return Subject(x, quantize(floating, targets.load("loihi2")).network, floating)
+
+
+@pytest.mark.parametrize("name", perturbations.names())
+def test_the_float_network_of_any_kind_is_perturbed_too(name: str, connected: Subject) -> None:
+    found = perturbations.load(name)
+    labels = engine.run(connected.deployed, connected.x).predictions
+    for level in found.levels[1:]:
+        worn = found.perturb(connected, level, np.random.default_rng(5))
+        assert all(0 <= share <= 1 for share in measure.answered(worn, labels, engine.run))
+    broken = found.perturb(connected, found.levels[-1], np.random.default_rng(5))
+    assert broken.floating is not None
+    calm = float_network.logits(connected.floating, connected.x) if connected.floating else None
+    stressed = faulty_run.float_logits(broken.floating, broken.x, broken.links, broken.stuck)
+    assert (np.abs(stressed - calm) > 1e-3).any()
+
+
+def test_real_weights_of_any_connection_move_by_the_real_value_of_what_their_integers_moved_by(
+    connected: Subject,
+) -> None:
+    """The value of an integer step is the one at which the integers are the real weights, rounded to their grid."""
+    worn = perturbations.load("bit-flips").perturb(connected, 0.05, np.random.default_rng(3))
+    assert worn.floating is not None
+    assert connected.floating is not None
+    for i, layer in enumerate(connected.floating.layers):
+        old, new = connected.deployed.layers[i], worn.deployed.layers[i]
+        for j, real in enumerate(layer.connections):
+            moved = worn.floating.layers[i].connections[j].weight - real.weight
+            integers = old.connections[j].weights
+            steps = new.connections[j].weights - integers
+            assert steps.any()
+            (value,) = {round(float(each), 12) for each in moved[steps != 0] / steps[steps != 0]}
+            assert np.abs(real.weight - value * integers).max() <= value * 1.001  # half a step of 2 at 8 bits
 
 
 @pytest.mark.parametrize("kind", ["cuba-lif", "lif"])
@@ -322,11 +369,21 @@ KIND = Kind(parameters={"entries": Table(0, 1)}, states={}, step=step)
 """
 
 
-def test_late_spikes_never_lead_out_of_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spikes that arrive together add up to more than the sum that the index was proven for."""
+@pytest.fixture
+def looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A kind of that name, a file on Python's path."""
     (tmp_path / "asrc_kinds").mkdir()
     (tmp_path / "asrc_kinds" / "looked_up.py").write_text(TABLE_KIND)
     monkeypatch.syspath_prepend(tmp_path)
+    yield
+    for name in [name for name in sys.modules if name.split(".")[0] == neurons.MORE]:
+        del sys.modules[name]
+    neurons.kind.cache_clear()
+
+
+@pytest.mark.usefixtures("looked_up")
+def test_late_spikes_never_lead_out_of_a_table() -> None:
+    """Spikes that arrive together add up to more than the sum that the index was proven for."""
     one = np.full((1, 1), 2)
     always = {"bias": 9, "decay": 4096, "threshold": 1, "activation_shift": 0, "reset": "hard"}
     layers = (

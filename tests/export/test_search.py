@@ -153,8 +153,8 @@ def test_the_moments_say_what_an_error_of_the_weights_does_to_the_membrane(seed:
     off = np.random.default_rng(seed).normal(size=(5, 12))
     bias = -off @ with_bias / bias_power
     error, total = np.zeros((12, 5)), 0.0
-    for fed, heard in zip(seen.fed, seen.heard, strict=True):
-        error = layer.decay * error + np.concatenate([fed, heard], axis=1) @ off.T + bias
+    for fed, recalled in zip(seen.fed, seen.recalled, strict=True):
+        error = layer.decay * error + np.concatenate([fed, recalled], axis=1) @ off.T + bias
         total += np.square(error).sum()
     assert total / (20 * 12) == pytest.approx(np.einsum("nd,de,ne->", off, moments, off))
 

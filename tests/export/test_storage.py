@@ -87,7 +87,7 @@ def test_the_mappings_differ_by_more_than_an_order_of_magnitude_at_128_neurons()
 
 
 def test_several_taps_share_one_delay_line_and_as_synapses_would_take_a_copy_each() -> None:
-    one, three = (random_network(0, widths=(8,), spans=(heard,), steps=5) for heard in (9, [(2, 1), (4, 7), (9, 2)]))
+    one, three = (random_network(0, widths=(8,), spans=(span,), steps=5) for span in (9, [(2, 1), (4, 7), (9, 2)]))
     assert storage.deployed(three, LOIHI2) == storage.deployed(one, LOIHI2)
     assert storage.history_by_mapping(of_network(three))["synaptic-delay"] == 8 * 8 * (3 * 4 + 2 * 8)
     compared = compare(of_network(three).layers, LOIHI2)

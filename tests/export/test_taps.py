@@ -108,7 +108,7 @@ def test_whole_weights_stay_and_a_layer_with_one_span_is_the_same_object() -> No
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
-        (layer(*((j + 1, 0.1) for j in range(9))), "layer 'layer0': it hears 9 spans at once.*8 places at most"),
+        (layer(*((j + 1, 0.1) for j in range(9))), "layer 'layer0': it taps 9 spans at once.*8 places at most"),
         (layer((2, 0.5), (2, 0.5)), "not all different"),
         (layer((2, 0.5), (3, -0.5)), "not all positive"),
         (layer((2, 0.5), (3, 0.0)), "not all positive"),
@@ -162,7 +162,7 @@ def test_a_checkpoint_with_several_taps_is_deployed_and_reported_as_such(several
 def test_where_graded_spikes_or_the_delay_line_are_missing_several_spans_are_refused(several: Path) -> None:
     with pytest.raises(RulesBroken, match=r"layer0: A layer that taps several spans.*loihi2"):
         export(several, "loihi1")
-    with pytest.raises(InvalidSetting, match=r"`mapping='synaptic-delay'`: .*'layer0' hears 2 spans.*use delay-line"):
+    with pytest.raises(InvalidSetting, match=r"`mapping='synaptic-delay'`: .*'layer0' taps 2 spans.*use delay-line"):
         export(several, "loihi2", mapping="synaptic-delay")
 
 

@@ -127,6 +127,7 @@ def test_show_target_marks_the_value_in_use(capsys: pytest.CaptureFixture[str]) 
     assert "4,095" in lines[at]
     assert lines[at + 1].split()[:2] == ["or", "8,192"]
     assert "joules are not" in lines[-2]
+    assert any(line.startswith("neurons.kinds") and "any program" in line for line in lines)
 
 
 def test_a_network_carries_the_users_target_with_it(checkpoint_path: Path, tmp_path: Path) -> None:

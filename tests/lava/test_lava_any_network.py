@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -194,14 +196,16 @@ KIND = Kind(
 
 
 @pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A kind in a folder on this Python's path: graded messages, a parameter for each neuron, a word of spikes."""
     folder = tmp_path / "asrc_kinds"
     folder.mkdir()
     (folder / "toy_grader.py").write_text(TOY)
     monkeypatch.syspath_prepend(str(tmp_path))
+    yield "toy-grader"
+    for name in [name for name in sys.modules if name.split(".")[0] == neurons.MORE]:
+        del sys.modules[name]
     neurons.kind.cache_clear()
-    return "toy-grader"
 
 
 @GRAPHS

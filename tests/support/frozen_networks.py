@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.connection import INPUT
-from asrc_train.trained.freeze import FrozenNetwork, skip_layer
+from asrc_train.trained.freeze import FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap, skip_layer
 
 
 def frozen_network(seed: int, *, spread: float = 1.0, **layer: Any) -> FrozenNetwork:
@@ -30,3 +30,37 @@ def frozen_network(seed: int, *, spread: float = 1.0, **layer: Any) -> FrozenNet
         fan_in = width
     out = rng.uniform(-0.4, 0.4, (4, fan_in)), rng.uniform(-0.4, 0.4, 4)
     return FrozenNetwork(tuple(layers), *out, 2, 20, 1 / 16, 16, None, {})
+
+
+def connected_network(seed: int) -> FrozenNetwork:
+    """A delay for each synapse of one layer, a skip past it, feedback into it, taps of another."""
+    rng = np.random.default_rng(seed)
+
+    def weights(rows: int, columns: int, scale: float = 1.0) -> Any:
+        return rng.normal(0, scale / np.sqrt(columns), (rows, columns))
+
+    def constants(neurons: int) -> dict[str, Any]:
+        return {"bias": rng.uniform(0, 0.3, neurons), "threshold": 1.0, "decay_factor": 0.5, "reset": "soft"}
+
+    first = FrozenLayer(
+        "first",
+        (
+            FrozenConnection(INPUT, weights(7, 2, 2.0), delays=rng.integers(0, 6, (7, 2))),
+            FrozenConnection("first", weights(7, 7), delays=rng.integers(1, 9, (7, 7))),
+            FrozenConnection("second", weights(7, 5), (WeightedTap(2, 1.0),)),
+        ),
+        "cuba-lif",
+        {**constants(7), "current_decay_factor": 0.3},
+    )
+    second = FrozenLayer(
+        "second",
+        (
+            FrozenConnection("first", weights(5, 7, 2.0)),
+            FrozenConnection(INPUT, weights(5, 2), (WeightedTap(3, 1.0),)),
+            FrozenConnection("second", weights(5, 5), (WeightedTap(1, 0.75), WeightedTap(4, 0.25))),
+        ),
+        "lif",
+        constants(5),
+    )
+    out = rng.uniform(-0.4, 0.4, (4, 5)), rng.uniform(-0.4, 0.4, 4)
+    return FrozenNetwork((first, second), *out, 2, 20, 1 / 16, 16, None, {})

@@ -283,7 +283,7 @@ def test_the_longest_span_that_may_come_of_a_training_is_known_before(connection
     planned = of_recipe(settings, data.shape("digits"), 8, "delay-line")
     expected = {"vanilla": [1, 1], "src": [7, 2]}.get(connection, [5, 4])
     assert [layer.span for layer in planned.layers] == [*expected, 0]
-    assert [layer.taps for layer in planned.layers[:2]] == [3 if connection == "k-asrc" else 1] * 2
+    assert [layer.connections[1].taps for layer in planned.layers[:2]] == [3 if connection == "k-asrc" else 1] * 2
 
 
 @pytest.mark.parametrize("neuron", ["glif", "clif", "tc-lif"])

@@ -54,8 +54,8 @@ def random_network(
     fan_in = channels
     low, high = input_range
     power = max(1.0, (low * low + high * high) / 3)  # mean square of an input
-    for i, (width, heard) in enumerate(zip(widths, spans, strict=True)):
-        taps = () if isinstance(heard, int) else tuple(Tap(*pair) for pair in heard)
+    for i, (width, lags) in enumerate(zip(widths, spans, strict=True)):
+        taps = () if isinstance(lags, int) else tuple(Tap(*pair) for pair in lags)
         drive = 60 * np.sqrt(fan_in * power) * 2.0 ** (exponents[0] + activation_shift)
         level = int(np.clip(drive * 1.5, 1, STATE_MAX)) if threshold is None else threshold
         layers.append(
@@ -68,7 +68,7 @@ def random_network(
                 bias=rng.integers(-level // 4, level // 2 + 1, width),
                 decay=decay,
                 threshold=level,
-                span=heard if isinstance(heard, int) else taps[-1].span,
+                span=lags if isinstance(lags, int) else taps[-1].span,
                 reset=reset,
                 fires=fires,
                 activation_shift=activation_shift,

@@ -1,4 +1,4 @@
-"""Whole files or none: write beside the destination, rename when done."""
+"""Atomic file replacement: write beside the destination, rename when done."""
 
 from __future__ import annotations
 

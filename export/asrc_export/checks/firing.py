@@ -32,7 +32,7 @@ class Firing:
     least: Ints
     most: Ints
     graded: bool = False
-    """Whether more than 0 and 1 was sent: how often then says nothing of how much, and only silence is inactive."""
+    """Whether more than 0 and 1 was sent: how often is then not how much, so only silence counts."""
 
     def of(self, kind: Kind) -> NDArray[np.bool_]:
         """Which neurons are of that kind, (N,). No neuron is of two; in a dead layer all are."""
@@ -95,7 +95,7 @@ ADVICE: dict[Kind, str] = {
     "nearly-silent": "they hardly matter; fewer `hidden` neurons may do",
     "always-firing": "they act as a bias; train with a higher threshold, or more weight decay, or with fewer `hidden` "
     "neurons",
-    "nearly-always-firing": "they act almost as a bias; a higher threshold gives them something to say",
+    "nearly-always-firing": "they act almost as a bias; a higher threshold makes them count",
     "constant": "their count tells samples apart no better than a bias; when they fire may still matter",
 }
 """What to do, by what was found; a sentence's second half."""

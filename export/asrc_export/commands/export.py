@@ -383,6 +383,9 @@ def _show_target(options: argparse.Namespace) -> None:
             chip.formats.weight_bits_source,
         )
     ]
+    if chip.neurons is not None:
+        runs = ", ".join(chip.neurons.kinds) + (", any program" if chip.neurons.programmable else "")
+        rows.append(("neurons.kinds", "in use", runs, "kinds", chip.neurons.certainty, chip.neurons.source))
     for name, each in targets.quantities(chip):
         rows.append((name, "in use", f"{each.value:,.12g}", each.unit, each.certainty, each.source))
         rows += [

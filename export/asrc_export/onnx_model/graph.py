@@ -49,9 +49,9 @@ def build(network: IntegerNetwork, *, trace: bool = False) -> ModelProto:
     ``trace`` also, for each hidden layer, ``layer<i>_spikes`` (T, B, N), uint8, or int32 where numbers are sent, and
     ``layer<i>_membrane`` (T, B, N) int32, what its neurons show; and ``readout_accumulator`` (T, B, C) int32.
 
-    Weights take a byte each, or four where they weigh more than 7 bits; those of a connection with a delay for each
-    synapse are there once for every lag that occurs. The metadata's key `asrc` is the manifest; `permutation`, if the
-    network has one, the JSON list of the order in which a sample's steps are fed.
+    Weights take a byte each, or four where messages may be negative or beyond 7 bits; those of a connection with a
+    delay for each synapse are there once for every lag that occurs. The metadata's key `asrc` is the manifest;
+    `permutation`, if the network has one, the JSON list of the order in which a sample's steps are fed.
 
     Raises ExtraMissing, and InvalidNetwork for weights beyond the 2 GiB of an ONNX file.
     """

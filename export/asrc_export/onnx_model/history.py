@@ -85,7 +85,7 @@ History: TypeAlias = Words | Ring
 
 
 def histories(network: IntegerNetwork) -> dict[str, History]:
-    """For each source that is heard with a lag, what has to be kept of it."""
+    """For each source that is connected with a lag, what has to be kept of it."""
     depths: dict[str, int] = {}
     widths: dict[str, int] = {}
     for layer in network.layers:

@@ -1,6 +1,6 @@
 """One time step of the integer network as an ONNX graph: the body of the model's `Scan`.
 
-Its state are every layer's states, what sources sent in the last steps where someone is still to hear it, the event
+Its state are every layer's states, what sources sent in the last steps and is still under way, the event
 counters, and the logits so far. Integer operators only.
 """
 

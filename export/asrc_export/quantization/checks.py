@@ -20,14 +20,14 @@ from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork
 
 def require_spans(frozen: FrozenNetwork, mapping: Mapping) -> None:
     """Raise SpanTooLong, naming the layer, if the mapping cannot reach back as far as a span; InvalidSetting if it has
-    no taps and a layer hears several spans at once.
+    no taps and a layer taps several spans at once.
     """
     for layer in frozen.layers:
         for each in layer.connections:
             if each.delays is None:
                 require_reach(layer.name, each.span, mapping)
             if len(each.taps) > 1 and mapping != "delay-line":
-                why = f"layer '{layer.name}' hears {len(each.taps)} spans at once, each of which would take a copy of U"
+                why = f"layer '{layer.name}' taps {len(each.taps)} spans at once, each of which would take a copy of U"
                 raise InvalidSetting(f"`mapping='{mapping}'`", f"{why}; use delay-line")
 
 

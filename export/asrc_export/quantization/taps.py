@@ -1,4 +1,4 @@
-"""Whole numbers for the weights of a layer that hears several spans at once.
+"""Whole numbers for the weights of a layer that taps several spans at once.
 
 A frozen layer mixes r[t] = sum_j c_j s[t - span_j], c_j real. The integer contract has small whole weights m_j, whose
 sum is the greatest message of a neuron. With D = sum_j m_j / sum_j c_j,
@@ -6,7 +6,7 @@ sum is the greatest message of a neuron. With D = sum_j m_j / sum_j c_j,
     m_j / D stands for c_j,    and U / D for U,
 
 so that U r is what it was, but for the rounding of the shares c_j / sum c. The m_j have the least sum that leaves no
-share further off than MAX_SHARE_ERROR; a tap whose weight rounds to 0 is not heard.
+share further off than MAX_SHARE_ERROR; a tap whose weight rounds to 0 is left out.
 """
 
 from __future__ import annotations
@@ -69,16 +69,16 @@ def _whole(at: str, connection: FrozenConnection) -> FrozenConnection:
     taps = sorted(connection.taps)
     spans, weights = [tap.span for tap in taps], np.array([tap.weight for tap in taps], np.float64)
     if len(taps) > MAX_TAPS:
-        why = f"it hears {len(taps)} spans at once, and a delay line is tapped in {MAX_TAPS} places at most"
+        why = f"it taps {len(taps)} spans at once, and a delay line is tapped in {MAX_TAPS} places at most"
         raise InvalidSetting(at, f"{why}; train with fewer spans")
     if len(set(spans)) < len(spans) or not (np.isfinite(weights) & (weights > 0)).all():
-        raise InvalidSetting(at, "the spans that it hears are not all different, or their weights not all positive")
+        raise InvalidSetting(at, "the spans that it taps are not all different, or their weights not all positive")
     found = apportioned(weights)
-    heard = [(span, int(m)) for span, m in zip(spans, found, strict=True) if m]
-    if len(heard) == 1:
-        heard = [(heard[0][0], 1)]
-    made = tuple(WeightedTap(span, float(m)) for span, m in heard)
-    divisor = sum(m for _, m in heard) / float(weights.sum())
+    kept = [(span, int(m)) for span, m in zip(spans, found, strict=True) if m]
+    if len(kept) == 1:
+        kept = [(kept[0][0], 1)]
+    made = tuple(WeightedTap(span, float(m)) for span, m in kept)
+    divisor = sum(m for _, m in kept) / float(weights.sum())
     return replace(connection, weight=connection.weight / divisor, taps=made)
 
 

@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--neuron", choices=neurons.names(), help="neuron model")
     add("--hidden", metavar="N", nargs="+", type=command_line.positive, help="neurons of each layer")
     add("--kernel-length", metavar="K", type=command_line.positive, help="longest span that asrc may choose")
-    add("--kernels", metavar="k", type=command_line.positive, help="how many spans k-asrc may hear at once")
+    add("--kernels", metavar="k", type=command_line.positive, help="how many spans k-asrc may tap at once")
     add("--shared-span", action="store_true", default=None, help="one learned span for all layers")
     add("--span", metavar="LAMBDA", type=command_line.positive, help="span of src")
     add("--sparsity", metavar="SHARE", type=float, help="share of weights that are absent, drawn at random")

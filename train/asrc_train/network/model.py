@@ -129,7 +129,7 @@ class SkipRecurrentNetwork(nn.Module):
 
     @property
     def spans(self) -> list[int]:
-        """The longest span that each layer hears at test time; of most connections, the only one."""
+        """The longest span that each layer taps at test time; of most connections, the only one."""
         return [longest_span(layer.connection.taps(None)) for layer in self._skip_layers()]
 
     @torch.no_grad()

@@ -1,7 +1,7 @@
 """Layers step by step in plain torch operations: any neuron and any taps, differentiated by PyTorch.
 
 For what the kernels do not know. All that can be done for several steps at once is: the feed-forward current for all of
-them, what comes back over a span for as many steps as it spans, what a mixture hears from before a block for the block.
+them, what comes back over a span for as many steps as it spans, what a mixture takes from before a block for the block.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def stepped_recurrence(x: Tensor, layer: SkipLayer, neuron: Neuron) -> Tensor:
 
 
 def _over_span(driven: Tensor, recurrent: Tensor, span: int, neuron: Neuron) -> Tensor:
-    """``span`` steps hear only spikes from before them, so they share a product."""
+    """``span`` steps take only spikes from before them, so they share a product."""
     state, step = neuron.begin(driven[0])
     s: list[Tensor] = []
     for begin in range(0, len(driven), span):
@@ -57,15 +57,15 @@ def _over_span(driven: Tensor, recurrent: Tensor, span: int, neuron: Neuron) -> 
 
 
 def _over_mixtures(driven: Tensor, recurrent: Tensor, mixtures: Tensor, neuron: Neuron) -> Tensor:
-    """mixtures: (at least T, K). A step hears spikes from before its block, and of those since, in two products."""
+    """mixtures: (at least T, K). A step takes spikes from before its block, and of those since, in two products."""
     state, step = neuron.begin(driven[0])
     reach, shape = mixtures.shape[1], driven.shape[1:]
     s = [torch.zeros_like(driven[0])] * reach  # silence before the first step; s[t] stands at reach + t
     for begin in range(0, len(driven), BLOCK):
         weights = mixtures[begin : begin + min(BLOCK, len(driven) - begin)]
         older, within = _weights_by_age(weights)
-        heard = (older @ torch.stack(s[-reach:]).flatten(1)).view(-1, *shape)
-        for i, (now, old) in enumerate(zip(driven[begin : begin + BLOCK].unbind(), heard.unbind(), strict=True)):
+        recalled = (older @ torch.stack(s[-reach:]).flatten(1)).view(-1, *shape)
+        for i, (now, old) in enumerate(zip(driven[begin : begin + BLOCK].unbind(), recalled.unbind(), strict=True)):
             if i:
                 near = torch.stack(s[-i:]).flatten(1)
                 old = old + (within[i, :i] @ near).view(shape)

@@ -70,7 +70,7 @@ class NetworkConfig(_Section):
     kernel_length: Annotated[int, Field(ge=1, le=4096)] = 16
     """K of ASRC and its variants: the longest span they may choose."""
     kernels: Annotated[int, Field(ge=1, le=4096)] = 2
-    """k of k-ASRC: how many spans a layer may hear at once."""
+    """k of k-ASRC: how many spans a layer may tap at once."""
     shared_span: bool = False
     """One set of skip logits for all layers."""
     span: Annotated[int, Field(ge=1, le=4096)] = 8

@@ -21,7 +21,7 @@ class Outcome:
 def train(run: Run, folder: Path, on_progress: Callable[[float], None] = lambda share: None) -> Outcome:
     """Train one run to its checkpoint in ``folder``, on one thread, from its kept state where there is one.
 
-    ``on_progress`` hears the share of the run that is done, after each batch. Whatever goes wrong with the run is
+    ``on_progress`` is told the share of the run that is done, after each batch. Whatever goes wrong with the run is
     its outcome; what ``on_progress`` raises stops the run and passes through if it is no ordinary Exception.
     """
     import torch

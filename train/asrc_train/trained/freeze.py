@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 
 
 class WeightedTap(NamedTuple):
-    """One of several spans that a layer hears at once, and how much it weighs."""
+    """One of several spans that a layer taps at once, and how much it weighs."""
 
     span: int
     weight: float
@@ -125,11 +125,6 @@ class FrozenLayer:
     def taps(self) -> tuple[WeightedTap, ...]:
         """The lags of U, if there are several."""
         return self.back.taps if len(self.back.taps) > 1 else ()
-
-    @property
-    def heard(self) -> tuple[WeightedTap, ...]:
-        """The lags of U."""
-        return self.back.taps
 
     @property
     def decay(self) -> Any:
@@ -262,8 +257,8 @@ def _weighted(taps: Tensor | int) -> tuple[WeightedTap, ...]:
     """The taps by span, where there are several."""
     if isinstance(taps, int):
         return ()
-    heard = [WeightedTap(k, weight) for k, weight in enumerate(taps.double().tolist(), start=1) if weight]
-    return tuple(heard) if len(heard) > 1 else ()
+    found = [WeightedTap(k, weight) for k, weight in enumerate(taps.double().tolist(), start=1) if weight]
+    return tuple(found) if len(found) > 1 else ()
 
 
 def _array(trained: Checkpoint, name: str) -> Floats:

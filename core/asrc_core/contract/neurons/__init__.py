@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from functools import cache
+from importlib.machinery import PathFinder
 
 from asrc_core import choices
 from asrc_core.contract.neurons.kind import Kind
@@ -38,5 +38,5 @@ def kind(name: str) -> Kind:
 
 def folders() -> list[str]:
     """Folders that hold further kinds, in the order of Python's path."""
-    found = importlib.util.find_spec(MORE)
+    found = PathFinder.find_spec(MORE)  # as the path is now: what is imported already may have left it
     return [] if found is None or found.submodule_search_locations is None else list(found.submodule_search_locations)

@@ -37,12 +37,14 @@ class NumpyOperations:
         return a >> k
 
     def toward_zero(self, a: Value, k: Shift) -> Value:
-        """`sign(a) floor(abs(a) / 2^k)`: rounded toward zero."""
-        return np.sign(a) * (np.abs(a) >> k)
+        """`sign(a) floor(abs(a) / 2^k)`: a negative number is first raised by 2^k - 1, so that rounding down is up."""
+        return (a + ((a >> 63) & ((np.int64(1) << k) - 1))) >> k
 
     def saturate(self, a: Value, bits: int = 24) -> Value:
-        """A kept within +-(2^(bits - 1) - 1)."""
+        """`a` kept within +-(2^(bits - 1) - 1)."""
         most = 2 ** (bits - 1) - 1
+        if np.max(a) <= most and np.min(a) >= -most:  # the usual case costs two passes that write nothing
+            return a
         held = np.clip(a, -most, most)
         self.saturations += int(np.count_nonzero(held != a))
         return held
@@ -57,7 +59,7 @@ class NumpyOperations:
 
     def ge(self, a: Value, b: Value) -> Value:
         """1 where a >= b."""
-        return (a >= b).astype(np.int64)
+        return np.greater_equal(a, b).astype(np.int64)
 
     def and_(self, a: Value, b: Value) -> Value:
         """1 where both hold."""

@@ -6,6 +6,20 @@ from asrc_export.chip.placement.budget import UNITS
 from asrc_export.chip.rules.check import NUMBER_RULES, SHAPE_RULES
 from asrc_export.chip.rules.finding import sentence
 
+ON_A_CHIP = """
+## How a network is taken to lie on a chip
+
+* A connection takes, on each core with neurons of its layer, an input axon and a row of synapses for each of its
+  sources, and a synapse format. Two connections from one source are counted apart.
+* A spike takes a step on its way. So a layer works a step behind its source where the lag is 0, what skips a layer
+  waits for it, and a span of lambda steps from a layer to itself is a wait of lambda - 1.
+* Spikes wait in a delay line of the neuron that sends (32 bits of its state, once for all that read it), or in the
+  synapses: each of a connection's then takes the bits of its longest wait. The host sends past inputs again.
+* Inferred: no source says what a delay costs on Loihi 2; the same bits on top of a synapse's others are assumed. States
+  and the delay line of a neuron there take words of 64 bits together. Biases differ freely, other constants that differ
+  from neuron to neuron take a neuron group for each set.
+"""
+
 
 def page() -> str:
     """docs/rules.md: every rule's sentence, by what it can be asked about."""
@@ -31,4 +45,4 @@ def page() -> str:
         "",
     ]
     lines += [f"* {name.replace('_', ' ')} ({unit})" for name, unit in UNITS.items()]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + ON_A_CHIP

@@ -26,7 +26,7 @@ struct source {
     /* If a connection with delays hears it: the events of this step, of all lanes together. */
     int32_t *together; /* (size, lanes): 0 between steps, or null */
     int32_t *heard;    /* (size): in how many lanes it is an event; 0 between steps */
-    int32_t *touched;  /* (size + 1): places of any event */
+    int32_t *touched;  /* (size): places of any event */
 };
 
 /* The synapses from one neuron onto a tile of them, which have delays. */
@@ -43,7 +43,7 @@ struct connection {
     const struct tile *tiles; /* with a delay for each synapse, in their place: (tiles, source's size) */
     const int32_t *fan_out;   /* with delays, (source's size, LAGS): synapses of each lag */
     int64_t ring_mask;
-    int32_t *ring;     /* with delays, (tiles, ring_mask + 1, TILE, lanes) */
+    int32_t *ring;     /* with delays, (tiles, ring_mask + 1, TILE, lanes); one for all of an exponent */
     int32_t *arriving; /* with delays, (LAGS): operations so many steps from now, of all lanes */
     int64_t tap_count;
     const int32_t *spans;       /* without delays */
@@ -199,17 +199,21 @@ static int32_t sum_taps(const struct connection *connection, const struct source
 
 /* ----------------------------------------------------------------------------------------------------- delays */
 
-/* The events of this step, of all lanes together; returns how many sources have any. */
+/* The events of this step, of all lanes together; returns how many sources have any. In ascending order, so that their
+   synapses are read one after the other. */
 static int32_t gather(const struct network *network, const struct source *source, int64_t active) {
-    int32_t count = 0;
     for (int64_t lane = 0; lane < active; lane++) {
         const int64_t list = list_of(source, lane, network->t & source->mask);
         for (int32_t e = 0; e < source->counts[list]; e++) {
-            const int32_t place = source->places[list * source->size + e];
-            source->touched[count] = place;
-            count += source->heard[place]++ == 0;
+            const int64_t place = source->places[list * source->size + e];
+            source->heard[place]++;
             source->together[place * network->lanes + lane] = source->values[list * source->size + e];
         }
+    }
+    int32_t count = 0;
+    for (int64_t place = 0; place < source->size; place++) {
+        source->touched[count] = (int32_t)place;
+        count += source->heard[place] != 0;
     }
     return count;
 }

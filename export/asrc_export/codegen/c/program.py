@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.connection import Connection
-from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.ranges import BIT
 from asrc_core.contract.result import LayerCounts
 from asrc_export.codegen.c import binding, cache
@@ -65,7 +65,7 @@ class Code:
         self.lists = [self._kept_steps(place) for place in range(len(network.layers))]
         connections = [each for layer in network.layers for each in layer.connections]
         self.delayed = {network.place(each.source) + 1 for each in connections if each.delays is not None}
-        """Sources that some connection with delays hears."""
+        """Sources of some connection with delays."""
 
     def _kept_steps(self, source: int) -> int:
         """For how many steps the events of a source are kept: the input is source 0, the first layer 1."""
@@ -101,7 +101,7 @@ class Program:
             if place in code.delayed:
                 to.together = _address(self._zeros(lanes * size, np.int32))
                 to.heard = _address(self._zeros(size, np.int32))
-                to.touched = _address(self._zeros(size + 1, np.int32))
+                to.touched = _address(self._zeros(size, np.int32))
         self._connections = [self._described(place) for place in range(len(network.layers))]
         self._layers = (binding.Layer * len(network.layers))()
         for place, to in enumerate(self._layers):
@@ -139,6 +139,7 @@ class Program:
         network = self.code.network
         layer = network.layers[place]
         described = (binding.Connection * len(layer.connections))()
+        rings = self._rings(layer)
         for i, (to, each, synapses) in enumerate(
             zip(described, layer.connections, self.code.synapses[place], strict=True)
         ):
@@ -147,10 +148,9 @@ class Program:
             if synapses.weights is not None:
                 to.weights = _address(synapses.weights)
             if synapses.tiles is not None and synapses.fan_out is not None:
-                slots = _power_of_two(1 + each.longest_lag)
-                to.tiles, to.fan_out, to.ring_mask = _address(synapses.tiles), _address(synapses.fan_out), slots - 1
-                tiled = -(-layer.neurons // TILE) * TILE
-                to.ring = _address(self._zeros(tiled * slots * self._lanes, np.int32))
+                to.tiles, to.fan_out = _address(synapses.tiles), _address(synapses.fan_out)
+                slots, ring = rings[each.exponent]
+                to.ring_mask, to.ring = slots - 1, _address(ring)
                 to.arriving = _address(self._zeros(LAGS, np.int32))
             to.tap_count = len(each.taps)
             to.spans, to.tap_weights = _address(synapses.spans), _address(synapses.tap_weights)
@@ -158,6 +158,22 @@ class Program:
                 to.message = _address(self._zeros(each.inputs, np.int32))
                 to.touched = _address(self._zeros(each.inputs + 1, np.int32))
         return described
+
+    def _rings(self, layer: Layer) -> dict[int, tuple[int, Array]]:
+        """By exponent, the steps and the sums of what is under way to a layer.
+
+        Connections of one exponent share a ring, which halves what the cache has to hold of a recurrent layer.
+        Whichever comes first takes the sum of all.
+        """
+        longest: dict[int, int] = {}
+        for each in layer.connections:
+            if each.delays is not None:
+                longest[each.exponent] = max(longest.get(each.exponent, 0), each.longest_lag)
+        slots = {exponent: _power_of_two(1 + lag) for exponent, lag in longest.items()}
+        tiled = -(-layer.neurons // TILE) * TILE
+        return {
+            exponent: (steps, self._zeros(tiled * steps * self._lanes, np.int32)) for exponent, steps in slots.items()
+        }
 
     def _zeros(self, size: int, dtype: Any) -> Array:
         return self._keep(np.zeros(size, dtype))

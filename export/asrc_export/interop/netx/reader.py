@@ -39,7 +39,7 @@ def read(
 ) -> IntegerNetwork:
     """The network in the file from block ``skip_layers`` on, for samples of ``steps`` steps of integers in the range.
 
-    A file says nothing of its input but the width. ``fires`` above the threshold is what netx does on Lava, at it what
+    Of its input a file states the width alone. ``fires`` above the threshold is what netx does on Lava, at it what
     SLAYER does where the network is trained. Raises UnreadableFile (the file, or a block that has no form in
     the contract, named by its number), InvalidNetwork, ExtraMissing without h5py.
     """

@@ -115,7 +115,7 @@ def _laid_out(graph: nir.NIRGraph, prefix: str, depth: int) -> tuple[dict[str, A
 
 
 def signals(flat: Flat, dt: float) -> dict[str, Signal]:
-    """What each neuron and the output hear, by name. Raises InvalidSetting naming the node that cannot be."""
+    """What each neuron and the output are fed, by name. Raises InvalidSetting naming the node that cannot be."""
     after: dict[str, list[str]] = {name: [] for name in flat.nodes}
     for a, b in flat.edges:
         after[a].append(b)

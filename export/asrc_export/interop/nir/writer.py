@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.contract.connection import INPUT
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir import nir_file
-from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, freeze_file
+from asrc_train.trained.freeze import AT_ONCE, FrozenConnection, FrozenLayer, FrozenNetwork, freeze_file
 
 if TYPE_CHECKING:
     import nir
@@ -40,8 +41,8 @@ DT = 1e-3
 def save(model: str | Path, path: str | Path, *, lossy: bool = False) -> list[str]:
     """Write a checkpoint's frozen network as NIR; returns what readers other than ours will not see.
 
-    Raises InvalidSetting if there is such a thing and ``lossy`` is not given, and for layers with several spans;
-    UnreadableFile, NonFiniteWeights, UnwritableOutput, ExtraMissing.
+    Raises InvalidSetting if there is such a thing and ``lossy`` is not given, and for layers that the graph has no form
+    for; UnreadableFile, NonFiniteWeights, UnwritableOutput, ExtraMissing.
     """
     frozen = freeze_file(model)
     lost = losses(frozen)
@@ -66,12 +67,11 @@ def losses(frozen: FrozenNetwork) -> list[str]:
 
 
 def to_graph(frozen: FrozenNetwork) -> nir.NIRGraph:
-    """The graph of the module's docstring. Raises ExtraMissing, and InvalidSetting for layers with several spans."""
-    tapped = [layer.name for layer in frozen.layers if layer.taps and layer.recurrent.any()]
-    if tapped:
-        raise InvalidSetting(
-            "NIR graph", f"{', '.join(tapped)} tap several spans at once, and the graph has one delay a layer"
-        )
+    """The graph of the module's docstring. Raises ExtraMissing, and InvalidSetting, naming the layer, for others."""
+    for layer, source in zip(frozen.layers, (INPUT, *(each.name for each in frozen.layers)), strict=False):
+        why = _why_not(layer, source)
+        if why is not None:
+            raise InvalidSetting("NIR graph", f"layer '{layer.name}' {why}")
     nir = nir_file.package()
     channels = np.array([frozen.channels])
     nodes: dict[str, Any] = {
@@ -85,9 +85,10 @@ def to_graph(frozen: FrozenNetwork) -> nir.NIRGraph:
         nodes[f"{name}_in"] = nir.Affine(_single(layer.weight), _single(layer.bias))
         nodes[name] = _neuron(nir, layer)
         edges += [(before, f"{name}_in"), (f"{name}_in", name)]
-        if layer.recurrent.any():
-            nodes[f"{name}_delay"] = nir.Delay(np.full(len(layer.bias), layer.span * DT))
-            nodes[f"{name}_rec"] = nir.Linear(_single(layer.recurrent))
+        loop = _loop(layer)
+        if loop is not None:
+            nodes[f"{name}_delay"] = nir.Delay(np.full(len(layer.bias), loop.span * DT))
+            nodes[f"{name}_rec"] = nir.Linear(_single(loop.weight))
             edges += [(name, f"{name}_delay"), (f"{name}_delay", f"{name}_rec"), (f"{name}_rec", name)]
         before = name
     classes = len(frozen.readout_bias)
@@ -98,12 +99,34 @@ def to_graph(frozen: FrozenNetwork) -> nir.NIRGraph:
     return nir.NIRGraph(nodes, edges, metadata=_metadata(frozen))
 
 
+def _loop(layer: FrozenLayer) -> FrozenConnection | None:
+    """The connection from the layer itself, unless its weights are all zero."""
+    return next((each for each in layer.connections if each.source == layer.name and each.weight.any()), None)
+
+
+def _why_not(layer: FrozenLayer, source: str) -> str | None:
+    """What of the layer the graph of the module's docstring has not, None if it has all of it."""
+    if layer.kind != "lif":
+        return f"has neurons of kind '{layer.kind}', and the graph's are LIF and IF"
+    if np.ndim(layer.decay) or np.ndim(layer.threshold):
+        return "has a decay or a threshold for each neuron, and what is written here is read back as one for all"
+    before = [each for each in layer.connections if each.source != layer.name]
+    if [each.source for each in before] != [source] or len(layer.connections) > 2:
+        return f"does not have one connection from '{source}' and one from itself at most"
+    if before[0].delays is not None or before[0].taps != AT_ONCE:
+        return "delays what comes from before, and the graph has delays in loops only"
+    loop = _loop(layer)
+    if loop is not None and (loop.delays is not None or len(loop.taps) > 1):
+        return "taps several spans at once, and the graph has one delay a layer"
+    return None
+
+
 def _neuron(nir: Any, layer: FrozenLayer) -> nir.NIRNode:
-    n = len(layer.bias)
+    n, loop = len(layer.bias), next((each for each in layer.connections if each.source == layer.name), None)
     exact = {
         "decay": layer.decay,
         "threshold": layer.threshold,
-        "span": layer.span,
+        "span": 1 if loop is None else loop.span,
         "reset": "subtract the threshold" if layer.reset == "soft" else "to zero",
         "fires": "v >= threshold" if layer.fires == "at" else "v > threshold",
     }

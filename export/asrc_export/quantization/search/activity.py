@@ -41,7 +41,7 @@ class LayerActivity:
         return self.arrived[0]
 
     @property
-    def heard(self) -> Cells:
+    def recalled(self) -> Cells:
         """Of the second connection: what comes back to a skip-recurrent layer, r[t]."""
         return self.arrived[1]
 

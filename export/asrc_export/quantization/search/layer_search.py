@@ -233,13 +233,13 @@ def filtered_moments(layer: FrozenLayer, activity: LayerActivity) -> tuple[Float
     """
     decay_factor = float(np.mean(layer.decay))
     steps, batch, fan_in = activity.fed.shape
-    size = fan_in + activity.heard.shape[2]
+    size = fan_in + activity.recalled.shape[2]
     z, z_b = np.zeros((batch, size)), 0.0
     moments, with_bias, bias_power = np.zeros((size, size)), np.zeros(size), 0.0
     for first in range(0, steps, CHUNK_STEPS):
         kept = []
         for t in range(first, min(first + CHUNK_STEPS, steps)):
-            z = decay_factor * z + np.concatenate([activity.fed[t], activity.heard[t]], axis=1)
+            z = decay_factor * z + np.concatenate([activity.fed[t], activity.recalled[t]], axis=1)
             z_b = decay_factor * z_b + 1.0
             kept.append(z)
             with_bias += z.sum(axis=0) * z_b

@@ -117,8 +117,8 @@ class QuantizedNetwork(SkipRecurrentNetwork):
             resolution=1 / unit,
         )
         scaled = (recurrent * (2.0**back.exponent * sums)).to(self._dtype)
-        heard = _weight_of_lags(made).to(scaled) if len(back.taps) > 1 else back.longest_lag
-        return driven_recurrence(current, scaled, heard, dynamics)
+        lags = _weight_of_lags(made).to(scaled) if len(back.taps) > 1 else back.longest_lag
+        return driven_recurrence(current, scaled, lags, dynamics)
 
     def _stepped(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """`accumulated` on the contract's operations, whatever the neurons' kind."""

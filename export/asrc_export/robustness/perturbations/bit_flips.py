@@ -11,15 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from asrc_core.contract.chain import chain
-from asrc_core.contract.connection import Connection
+from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidNetwork, InvalidSetting
-from asrc_export.quantization.taps import gain
+from asrc_export.quantization.taps import gain_of
 from asrc_export.robustness.subject import Perturbation, Subject
-from asrc_train.trained.freeze import FrozenNetwork
+from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenNetwork
 
 
 def flipped(weights: Ints, bits: int, flips: Ints) -> Ints:
@@ -56,22 +55,24 @@ def perturb(subject: Subject, level: float, rng: np.random.Generator) -> Subject
 def damaged(floating: FrozenNetwork, before: IntegerNetwork, after: IntegerNetwork) -> FrozenNetwork:
     """The float network with each weight moved by what its integer moved by between the two, in real units."""
     layers = []
-    old_chain, new_chain = chain(before), chain(after)  # which every network is that came from a float one
-    for i, (real, old, new) in enumerate(zip(floating.layers, old_chain.layers, new_chain.layers, strict=True)):
-        unit = 2.0**old.activation_shift / old.scale
-        w_unit = unit * 2.0**old.feedforward_exponent / (before.input.scale if i == 0 else 1.0)
-        # What several taps send back counts whole times: the integers stand for U divided by how much that is more.
-        u_unit = unit * 2.0**old.recurrent_exponent * old.largest_message / gain(real)
-        layers.append(
-            real.moved(
-                weight=real.weight + w_unit * (new.feedforward - old.feedforward),
-                recurrent=real.recurrent + u_unit * (new.recurrent - old.recurrent),
-            )
-        )
-    out = old_chain.readout
-    unit = 2.0**out.exponent / out.scale
-    readout = floating.readout_weight + unit * (new_chain.readout.weight - out.weight)
+    for real, old, new in zip(floating.layers, before.hidden, after.hidden, strict=True):
+        unit = 2.0 ** np.asarray(old.neuron.parameters.get("activation_shift", 0)).reshape(-1, 1) / old.scale
+        pairs = zip(real.connections, old.connections, new.connections, strict=True)
+        connections = tuple(_moved(each, was, now, unit, before.input.scale) for each, was, now in pairs)
+        layers.append(replace(real, connections=connections))
+    (was,), (now,) = before.readout.connections, after.readout.connections
+    readout = floating.readout_weight + 2.0**was.exponent / before.readout.scale * (now.weights - was.weights)
     return replace(floating, layers=tuple(layers), readout_weight=readout)
+
+
+def _moved(
+    real: FrozenConnection, was: Connection, now: Connection, unit: Floats, input_scale: float
+) -> FrozenConnection:
+    """The real weights with what the integers moved by; ``unit`` (N, 1) is the real value of 1 before the exponent."""
+    each = unit * 2.0**was.exponent / (input_scale if was.source == INPUT else 1.0)
+    # What several taps send counts whole times: the integers stand for weights divided by how much that is more.
+    times = sum(tap.weight for tap in was.taps) or 1
+    return replace(real, weight=real.weight + each * times / gain_of(real) * (now.weights - was.weights))
 
 
 def _damaged(connection: Connection, level: float, rng: np.random.Generator) -> Connection:

@@ -1,4 +1,4 @@
-"""ASRC, the adaptive skip recurrent connection (paper eq. 10-13): a layer learns which span to hear.
+"""ASRC, the adaptive skip recurrent connection (paper eq. 10-13): a layer learns which span to tap.
 
     r[t] = sum_{k=1..K} p_k s[t-k],   p = softmax(w / tau)
 

@@ -2,7 +2,7 @@
 
     r[t] = sum_{i=1..K} p_i s[t-i],   p = sum_{j=1..k} c_j softmax(w_j / tau),   c = softmax(m)
 
-At test time each softmax over lags is its hard-max, so that a layer hears at most k spans at once. With one kernel it
+At test time each softmax over lags is its hard-max, so that a layer taps at most k spans at once. With one kernel it
 is ASRC, with k = K there is nothing to choose but c: kernel j is lag j. Several kernels start at random (from a normal
 distribution): equal ones would get equal gradients and stay equal for ever.
 """

@@ -2,7 +2,7 @@
 
     r[t] = sum_{k=1..K} p[t]_k s[t-k],   p[t] = softmax(w[t] / tau)
 
-T x K skip logits, hence samples of a known number of steps. On a chip, the place at which a delay line is heard would
+T x K skip logits, hence samples of a known number of steps. On a chip, the place at which a delay line is tapped would
 have to move at every step, so such a network is not deployed.
 """
 
@@ -24,7 +24,7 @@ class SpanPerStep(nn.Module):
 
     each_step = True
     missing: str | None = (
-        "hears a delay line at places that stay, where this connection moves them at every step; 'asrc' comes closest"
+        "taps a delay line at places that stay, where this connection moves them at every step; 'asrc' comes closest"
     )
 
     def __init__(self, steps: int, kernel_length: int) -> None:
