@@ -137,8 +137,8 @@ def import_integers(options: argparse.Namespace) -> Path:
     )
     if options.fires is None:
         command_line.say(
-            "note: neurons fire above their threshold, as netx does on Lava; SLAYER trains with neurons that fire at it, "
-            "which --fires at reads"
+            "note: neurons fire above their threshold, as netx does on Lava; SLAYER trains with neurons that fire at "
+            "it, which --fires at reads"
         )
     # No rule is asked: what netx runs is within the chip's formats.
     network_file.save(network, path)

@@ -28,12 +28,9 @@ def note_on(network: IntegerNetwork, x: NDArray[np.integer[Any]]) -> str | None:
         ("(channels, samples, steps)", (channels, samples)),
     ):
         if shape == theirs:
-            why = f"x {x.shape} is {samples} samples of {steps} steps of {channels} values, the network's have {theirs[0]}"
-            raise InvalidData(
-                "samples",
-                f"{why} steps of {theirs[1]}; x looks like {order}",
-                "give it as (samples, steps, channels)",
-            )
+            here = f"x {x.shape} is {samples} samples of {steps} steps of {channels} values"
+            why = f"{here}, the network's have {theirs[0]} steps of {theirs[1]}; x looks like {order}"
+            raise InvalidData("samples", why, "give it as (samples, steps, channels)")
     if steps == network.steps:
         return None  # so the channels are others, which every engine refuses
     return f"the samples have {steps} steps, the network was exported for {network.steps}"

@@ -65,8 +65,8 @@ def membrane(p: Parameters, low: Ints, high: Ints) -> Bounds:
     """Bounds of v after reset if decay(v) is added to a drive within the bounds, over inputs of any length.
 
     With k = (4096 - d) / 4096: the most negative v that can be carried solves v = low + k v. A neuron that did not fire
-    carries at most theta - 1, or theta if it fires above; one that fired carries 0 (hard reset) or u - theta (soft), of which the greatest solves
-    v = high - theta + k v. The saturated state caps both.
+    carries at most theta - 1, or theta if it fires above; one that fired carries 0 (hard reset) or u - theta (soft), of
+    which the greatest solves v = high - theta + k v. The saturated state caps both.
     """
     theta = p["threshold"]
     sunk = settled(-low, p["decay"], STATE_MAX)

@@ -63,7 +63,7 @@ def read(path: str | Path) -> nir.NIRGraph:
             kind = inspection.type_of(content["node"], "node") if "node" in content else None
             if kind != "NIRGraph":
                 refuse(path, f"it holds {f'a single {kind}' if kind else 'no node'}, not a graph")
-            graph: nir.NIRGraph = nir.ir.dict2NIRNode(_unchecked(nir.serialization.hdf2dict(content["node"])))
+            graph = nir.ir.dict2NIRNode(_unchecked(nir.serialization.hdf2dict(content["node"])))
     except AsrcError:
         raise
     except OSError as error:
@@ -74,7 +74,7 @@ def read(path: str | Path) -> nir.NIRGraph:
 
 
 def _unchecked(node: dict[str, Any]) -> dict[str, Any]:
-    """A graph's dictionary with no type check in it nor in its subgraphs: short parameters and shapes are ours to judge.
+    """A graph's dictionary without type checks, also in its subgraphs: short parameters and shapes are ours to judge.
 
     Raises ValueError for one that brings the key of that argument itself.
     """

@@ -58,9 +58,9 @@ def read(
     """The network of a NIR file; what the file leaves open and how it was settled is among the notes.
 
     ``dt`` is in the unit of the graph's time constants. What is not given is what the framework does that wrote the
-    file (``written_by``, or the graph's metadata; `readings.FRAMEWORKS`), else what NIR defines. Raises UnreadableFile (see `nir_file.read`), InvalidSetting
-    naming the node, what it asks for and what comes closest, NonFiniteWeights, ExtraMissing, and what
-    `imported.settle` raises.
+    file (``written_by``, or the graph's metadata; `readings.FRAMEWORKS`), else what NIR defines. Raises UnreadableFile
+    (see `nir_file.read`), InvalidSetting naming the node, what it asks for and what comes closest, UnknownName,
+    NonFiniteWeights, ExtraMissing, and what `imported.settle` raises.
     """
     graph = nir_file.read(path)
     metadata = graph.metadata if isinstance(graph.metadata, dict) else {}

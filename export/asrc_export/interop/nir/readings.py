@@ -84,8 +84,8 @@ FRAMEWORKS: Mapping[str, Framework] = {
         "soft",
         "above",
         "snntorch/export_nir.py; networks of it in our tests",
-        unsaid="snnTorch's reset comes a step later unless trained with reset_delay=False, which the file does not say; "
-        "`reset='hard'` if trained with reset_mechanism='zero'",
+        unsaid="snnTorch's reset comes a step later unless trained with reset_delay=False, which the file does not "
+        "say; `reset='hard'` if trained with reset_mechanism='zero'",
     ),
     "norse": Framework(
         "Norse",
@@ -106,8 +106,8 @@ FRAMEWORKS: Mapping[str, Framework] = {
         "soft",
         "at",
         "sinabs/nir.py; issue reports with 3.1.3",
-        unsaid="Sinabs keeps membranes above min_v_mem (from_model: -threshold), may send several spikes a step and has "
-        "neurons with norm_input=False, all of which the file does not say and this network does not do",
+        unsaid="Sinabs keeps membranes above min_v_mem (from_model: -threshold), may send several spikes a step and "
+        "has neurons with norm_input=False, all of which the file does not say and this network does not do",
     ),
     "rockpool": Framework(
         "Rockpool",
