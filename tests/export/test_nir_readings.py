@@ -72,7 +72,7 @@ def simulated(kept: float, drive: float, theta: float, fires: str, reset: str) -
 
 @pytest.mark.parametrize("fires", ["at", "above"])
 @pytest.mark.parametrize("reset", ["soft", "hard"])
-@pytest.mark.parametrize("weight", [1.0, 0.5, 0.0625, 0.25])
+@pytest.mark.parametrize("weight", [1.0, 0.5, 0.0625, 0.25, 0.75, 0.3125])
 def test_a_membrane_that_equals_the_threshold_fires_or_not_on_integers_too(
     weight: float, reset: str, fires: str, tmp_path: Path
 ) -> None:

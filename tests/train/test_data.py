@@ -531,7 +531,7 @@ def test_times_that_are_not_in_seconds_are_refused_with_their_unit(
     times: Any, unit: str, kind: type, home: Path
 ) -> None:
     put_shd(home)
-    path = put_spikes(home / "SHD/shd_test.h5", [(times, np.zeros(len(times)))], [1])
+    path = put_spikes(home / "SHD/shd_test.h5", [(np.zeros(len(times)), np.zeros(len(times)))], [1])
     with h5py.File(path, "a") as file:
         del file["spikes/times"]
         file.create_dataset("spikes/times", (1,), h5py.vlen_dtype(np.dtype(kind)))[0] = np.asarray(times, kind)
