@@ -16,6 +16,7 @@ from asrc_core.contract.connection import INPUT
 from asrc_core.contract.interpreter import Session
 from asrc_core.contract.operations.real import RealArithmetic
 from asrc_export import real_network
+from asrc_train.kernels.layer import fired_at
 from asrc_train.network.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
 from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork
 from asrc_train.training.evaluate import BATCH, fed
@@ -82,7 +83,7 @@ def _runnable(layer: FrozenLayer) -> SkipLayer:
         taps = torch.zeros(layer.span)
         for span, weight in layer.taps:
             taps[span - 1] = weight
-    dynamics = Dynamics(layer.decay, layer.threshold, layer.reset)
+    dynamics = Dynamics(layer.decay, fired_at(layer.threshold, layer.fires), layer.reset)
     return SkipLayer(_single(layer.weight), _single(layer.bias), _single(layer.recurrent), taps, dynamics)
 
 

@@ -248,6 +248,7 @@ class TestExport:
             ({"activation_shift": 5}, "has the activation shift 5"),
             ({"decay": 4096}, "forgets its membrane at once"),
             ({"threshold": 640}, "has the threshold 640, which is no multiple of 64 plus 1"),
+            ({"threshold": 641, "fires": "above"}, "has the threshold 642, which is no multiple of 64 plus 1"),
             ({"bias": np.full(9, 63)}, "has biases that are no 13-bit multiples of 64"),
             ({"feedforward_exponent": -3}, "rounds its feed-forward sums"),
             ({"feedforward_exponent": 3}, "which netx does not hold exactly"),
@@ -320,6 +321,24 @@ def net_file(folder: Path, **changes: object) -> Path:
             elif value is not None:
                 block.create_dataset(name, data=value)
     return path
+
+
+def test_a_file_is_read_as_lava_runs_it_or_as_slayer_trained_it(tmp_path: Path) -> None:
+    """One input spike brings the membrane to 64 times 10, just the threshold."""
+    path = net_file(tmp_path, weight=np.array([[10.0, 0.0]]), vThMant=10, vDecay=0)
+    x = np.zeros((1, 6, 2), np.int32)
+    x[..., 0] = 1
+    for fires, steps in (("above", [1, 3, 5]), ("at", [0, 1, 2, 3, 4, 5])):
+        network = netx_import.read(path, steps=6, fires=fires)  # type: ignore[arg-type]
+        trace = reference.run(network, x, trace=True).trace
+        assert trace is not None
+        assert np.flatnonzero(trace.layers[0].spikes[:, 0, 0]).tolist() == steps
+        assert chain(network).layers[0].least_spike == (641 if fires == "above" else 640)
+
+
+def test_neurons_that_fire_at_a_threshold_of_0_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="neuron has 'vThMant' 0"):
+        netx_import.read(net_file(tmp_path, vThMant=0), steps=6, fires="at")
 
 
 HOSTILE: list[tuple[dict[str, object], str]] = [

@@ -64,7 +64,7 @@ struct Case {
             layer.inputs = in.next();
             for (int32_t* field : {&layer.feedforward_exponent, &layer.recurrent_exponent, &layer.decay,
                                    &layer.threshold, &layer.span, &layer.activation_shift, &layer.soft_reset,
-                                   &layer.may_saturate, &layer.tap_count})
+                                   &layer.fires_above, &layer.may_saturate, &layer.tap_count})
                 *field = static_cast<int32_t>(in.next());
             layer.feedforward = weights.emplace_back(in.next<int16_t>(layer.neurons * layer.inputs)).data();
             layer.recurrent = weights.emplace_back(in.next<int16_t>(layer.neurons * layer.neurons)).data();

@@ -58,7 +58,7 @@ def _numbers(network: IntegerNetwork, x: NDArray[np.int32]) -> NDArray[np.int64]
     for layer, ranges in zip(made.layers, network.ranges, strict=False):
         parts.append([layer.neurons, layer.inputs, layer.feedforward_exponent, layer.recurrent_exponent, layer.decay])
         parts.append([layer.threshold, layer.span, layer.activation_shift, layer.reset == "soft"])
-        parts.append([not ranges.state.fits_state, len(layer.taps)])
+        parts.append([layer.fires == "above", not ranges.state.fits_state, len(layer.taps)])
         parts += [layer.feedforward, layer.recurrent, layer.bias, np.array(layer.taps)]
     parts += [[end.classes, end.inputs, end.exponent], end.weight, end.bias, x.shape[:2], x]
     return np.concatenate([np.ravel(part).astype(np.int64) for part in parts])

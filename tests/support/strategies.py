@@ -45,6 +45,7 @@ def cases(
         "decay": draw(st.one_of(st.sampled_from([0, 1, 2048, 4095, 4096]), st.integers(0, 4096))),
         "reset": draw(st.sampled_from(["soft", "hard"])),
         "mapping": "delay-line" if max_span <= LINE_BITS else "synaptic-delay",
+        "fires": draw(st.sampled_from(["at", "above"])),
         "threshold": draw(st.one_of(st.none(), st.sampled_from([1, 64, 2**23 - 1]))),
     }
     seed = draw(st.integers(0, 2**32 - 1))

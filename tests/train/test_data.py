@@ -522,6 +522,23 @@ def read(path: Path) -> None:
     list(events.samples(path, heidelberg.BINNING, Tally()))
 
 
+@pytest.mark.parametrize(
+    ("times", "unit"),
+    [(np.linspace(0, 1000, 50), "milliseconds"), (np.linspace(0, 1e6, 50), "microseconds"), ([1e12] * 3, "whatever")],
+)
+@pytest.mark.parametrize("kind", [np.float64, np.int64])
+def test_times_that_are_not_in_seconds_are_refused_with_their_unit(
+    times: Any, unit: str, kind: type, home: Path
+) -> None:
+    put_shd(home)
+    path = put_spikes(home / "SHD/shd_test.h5", [(np.zeros(len(times)), np.zeros(len(times)))], [1])
+    with h5py.File(path, "a") as file:
+        del file["spikes/times"]
+        file.create_dataset("spikes/times", (1,), h5py.vlen_dtype(np.dtype(kind)))[0] = np.asarray(times, kind)
+    with pytest.raises(InvalidData, match=f"shd_test.h5': its times are not in seconds: .* spikes come after.*{unit}"):
+        data.load("shd")
+
+
 def rewrite(path: Path, key: str, value: Any) -> None:
     with h5py.File(path, "a") as file:
         del file[key]

@@ -14,7 +14,7 @@ import numpy as np
 
 from asrc_core.contract.connection import INPUT, NOW, Connection, Tap, span
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
-from asrc_core.contract.numbers import DECAY_ONE, Ints, Mapping, Reset
+from asrc_core.contract.numbers import DECAY_ONE, Fires, Ints, Mapping, Reset
 from asrc_core.errors import InvalidNetwork
 
 
@@ -38,6 +38,7 @@ class SkipLayer:
     weight_bits: int
     scale: float
     taps: tuple[Tap, ...] = ()  # none, or at least two in the order of their spans
+    fires: Fires = "at"
 
     @property
     def all_taps(self) -> tuple[Tap, ...]:
@@ -48,6 +49,11 @@ class SkipLayer:
     def largest_message(self) -> int:
         """Greatest entry of r: the sum of the taps' weights, 1 where plain spikes come back."""
         return sum(tap.weight for tap in self.all_taps)
+
+    @property
+    def least_spike(self) -> int:
+        """The least membrane that fires: theta, or one more if the layer fires above it."""
+        return self.threshold + (self.fires == "above")
 
     @property
     def neurons(self) -> int:
@@ -76,6 +82,7 @@ class SkipLayer:
             "threshold": self.threshold,
             "activation_shift": self.activation_shift,
             "reset": self.reset,
+            "fires": self.fires,
         }
         return Layer(self.name, (forward, back), Neuron("lif", parameters), self.scale)
 
@@ -225,6 +232,7 @@ def _skip_layer(layer: Layer) -> SkipLayer:
         weight_bits=forward.weight_bits,
         scale=layer.scale,
         taps=back.taps if len(back.taps) > 1 else (),
+        fires=p["fires"],
     )
 
 

@@ -34,6 +34,8 @@ WORD = "word"
 
 Mapping = Literal["delay-line", "synaptic-delay"]
 Reset = Literal["soft", "hard"]
+Fires = Literal["at", "above"]
+"""Whether a membrane that equals the threshold fires."""
 Ints = NDArray[np.int64]
 
 MAX_SPAN: dict[Mapping, int] = {"delay-line": LINE_BITS, "synaptic-delay": SYNAPTIC_DELAY_MAX + 1}

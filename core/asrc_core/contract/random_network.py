@@ -15,7 +15,7 @@ from asrc_core.contract.connection import INPUT, Connection, Tap, span
 from asrc_core.contract.interpreter import run
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.neurons.kind import Choice, Table
-from asrc_core.contract.numbers import STATE_MAX, Mapping, Reset
+from asrc_core.contract.numbers import STATE_MAX, Fires, Mapping, Reset
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidNetwork, SpanTooLong
 
@@ -34,6 +34,7 @@ def random_network(
     activation_shift: int = 6,
     decay: int = 2048,
     reset: Reset = "soft",
+    fires: Fires = "at",
     mapping: Mapping = "delay-line",
     threshold: int | None = None,
 ) -> IntegerNetwork:
@@ -69,6 +70,7 @@ def random_network(
                 threshold=level,
                 span=lags if isinstance(lags, int) else taps[-1].span,
                 reset=reset,
+                fires=fires,
                 activation_shift=activation_shift,
                 weight_bits=weight_bits,
                 scale=float(level),
@@ -171,7 +173,9 @@ def _any_neuron(
     usual |= {"slope_shift": (18, 36), "middle": (0, 40)}
     parameters: dict[str, Any] = {}
     for name, form in neurons.kind(kind).parameters.items():
-        if isinstance(form, Choice):
+        if isinstance(form, Choice) and form.default is not None:  # of a stream of its own: all else is as without it
+            parameters[name] = form.names[rng.spawn(1)[0].integers(len(form.names))]
+        elif isinstance(form, Choice):
             parameters[name] = form.names[rng.integers(len(form.names))]
         elif isinstance(form, Table):
             if not form.optional or rng.random() < 0.3:

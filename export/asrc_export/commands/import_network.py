@@ -26,6 +26,8 @@ OPTIONS = {
     "integration": ("nir",),
     "reset": ("nir",),
     "loop_span": ("nir",),
+    "fires": ("asrc-snn", "nir", "netx"),
+    "written_by": ("nir",),
     "skip_blocks": ("netx",),
 }
 """Which options mean something for which kind."""
@@ -53,14 +55,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--dt", metavar="SECONDS", type=float, help="nir: the time step, in the unit of the graph's time constants")
     add(
         "--integration",
-        choices=["euler", "exact"],
-        help="nir: how tau becomes a decay factor, 1 - dt/tau (snnTorch, Norse; default) or exp(-dt/tau) (Sinabs)",
+        choices=["euler", "exact", "rockpool", "spyx"],
+        help="nir: how tau becomes a decay factor, 1 - dt/tau (euler, spyx) or exp(-dt/tau) (exact, rockpool); the two "
+        "frameworks' names for their own gain of the input (default: what --written-by has, else euler)",
     )
     add(
         "--reset",
         choices=["soft", "hard"],
-        help="nir: what happens to a membrane that fires (default: hard, which is what NIR means; snnTorch and Sinabs "
-        "train with soft unless told otherwise, and do not write it down)",
+        help="nir: what happens to a membrane that fires (default: what --written-by has, else hard, which is what NIR "
+        "means; snnTorch and Sinabs train with soft unless told otherwise, and do not write it down)",
+    )
+    add(
+        "--fires",
+        choices=["at", "above"],
+        help="whether a membrane that equals the threshold fires (default: nir: what --written-by has, else above; "
+        "netx: above, as on Lava, though SLAYER trains with at; asrc-snn: what the surrogate has)",
+    )
+    add(
+        "--written-by",
+        metavar="FRAMEWORK",
+        help="nir: snntorch, norse, sinabs, rockpool, spikingjelly, spyx or lava-dl: sets what that framework leaves "
+        "out of its files, where no option says otherwise (default: what the graph's metadata name)",
     )
     add("--loop-span", metavar="LAMBDA", type=command_line.positive, help="nir: span of a recurrence written undelayed")
     add("--skip-blocks", metavar="N", type=command_line.positive, help="netx: leave out the first N blocks")
@@ -118,9 +133,14 @@ def import_integers(options: argparse.Namespace) -> Path:
         maximum=options.input_maximum or 1,
         scale=options.input_scale or 1.0,
         skip_layers=options.skip_blocks or 0,
+        fires=options.fires or "above",
     )
-    # No rule is asked: what netx runs is within the chip's formats, but its `v > 64 m` is our `u >= 64 m + 1`, and
-    # the rule on thresholds wants multiples of 64.
+    if options.fires is None:
+        command_line.say(
+            "note: neurons fire above their threshold, as netx does on Lava; SLAYER trains with neurons that fire at "
+            "it, which --fires at reads"
+        )
+    # No rule is asked: what netx runs is within the chip's formats.
     network_file.save(network, path)
     print(path)
     return path
@@ -133,14 +153,16 @@ def _read(options: argparse.Namespace) -> Imported:
     if options.source[0] == "asrc-snn":
         from asrc_export.interop.asrc_snn import reader as asrc_snn
 
-        return asrc_snn.read(options.model, options.source[1], asked, options.permutation)
+        return asrc_snn.read(options.model, options.source[1], asked, options.permutation, options.fires)
     from asrc_export.interop.nir import reader as nir_import
 
     return nir_import.read(
         options.model,
         asked,
         dt=options.dt,
-        integration=options.integration or "euler",
+        integration=options.integration,
         reset=options.reset,
         loop_span=options.loop_span,
+        fires=options.fires,
+        written_by=options.written_by,
     )

@@ -22,6 +22,10 @@ from asrc_export.quantization.integers import Feed, feeds, layer_at, readout_at,
 from asrc_export.quantization.scales import LayerScales, ReadoutScales, Scales, kept
 from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork
 
+MOST_VALUES = 64
+"""Different values of a layer among which a common divisor is looked for."""
+SINGLE = 2.0**-22
+"""Relative error of numbers that were single precision, and of their products."""
 PARTS = 4
 """Scales are tried in steps of this fraction of an octave."""
 ROOM_TO_TRAIN = 2
@@ -85,15 +89,43 @@ def choose_layer(
 
 def scales_to_try(layer: FrozenLayer, into: Sequence[Feed], grid: WeightGrid, formats: Formats) -> Iterator[float]:
     """Scales at which one of the matrices fills its grid exactly, or by a part of an octave less or more, over the
-    octaves that exponents reach.
+    octaves that exponents reach; first those at which all weights and potentials are on their grids, if there are any.
     """
     unit = 2.0**formats.activation_shift.count
     lowest, highest = formats.min_weight_exponent.count, formats.max_weight_exponent.count
+    exact = _exact_fill(layer, into, grid)
+    if exact is not None:
+        yield from (unit * 2.0**e * exact for e in range(lowest, highest + 1))
     for each, source in zip(layer.connections, into, strict=True):
         reach = extent(each.weight * source.unit, grid)
         if reach > 0:
             for part in range(PARTS * lowest, PARTS * highest + 1):
                 yield unit * 2.0 ** (part / PARTS) / reach
+
+
+def _exact_fill(layer: FrozenLayer, into: Sequence[Feed], grid: WeightGrid) -> float | None:
+    """Grid units in a unit of the weights, such that all weights and potentials are whole multiples of the grid's step.
+
+    None if there is no such number, or more than MOST_VALUES different values. Only then does a membrane that should
+    equal the threshold equal it on integers.
+    """
+    weights = np.concatenate(
+        [np.unique(np.abs(each.weight * s.unit)) for each, s in zip(layer.connections, into, strict=True)]
+    )
+    potentials = [
+        np.unique(np.abs(layer.constants[name]))
+        for name, constant in layer.of_kind.constants.items()
+        if constant.potential and name in layer.constants
+    ]
+    values, largest = np.unique(np.concatenate([weights, *potentials])), float(weights.max(initial=0.0))
+    if largest <= 0 or len(values) > MOST_VALUES:
+        return None
+    most = grid.high // grid.step
+    for parts in range(1, most + 1):
+        multiples = values / largest * parts
+        if (np.abs(multiples - np.rint(multiples)) <= SINGLE * np.maximum(multiples, 1)).all():
+            return most // parts * parts * grid.step / largest
+    return None
 
 
 def at_scale(

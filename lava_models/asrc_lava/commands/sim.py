@@ -124,9 +124,13 @@ def _samples(
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.int64] | None]:
     """Samples in the network's order of steps and their labels; those of --input have none."""
     if options.input:
-        from asrc_export.samples import samples_file
+        from asrc_export.samples import given_samples, samples_file
 
-        return samples_file.load(options.input), None
+        x = samples_file.load(options.input)
+        note = given_samples.note_on(network, x)
+        if note is not None:
+            print(f"note: {note}", file=sys.stderr)  # where it is in nobody's JSON
+        return x, None
     from asrc_export.samples.dataset_samples import dataset_for
 
     dataset = dataset_for(network, options.data)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from asrc_core.contract.numbers import Fires
 from asrc_core.errors import InvalidData, InvalidSetting
 
 Reset = Literal["soft", "hard"]
@@ -30,6 +32,14 @@ class Dynamics:
     reset: Reset = "soft"
     detach_reset: bool = False
     resolution: float | None = None
+
+
+def fired_at(threshold: float, fires: Fires) -> float:
+    """The threshold that single-precision membranes fire at, where they are to fire at or above the given one.
+
+    u > theta is u >= the next larger float32. A soft reset then subtracts that number, 1 part in 10^7 more than theta.
+    """
+    return threshold if fires == "at" else float(np.nextafter(np.float32(threshold), np.float32(np.inf)))
 
 
 class SkipLayer(NamedTuple):

@@ -56,6 +56,7 @@ class LayerConfig(_Section):
     decay: Annotated[float, Field(ge=0, le=1)] | None = None
     threshold: _Positive | None = None
     reset: Literal["soft", "hard"] | None = None
+    fires: Literal["at", "above"] | None = None
 
 
 class NetworkConfig(_Section):
@@ -79,6 +80,8 @@ class NetworkConfig(_Section):
     decay: Annotated[float, Field(ge=0, le=1)] = 0.5
     threshold: _Positive = 1.0
     reset: Literal["soft", "hard"] = "soft"
+    fires: Literal["at", "above"] = "at"
+    """Whether a membrane that equals the threshold fires; ours do, most other frameworks' do not."""
     detach_reset: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of a layer's neurons whose feed-forward current is silenced for a whole sample while training."""

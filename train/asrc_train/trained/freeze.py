@@ -19,6 +19,7 @@ from torch import Tensor
 from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT
 from asrc_core.contract.neurons.kind import Kind
+from asrc_core.contract.numbers import Fires
 from asrc_core.errors import CannotFreeze
 from asrc_train.network.connections.connection import longest_span, new_connection
 from asrc_train.network.model import SkipRecurrentLayer
@@ -140,6 +141,12 @@ class FrozenLayer:
         """What a spike does to the membrane."""
         reset: Reset = self.constants["reset"]
         return reset
+
+    @property
+    def fires(self) -> Fires:
+        """Whether a membrane that equals theta fires."""
+        fires: Fires = self.constants.get("fires", "at")
+        return fires
 
     def moved(
         self, *, weight: Floats | None = None, recurrent: Floats | None = None, bias: Floats | None = None

@@ -31,6 +31,7 @@ from asrc_core.contract.connection import INPUT, Connection, Tap
 from asrc_core.contract.file import forms
 from asrc_core.contract.file.tensors import MAX_FILE_BYTES, Arrays, Tensors, refuse, stored
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.neurons.kind import Choice
 from asrc_core.contract.numbers import CONTRACT_VERSION, Ints
 from asrc_core.files.atomic import replacing
 from asrc_core.forms.first_problem import first_problem
@@ -53,7 +54,7 @@ def to_bytes(network: IntegerNetwork) -> bytes:
     """The file's content."""
     from safetensors.numpy import save as serialise
 
-    as_chain = None if why_no_chain(network) else chain(network)
+    as_chain = _as_chain(network)
     weights, tensors = _of_chain(as_chain) if as_chain is not None else _of_layers(network)
     if network.permutation is not None:
         tensors["permutation"] = np.ascontiguousarray(network.permutation)
@@ -65,14 +66,16 @@ def to_bytes(network: IntegerNetwork) -> bytes:
 
 def contract_version(network: IntegerNetwork) -> int:
     """The earliest version of docs/arithmetic.md by which the network means what it means: files state it."""
-    if why_no_chain(network):
+    as_chain = _as_chain(network)
+    if as_chain is None:
         return 3
-    return 2 if any(layer.taps for layer in chain(network).layers) else 1
+    return 2 if any(layer.taps for layer in as_chain.layers) else 1
 
 
 def manifest(network: IntegerNetwork) -> str:
     """The network's manifest as JSON: all but the tensors, however they are stored."""
-    return _described(network, {}) if why_no_chain(network) else _described_chain(chain(network), {})
+    as_chain = _as_chain(network)
+    return _described(network, {}) if as_chain is None else _described_chain(as_chain, {})
 
 
 def load(path: str | Path) -> IntegerNetwork:
@@ -113,6 +116,14 @@ def load(path: str | Path) -> IntegerNetwork:
 def fingerprint(network: IntegerNetwork) -> str:
     """SHA-256 of the network's file content, in hexadecimal."""
     return hashlib.sha256(to_bytes(network)).hexdigest()
+
+
+def _as_chain(network: IntegerNetwork) -> Chain | None:
+    """The network as versions 1 and 2 have it, in which every neuron fires at its threshold; None if it is another."""
+    if why_no_chain(network):
+        return None
+    made = chain(network)
+    return made if all(layer.fires == "at" for layer in made.layers) else None
 
 
 def _of_chain(made: Chain) -> tuple[Arrays, Arrays]:
@@ -168,7 +179,7 @@ def _described(network: IntegerNetwork, of_file: dict[str, Any]) -> str:
                 neurons=layer.neurons,
                 neuron=forms.NeuronForm(
                     kind=layer.neuron.kind,
-                    parameters={k: v for k, v in layer.neuron.parameters.items() if isinstance(v, int | str)},
+                    parameters=_plain(layer.neuron),
                 ),
                 connections=[_connection(each) for each in layer.connections],
                 scale=layer.scale,
@@ -283,6 +294,13 @@ def _skip_layer(layer: SkipLayer) -> forms.SkipLayerForm:
     if taps:  # otherwise left out, so that files without taps stay as they were
         fields["taps"] = _tap_forms(taps)
     return forms.SkipLayerForm(**fields)
+
+
+def _plain(neuron: Neuron) -> dict[str, int | str]:
+    """The parameters that are no tensors, but for choices that are the usual ones: files without stay as they were."""
+    usual = {name: form.default for name, form in neuron.of_kind.parameters.items() if isinstance(form, Choice)}
+    given = ((name, value) for name, value in neuron.parameters.items() if isinstance(value, int | str))
+    return {name: value for name, value in given if name not in usual or value != usual[name]}
 
 
 def _input(entry: InputFormat) -> forms.InputForm:

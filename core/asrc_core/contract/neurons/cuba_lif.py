@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from asrc_core.contract.neurons.kind import ACTIVATION_SHIFT, BIAS, DECAY, Bounds, Kind, Parameters, Step, shifted
-from asrc_core.contract.neurons.lif import RESET, THRESHOLD, decay, fire, membrane, settled
+from asrc_core.contract.neurons.lif import FIRES, RESET, THRESHOLD, decay, fire, membrane, settled
 from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
 from asrc_core.contract.rounding.constants import bias, kept, named, threshold
@@ -47,6 +47,7 @@ KIND = Kind(
         "threshold": THRESHOLD,
         "activation_shift": ACTIVATION_SHIFT,
         "reset": RESET,
+        "fires": FIRES,
     },
     states={"c": 24, "v": 24},
     step=step,
@@ -57,6 +58,7 @@ KIND = Kind(
         "decay_factor": kept("decay"),
         "current_decay_factor": kept("current_decay"),
         "reset": named("reset"),
+        "fires": named("fires"),
     },
     at_scale=shifted,
 )

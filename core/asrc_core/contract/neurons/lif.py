@@ -1,6 +1,6 @@
 """LIF: the leaky integrate-and-fire neuron.
 
-u[t] = saturate(decay(v[t-1]) + a[t] 2^h + b);  s[t] = u[t] >= theta;
+u[t] = saturate(decay(v[t-1]) + a[t] 2^h + b);  s[t] = u[t] >= theta (fires at the threshold), or u[t] > theta (above);
 v[t] = u[t] - theta where it fired (soft reset), or 0 (hard reset), else u[t];
 decay(v) = v (4096 - d) / 4096, rounded toward zero.
 """
@@ -29,6 +29,7 @@ from asrc_core.contract.rounding.constants import bias, kept, named, threshold
 
 THRESHOLD = Number(1, STATE_MAX)
 RESET = Choice(("soft", "hard"))
+FIRES = Choice(("at", "above"), default="at")
 
 
 def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> Step:
@@ -40,8 +41,13 @@ def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> 
 def fire(o: Operations, p: Parameters, v: Value, current: Value) -> tuple[Value, Value, Value]:
     """Membrane before reset, spike, and membrane after reset, for a current of any origin."""
     u = o.saturate(o.add(o.add(decay(o, v, p["decay"]), current), p["bias"]))
-    s = o.ge(u, p["threshold"])
+    s = o.ge(u, p["threshold"]) if at_threshold(p) else o.not_(o.ge(p["threshold"], u))
     return u, s, o.select(s, o.sub(u, p["threshold"]) if p["reset"] == "soft" else 0, u)
+
+
+def at_threshold(p: Parameters) -> bool:
+    """Whether a membrane that equals the threshold fires, as it does where nothing is said."""
+    return bool(p.get("fires", "at") == "at")
 
 
 def decay(o: Operations, v: Value, d: int | Ints) -> Value:
@@ -59,12 +65,12 @@ def membrane(p: Parameters, low: Ints, high: Ints) -> Bounds:
     """Bounds of v after reset if decay(v) is added to a drive within the bounds, over inputs of any length.
 
     With k = (4096 - d) / 4096: the most negative v that can be carried solves v = low + k v. A neuron that did not fire
-    carries at most theta - 1; one that fired carries 0 (hard reset) or u - theta (soft), of which the greatest solves
-    v = high - theta + k v. The saturated state caps both.
+    carries at most theta - 1, or theta if it fires above; one that fired carries 0 (hard reset) or u - theta (soft), of
+    which the greatest solves v = high - theta + k v. The saturated state caps both.
     """
     theta = p["threshold"]
     sunk = settled(-low, p["decay"], STATE_MAX)
-    risen = np.broadcast_to(np.asarray(theta - 1), high.shape)
+    risen = np.broadcast_to(np.asarray(theta - at_threshold(p)), high.shape)
     if p["reset"] == "soft":
         risen = np.maximum(risen, settled(high - theta, p["decay"], STATE_MAX - theta))
     return -sunk, risen
@@ -90,6 +96,7 @@ KIND = Kind(
         "threshold": THRESHOLD,
         "activation_shift": ACTIVATION_SHIFT,
         "reset": RESET,
+        "fires": FIRES,
     },
     states={"v": 24},
     step=step,
@@ -100,6 +107,7 @@ KIND = Kind(
         "threshold": threshold(),
         "decay_factor": kept("decay"),
         "reset": named("reset"),
+        "fires": named("fires"),
     },
     at_scale=shifted,
 )

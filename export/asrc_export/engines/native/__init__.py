@@ -200,6 +200,7 @@ class _Described:
             to.decay, to.threshold, to.span = layer.decay, layer.threshold, layer.span
             to.activation_shift = layer.activation_shift
             to.soft_reset = layer.reset == "soft"
+            to.fires_above = layer.fires == "above"
             to.may_saturate = not ranges.state.fits_state
             to.tap_count = len(layer.taps)
             to.taps = self._keep(np.array(layer.taps), np.int32, c.c_int32)

@@ -29,6 +29,7 @@ struct asrc_layer {
     int32_t span;
     int32_t activation_shift;
     int32_t soft_reset;
+    int32_t fires_above;   // 0 if it fires at the threshold, too
     int32_t may_saturate;  // 0 if the worst case of u is proven to stay within 24 bits
     int32_t tap_count;     // 0 where only s[t - span] comes back
     const int32_t* taps;   // (tap_count, 2) spans, ascending to the one above, and weights

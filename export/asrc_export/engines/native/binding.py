@@ -30,6 +30,7 @@ class Layer(c.Structure):
         ("span", c.c_int32),
         ("activation_shift", c.c_int32),
         ("soft_reset", c.c_int32),
+        ("fires_above", c.c_int32),
         ("may_saturate", c.c_int32),
         ("tap_count", c.c_int32),
         ("taps", Int32s),

@@ -81,7 +81,8 @@ struct Layer {
     Graded graded_feedforward;
     const int32_t* bias;  // (lanes)
     Decay decay;
-    int32_t threshold;
+    int32_t threshold;   // what a soft reset subtracts
+    int32_t least_spike;  // the least membrane that fires
     int32_t span;     // the longest
     const Tap* taps;  // null where only s[t - span] comes back
     int64_t tap_count;

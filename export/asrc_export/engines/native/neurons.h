@@ -74,10 +74,10 @@ ALWAYS_INLINE void store_first(const U32 (&u)[V], int32_t* at, int64_t n) {
 
 // Compare, reset, store; spikes go out as they come.
 template <int V, typename Reset>
-ALWAYS_INLINE void fire(const U32 (&u)[V], I32 threshold, int32_t* membrane, uint64_t* words, Reset reset) {
+ALWAYS_INLINE void fire(const U32 (&u)[V], I32 least, int32_t* membrane, uint64_t* words, Reset reset) {
     SpikeBits bits;
     for (int k = 0; k < V; ++k) {
-        const Mask spike = at_least((I32)u[k], threshold);
+        const Mask spike = at_least((I32)u[k], least);
         store(membrane + k * kLanes, reset((I32)u[k], spike));
         bits.put(words, k, spike);
     }
@@ -100,7 +100,7 @@ void run_steps(const Layer& layer, const Tile& tile, Block& block) {
     const RowAdder<B> feedforward(layer.feedforward, tile), recurrent(layer.recurrent, tile);
     const Decayer decayer(layer.decay);
     const I32* bias = reinterpret_cast<const I32*>(layer.bias + tile.first);
-    const I32 threshold = splat(layer.threshold);
+    const I32 threshold = splat(layer.threshold), least = splat(layer.least_spike);
     const bool soft_reset = kUsual || layer.soft_reset, may_saturate = !kUsual && layer.may_saturate;
     const int64_t row_words = layer.words;
     const Block in = block;
@@ -127,9 +127,9 @@ void run_steps(const Layer& layer, const Tile& tile, Block& block) {
         if (!kUsual && in.trace)
             store_first(u, in.trace + t * in.trace_step + tile.first, layer.neurons - tile.first);
         if (soft_reset) {
-            fire(u, threshold, membrane, words, [&](I32 v, Mask spike) { return subtract_where(v, spike, threshold); });
+            fire(u, least, membrane, words, [&](I32 v, Mask spike) { return subtract_where(v, spike, threshold); });
         } else {
-            fire(u, threshold, membrane, words, [](I32 v, Mask spike) { return subtract_where(v, spike, v); });
+            fire(u, least, membrane, words, [](I32 v, Mask spike) { return subtract_where(v, spike, v); });
         }
     }
     block.saturations += saturations;

@@ -212,6 +212,7 @@ Layer prepare_layer(const asrc_layer& from, const asrc_network& network, bool fi
     layer.bias = packer.values(from.bias, from.neurons, layer.lanes);
     layer.decay = decay_of(from.decay);
     layer.threshold = from.threshold;
+    layer.least_spike = from.threshold + (from.fires_above != 0);
     layer.span = from.span;
     layer.taps = packer.taps(from);
     layer.tap_count = from.tap_count;

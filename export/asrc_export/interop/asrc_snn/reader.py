@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asrc_core import __version__
+from asrc_core.contract.numbers import Fires
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.asrc_snn.arguments import WAY_OUT, Arguments, read_arguments, require_representable
 from asrc_export.interop.asrc_snn.order import order_of
@@ -36,11 +37,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def read(path: str | Path, arguments_path: str | Path, asked: Feed, permutation: str | Path | None = None) -> Imported:
+def read(
+    path: str | Path,
+    arguments_path: str | Path,
+    asked: Feed,
+    permutation: str | Path | None = None,
+    fires: Fires | None = None,
+) -> Imported:
     """The network of a checkpoint, in evaluation mode: hard-max spans, batch normalisation folded.
 
     ``permutation`` is a .npy file of the order in which pixels were fed; without it, that of a PSMNIST network is
-    drawn again as their main.py drew it. Raises UnreadableFile (a damaged file, one that would run code, arguments
+    drawn again as their main.py drew it. ``fires`` is what their surrogate does unless
+    told otherwise. Raises UnreadableFile (a damaged file, one that would run code, arguments
     and tensors that disagree: the first disagreement is named), NonFiniteWeights, InvalidSetting for a network that
     ours cannot be (GLIF, layer normalisation, a decay for each neuron), and what `imported.settle` raises.
     """
@@ -52,10 +60,10 @@ def read(path: str | Path, arguments_path: str | Path, asked: Feed, permutation:
     tensors = checked(path, content["net"], arguments)
     notes: list[str] = []
     decays = list(_decays(arguments, tensors, notes))
-    threshold = _threshold(arguments, notes)
+    fires = fires or _fires(arguments, notes)
     feed = settle(asked, _fed(arguments, notes if asked == Feed() else []), arguments.input_dim, arguments.output_dim)
     order = order_of(arguments, feed.steps, permutation, notes)
-    config = _config(arguments, decays, threshold, feed.data, order is not None)
+    config = _config(arguments, decays, fires, feed.data, order is not None)
     ours = dict(_converted(arguments, tensors))
     spans = _spans(arguments, tensors)
     source = "the skip logits" if arguments.model_version == "ASRC" else "args.json"
@@ -109,17 +117,12 @@ def _decays(arguments: Arguments, tensors: dict[str, Tensor], notes: list[str]) 
         notes.append("decays learned (PLIF), one for each layer")
 
 
-def _threshold(arguments: Arguments, notes: list[str]) -> float:
-    """theta, such that firing at it is what they do."""
+def _fires(arguments: Arguments, notes: list[str]) -> Fires:
+    """Whether a membrane that equals theta fires in their code."""
     if arguments.sg != "gau":
-        return arguments.threshold
-    if arguments.hard_reset:  # u > theta is u >= the next number; a hard reset does not look at theta
-        notes.append(
-            "their surrogate 'gau' fires above the threshold, not at it: the next larger number is the threshold"
-        )
-        return float(np.nextafter(np.float32(arguments.threshold), np.float32(np.inf)))
-    notes.append("their surrogate 'gau' fires above the threshold, ours at it: only a membrane that equals it differs")
-    return arguments.threshold
+        return "at"
+    notes.append("their surrogate 'gau' fires above the threshold, all others at it; so does this network")
+    return "above"
 
 
 def _fed(arguments: Arguments, notes: list[str]) -> Feed:
@@ -151,7 +154,7 @@ def _temperature(path: str | Path, arguments: Arguments, tensors: dict[str, Tens
     return taus.pop() / arguments.de_tau
 
 
-def _config(arguments: Arguments, decays: list[float], threshold: float, data: str | None, permuted: bool) -> Config:
+def _config(arguments: Arguments, decays: list[float], fires: Fires, data: str | None, permuted: bool) -> Config:
     adaptive = arguments.model_version == "ASRC"
     own = [
         {"decay": decay, "kernel_length" if adaptive else "span": skip}
@@ -160,7 +163,8 @@ def _config(arguments: Arguments, decays: list[float], threshold: float, data: s
     network = {
         "connection": "asrc" if adaptive else "src",
         "hidden": arguments.layers,
-        "threshold": threshold,
+        "threshold": arguments.threshold,
+        "fires": fires,
         "reset": "hard" if arguments.hard_reset else "soft",
         "layers": own,
     }

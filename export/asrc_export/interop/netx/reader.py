@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.chain import Chain, Readout, SkipLayer
 from asrc_core.contract.network import InputFormat, IntegerNetwork
-from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
+from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Fires, Ints
 from asrc_core.errors import UnreadableFile
 from asrc_export.interop.netx import netx_format
 from asrc_export.interop.netx.netx_format import FULL_DECAY, MAX_BIAS, MAX_THRESHOLD, MIN_BIAS, SHIFT
@@ -28,11 +28,19 @@ INTEGRATOR_REACH = MAX_THRESHOLD
 
 
 def read(
-    path: str | Path, *, steps: int, minimum: int = 0, maximum: int = 1, scale: float = 1.0, skip_layers: int = 0
+    path: str | Path,
+    *,
+    steps: int,
+    minimum: int = 0,
+    maximum: int = 1,
+    scale: float = 1.0,
+    skip_layers: int = 0,
+    fires: Fires = "above",
 ) -> IntegerNetwork:
     """The network in the file from block ``skip_layers`` on, for samples of ``steps`` steps of integers in the range.
 
-    Of its input a file states the width alone. Raises UnreadableFile (the file, or a block that has no form in
+    Of its input a file states the width alone. ``fires`` above the threshold is what netx does on Lava, at it what
+    SLAYER does where the network is trained. Raises UnreadableFile (the file, or a block that has no form in
     the contract, named by its number), InvalidNetwork, ExtraMissing without h5py.
     """
     netx_format.require_h5py()
@@ -44,11 +52,11 @@ def read(
             _refuse(path, f"it has more than {MAX_FILE_BYTES} bytes")
         with h5py.File(source, "r") as file:
             blocks = _blocks(_Group(path, "", file), skip_layers)
-            layers = [_layer(block) for block in blocks[:-1]]
+            layers = [_layer(block, fires) for block in blocks[:-1]]
             if _integrates(blocks[-1]):
                 readout = _integrator(blocks[-1])
             else:
-                layers.append(_layer(blocks[-1]))
+                layers.append(_layer(blocks[-1], fires))
                 readout = _counter(layers[-1].neurons)
     except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
         why = getattr(error, "strerror", None) or " ".join(str(error).split())[:200] or type(error).__name__
@@ -56,7 +64,7 @@ def read(
     if not layers:
         _refuse(path, "it has no block that spikes")
     entry = InputFormat(layers[0].inputs, minimum, maximum, scale)
-    provenance = {"netx": source.name, "data": None}
+    provenance = {"netx": source.name, "data": None, "import_notes": f"neurons fire {fires} their threshold"}
     network = Chain(entry, tuple(layers), readout, "delay-line", "loihi2", steps, provenance=provenance).network()
     _require_unwrapped(path, network, integrated=_integrated(readout))
     return network
@@ -156,7 +164,7 @@ def _blocks(file: _Group, skip: int) -> list[_Group]:
     return blocks
 
 
-def _layer(block: _Group) -> SkipLayer:
+def _layer(block: _Group, fires: Fires) -> SkipLayer:
     feedforward, forward_exponent = _matrix(block, "weight")
     neurons = feedforward.shape[0]
     recurrent, back_exponent = np.zeros((neurons, neurons), np.int64), 0
@@ -171,13 +179,23 @@ def _layer(block: _Group) -> SkipLayer:
         recurrent_exponent=back_exponent,
         bias=_bias(block, neurons) << SHIFT,
         decay=_within(neuron, "vDecay", 0, DECAY_ONE),
-        threshold=netx_format.threshold(_within(neuron, "vThMant", 0, MAX_THRESHOLD)),
+        threshold=_threshold(neuron, fires),
         span=1,
         reset="hard",
         activation_shift=SHIFT,
         weight_bits=8,
         scale=1.0,
     )
+
+
+def _threshold(neuron: _Group, fires: Fires) -> int:
+    """The least membrane that fires: 64 m + 1 or, at the threshold, 64 m."""
+    mantissa = _within(neuron, "vThMant", 0, MAX_THRESHOLD)
+    if fires == "above":
+        return netx_format.threshold(mantissa)
+    if mantissa == 0:
+        neuron.refuse("has 'vThMant' 0, and neurons that fire at 0 fire without input; only above it they do not")
+    return mantissa << SHIFT
 
 
 def _neuron(block: _Group) -> _Group:

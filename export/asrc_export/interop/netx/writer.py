@@ -72,15 +72,15 @@ def _moved(before: SkipLayer, after: SkipLayer) -> Iterator[Rounded]:
     def line(parameter: str, old: int, new: int) -> Rounded:
         return Rounded(after.name, f"{parameter}, for netx", old / after.scale, new, new / after.scale)
 
-    yield line("threshold", before.threshold, after.threshold)
+    yield line("threshold", before.least_spike, after.least_spike)
     worst = int(np.abs(after.bias - before.bias).argmax())
     yield line("bias", int(before.bias[worst]), int(after.bias[worst]))
 
 
 def _fitted(layer: SkipLayer) -> SkipLayer:
-    mantissa = min(max(round((layer.threshold - 1) / (1 << SHIFT)), 0), MAX_THRESHOLD)
+    mantissa = min(max(round((layer.least_spike - 1) / (1 << SHIFT)), 0), MAX_THRESHOLD)
     bias = (np.rint(layer.bias / (1 << SHIFT)).astype(np.int64).clip(MIN_BIAS, MAX_BIAS)) << SHIFT
-    return replace(layer, threshold=netx_format.threshold(mantissa), bias=bias)
+    return replace(layer, threshold=netx_format.threshold(mantissa), fires="at", bias=bias)
 
 
 def save(network: IntegerNetwork, path: str | Path) -> None:
@@ -126,10 +126,10 @@ def _obstacles(layer: SkipLayer, ranges: LayerRanges, idle: int) -> Iterator[str
         yield f"has the activation shift {layer.activation_shift}, and netx {SHIFT} only"
     if layer.decay >= DECAY_ONE:
         yield f"forgets its membrane at once (decay {layer.decay}), which 12 bits do not hold"
-    if netx_format.threshold((layer.threshold - 1) >> SHIFT) != layer.threshold:
-        yield f"has the threshold {layer.threshold}, which is no multiple of 64 plus 1"
-    elif (layer.threshold - 1) >> SHIFT > MAX_THRESHOLD:
-        yield f"has the threshold {layer.threshold}, beyond 17 bits times 64"
+    if netx_format.threshold((layer.least_spike - 1) >> SHIFT) != layer.least_spike:
+        yield f"has the threshold {layer.least_spike}, which is no multiple of 64 plus 1"
+    elif (layer.least_spike - 1) >> SHIFT > MAX_THRESHOLD:
+        yield f"has the threshold {layer.least_spike}, beyond 17 bits times 64"
     mantissas = layer.bias >> SHIFT
     if (layer.bias % (1 << SHIFT)).any() or mantissas.min() < MIN_BIAS or mantissas.max() > MAX_BIAS:
         yield "has biases that are no 13-bit multiples of 64"
@@ -168,7 +168,7 @@ def _fires_idle(layer: SkipLayer, idle: int) -> bool:
     o, v = NumpyOperations(), np.zeros_like(layer.bias)
     for _ in range(idle):
         v = o.add(decay(o, v, layer.decay), layer.bias)
-        if (v >= layer.threshold).any():
+        if (v >= layer.least_spike).any():
             return True
     return False
 
@@ -187,6 +187,6 @@ def _write(group: Any, layer: SkipLayer) -> None:
     neuron["type"] = np.array([b"CUBA"], "S10")
     neuron["iDecay"] = FULL_DECAY
     neuron["vDecay"] = layer.decay
-    neuron["vThMant"] = (layer.threshold - 1) >> SHIFT
+    neuron["vThMant"] = (layer.least_spike - 1) >> SHIFT
     neuron["refDelay"] = 1
     neuron["gradedSpike"] = False

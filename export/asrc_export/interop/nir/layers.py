@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from asrc_core.contract.numbers import Fires, Reset
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir.metadata import number
 from asrc_export.interop.nir.neurons import Neurons, discretised
 from asrc_export.interop.nir.nir_graph import Flat, Signal, broken, dense, numbers, square, width_of
-from asrc_export.interop.nir.reading import TOLERANCE, Reading, Reset
+from asrc_export.interop.nir.reading import TOLERANCE, Reading
 from asrc_train.trained.freeze import Floats
 
 
@@ -62,7 +63,7 @@ def _layer(name: str, before: str, flat: Flat, signal: Signal, reading: Reading,
     if signal.width != width:
         raise broken(name, f"it has {width} neurons and is fed {signal.width} values")
     neurons = discretised(name, node, width, reading)
-    if len(np.unique(numbers(name, "v_threshold", node.v_threshold))) > 1:
+    if _differ(numbers(name, "v_threshold", node.v_threshold)):
         notes.append(f"'{name}': thresholds differ, so each neuron's weights are rescaled to the first one's")
     loops = [(source, delay) for source, delay in signal.maps if source == name]
     if len(loops) > 1:
@@ -80,6 +81,10 @@ def _layer(name: str, before: str, flat: Flat, signal: Signal, reading: Reading,
         neurons,
         span,
     )
+
+
+def _differ(thresholds: Floats) -> bool:
+    return bool(np.ptp(thresholds) > TOLERANCE * np.abs(thresholds).max())
 
 
 def _span(name: str, delay: float, reading: Reading, notes: list[str]) -> int:
@@ -105,9 +110,11 @@ def _exact(name: str, node: Any, span: int | None, computed: Neurons) -> tuple[i
     where = f"node '{name}'"
     decay, threshold, own_span = (number(said, key, where) for key in ("decay", "threshold", "span"))
     resets: dict[str, Reset] = {"subtract the threshold": "soft", "to zero": "hard"}
-    reset = resets.get(str(said.get("reset")))
+    comparisons: dict[str, Fires] = {"v >= threshold": "at", "v > threshold": "above"}
+    reset, fires = resets.get(str(said.get("reset"))), comparisons.get(str(said.get("fires")))
     agree = (
         reset is not None
+        and fires is not None
         and abs(decay - computed.decay) <= TOLERANCE
         and abs(threshold - computed.threshold) <= TOLERANCE * threshold
         and (span is None or own_span == span)
@@ -115,9 +122,9 @@ def _exact(name: str, node: Any, span: int | None, computed: Neurons) -> tuple[i
         and bool((abs(computed.gain - 1) <= TOLERANCE).all())
         and not computed.offset.any()
     )
-    if reset is None or not agree:
+    if reset is None or fires is None or not agree:
         raise broken(name, "its metadata and its parameters disagree; the file was changed after asrc-export wrote it")
-    return int(own_span), Neurons(decay, threshold, np.ones_like(computed.gain), computed.offset, reset)
+    return int(own_span), Neurons(decay, threshold, np.ones_like(computed.gain), computed.offset, reset, fires)
 
 
 def read_out(flat: Flat, signal: Signal, last: NeuronLayer, notes: list[str]) -> tuple[Floats, Floats]:

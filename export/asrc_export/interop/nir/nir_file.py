@@ -59,11 +59,11 @@ def read(path: str | Path) -> nir.NIRGraph:
             refuse(path, "it is not HDF5, or it is truncated")
         with h5py.File(file, "r") as content:
             inspection = _Inspection(path, set(nir.ir.__all__))
-            inspection.group(content, "", 0)
+            inspection.group(content, "", 0, "file")
             kind = inspection.type_of(content["node"], "node") if "node" in content else None
             if kind != "NIRGraph":
                 refuse(path, f"it holds {f'a single {kind}' if kind else 'no node'}, not a graph")
-        graph = nir.read(file, type_check=False)
+            graph = nir.ir.dict2NIRNode(_unchecked(nir.serialization.hdf2dict(content["node"])))
     except AsrcError:
         raise
     except OSError as error:
@@ -73,6 +73,33 @@ def read(path: str | Path) -> nir.NIRGraph:
     return graph
 
 
+def _unchecked(node: dict[str, Any]) -> dict[str, Any]:
+    """A graph's dictionary without type checks, also in its subgraphs: short parameters and shapes are ours to judge.
+
+    Raises ValueError for one that brings the key of that argument itself.
+    """
+    if node.get("type") != "NIRGraph":
+        return node
+    if "type_check" in node:
+        raise ValueError("a graph has a key 'type_check'")
+    inner = {name: _unchecked(each) for name, each in node["nodes"].items()}
+    return {**node, "nodes": inner, "type_check": False}
+
+
+_BELOW = {
+    ("file", "node"): "node",
+    ("node", "nodes"): "nodes",
+    ("node", "metadata"): "metadata",
+}
+"""What a group is, by what it lies in and its name. All in `nodes` are nodes, nothing below metadata is one."""
+
+
+def _role(within: str, name: str) -> str:
+    if within in ("nodes", "metadata"):
+        return {"nodes": "node", "metadata": "metadata"}[within]
+    return _BELOW.get((within, name), "other")
+
+
 class _Inspection:
     """One walk over a file, counting what it holds."""
 
@@ -80,7 +107,7 @@ class _Inspection:
         self.path, self.types = path, types
         self.items = self.bytes = 0
 
-    def group(self, group: h5py.Group, at: str, depth: int) -> None:
+    def group(self, group: h5py.Group, at: str, depth: int, role: str) -> None:
         import h5py
 
         if depth > MAX_DEPTH:
@@ -95,14 +122,14 @@ class _Inspection:
                 refuse(self.path, f"'{where}' is a link to elsewhere")
             item = group[name]
             if isinstance(item, h5py.Group):
-                self.group(item, where, depth + 1)
+                self.group(item, where, depth + 1, _role(role, name))
             elif isinstance(item, h5py.Dataset):
                 self.dataset(item, where)
                 if name not in _OF_ANY_SHAPE:
                     shapes[name] = item.shape
             else:
                 refuse(self.path, f"'{where}' is neither a group nor a data set")
-        kind = self.type_of(group, at)
+        kind = self.type_of(group, at) if role == "node" else None
         if kind in _NEURONS and len(set(shapes.values())) > 1:
             listed = ", ".join(f"{name} {shape}" for name, shape in sorted(shapes.items()))
             refuse(self.path, f"node '{at.rsplit('/', 1)[-1]}' has parameters of mixed shape ({listed})")
@@ -123,7 +150,7 @@ class _Inspection:
     def type_of(self, group: h5py.Group, at: str) -> str | None:
         import h5py
 
-        if "type" not in group or at.endswith("/metadata"):
+        if "type" not in group:
             return None
         item = group["type"]
         value = item[()] if isinstance(item, h5py.Dataset) and item.shape == () else None

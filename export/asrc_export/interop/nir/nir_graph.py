@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SOURCES = ("LIF", "CubaLIF", "IF")
 """Nodes that fire."""
+LINEAR = ("Input", "Output", "Flatten", "Linear", "Affine", "Scale", "Delay", "I")
+"""Nodes that pass on an affine function of what they are fed."""
 MAX_SQUARE = 8192
 """Widest layer for which a matrix that the file does not hold is written out: N x N of zeros, or a diagonal."""
 MAX_PRODUCT = 2**27
@@ -118,6 +120,7 @@ def signals(flat: Flat, dt: float) -> dict[str, Signal]:
     for a, b in flat.edges:
         after[a].append(b)
     waiting = {name: len(preds) for name, preds in flat.before.items()}
+    _require_known(flat)
     said: dict[str, Signal] = {}
     fed: dict[str, Signal] = {}
     ready = []
@@ -148,6 +151,15 @@ def signals(flat: Flat, dt: float) -> dict[str, Signal]:
     return fed
 
 
+def _require_known(flat: Flat) -> None:
+    """Raise InvalidSetting for the first node of a type that has no place, before its shape can look wrong."""
+    for name, node in flat.nodes.items():
+        kind = type(node).__name__
+        if kind not in (*SOURCES, *LINEAR):
+            close = _CLOSEST.get(kind, "no node of ours is close")
+            raise broken(name, f"{kind} has no place in a skip-recurrent network: {close}")
+
+
 def width_of(flat: Flat, name: str) -> int:
     """Values that a source says at each step: from its parameters or, where they are scalars, the layer before."""
     node = flat.nodes[name]
@@ -161,16 +173,26 @@ def width_of(flat: Flat, name: str) -> int:
     shape = np.shape(node.v_threshold)
     if len(shape) > 1:
         raise broken(name, f"its parameters have shape {shape}, expected one value for each neuron")
-    widths = {
-        int(np.shape(flat.nodes[each].weight)[0])
-        for each in flat.before[name]
-        if type(flat.nodes[each]).__name__ in ("Linear", "Affine")
-    }
     if shape not in ((), (1,)):
         return int(shape[0])
+    widths = _widths_before(flat, name)
     if len(widths) != 1:
         raise broken(name, "its parameters are scalars and no Linear or Affine before it says how many neurons it has")
     return widths.pop()
+
+
+def _widths_before(flat: Flat, name: str) -> set[int]:
+    """How many values the nearest Linear and Affine nodes before a node bring, past nodes that keep the width."""
+    widths, waiting, seen = set(), list(flat.before[name]), {name}
+    while waiting:
+        at = waiting.pop()
+        node = flat.nodes[at]
+        if type(node).__name__ in ("Linear", "Affine"):
+            widths.add(int(np.shape(node.weight)[0]) if np.ndim(node.weight) else 0)
+        elif type(node).__name__ in LINEAR and at not in seen:
+            seen.add(at)
+            waiting += flat.before[at]
+    return widths
 
 
 def dense(signal: Signal, fed: Lagged, name: str) -> Floats:
@@ -236,9 +258,7 @@ def _passed(name: str, flat: Flat, signal: Signal, dt: float, after: list[str]) 
         return _scaled(name, _vector(name, "r", node.r, signal.width) * dt, signal)
     if kind == "I":
         raise broken(name, "an integrator that never fires is our readout, so the output must follow it")
-    raise broken(
-        name, f"{kind} has no place in a skip-recurrent network: {_CLOSEST.get(kind, 'no node of ours is close')}"
-    )
+    raise AssertionError(f"{kind} is known and not handled")
 
 
 def _affine(name: str, node: Any, signal: Signal) -> Signal:

@@ -8,12 +8,11 @@ discretisations in use,
     exact    k = 1 - exp(-dt / tau)       Sinabs, Rockpool: the solution for an input constant over the step
     u[t] = (1 - k) v[t-1] + k R I[t] + k v_leak
 
-so alpha = 1 - k, rows of W and U are multiplied by k R, and k v_leak joins the bias; where v_reset is v_leak the
-membrane is measured from there instead. It starts at 0, or there. IF: alpha = 1, rows times dt R.
-CUBA-LIF puts  tau_syn dI/dt = -I + w_in S  in front; where the current does not outlive the step (euler: tau_syn = dt)
-it is an LIF whose rows are multiplied by w_in, too. A membrane that fires is reset to zero, or loses theta where
-``reset`` says so. NIR fires above the threshold and we at it, so theta is the next larger float32; under a soft reset
-theta itself is kept, which differs only for a membrane that equals it.
+so alpha = 1 - k, rows of W and U are multiplied by k R, and k v_leak joins the bias. All potentials are measured from
+v_reset, and there the membrane starts. IF: alpha = 1, rows times dt R. Rockpool and spyx write another R for the same
+equation (`readings`). CUBA-LIF puts  tau_syn dI/dt = -I + w_in S  in front; where the current does not outlive the
+step (euler: tau_syn = dt) it is an LIF whose rows are multiplied by w_in, too. A membrane that fires is reset to
+v_reset, or loses theta where ``reset`` says so. NIR fires above the threshold; some frameworks fire at it (``fires``).
 
 A layer is a neuron node that is fed by the layer before it through Linear, Affine and Scale nodes, and its own spikes
 through such nodes and a Delay of span dt. A loop without a Delay is refused unless the caller gives its span. The
@@ -30,13 +29,15 @@ from typing import Any
 import numpy as np
 
 from asrc_core import __version__
+from asrc_core.contract.numbers import Fires, Reset
 from asrc_core.errors import NonFiniteWeights
 from asrc_export.interop.imported import Feed, Imported, settle
 from asrc_export.interop.nir import nir_file
 from asrc_export.interop.nir.layers import NeuronLayer, chained, read_out
 from asrc_export.interop.nir.metadata import stated_feed, step_order, without_scale
 from asrc_export.interop.nir.nir_graph import flatten, signals, width_of
-from asrc_export.interop.nir.reading import Integration, Reset, notes_on, read_as, read_as_stated
+from asrc_export.interop.nir.reading import Asked, read_as, read_as_stated
+from asrc_export.interop.nir.readings import Integration
 from asrc_train.settings.config import validated
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
@@ -48,23 +49,27 @@ def read(
     asked: Feed,
     *,
     dt: float | None = None,
-    integration: Integration = "euler",
+    integration: Integration | None = None,
     reset: Reset | None = None,
     loop_span: int | None = None,
+    fires: Fires | None = None,
+    written_by: str | None = None,
 ) -> Imported:
     """The network of a NIR file; what the file leaves open and how it was settled is among the notes.
 
-    ``dt`` is in the unit of the graph's time constants. Raises UnreadableFile (see `nir_file.read`), InvalidSetting
-    naming the node, what it asks for and what comes closest, NonFiniteWeights, ExtraMissing, and what
-    `imported.settle` raises.
+    ``dt`` is in the unit of the graph's time constants. What is not given is what the framework does that wrote the
+    file (``written_by``, or the graph's metadata; `readings.FRAMEWORKS`), else what NIR defines. Raises UnreadableFile
+    (see `nir_file.read`), InvalidSetting naming the node, what it asks for and what comes closest, UnknownName,
+    NonFiniteWeights, ExtraMissing, and what `imported.settle` raises.
     """
     graph = nir_file.read(path)
     metadata = graph.metadata if isinstance(graph.metadata, dict) else {}
     ours = nir_file.MARK in metadata
     if ours and str(metadata[nir_file.MARK]) != nir_file.VERSION:
         nir_file.refuse(path, f"its metadata are of version {metadata[nir_file.MARK]!s:.20}, this package knows 1")
-    reading = read_as_stated(metadata, dt, reset, loop_span) if ours else read_as(dt, integration, reset, loop_span)
-    notes = [] if ours else notes_on(reading)
+    told = Asked(dt, integration, reset, loop_span, fires, written_by)
+    reading = read_as_stated(metadata, told) if ours else read_as(told, metadata)
+    notes = list(reading.notes)
     flat = flatten(graph)
     scale = without_scale(flat, metadata) if ours else None
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named by _tensors
@@ -108,6 +113,7 @@ def _config(layers: list[NeuronLayer], data: str | None, permuted: bool) -> Any:
             "decay": layer.neurons.decay,
             "threshold": layer.neurons.threshold,
             "reset": layer.neurons.reset,
+            "fires": layer.neurons.fires,
         }
         for layer in layers
     ]

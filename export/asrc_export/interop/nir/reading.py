@@ -1,58 +1,105 @@
-"""How a graph is to be read where NIR leaves it open: time step, discretisation, reset, span of loops."""
+"""How a graph is to be read where NIR leaves it open: time step, discretisation, reset, comparison, span of loops."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from asrc_core.errors import InvalidSetting
+from asrc_core.contract.numbers import Fires, Reset
+from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export.interop.nir.metadata import number
+from asrc_export.interop.nir.readings import FRAMEWORKS, RULES, Framework, Integration, Rule, found_in
 
-Integration = Literal["euler", "exact"]
-Reset = Literal["soft", "hard"]
 TOLERANCE = 1e-5
 """Relative; NIR's parameters are mostly single precision, and quotients of them."""
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What the caller says of a graph; None leaves it to the framework that wrote it, or to NIR."""
+
+    dt: float | None = None
+    integration: Integration | None = None
+    reset: Reset | None = None
+    loop_span: int | None = None
+    fires: Fires | None = None
+    written_by: str | None = None
+
+
+@dataclass(frozen=True)
 class Reading:
-    """How a graph is to be read. ``ours`` if the file says so itself."""
+    """How a graph is to be read. ``ours`` if the file says so itself; ``notes`` tell what was settled."""
 
     dt: float
     integration: Integration
     reset: Reset
     loop_span: int | None
-    ours: bool
+    fires: Fires = "above"
+    steps_if: bool = True
+    ours: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rule(self) -> Rule:
+        """What becomes of time constants."""
+        return RULES[self.integration]
 
 
-def read_as(dt: float | None, integration: Integration, reset: Reset | None, loop_span: int | None) -> Reading:
-    """How to read a stranger's graph: as asked. Raises InvalidSetting without a time step."""
+def read_as(asked: Asked, metadata: dict[str, Any]) -> Reading:
+    """How to read a stranger's graph: as asked, else as the framework that wrote it, else as NIR has it.
+
+    Raises UnknownName for a framework that has no row, InvalidSetting without a time step.
+    """
+    writer = asked.written_by or (asked.integration if asked.integration in FRAMEWORKS else found_in(metadata))
+    if writer is not None and writer not in FRAMEWORKS:
+        raise UnknownName("framework", writer, FRAMEWORKS, "leave `written_by` away and give each setting")
+    row = FRAMEWORKS[writer] if writer else None
+    dt = asked.dt if asked.dt is not None or row is None else row.dt
     if dt is None:
         raise InvalidSetting(
             "`dt`",
-            "NIR states time constants and no time step; give the one the network was trained with (snnTorch 1e-4)",
+            "NIR states time constants and no time step; give the one the network was trained with (snnTorch 1e-4), or "
+            "the framework that wrote the file with `written_by`",
         )
     if not 0 < dt < float("inf"):
         raise InvalidSetting("`dt`", f"{dt} is not a positive number")
-    return Reading(dt, integration, reset or "hard", loop_span, ours=False)
+    read = Reading(
+        dt=dt,
+        integration=asked.integration or (row.integration if row else "euler"),
+        reset=asked.reset or (row.reset if row else "hard"),
+        loop_span=asked.loop_span or (1 if row else None),
+        fires=asked.fires or (row.fires if row else "above"),
+        steps_if=row.steps_if if row else True,
+    )
+    return Reading(**{**vars(read), "notes": tuple(_notes(read, asked, row))})
 
 
-def read_as_stated(metadata: dict[str, Any], dt: float | None, reset: Reset | None, loop_span: int | None) -> Reading:
+def read_as_stated(metadata: dict[str, Any], asked: Asked) -> Reading:
     """How to read a graph of ours, which says so itself. Raises InvalidSetting if something else is asked for."""
-    if (dt, reset, loop_span) != (None, None, None):
+    if asked != Asked():
         raise InvalidSetting(
-            "NIR graph", "this file states step, resets and spans; leave `dt`, `reset`, `loop_span` away"
+            "NIR graph",
+            "this file states step, resets and spans; leave `dt`, `integration`, `reset`, `loop_span`, `fires` and "
+            "`written_by` away",
         )
     return Reading(number(metadata, "dt", "the graph"), "euler", "hard", None, ours=True)
 
 
-def notes_on(reading: Reading) -> list[str]:
+def _notes(read: Reading, asked: Asked, row: Framework | None) -> list[str]:
     """What was settled, in a sentence each."""
-    told = {"euler": "1 - dt/tau", "exact": "exp(-dt/tau)"}[reading.integration]
-    kind = {"hard": "to zero, as NIR defines", "soft": "by subtraction, as told"}[reading.reset]
-    fires = {"hard": "exactly", "soft": "but for a membrane that equals the threshold"}[reading.reset]
-    return [
-        f"decay factors are {told} with dt = {reading.dt:g}",
-        f"membranes that fire are reset {kind}",
-        f"firing above the threshold is taken as firing at it, {fires}",
+
+    def by(setting: str, otherwise: str) -> str:
+        if getattr(asked, setting) is not None:
+            return "as told"
+        return f"as {row.title} {row.version} does" if row else otherwise
+
+    kind = {"hard": "to v_reset", "soft": "by subtraction"}[read.reset]
+    fires = {"at": "at their threshold", "above": "above their threshold"}[read.fires]
+    notes = [
+        f"decay factors are {read.rule.said} with dt = {read.dt:g}",
+        f"membranes that fire are reset {kind}, {by('reset', 'as NIR defines')}",
+        f"neurons fire {fires}, {by('fires', 'as NIR defines')}",
     ]
+    if row and row.unsaid:
+        notes.append(row.unsaid)
+    return notes

@@ -7,7 +7,8 @@
     layer<i>        LIF with forward Euler, u[t] = v[t-1] + dt/tau (v_leak - v[t-1] + R I[t]):
                     tau = dt / (1 - alpha), R = tau / dt, v_leak = 0, so u[t] = alpha v[t-1] + I[t];
                     IF(R = 1/dt) where alpha = 1. NIR fires above the threshold, we at it: v_threshold is the
-                    largest float32 below theta, which makes the two the same for a membrane in single precision.
+                    largest float32 below theta, which makes the two the same for a membrane in single precision,
+                    and theta itself for layers that fire above it.
     layer<i>_delay  Delay(span dt), before the recurrent weights: y(t) = s(t - span dt)
     layer<i>_rec    Linear(U); a layer whose U is all zero has no loop
     readout, sum    Affine(W_o, b_o), then the integrator I(R = 1/dt): the logits summed over time
@@ -127,9 +128,9 @@ def _neuron(nir: Any, layer: FrozenLayer) -> nir.NIRNode:
         "threshold": layer.threshold,
         "span": 1 if loop is None else loop.span,
         "reset": "subtract the threshold" if layer.reset == "soft" else "to zero",
-        "fires": "v >= threshold",
+        "fires": "v >= threshold" if layer.fires == "at" else "v > threshold",
     }
-    threshold = np.full(n, below(layer.threshold))
+    threshold = np.full(n, below(layer.threshold) if layer.fires == "at" else np.float32(layer.threshold))
     if layer.decay == 1:
         return nir.IF(np.full(n, 1 / DT, np.float32), threshold, np.zeros(n, np.float32), metadata=exact)
     tau = DT / (1 - layer.decay)

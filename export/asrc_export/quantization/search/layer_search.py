@@ -107,7 +107,7 @@ def forced(made: Layer, activity: LayerActivity) -> int:
     sums = _sums(made, activity)
     for spikes in activity.spikes.astype(np.int64):
         u = decay(operations, v, p["decay"]) + (next(sums) << p["activation_shift"]) + p["bias"]
-        differing += int(np.count_nonzero((u >= p["threshold"]) != spikes))
+        differing += int(np.count_nonzero((u >= p["threshold"] + (p["fires"] == "above")) != spikes))
         v = u - p["threshold"] * spikes if p["reset"] == "soft" else u * (1 - spikes)
     return differing
 

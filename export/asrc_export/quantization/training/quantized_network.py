@@ -167,7 +167,8 @@ class QuantizedNetwork(SkipRecurrentNetwork):
 
 def _alike(layer: FrozenLayer) -> bool:
     """Whether the kernels know the neurons: LIF, and all of a layer alike."""
-    return layer.kind == "lif" and not np.ndim(layer.decay) and not np.ndim(layer.threshold)
+    plain = not np.ndim(layer.decay) and not np.ndim(layer.threshold) and layer.fires == "at"
+    return layer.kind == "lif" and plain
 
 
 def _power(layer: Layer) -> float:

@@ -26,6 +26,10 @@ MOST = 1_000_000
 LARGEST_COUNT = 255
 SLOWEST = 1_000_000
 """Bytes a second at which a file is read even on a slow disk."""
+MOST_LATE = 0.5
+"""Share of a file's spikes past the last step from which on its times are taken for another unit than seconds."""
+UNITS = {"milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
+"""How many of them are a second."""
 FAILED = 1
 """Exit status of a Python program that ends with an error."""
 
@@ -52,6 +56,8 @@ class Tally:
     events: int = 0
     late: int = 0
     """Past the last step."""
+    latest: float = 0.0
+    """Time of the last event, in seconds."""
     crowded: int = 0
     """Of a step and channel that had 255 already."""
 
@@ -75,6 +81,7 @@ def binned(times: NDArray[Any], units: NDArray[Any], binning: Binning, tally: Ta
     counts = np.bincount(cell, minlength=binning.steps * binning.channels)
     kept = np.minimum(counts, LARGEST_COUNT)
     tally.events += len(step)
+    tally.latest = max(tally.latest, float(seconds.max(initial=0)))
     tally.late += len(step) - len(cell)
     tally.crowded += int(counts.sum() - kept.sum())
     return kept.astype(np.uint8).reshape(binning.steps, binning.channels)
@@ -110,13 +117,37 @@ def labels(path: Path, classes: int) -> Labels:
 
 
 def samples(path: Path, binning: Binning, tally: Tally) -> Iterator[Samples]:
-    """All samples of a file in order, (n, steps, channels) at a time. Raises UnreadableFile, InvalidData."""
+    """All samples of a file in order, (n, steps, channels) at a time.
+
+    Raises UnreadableFile, and InvalidData, at the end also for times that are not in seconds.
+    """
+    of_file = Tally()
     with _opened(path) as file:
-        times, units = _ragged(path, file, "spikes/times", "f"), _ragged(path, file, "spikes/units", "iu")
+        times, units = _ragged(path, file, "spikes/times", "fiu"), _ragged(path, file, "spikes/units", "iu")
         if len(times) != len(units) or len(times) != len(_stored(path, file, "labels")):
             raise _wrong(path, "times, units and labels are not of equally many samples")
         for start in range(0, len(times), BLOCK):
-            yield np.stack(list(_block(path, times, units, start, binning, tally)))
+            yield np.stack(list(_block(path, times, units, start, binning, of_file)))
+    _require_seconds(path, binning, of_file)
+    tally.events += of_file.events
+    tally.late += of_file.late
+    tally.crowded += of_file.crowded
+    tally.latest = max(tally.latest, of_file.latest)
+
+
+def _require_seconds(path: Path, binning: Binning, tally: Tally) -> None:
+    """Raise InvalidData if most of a file's events come after the last step, with the unit that its times may be in."""
+    if tally.late <= MOST_LATE * tally.events:
+        return
+    end = binning.steps * binning.width
+    fitting = [name for name, count in UNITS.items() if tally.latest / count <= 2 * end]
+    unit = f"as if they were {fitting[0]}" if fitting else "in whatever unit they are"
+    raise InvalidData(
+        f"'{path}'",
+        f"its times are not in seconds: {tally.late:,} of {tally.events:,} spikes come after the last step, which ends "
+        f"at {end:g} s, and the last one is at {tally.latest:g}, {unit}",
+        "put the original file there, or divide its times so that they are in seconds",
+    )
 
 
 def _block(

@@ -52,5 +52,5 @@ class CLIF(nn.Module):
 
 def build(config: NetworkConfig, neurons: int, steps: int | None) -> CLIF:
     """Fresh neurons. Raises InvalidSetting for another reset than theirs."""
-    require_left_alone(config, "reset")
+    require_left_alone(config, "reset", "fires")
     return CLIF(config.decay, config.threshold, config.detach_reset)

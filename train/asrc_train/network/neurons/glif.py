@@ -108,7 +108,7 @@ class GLIF(nn.Module):
 
 def build(config: NetworkConfig, neurons: int, steps: int | None, *, steady: bool = False) -> GLIF:
     """Fresh neurons. Raises InvalidSetting for a threshold or a reset, which they learn, and for unknown steps."""
-    require_left_alone(config, "threshold", "reset")
+    require_left_alone(config, "threshold", "reset", "fires")
     require_open_decay(config)
     if steps is None:
         learns = "its leak starts at a share of the steps" if steady else "it learns a conductance for each step"

@@ -13,6 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from asrc_core.contract.numbers import Fires
 from asrc_train.kernels.layer import Dynamics
 from asrc_train.network.neurons import lif
 from asrc_train.network.neurons.neuron import Constants, State, Step, inverse_sigmoid, require_open_decay
@@ -25,18 +26,18 @@ class PLIF(nn.Module):
     kind: str | None = "lif"
     missing: str | None = None
 
-    def __init__(self, start: Dynamics) -> None:
+    def __init__(self, start: Dynamics, fires: Fires = "at") -> None:
         super().__init__()
         self.w = nn.Parameter(torch.tensor(inverse_sigmoid(float(start.decay))))
-        self._rest = start
+        self._rest, self._fires = start, fires
 
     def dynamics(self) -> Dynamics:
         """The constants, with the decay as learned so far."""
-        return replace(self._rest, decay=torch.sigmoid(self.w))
+        return lif.at_threshold(replace(self._rest, decay=torch.sigmoid(self.w)), self._fires)
 
     def constants(self) -> Constants:
         """The same, as the contract's kind takes them."""
-        return lif.of_kind(self.dynamics())
+        return lif.of_kind(replace(self._rest, decay=torch.sigmoid(self.w)), self._fires)
 
     def begin(self, like: Tensor) -> tuple[State, Step]:
         """The state is v."""
@@ -46,4 +47,4 @@ class PLIF(nn.Module):
 def build(config: NetworkConfig, neurons: int, steps: int | None) -> PLIF:
     """Fresh neurons. Raises InvalidSetting for a decay of 0 or 1."""
     require_open_decay(config)
-    return PLIF(lif.configured(config))
+    return PLIF(lif.configured(config), config.fires)

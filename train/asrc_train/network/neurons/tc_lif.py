@@ -59,5 +59,5 @@ class TCLIF(nn.Module):
 
 def build(config: NetworkConfig, neurons: int, steps: int | None) -> TCLIF:
     """Fresh neurons. Raises InvalidSetting for a decay, which they do not have, or another reset than theirs."""
-    require_left_alone(config, "decay", "reset")
+    require_left_alone(config, "decay", "reset", "fires")
     return TCLIF(config.threshold, config.detach_reset)

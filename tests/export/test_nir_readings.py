@@ -1,0 +1,276 @@
+"""Readings of NIR: the spikes of the framework that wrote the file, ties with the threshold included, and what files
+are read rightly that look unusual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+import pytest
+
+from asrc_core.contract import interpreter
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.errors import InvalidData, InvalidSetting, UnknownName, UnreadableFile
+from asrc_export.chip import targets
+from asrc_export.interop.imported import Feed, Imported
+from asrc_export.interop.nir import reader
+from asrc_export.interop.nir.readings import FRAMEWORKS, RULES
+from asrc_export.quantization import quantize
+from asrc_export.samples import given_samples
+from asrc_train.trained.freeze import freeze
+
+STEPS = 60
+Reset = Callable[[float, float], float]
+
+
+def full(value: float, n: int = 1) -> Any:
+    return np.full(n, value, np.float32)
+
+
+def line(neuron: Any, weight: float = 1.0, metadata: dict[str, Any] | None = None) -> nir.NIRGraph:
+    """One input into one neuron."""
+    nodes = {
+        "input": nir.Input({"input": np.array([1])}),
+        "w": nir.Linear(full(weight).reshape(1, 1)),
+        "neuron": neuron,
+        "output": nir.Output({"output": np.array([1])}),
+    }
+    graph = nir.NIRGraph(nodes, [("input", "w"), ("w", "neuron"), ("neuron", "output")], type_check=False)
+    graph.metadata = metadata or {}
+    return graph
+
+
+def read(graph: nir.NIRGraph, folder: Path, **how: Any) -> Imported:
+    nir.write(folder / "graph.nir", graph)
+    return reader.read(folder / "graph.nir", Feed(steps=STEPS, maximum=1), **how)
+
+
+def integers(found: Imported) -> IntegerNetwork:
+    return quantize.quantize(freeze(found.checkpoint), targets.load("loihi2")).network
+
+
+def fired(network: IntegerNetwork) -> list[int]:
+    """At which steps the first neuron fires for an input of 1."""
+    trace = interpreter.run(network, np.ones((1, STEPS, network.input.channels), np.int64), trace=True).trace
+    assert trace is not None
+    return np.flatnonzero(trace.layers[0].spikes[:, 0, 0]).tolist()
+
+
+def simulated(kept: float, drive: float, theta: float, fires: str, reset: str) -> list[int]:
+    """The same of u = kept v + drive, in double precision."""
+    v, found = 0.0, []
+    for t in range(STEPS):
+        v = kept * v + drive
+        if v >= theta if fires == "at" else v > theta:
+            found.append(t)
+            v = v - theta if reset == "soft" else 0.0
+    return found
+
+
+@pytest.mark.parametrize("fires", ["at", "above"])
+@pytest.mark.parametrize("reset", ["soft", "hard"])
+@pytest.mark.parametrize("weight", [1.0, 0.5, 0.0625, 0.25, 0.75, 0.3125])
+def test_a_membrane_that_equals_the_threshold_fires_or_not_on_integers_too(
+    weight: float, reset: str, fires: str, tmp_path: Path
+) -> None:
+    graph = line(nir.IF(r=full(1), v_threshold=full(1), v_reset=full(0)), weight)
+    network = integers(read(graph, tmp_path, dt=1.0, reset=reset, fires=fires))
+    assert fired(network) == simulated(1.0, weight, 1.0, fires, reset)
+
+
+def test_nir_fires_above_the_threshold(tmp_path: Path) -> None:
+    found = read(line(nir.IF(r=full(1), v_threshold=full(1), v_reset=full(0))), tmp_path, dt=1.0)
+    assert fired(integers(found)) == list(range(1, STEPS, 2))
+    assert "neurons fire above their threshold, as NIR defines" in found.notes
+
+
+DT = 1e-4
+X = 0.5
+WRITTEN: list[tuple[str, Any, float, float]] = [
+    # Framework, its node for x = dt / tau, decay factor and gain of its simulation.
+    ("rockpool", nir.LIF(full(DT / X), full(np.exp(-X) / X), full(0), full(1), full(0)), np.exp(-X), 1.0),
+    ("spyx", nir.LIF(full(DT / X), full(1 - X), full(0), full(1), full(0)), 1 - X, 1.0),
+    ("sinabs", nir.LIF(full(DT / X), full(1), full(0), full(1), full(0)), np.exp(-X), 1 - np.exp(-X)),
+    ("snntorch", nir.LIF(full(DT / X), full(1 / X), full(0), full(1), full(0)), 1 - X, 1.0),
+    ("norse", nir.LIF(full(DT / X), full(1), full(0), full(1), full(0)), 1 - X, X),
+    ("norse", nir.IF(full(1), full(1), full(0)), 1.0, 1.0),
+    ("spikingjelly", nir.IF(full(1 / DT), full(1), full(0)), 1.0, 1.0),
+]
+
+
+@pytest.mark.parametrize(("framework", "node", "kept", "gain"), WRITTEN)
+@pytest.mark.parametrize("weight", [0.3, 0.7, 2.0, 2.75])
+def test_a_frameworks_reading_is_its_simulation(
+    framework: str, node: Any, kept: float, gain: float, weight: float, tmp_path: Path
+) -> None:
+    found = read(line(node, weight), tmp_path, dt=DT, written_by=framework)
+    row = FRAMEWORKS[framework]
+    assert fired(integers(found)) == simulated(kept, weight * gain, 1.0, row.fires, row.reset)
+    assert row.unsaid in found.notes
+
+
+def test_the_steps_of_frameworks_that_have_one_need_no_telling(tmp_path: Path) -> None:
+    node = nir.LIF(full(4e-4), full(4), full(0), full(1), full(0))
+    found = read(line(node), tmp_path, written_by="snntorch").checkpoint
+    assert found.config.network.each_layer()[0].decay == pytest.approx(0.75)
+    with pytest.raises(InvalidSetting, match="`dt`"):
+        read(line(node), tmp_path, written_by="lava-dl")
+
+
+def test_metadata_name_the_framework_and_options_win(tmp_path: Path) -> None:
+    graph = line(nir.LIF(full(4e-4), full(4), full(0), full(1), full(0)), metadata={"framework": "snnTorch 1.0"})
+    own = read(graph, tmp_path).checkpoint.config.network.each_layer()[0]
+    assert (own.reset, own.fires) == ("soft", "above")
+    told = read(graph, tmp_path, reset="hard", fires="at", written_by="norse", dt=1e-4)
+    own = told.checkpoint.config.network.each_layer()[0]
+    assert (own.reset, own.fires) == ("hard", "at")
+    assert "neurons fire at their threshold, as told" in told.notes
+    both = line(nir.IF(full(1), full(1), full(0)), metadata={"framework": "snnTorch to Norse"})
+    with pytest.raises(InvalidSetting, match="`dt`"):
+        read(both, tmp_path)
+
+
+def test_a_framework_without_a_row_is_refused_with_those_that_have_one(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="unknown framework 'neuron'; known: lava-dl, norse, rockpool"):
+        read(line(nir.IF(full(1), full(1), full(0))), tmp_path, written_by="neuron", dt=1.0)
+
+
+def test_rows_and_the_page_say_the_same() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "interop.md").read_text(encoding="utf-8")
+    for name, row in FRAMEWORKS.items():
+        step = "told" if row.dt is None else f"{row.dt:g}"
+        cells = (f"`{name}`", f"{row.title} {row.version}", step, row.integration, row.reset, row.fires)
+        assert f"| {' | '.join(cells)} |" in page
+        assert row.integration in RULES
+
+
+@pytest.mark.parametrize("reset", ["soft", "hard"])
+@pytest.mark.parametrize("shift", [0.25, -64.0])
+def test_potentials_are_measured_from_the_reset_potential(shift: float, reset: str, tmp_path: Path) -> None:
+    def node(c: float) -> nir.LIF:
+        return nir.LIF(full(1e-3), full(1), full(c - 0.125), full(c + 0.25), full(c))
+
+    one, other = (read(line(node(c), 0.75), tmp_path, dt=DT, reset=reset).checkpoint for c in (0.0, shift))
+    for name, tensor in one.tensors.items():
+        np.testing.assert_array_equal(tensor, other.tensors[name])
+    assert one.config.network == other.config.network
+    assert one.config.network.each_layer()[0].threshold == 0.25
+
+
+def test_constants_that_differ_in_their_last_bits_are_one(tmp_path: Path) -> None:
+    near = np.array([2e-3, np.nextafter(np.float32(2e-3), np.float32(1))], np.float32)
+    graph = line(nir.LIF(near, full(1, 2), full(0, 2), full(1, 2), full(0, 2)))
+    graph.nodes["w"] = nir.Linear(np.ones((2, 1), np.float32))
+    assert read(graph, tmp_path, dt=1e-3).checkpoint.config.network.each_layer()[0].decay == pytest.approx(0.5)
+
+
+def recurrent(parameters: tuple[int, ...], inner: int, nested: bool) -> nir.NIRGraph:
+    """Four neurons that feed themselves, flat or in a subgraph whose Input says ``inner`` values."""
+    draw = np.random.default_rng(0)
+    w, u = draw.normal(0, 1, (4, 2)).astype(np.float32), draw.normal(0, 1, (4, 4)).astype(np.float32)
+    one = np.ones(parameters, np.float32)
+    tau, r = np.asarray(one * 1e-3, np.float32), np.asarray(one * 10, np.float32)
+    loop = {"lif": nir.LIF(tau, r, one * 0, one, one * 0), "again": nir.Linear(u)}
+    edges = [("lif", "again"), ("again", "lif")]
+    ends = {
+        "input": nir.Input({"input": np.array([2])}),
+        "fc": nir.Linear(w),
+        "output": nir.Output({"output": np.array([4])}),
+    }
+    if not nested:
+        nodes = {**ends, **loop}
+        return nir.NIRGraph(nodes, [("input", "fc"), ("fc", "lif"), *edges, ("lif", "output")], type_check=False)
+    inside = {
+        "input": nir.Input({"input": np.array([inner])}),
+        **loop,
+        "output": nir.Output({"output": np.array([inner])}),
+    }
+    within = nir.NIRGraph(inside, [("input", "lif"), *edges, ("lif", "output")], type_check=False)
+    return nir.NIRGraph({**ends, "r": within}, [("input", "fc"), ("fc", "r"), ("r", "output")], type_check=False)
+
+
+@pytest.mark.parametrize(("parameters", "inner"), [((4,), 4), ((1,), 4), ((), 4), ((4,), 2)])
+def test_a_subgraph_is_the_network_laid_out(parameters: tuple[int, ...], inner: int, tmp_path: Path) -> None:
+    how = {"dt": DT, "loop_span": 1}
+    graph = recurrent(parameters, inner, nested=True)
+    nir.write(tmp_path / "graph.nir", graph, compression=None)
+    found = reader.read(tmp_path / "graph.nir", Feed(steps=STEPS, maximum=1), **how)  # type: ignore[arg-type]
+    flat = read(recurrent((4,), 4, nested=False), tmp_path, **how)
+    for name, tensor in flat.checkpoint.tensors.items():
+        np.testing.assert_array_equal(tensor, found.checkpoint.tensors[name])
+
+
+def test_scalar_neurons_alone_in_a_subgraph_have_the_width_of_what_feeds_it(tmp_path: Path) -> None:
+    graph = recurrent((), 4, nested=True)
+    within = graph.nodes["r"]
+    del within.nodes["again"]
+    within.edges = [("input", "lif"), ("lif", "output")]
+    nir.write(tmp_path / "graph.nir", graph, compression=None)
+    found = reader.read(tmp_path / "graph.nir", Feed(steps=STEPS, maximum=1), dt=DT)
+    assert found.checkpoint.config.network.hidden == (4,)
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"training": {"type": "supervised"}}, {"type": "mine"}, {"a": {"b": {"type": 3}}}]
+)
+def test_nothing_in_metadata_is_a_node(metadata: dict[str, Any], tmp_path: Path) -> None:
+    node = nir.IF(full(1), full(1), full(0), metadata=metadata)
+    found = read(line(node, metadata=metadata), tmp_path, dt=1.0)
+    assert found.checkpoint.config.network.hidden == (1,)
+
+
+def test_a_node_called_metadata_is_one(tmp_path: Path) -> None:
+    graph = line(nir.IF(full(1), full(1), full(0)))
+    graph.nodes["metadata"] = graph.nodes.pop("neuron")
+    graph.edges = [("input", "w"), ("w", "metadata"), ("metadata", "output")]
+    assert read(graph, tmp_path, dt=1.0).checkpoint.config.network.hidden == (1,)
+
+
+def test_a_graph_that_brings_the_reading_packages_own_argument_is_refused(tmp_path: Path) -> None:
+    import h5py
+
+    nir.write(tmp_path / "graph.nir", line(nir.IF(full(1), full(1), full(0))))
+    with h5py.File(tmp_path / "graph.nir", "r+") as file:
+        file["node/type_check"] = 1
+    with pytest.raises(UnreadableFile, match="type_check"):
+        reader.read(tmp_path / "graph.nir", Feed(steps=STEPS, maximum=1), dt=1.0)
+
+
+@pytest.mark.parametrize(
+    ("node", "kind"),
+    [
+        (nir.Conv2d((4, 4), np.ones((2, 1, 3, 3), np.float32), 1, 1, 1, 1, np.zeros(2, np.float32)), "Conv2d"),
+        (nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])), "SumPool2d"),
+    ],
+)
+def test_a_node_that_has_no_place_is_named_before_a_shape_that_follows_from_it(
+    node: Any, kind: str, tmp_path: Path
+) -> None:
+    cube = np.ones((2, 4, 4), np.float32)
+    graph = line(nir.IF(cube, cube, cube * 0))
+    graph.nodes["input"] = nir.Input({"input": np.array([1, 4, 4])})
+    graph.nodes["w"] = node
+    with pytest.raises(InvalidSetting, match=f"NIR node 'w': {kind} has no place .*write it out as a Linear"):
+        read(graph, tmp_path, dt=1.0)
+
+
+def network_of(steps: int, channels: int) -> IntegerNetwork:
+    from asrc_core.contract.random_network import random_network
+
+    return random_network(0, channels=channels, widths=(3,), spans=(1,), classes=2, steps=steps)
+
+
+@pytest.mark.parametrize("shape", [(7, 5, 2), (2, 7, 5), (5, 2, 7), (2, 5, 7)])
+def test_samples_with_exchanged_axes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InvalidData, match=r"the network's have 7 steps of 2; x looks like \("):
+        given_samples.note_on(network_of(7, 2), np.zeros(shape, np.int64))
+
+
+def test_samples_of_another_length_are_told_with_both_numbers() -> None:
+    network = network_of(7, 2)
+    assert given_samples.note_on(network, np.zeros((5, 7, 2), np.int64)) is None
+    said = given_samples.note_on(network, np.zeros((5, 9, 2), np.int64))
+    assert said == "the samples have 9 steps, the network was exported for 7"
