@@ -14,11 +14,16 @@ class AsrcError(Exception):
     """Root of all named errors; ``str(error)`` is one sentence for the user."""
 
 
+def printable(text: str) -> str:
+    """The text in one line: line breaks and what else no terminal should get from a file's names are escaped."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 class UnreadableFile(AsrcError):
     """A file that is missing, empty, truncated, corrupt or of another kind."""
 
     def __init__(self, path: str | Path, kind: str, why: str, way_out: str) -> None:
-        super().__init__(f"cannot read {kind} '{path}': {why}; {way_out}.")
+        super().__init__(f"cannot read {kind} '{path}': {printable(why)}; {way_out}.")
 
 
 class UnwritableOutput(AsrcError):
@@ -90,7 +95,8 @@ class SpanTooLong(AsrcError):
 
     def __init__(self, layer: str, span: int, limit: int, mapping: str, way_out: str) -> None:
         super().__init__(
-            f"layer '{layer}' has span {span}, but the {mapping} mapping reaches back at most {limit} steps; {way_out}."
+            f"layer '{printable(layer)}' has span {span}, but the {mapping} mapping reaches back "
+            f"at most {limit} steps; {way_out}."
         )
 
 
@@ -98,7 +104,7 @@ class InvalidNetwork(AsrcError):
     """An integer network that breaks the arithmetic contract (docs/arithmetic.md)."""
 
     def __init__(self, where: str, why: str) -> None:
-        super().__init__(f"integer network invalid at {where}: {why} (docs/arithmetic.md).")
+        super().__init__(f"integer network invalid at {printable(where)}: {printable(why)} (docs/arithmetic.md).")
 
 
 class RulesBroken(AsrcError):

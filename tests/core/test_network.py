@@ -167,9 +167,46 @@ REFUSED: dict[str, tuple[Callable[[], IntegerNetwork], str]] = {
         lambda: made(readout=replace(out(Connection("hidden", weights(C, N), 0, 8)), name="input")),
         "layer 'input': its name is the input's",
     ),
+    "weights with fractions": (
+        lambda: made(connections=from_input(weights=weights(N, CHANNELS) + 0.5)),
+        "connection from 'input': its weights are of type float64, and not all of them are whole numbers",
+    ),
+    "weights that are no numbers": (
+        lambda: made(connections=from_input(weights=np.full((N, CHANNELS), np.nan))),
+        "its weights are of type float64, and not all of them are whole numbers",
+    ),
+    "delays with fractions": (
+        lambda: made(connections=from_itself(delays=np.full((N, N), 1.5), mapping="synaptic-delay")),
+        "connection from 'hidden': its delays are of type float64, and not all of them are whole numbers",
+    ),
+    "an exponent with a fraction": (
+        lambda: made(connections=from_input(exponent=0.5)),
+        "connection from 'input': exponent 0.5 is not a whole number",
+    ),
+    "a span with a fraction": (
+        lambda: made(connections=from_input(taps=span(1.5))),
+        "a span 1.5 is not a whole number",
+    ),  # type: ignore[arg-type]  # that is the point
+    "an array for a choice": (lambda: made(neuron=neuron(reset=np.array(["soft", "hard"]))), "reset .* is neither of"),
+    "a scale that is no number": (
+        lambda: made(readout=replace(out(Connection("hidden", weights(C, N), 0, 8)), scale=float("nan"))),
+        "readout 'out': scale nan is not a finite number above 0",
+    ),
+    "a name without a letter": (
+        lambda: made(readout=replace(out(Connection("hidden", weights(C, N), 0, 8)), name="")),
+        "layer '': its name has 0 letters, beyond 1 to 200",
+    ),
+    "a name of two lines": (
+        lambda: made(readout=replace(out(Connection("hidden", weights(C, N), 0, 8), bias=2**24), name="a\nb")),
+        r"readout 'a\\nb': bias 16777216 is outside",
+    ),
     "a sum beyond 32 bits": (
         lambda: made(connections=from_input(exponent=16), entry=(0, 2**20)),
         "layer 'hidden': a_ff could reach [0-9]+, beyond 32 bits signed",
+    ),
+    "steps with fractions": (
+        lambda: made(permutation=np.arange(6) + 0.5),
+        "permutation: its steps are of type float64, and not all of them are whole numbers",
     ),
     "not an order of the steps": (
         lambda: made(permutation=np.zeros(6, np.int64)),
@@ -236,6 +273,13 @@ def test_no_shown_value_leaves_its_proven_range(seed: int) -> None:
             assert ranges.state.low <= values.min()
             assert values.max() <= ranges.state.high
             assert count.saturations == 0
+
+
+def test_numbers_may_be_numpys_own(tmp_path: Path) -> None:
+    connections = from_input(exponent=np.int64(2), taps=(Tap(np.int32(3), np.int64(1)),), weight_bits=np.uint8(8))  # type: ignore[arg-type]  # of Python's by then
+    network = replace(made(connections=connections), steps=np.int64(6))  # type: ignore[arg-type]  # as before
+    network_file.save(network, tmp_path / "net.safetensors")
+    assert network_file.load(tmp_path / "net.safetensors").layers[0].connections[0].taps == (Tap(3, 1),)
 
 
 def test_any_network_reaches_all_that_there_is() -> None:
@@ -306,6 +350,16 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "parameter of a list": (of_neuron(decay=[1]), "manifest is invalid at"),
     "parameter without end": (of_neuron(decay=2**80), "manifest is invalid at"),
     "parameter twice": (of_neuron(threshold=5), "says 'threshold' twice"),
+    "choice as a tensor": (
+        lambda m, t: (
+            m["layers"][0]["neuron"]["parameters"].pop("reset"),
+            t.update({"layers.0.parameters.reset": np.zeros(N, np.int32)}),
+        ),
+        "layer 'hidden': reset .* is neither of soft, hard",
+    ),
+    "kind of two lines": (lambda m, t: m["layers"][0]["neuron"].update(kind="no\npe"), r"of kind 'no\\npe', and"),
+    "key of two lines": (lambda m, t: m.update({"a\nb": 1}), r"manifest is invalid at 'a\\nb'"),
+    "tensor of two lines": (lambda m, t: t.update({"a\nb": np.zeros(1, np.int16)}), r"tensor 'a\\nb' does not belong"),
     "width": (of_layer(neurons=5), "layer 'hidden' has 5 neurons, and tensor"),
     "width without end": (of_layer(neurons=2**40), r"manifest is invalid at 'layers\.0\.neurons'"),
     "source": (of_connection(0, source="nobody"), "connection from 'nobody', which does not exist"),

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from asrc_core.contract.neurons.kind import frozen
+from asrc_core.contract.neurons.kind import frozen, said
 from asrc_core.contract.numbers import (
     MAX_EXPONENT,
     MAX_MESSAGE,
@@ -50,6 +50,8 @@ class Connection:
     weights: (N, I), on the grid of ``weight_bits``. taps: ascending by span. delays: (N, I) lags, one for each synapse,
     in place of taps. ``mapping`` says where the spikes under way are kept: in a 32-bit word of the neuron that sends
     (delay-line), or in the synapses (synaptic-delay); with a lag of 0 it is without effect.
+
+    Raises InvalidNetwork for numbers that are not whole; `require` checks the rest once the layer is known.
     """
 
     source: str
@@ -61,10 +63,14 @@ class Connection:
     mapping: Mapping = "delay-line"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", frozen(self.weights))
-        object.__setattr__(self, "taps", tuple(Tap(*tap) for tap in self.taps))
+        at = f"connection from '{self.source}'"
+        object.__setattr__(self, "weights", whole_numbers(at, "its weights", self.weights))
+        taps = tuple(Tap(whole(at, "a span", lag), whole(at, "a tap's weight", times)) for lag, times in self.taps)
+        object.__setattr__(self, "taps", taps)
+        for name in ("exponent", "weight_bits"):
+            object.__setattr__(self, name, whole(at, said(name), getattr(self, name)))
         if self.delays is not None:
-            object.__setattr__(self, "delays", frozen(self.delays))
+            object.__setattr__(self, "delays", whole_numbers(at, "its delays", self.delays))
             object.__setattr__(self, "taps", ())
 
     @property
@@ -191,6 +197,27 @@ def _require_taps(at: str, connection: Connection, sent: Range) -> None:
 def listed(numbers: Sequence[int]) -> str:
     """The numbers, separated by commas."""
     return ", ".join(map(str, numbers))
+
+
+def whole(at: str, name: str, value: object) -> int:
+    """A number of Python or NumPy as an int. Raises InvalidNetwork for any that is not whole."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InvalidNetwork(at, f"{name} {value!r} is not a whole number")
+    return int(value)
+
+
+def whole_numbers(at: str, name: str, values: Any) -> Ints:
+    """The values as integers that nobody can write to. Raises InvalidNetwork instead of rounding any."""
+    given = np.asarray(values)
+    if given.dtype.kind in "iu":
+        return frozen(given)
+    if given.dtype.kind != "f":
+        raise InvalidNetwork(at, f"{name} are of type {given.dtype}, not whole numbers")
+    with np.errstate(invalid="ignore"):  # of NaN and infinity, which are no whole numbers either
+        made = frozen(given)
+    if not np.array_equal(made, given):
+        raise InvalidNetwork(at, f"{name} are of type {given.dtype}, and not all of them are whole numbers")
+    return made
 
 
 def within(at: str, name: str, value: int, low: int, high: int) -> None:

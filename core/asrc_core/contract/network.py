@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,9 +13,9 @@ import numpy as np
 
 from asrc_core.contract import connection as connections
 from asrc_core.contract import neurons
-from asrc_core.contract.connection import INPUT, Connection, within
-from asrc_core.contract.neurons.kind import Kind, Parameters, States, frozen
-from asrc_core.contract.numbers import MAX_MESSAGE, MAX_STATE_BITS, STATE_MAX, WORD, Ints
+from asrc_core.contract.connection import INPUT, Connection, whole, whole_numbers, within
+from asrc_core.contract.neurons.kind import Kind, Parameters, States
+from asrc_core.contract.numbers import MAX_MESSAGE, MAX_NAME, MAX_STATE_BITS, STATE_MAX, WORD, Ints
 from asrc_core.contract.proof import LayerRanges, layer_ranges, says
 from asrc_core.contract.ranges import Range
 from asrc_core.errors import InvalidNetwork
@@ -21,12 +23,19 @@ from asrc_core.errors import InvalidNetwork
 
 @dataclass(frozen=True)
 class InputFormat:
-    """What the input sends: (channels,) integers in [minimum, maximum]; their real value is x * scale."""
+    """What the input sends: (channels,) integers in [minimum, maximum]; their real value is x * scale.
+
+    Raises InvalidNetwork for numbers that are not whole.
+    """
 
     channels: int
     minimum: int
     maximum: int
     scale: float
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "minimum", "maximum"):
+            object.__setattr__(self, name, whole("input", name, getattr(self, name)))
 
     @property
     def range(self) -> Range:
@@ -102,11 +111,12 @@ class IntegerNetwork:
     provenance: MappingOf[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", whole("steps", "T", self.steps))
+        if self.permutation is not None:
+            object.__setattr__(self, "permutation", whole_numbers("permutation", "its steps", self.permutation))
         _check_frame(self)
         layers = tuple(_checked(self, i) for i in range(len(self.layers)))
         object.__setattr__(self, "layers", layers)
-        if self.permutation is not None:
-            object.__setattr__(self, "permutation", frozen(self.permutation))
         _ = self.ranges  # proven now, or refused
 
     @cached_property
@@ -144,7 +154,16 @@ class IntegerNetwork:
 
     def place(self, source: str) -> int:
         """Place of a source in the order of computation: -1 is the input, 0 the first layer."""
-        return -1 if source == INPUT else self.names.index(source)
+        return self._places[source]
+
+    def has(self, source: str) -> bool:
+        """Whether there is such a source: the input, or a layer."""
+        return source in self._places
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Kept, since every connection asks: a file may have very many."""
+        return {INPUT: -1, **{layer.name: i for i, layer in enumerate(self.layers)}}
 
     def sent(self, source: str) -> Range:
         """Range of what a source sends."""
@@ -173,17 +192,27 @@ def _check_frame(network: IntegerNetwork) -> None:
     within("input", "channels", entry.channels, 1, 2**20)
     for end, value in (("minimum", entry.minimum), ("maximum", entry.maximum)):
         within("input", end, value, -STATE_MAX, STATE_MAX)
+    for at, scale in (
+        ("input", entry.scale),
+        *((where(network, i), each.scale) for i, each in enumerate(network.layers)),
+    ):
+        if not 0 < scale < math.inf:
+            raise InvalidNetwork(at, f"scale {scale} is not a finite number above 0")
     if entry.minimum > entry.maximum:
         raise InvalidNetwork("input", f"minimum {entry.minimum} exceeds maximum {entry.maximum}")
-    names = network.names
-    for name in names:
-        if name == INPUT or names.count(name) > 1:
+    for name in network.names:
+        if not 1 <= len(name) <= MAX_NAME:
+            raise InvalidNetwork(
+                f"layer '{name[:MAX_NAME]}'", f"its name has {len(name)} letters, beyond 1 to {MAX_NAME}"
+            )
+    for name, times in Counter(network.names).items():
+        if name == INPUT or times > 1:
             taken = "is the input's" if name == INPUT else "is taken twice"
             raise InvalidNetwork(f"layer '{name}'", f"its name {taken}")
+    kinds = neurons.names()
     for place, layer in enumerate(network.layers):
-        if layer.neuron.kind not in neurons.names():
-            known = ", ".join(neurons.names())
-            why = f"there is no kind of neuron '{layer.neuron.kind}', there are {known}"
+        if layer.neuron.kind not in kinds:
+            why = f"there is no kind of neuron '{layer.neuron.kind}', there are {', '.join(kinds)}"
             raise InvalidNetwork(where(network, place), why)
     if network.permutation is not None:
         order = network.permutation
@@ -218,7 +247,7 @@ def _checked(network: IntegerNetwork, place: int) -> Layer:
 def _check_connection(network: IntegerNetwork, place: int, connection: Connection, count: int) -> None:
     layer = network.layers[place]
     at, source = where(network, place), connection.source
-    if source != INPUT and source not in network.names:
+    if not network.has(source):
         known = ", ".join((INPUT, *network.names))
         raise InvalidNetwork(at, f"it has a connection from '{source}', which does not exist; there are {known}")
     from_place = network.place(source)

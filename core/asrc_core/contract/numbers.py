@@ -29,6 +29,8 @@ MAX_EXPONENT = 16
 MAX_TABLE = 2**10
 """Most entries of a look-up table."""
 MAX_STATE_BITS = 32
+MAX_NAME = 200
+"""Letters of a layer's name."""
 WORD = "word"
 """The width of a state that holds the last 32 spikes, bit 0 the latest."""
 

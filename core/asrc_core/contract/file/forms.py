@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from asrc_core.contract.numbers import MAX_TAPS, STATE_MAX, Mapping, Reset
+from asrc_core.contract.numbers import MAX_NAME, MAX_TAPS, STATE_MAX, Mapping, Reset
 
 FORMAT: Literal["asrc-integer-network"] = "asrc-integer-network"
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 

@@ -224,9 +224,10 @@ def _read_chain(path: str | Path, read: forms.ChainManifest, held: Tensors) -> C
 
 
 def _read_network(path: str | Path, read: forms.NetworkManifest, held: Tensors) -> IntegerNetwork:
+    kinds = neurons.names()
     for layer in read.layers:
-        if layer.neuron.kind not in neurons.names():
-            known = ", ".join(neurons.names())
+        if layer.neuron.kind not in kinds:
+            known = ", ".join(kinds)
             refuse(path, f"layer '{layer.name}' is of kind '{layer.neuron.kind}', and this package knows {known}")
     widths = {INPUT: read.input.channels, **{layer.name: layer.neurons for layer in read.layers}}
     shapes = {

@@ -60,7 +60,7 @@ class Choice:
 
     def checked(self, at: str, name: str, value: Any, neurons: int) -> str:
         """The name. Raises InvalidNetwork."""
-        if value not in self.names:
+        if not isinstance(value, str) or value not in self.names:  # an array is neither equal nor not
             raise InvalidNetwork(at, f"{said(name)} '{value}' is neither of {', '.join(self.names)}")
         return str(value)
 
