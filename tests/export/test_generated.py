@@ -525,6 +525,10 @@ def test_a_compiler_that_fails_says_why(fresh: Path, monkeypatch: pytest.MonkeyP
     cache.compiler.cache_clear()
     with pytest.raises(CannotBuild, match="/no/such/compiler"):
         cache.compiled(ONE)
+    monkeypatch.setenv("CC", "cc '-DNEVER")
+    cache.compiler.cache_clear()
+    with pytest.raises(CannotBuild, match=r"CC is no command \(No closing quotation\)"):
+        cache.compiled(ONE)
 
 
 def test_processes_that_compile_the_same_at_once(fresh: Path) -> None:

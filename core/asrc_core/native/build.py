@@ -106,13 +106,21 @@ class NativeLibrary:
 
 def compiler() -> list[str]:
     """The command of $CXX, or of the first of c++, g++ and clang++ that is installed. Raises CannotBuild."""
-    chosen = shlex.split(os.environ.get("CXX", ""))
+    chosen = named_compiler("CXX")
     if chosen:
         return chosen
     found = next((path for name in ("c++", "g++", "clang++") if (path := shutil.which(name))), None)
     if found is None:
         raise CannotBuild("there is no C++ compiler (c++, g++ or clang++, or the one that CXX names)")
     return [found]
+
+
+def named_compiler(variable: str) -> list[str]:
+    """The command in an environment variable, as a shell splits it; empty if there is none. Raises CannotBuild."""
+    try:
+        return shlex.split(os.environ.get(variable, ""))
+    except ValueError as error:  # a quotation without its end
+        raise CannotBuild(f"{variable} is no command ({error})") from error
 
 
 def _run(command: list[str]) -> None:

@@ -14,7 +14,6 @@ import hashlib
 import hmac
 import os
 import secrets
-import shlex
 import shutil
 import stat
 import subprocess
@@ -26,7 +25,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from asrc_core.native.build import CannotBuild
+from asrc_core.native.build import CannotBuild, named_compiler
 from asrc_core.native.build import compiler as cpp_compiler
 
 FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared")
@@ -74,7 +73,7 @@ def compiler() -> tuple[list[str], str]:
 
     That of $CC, or the first of cc, gcc and clang that is installed, else the C++ compiler. Raises CannotBuild.
     """
-    chosen = shlex.split(os.environ.get("CC", ""))
+    chosen = named_compiler("CC")
     found = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
     command = chosen or ([found] if found else cpp_compiler())
     try:
