@@ -165,3 +165,16 @@ def test_what_an_operation_is_not_defined_for_is_told(case: str) -> None:
 def test_an_index_below_its_table_is_told_as_such() -> None:
     with pytest.raises(IndexError, match="asked for entry -2"):
         IntervalOperations().table(Interval(one(-2), one(3)), TABLE)
+
+
+def test_a_long_chain_of_selections_is_bounded_at_all() -> None:
+    def chained(o: Operations, v: Any, w: Any) -> Any:
+        for i in range(20):  # each one looks at all before it, under its condition and without
+            v = o.select(o.ge(w, 10 * i), o.sub(v, i), o.add(v, w))
+        return v
+
+    found = chained(IntervalOperations(), Interval(one(-1000), one(1000)), Interval(one(-1000), one(1000)))
+    for v in (-1000, 0, 1000):
+        for w in range(-1000, 1001, 50):
+            value = chained(NumpyOperations(), one(v), one(w))
+            assert found.low[0] <= value[0] <= found.high[0]

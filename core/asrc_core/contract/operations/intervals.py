@@ -16,6 +16,8 @@ from asrc_core.contract.numbers import LINE_BITS, WIDE_MAX, Ints
 from asrc_core.contract.operations.operations import Shift, Value
 
 MAX_SHIFT = 62
+MAX_DEPTH = 2
+"""Of selections within what selections choose, each looked at under its condition: twice the work for each level."""
 WORD_MAX = 2**LINE_BITS - 1
 
 
@@ -39,8 +41,8 @@ class Interval:
     made: tuple[str, tuple[Any, ...]] | None = None
 
 
-Refinement: TypeAlias = "dict[int, Interval | None]"
-"""By id, values that are narrower under an assumption; None where no neuron can obey it."""
+Refinement: TypeAlias = dict[int, Interval]
+"""By id, values that are narrower under an assumption."""
 
 
 @dataclass
@@ -160,9 +162,9 @@ def _shift(operation: str, k: Shift, most: int = MAX_SHIFT) -> Ints:
 _LAST_IS_PLAIN = ("floor", "toward_zero", "saturate", "mask", "table")
 
 
-def _bounds(name: str, operands: tuple[Any, ...]) -> tuple[Ints, Ints]:
+def _bounds(name: str, operands: tuple[Any, ...], depth: int = 0) -> tuple[Ints, Ints]:
     if name == "select":
-        return _selected(*operands)
+        return _selected(*operands, depth)
     return _BOUNDS[name](*operands)
 
 
@@ -233,8 +235,10 @@ def _table(index: Interval, entries: Ints) -> tuple[Ints, Ints]:
     return np.array([part.min() for part in parts]), np.array([part.max() for part in parts])
 
 
-def _selected(condition: Interval, a: Interval, b: Interval) -> tuple[Ints, Ints]:
-    taken, left = _under(condition, True, a), _under(condition, False, b)
+def _selected(condition: Interval, a: Interval, b: Interval, depth: int) -> tuple[Ints, Ints]:
+    if depth > MAX_DEPTH:
+        return np.minimum(a.low, b.low), np.maximum(a.high, b.high)
+    taken, left = _under(condition, True, a, depth), _under(condition, False, b, depth)
     sides = [each for each in (taken, left) if each is not None]
     if not sides:  # no neuron can obey the condition, nor its opposite: bounds were empty before
         sides = [a, b]
@@ -249,7 +253,7 @@ def _selected(condition: Interval, a: Interval, b: Interval) -> tuple[Ints, Ints
     return sides[0].low, sides[0].high
 
 
-def _under(condition: Interval, holds: bool, value: Interval) -> Interval | None:
+def _under(condition: Interval, holds: bool, value: Interval, depth: int) -> Interval | None:
     """The value's bounds where the condition holds, or where it does not; None if that can be for no neuron.
 
     Neurons for which it cannot be have empty bounds, low above high.
@@ -258,7 +262,7 @@ def _under(condition: Interval, holds: bool, value: Interval) -> Interval | None
     possible = _assume(condition, holds, narrower)
     if not np.any(possible):
         return None
-    again = _again(value, narrower, {})
+    again = _again(value, narrower, {}, depth)
     low, high, can = np.broadcast_arrays(again.low, again.high, possible)
     return Interval(np.where(can, low, 1), np.where(can, high, 0))
 
@@ -292,19 +296,19 @@ def _narrow(value: Interval, to: Interval, narrower: Refinement) -> None:
     narrower[id(value)] = Interval(np.where(empty, value.low, low), np.where(empty, value.high, high))
 
 
-def _again(value: Interval, narrower: Refinement, seen: dict[int, Interval]) -> Interval:
-    """The value computed once more from narrower ones."""
+def _again(value: Interval, narrower: Refinement, seen: dict[int, Interval], depth: int) -> Interval:
+    """The value computed once more from narrower ones; selections in it one level deeper."""
     found = narrower.get(id(value)) or seen.get(id(value))
     if found is not None:
         return found
     if value.made is None:
         return value
     name, operands = value.made
-    again = tuple(_again(each, narrower, seen) if isinstance(each, Interval) else each for each in operands)
+    again = tuple(_again(each, narrower, seen, depth) if isinstance(each, Interval) else each for each in operands)
     if all(new is old for new, old in zip(again, operands, strict=True)):
         seen[id(value)] = value
     else:
-        seen[id(value)] = Interval(*_bounds(name, again), (name, again))
+        seen[id(value)] = Interval(*_bounds(name, again, depth + 1), (name, again))
     return seen[id(value)]
 
 
