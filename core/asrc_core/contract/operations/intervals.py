@@ -164,7 +164,8 @@ _LAST_IS_PLAIN = ("floor", "toward_zero", "saturate", "mask", "table")
 
 def _bounds(name: str, operands: tuple[Any, ...], depth: int = 0) -> tuple[Ints, Ints]:
     if name == "select":
-        return _selected(*operands, depth)
+        condition, a, b = operands
+        return _selected(condition, a, b, depth)
     return _BOUNDS[name](*operands)
 
 
