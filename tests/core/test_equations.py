@@ -31,7 +31,17 @@ def test_the_page_holds_what_the_code_prints() -> None:
 
 def number(value: Any) -> Any:
     """The printed divisions are exact: the roundings around them are the page's."""
+    if isinstance(value, np.ndarray):
+        return Entries(value.tolist())
     return Fraction(int(value)) if isinstance(value, int | np.integer) else value
+
+
+class Entries(list[int]):
+    """A table whose index may be an exact number of any type."""
+
+    def __getitem__(self, index: Any) -> Any:
+        assert index == int(index) >= 0, "the page asks for an entry that is there"
+        return super().__getitem__(int(index))
 
 
 def computed(lines: list[str], given: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +58,6 @@ def computed(lines: list[str], given: dict[str, Any]) -> dict[str, Any]:
     for line in lines:
         name, right = line.split(" = ", 1)
         right = re.sub(r"(\w+)'", r"\1_next", right).replace("^", "**").replace(" mod ", " % ")
-        right = re.sub(r"\[(\w+)\]", r"[int(\1)]", right)
         names[name.replace("'", "_next")] = eval(right, {}, names)  # our own page's text
     return names
 

@@ -434,3 +434,12 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path: Path, network: Inte
         network_file.save(network, tmp_path / "absent" / "net.safetensors")
     with pytest.raises(UnwritableOutput, match="it is a folder"):
         network_file.save(network, tmp_path)
+
+
+def test_a_chain_that_fires_above_its_thresholds_is_no_network_of_versions_1_and_2(tmp_path: Path) -> None:
+    network = random_network(5, widths=(6, 4), spans=(3, 7), steps=9, fires="above")
+    network_file.save(network, tmp_path / "above.safetensors")
+    assert network_file.contract_version(network) == 3
+    again = network_file.load(tmp_path / "above.safetensors")
+    assert [layer.neuron.parameters["fires"] for layer in again.hidden] == ["above", "above"]
+    assert network_file.to_bytes(again) == (tmp_path / "above.safetensors").read_bytes()

@@ -286,10 +286,17 @@ def test_the_longest_span_that_may_come_of_a_training_is_known_before(connection
     assert [layer.connections[1].taps for layer in planned.layers[:2]] == [3 if connection == "k-asrc" else 1] * 2
 
 
-@pytest.mark.parametrize("neuron", ["glif", "clif", "tc-lif"])
-def test_a_neuron_that_cannot_be_deployed_is_refused_before_it_is_trained(neuron: str) -> None:
-    with pytest.raises(CannotFreeze, match=f"neuron '{neuron}' cannot be frozen"):
-        of_recipe(config(neuron=neuron), data.shape("digits"), 8, "delay-line")
+def test_a_neuron_that_cannot_be_deployed_is_refused_before_it_is_trained() -> None:
+    with pytest.raises(CannotFreeze, match="neuron 'glif' cannot be frozen"):
+        of_recipe(config(neuron="glif"), data.shape("digits"), 8, "delay-line")
+
+
+@pytest.mark.parametrize("neuron", ["clif", "tc-lif", "glif-steady"])
+def test_a_neuron_with_a_kind_of_its_own_is_planned_before_it_is_trained(neuron: str) -> None:
+    planned = of_recipe(config(neuron=neuron), data.shape("digits"), 8, "delay-line")
+    assert [layer.kind for layer in planned.layers] == [neuron.removesuffix("-steady")] * 2 + ["integrator"]
+    assert all(layer.state_bits == ((24,) if neuron == "glif-steady" else (24, 24)) for layer in planned.layers[:2])
+    assert all((layer.groups == layer.neurons) == (neuron == "glif-steady") for layer in planned.layers[:2])
 
 
 def test_a_checkpoint_from_before_there_were_other_neurons_still_loads() -> None:

@@ -76,13 +76,20 @@ def glif(f: Any, p: dict[str, Any], c: NetworkConfig, state: dict[str, Any], t: 
     u, s = state.get("u", 0.0), state.get("s", 0.0)
     kept = f.detached(s) if c.detach_reset and t else s
     leaked = (1 - a * (1 - f.sigmoid(p["tau"]))) * u * (1 - g * kept) - (1 - a) * f.sigmoid(p["leak"])
-    heard = current * (1 - b * (1 - f.sigmoid(p["conductance"][t])))
+    heard = current * (1 - b * (1 - f.sigmoid(p["conductance"][min(t, len(p["conductance"]) - 1)])))
     state["u"] = leaked + heard - (1 - g) * f.sigmoid(p["drop"]) * kept
     state["s"] = f.fire(state["u"] - f.sigmoid(p["theta"]))
     return state["s"]
 
 
-EQUATIONS: dict[str, Callable[..., Any]] = {"lif": lif, "plif": lif, "clif": clif, "tc-lif": tc_lif, "glif": glif}
+EQUATIONS: dict[str, Callable[..., Any]] = {
+    "lif": lif,
+    "plif": lif,
+    "clif": clif,
+    "tc-lif": tc_lif,
+    "glif": glif,
+    "glif-steady": glif,
+}
 
 
 class InNumpy:
@@ -285,17 +292,19 @@ def test_every_combination_goes_all_the_way(neuron: str, connection: str, few_di
         return
     frozen = freeze(loaded)
     assert tuple(each.span for each in frozen.layers) == loaded.spans
-    exported = chain(quantize.quantize(frozen, targets.load("loihi2")).network)
-    for i, (each, integers) in enumerate(zip(frozen.layers, exported.layers, strict=True)):
+    exported = quantize.quantize(frozen, targets.load("loihi2")).network
+    for i, (each, integers) in enumerate(zip(frozen.layers, exported.hidden, strict=True)):
+        assert integers.neuron.kind == layer.neuron.kind
+        forward, back = integers.connections
         for name, floats, whole in (
-            ("feedforward", each.weight, integers.feedforward),
-            ("recurrent", each.recurrent, integers.recurrent),
+            ("feedforward", each.weight, forward.weights),
+            ("recurrent", each.recurrent, back.weights),
         ):
             absent = ~loaded.tensors[f"layers.{i}.{name}.mask"].numpy()
             assert absent.any()
             assert not floats[absent].any()
             assert not whole[absent].any()
-        assert integers.span == each.span or each.taps
+        assert back.longest_lag == each.span or each.taps
 
 
 def test_a_frozen_plif_layer_is_the_lif_layer_of_the_decay_that_it_learned(few_digits: Dataset, tmp_path: Path) -> None:
@@ -348,6 +357,7 @@ def test_what_a_neuron_learns_does_not_decay(neuron: str) -> None:
         ({"neuron": "clif", "reset": "hard"}, "'clif': it has a reset of its own"),
         ({"neuron": "tc-lif", "decay": 0.9}, "'tc-lif': it has a decay of its own"),
         ({"neuron": "glif"}, "'glif': it learns a conductance for each step; say how many"),
+        ({"neuron": "glif-steady"}, "'glif-steady': its leak starts at a share of the steps; say how many"),
         ({"connection": "per-step"}, "'per-step': it learns a span for each step; say how many"),
     ],
 )

@@ -12,6 +12,9 @@ CONTRACT_VERSION = 3
 STATE_MAX = 2**23 - 1
 """Largest magnitude of a membrane or readout accumulator: 24 bits signed."""
 DECAY_ONE = 4096
+FACTOR_BITS = 16
+FACTOR_ONE = 2**FACTOR_BITS
+"""Of gates and couplings: 1 as a factor of 16 bits."""
 LINE_BITS = 32
 SYNAPTIC_DELAY_MAX = 62
 REGISTER_MAX = 2**31 - 1

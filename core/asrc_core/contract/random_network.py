@@ -169,6 +169,8 @@ def _any_neuron(
     shift = int(rng.integers(0, 7))
     level = int(np.clip(60 * np.sqrt(fan_in) * max(1, largest // 3) * 2**shift, 1, STATE_MAX))
     usual = {"activation_shift": (0, shift), "threshold": (1, level), "bias": (-level // 8, level // 4)}
+    usual |= {"drop": (0, level), "leak": (0, level // 8), "deepening": (0, level)}
+    usual |= {"slope_shift": (18, 36), "middle": (0, 40)}
     parameters: dict[str, Any] = {}
     for name, form in neurons.kind(kind).parameters.items():
         if isinstance(form, Choice) and form.default is not None:  # of a stream of its own: all else is as without it
@@ -177,7 +179,8 @@ def _any_neuron(
             parameters[name] = form.names[rng.integers(len(form.names))]
         elif isinstance(form, Table):
             if not form.optional or rng.random() < 0.3:
-                parameters[name] = rng.integers(form.low, form.high + 1, int(rng.integers(1, 40)))
+                low, high = usual.get(name, (form.low, form.high))
+                parameters[name] = rng.integers(low, high + 1, int(rng.integers(1, 40)))
         elif form.default is None or rng.random() < 0.5:
             low, high = usual.get(name, (form.low, form.high))
             low, high = max(low, form.low), min(high, form.high)

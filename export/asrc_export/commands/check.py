@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from asrc_core.command import command_line
+from asrc_export import engines
 
 if TYPE_CHECKING:
     from asrc_core.contract.network import IntegerNetwork
@@ -44,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", metavar="NAME", help="data set to observe (default: the one trained on, if the network names it)")
     command_line.add_data_folder(parser)
     add("--save", metavar="FILE.npz", help="write the inputs found that overflow, for asrc-sim --input")
-    add("--engine", choices=["native", "numpy", "onnx"], default="native", help="all give the same bits")
+    add("--engine", choices=engines.names(), default="native", help="all give the same bits")
     add("--json", action="store_true", help="print one JSON object instead of text")
     return parser
 
@@ -64,7 +65,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.save:
         require_writable(options.save)
     network = network_file.load(options.network)
-    engine = select.engine(options.engine)
+    engine = select.engine(options.engine, network)
     known = options.data or network.provenance.get("data")
     x = None
     try:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_export import engines
 
 EXAMPLES = """\
   asrc-report model.loihi2.safetensors --float model.pt
@@ -36,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", metavar="NAME", help="data set (default: the one trained on)")
     command_line.add_data_folder(parser)
     add("--limit", metavar="N", type=command_line.positive, help="only the first N test samples")
-    add("--engine", choices=["native", "numpy", "onnx"], default="native", help="all give the same bits")
+    add("--engine", choices=engines.names(), default="native", help="all give the same bits")
     command_line.add_outputs(parser, "the report", ".html, .json, .csv, .md, .txt")
     return parser
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_export import engines
 
 EXAMPLES = """\
   asrc-robustness model.loihi2.safetensors --float model.pt
@@ -44,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", metavar="N", type=int, default=0, help="of the draws (default: 0)")
     add("--only", metavar="NAME[,NAME]", help="only these perturbations (default: all; --list shows them)")
     add("--levels", metavar="X", type=float, nargs="+", help="with a single perturbation: its levels, beside 0")
-    add("--engine", choices=["native", "numpy", "onnx"], default="native", help="all give the same bits")
+    add("--engine", choices=engines.names(), default="native", help="all give the same bits")
     add("--list", action="store_true", help="list the perturbations with their levels, and stop")
     command_line.add_outputs(parser, "the curves", ".html, .svg, .json, .csv, .md, .txt")
     return parser

@@ -10,7 +10,7 @@ from asrc_core.contract.chain import Readout
 from asrc_core.contract.connection import INPUT, require_reach
 from asrc_core.contract.network import Layer, Neuron
 from asrc_core.contract.numbers import STATE_MAX, WORD, Mapping
-from asrc_core.contract.proof import layer_ranges
+from asrc_core.contract.proof import LayerRanges, layer_ranges
 from asrc_core.contract.ranges import BIT, Range
 from asrc_core.errors import InvalidNetwork, InvalidSetting, NonFiniteWeights
 from asrc_export.chip.targets import Formats
@@ -52,7 +52,8 @@ def _named(layer: FrozenLayer) -> list[tuple[str, Floats]]:
 def cannot_overflow(made: Layer, into: Sequence[Feed], formats: Formats, room: int = 1) -> bool:
     """Whether no input can saturate a state, nor wrap the synaptic accumulator where its width is known.
 
-    With ``room``, not even if what they reach were that many times as large.
+    Kinds that nothing keeps from saturating (`Kind.room`) have to hold as many times what one step can add as they
+    say. With ``room``, not even if what they reach were that many times as large.
     """
     sent = [Range(each.low, each.high) for each in into]
     sources = ["before" if each.before else "self" for each in into]
@@ -60,17 +61,34 @@ def cannot_overflow(made: Layer, into: Sequence[Feed], formats: Formats, room: i
         ranges = layer_ranges(made, sent, sources, steps=1)
     except InvalidNetwork:  # a register could leave 32 bits, or a state its own
         return False
-    if ranges.may_saturate or ranges.state.magnitude * room > STATE_MAX:
-        return False
-    widths = made.neuron.states
-    for name, state in ranges.states.items():
-        if widths[name] != WORD and (state.magnitude - 1) * room > 2 ** (int(widths[name]) - 1):
+    if made.neuron.of_kind.room is not None:
+        if _added(made, ranges) * made.neuron.of_kind.room * room > STATE_MAX:
             return False
+    elif not _keeps_within(made, ranges, room):
+        return False
     if formats.accumulator_bits is None:
         return True
     sums = ranges.feedforward.magnitude + (ranges.recurrent.magnitude if ranges.recurrent else 0)
     reach = sums << int(np.max(made.neuron.parameters.get("activation_shift", 0)))
     return bool(reach * room < 2 ** (formats.accumulator_bits.count - 1))
+
+
+def _keeps_within(made: Layer, ranges: LayerRanges, room: int) -> bool:
+    """Whether states of ``room`` times what they reach would still fit, and nothing saturates."""
+    if ranges.may_saturate or ranges.state.magnitude * room > STATE_MAX:
+        return False
+    widths = made.neuron.states
+    return all(
+        widths[name] == WORD or (state.magnitude - 1) * room <= 2 ** (int(widths[name]) - 1)
+        for name, state in ranges.states.items()
+    )
+
+
+def _added(made: Layer, ranges: LayerRanges) -> int:
+    """The most that one step can add to a state."""
+    p = made.neuron.parameters
+    shifted = ranges.total.magnitude << int(np.max(p.get("activation_shift", 0)))
+    return shifted + int(np.max(np.abs(p.get("bias", 0))))
 
 
 def readout_may_saturate(made: Readout, steps: int) -> bool:

@@ -8,7 +8,9 @@ from pathlib import Path
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidNetwork, InvalidSetting, UnreadableFile
+from asrc_export import engines
 from asrc_export.chip import targets
+from asrc_export.engines import select
 from asrc_export.engines.select import Engine
 from asrc_export.quantization import taps
 from asrc_export.report import outline, runs
@@ -44,6 +46,8 @@ def make(
     why = _difference(seen, trained)
     if why is not None:
         raise InvalidSetting("checkpoint", f"the integer network was not exported from it ({why})")
+    if engine.name in engines.names():
+        engine = select.engine(engine.name, network)  # under the name of the one that really runs it
     log = rounding.of(network.provenance.get("rounding", []))
     x, y = dataset.test_x[:limit], dataset.test_y[:limit]
     samples, steps, names = len(y), int(x.shape[1]), seen.layer_names

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from asrc_core.command import command_line
+from asrc_export import engines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from asrc_core.contract.result import Result
     from asrc_lava.boards.board import Measured
 
-BACKENDS = ("native", "numpy", "onnx", "lava", "loihi2")
+BACKENDS = (*engines.names(), "lava", "loihi2")
 
 EXAMPLES = """\
   asrc-sim model.loihi2.safetensors
@@ -142,7 +143,7 @@ def _run(
     if backend not in ("lava", "loihi2"):
         from asrc_export.engines import select
 
-        engine = select.engine(backend)
+        engine = select.engine(backend, network)
         return engine.name, engine.run(network, x, trace=trace), None
     from asrc_core.command import progress
     from asrc_lava.host import run

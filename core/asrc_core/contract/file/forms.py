@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from asrc_core.contract.numbers import MAX_TAPS, STATE_MAX, Fires, Mapping, Reset
+from asrc_core.contract.numbers import MAX_TAPS, STATE_MAX, Mapping, Reset
 
 FORMAT: Literal["asrc-integer-network"] = "asrc-integer-network"
 
@@ -70,7 +70,6 @@ class SkipLayerForm(Strict):
     weight_bits: int
     scale: Scale
     taps: list[TapForm] = Field(default_factory=list, min_length=1, max_length=MAX_TAPS)  # left out if there are none
-    fires: Fires = "at"  # left out if so
 
 
 class ReadoutForm(Strict):

@@ -54,7 +54,7 @@ def to_bytes(network: IntegerNetwork) -> bytes:
     """The file's content."""
     from safetensors.numpy import save as serialise
 
-    as_chain = None if why_no_chain(network) else chain(network)
+    as_chain = _as_chain(network)
     weights, tensors = _of_chain(as_chain) if as_chain is not None else _of_layers(network)
     if network.permutation is not None:
         tensors["permutation"] = np.ascontiguousarray(network.permutation)
@@ -66,14 +66,16 @@ def to_bytes(network: IntegerNetwork) -> bytes:
 
 def contract_version(network: IntegerNetwork) -> int:
     """The earliest version of docs/arithmetic.md by which the network means what it means: files state it."""
-    if why_no_chain(network):
+    as_chain = _as_chain(network)
+    if as_chain is None:
         return 3
-    return 2 if any(layer.taps for layer in chain(network).layers) else 1
+    return 2 if any(layer.taps for layer in as_chain.layers) else 1
 
 
 def manifest(network: IntegerNetwork) -> str:
     """The network's manifest as JSON: all but the tensors, however they are stored."""
-    return _described(network, {}) if why_no_chain(network) else _described_chain(chain(network), {})
+    as_chain = _as_chain(network)
+    return _described(network, {}) if as_chain is None else _described_chain(as_chain, {})
 
 
 def load(path: str | Path) -> IntegerNetwork:
@@ -114,6 +116,14 @@ def load(path: str | Path) -> IntegerNetwork:
 def fingerprint(network: IntegerNetwork) -> str:
     """SHA-256 of the network's file content, in hexadecimal."""
     return hashlib.sha256(to_bytes(network)).hexdigest()
+
+
+def _as_chain(network: IntegerNetwork) -> Chain | None:
+    """The network as versions 1 and 2 have it, in which every neuron fires at its threshold; None if it is another."""
+    if why_no_chain(network):
+        return None
+    made = chain(network)
+    return made if all(layer.fires == "at" for layer in made.layers) else None
 
 
 def _of_chain(made: Chain) -> tuple[Arrays, Arrays]:
@@ -283,8 +293,6 @@ def _skip_layer(layer: SkipLayer) -> forms.SkipLayerForm:
     taps = fields.pop("taps")
     if taps:  # otherwise left out, so that files without taps stay as they were
         fields["taps"] = _tap_forms(taps)
-    if layer.fires == "at":  # left out for the same reason
-        del fields["fires"]
     return forms.SkipLayerForm(**fields)
 
 

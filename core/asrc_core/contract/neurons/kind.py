@@ -114,6 +114,9 @@ class Kind:
 
     unsaturated(p, low, high, steps): bounds of the shown value after so many steps if nothing saturated.
 
+    room: of a kind whose states nothing keeps from growing, so that no scale rules saturation out: how many times the
+    largest sum that one step can add they hold before they saturate. None of kinds that must not saturate.
+
     constants: the floats of a trained neuron, and which parameter stands for each. at_scale(constants, rounding): the
     parameters that no single constant stands for, such as tables and the target's activation shift.
     """
@@ -125,6 +128,7 @@ class Kind:
     invariant: Callable[[Parameters, Ints, Ints], Mapping[str, Bounds]] | None = None
     registers: Callable[[Parameters, Ints, Ints], Mapping[str, Bounds]] | None = None
     unsaturated: Callable[[Parameters, Ints, Ints, int], Bounds] | None = None
+    room: int | None = None
     constants: Mapping[str, Constant] = field(default_factory=dict)
     at_scale: Callable[[Constants, Rounding], Mapping[str, Any]] | None = None
 

@@ -1,7 +1,8 @@
 """From the floats of a trained neuron to the whole numbers of its kind: one `Constant` for each of them, in its file.
 
 A float membrane's unit is ``scale`` integer units. What is a potential (a threshold, a bias) is multiplied by it and
-rounded to the nearest number that the target's format has; a share (what a decay keeps) is rounded to 1/4096.
+rounded to the nearest number that the target's format has; a share (what a decay keeps) is rounded to 1/4096, or to
+1/65,536 where a kind says so.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import DECAY_ONE
+from asrc_core.contract.numbers import DECAY_ONE, FACTOR_ONE
 
 Constants: TypeAlias = Mapping[str, Any]
 """By name: a float, or one for each neuron (N,), float64; or the name of a choice."""
@@ -38,6 +39,11 @@ class Rounding:
     bias: Nearest
     threshold: Nearest
     whole: Nearest = np.rint
+
+    @property
+    def exact(self) -> bool:
+        """Whether whole numbers are left as the floats that they would be rounded from."""
+        return self.whole is _same
 
     def unrounded(self) -> Rounding:
         """The same scale, and every float as it is: for what can be differentiated."""
@@ -71,19 +77,28 @@ def kept(parameter: str) -> Constant:
     """The share that a step keeps, alpha: d = 4096 (1 - alpha)."""
     return Constant(
         parameter,
-        lambda share, at: _numbers((1 - share) * DECAY_ONE, at.whole),
+        lambda share, at: numbers((1 - share) * DECAY_ONE, at.whole),
         lambda d, scale: (DECAY_ONE - d) / DECAY_ONE,
+    )
+
+
+def share(parameter: str) -> Constant:
+    """A factor from 0 to 1 with 16 bits: f = 65,536 share."""
+    return Constant(
+        parameter,
+        lambda factor, at: numbers(factor * FACTOR_ONE, at.whole),
+        lambda f, scale: f / FACTOR_ONE,
     )
 
 
 def bias(parameter: str = "bias") -> Constant:
     """A potential in the format of biases."""
-    return Constant(parameter, lambda b, at: _numbers(b * at.scale, at.bias), _in_units, potential=True)
+    return Constant(parameter, lambda b, at: numbers(b * at.scale, at.bias), _in_units, potential=True)
 
 
 def threshold(parameter: str = "threshold") -> Constant:
     """A potential in the format of thresholds."""
-    return Constant(parameter, lambda theta, at: _numbers(theta * at.scale, at.threshold), _real, potential=True)
+    return Constant(parameter, lambda theta, at: numbers(theta * at.scale, at.threshold), _real, potential=True)
 
 
 def _in_units(number: Any, scale: float) -> Any:
@@ -94,7 +109,7 @@ def _real(number: Any, scale: float) -> Any:
     return number / scale
 
 
-def _numbers(floats: Any, nearest: Nearest) -> Any:
+def numbers(floats: Any, nearest: Nearest) -> Any:
     """A float as one number, floats (N,) as N; what a format leaves unrounded stays as it is."""
     if nearest is _same:
         return floats

@@ -9,7 +9,7 @@ import numpy as np
 
 from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork, Layer
-from asrc_core.contract.neurons.kind import Number
+from asrc_core.contract.neurons.kind import Number, States
 from asrc_core.contract.numbers import LINE_BITS, WORD, Mapping
 from asrc_core.contract.ranges import BIT
 from asrc_export.chip.shape.linked import linked
@@ -90,8 +90,8 @@ def _of_layer(network: IntegerNetwork, i: int, layer: Layer) -> LayerShape:
             for j, each in enumerate(layer.connections)
         ),
         kind=layer.neuron.kind,
-        state_bits=tuple(LINE_BITS if width == WORD else int(width) for width in layer.neuron.states.values()),
-        own_constants=tuple(_bits(form) for form in own.values()),
+        state_bits=widths(layer.neuron.states),
+        own_constants=tuple(constant_bits(form) for form in own.values()),
         groups=groups,
         weighted_steps=parameters.get("time_weights") is not None,
     )
@@ -114,6 +114,11 @@ def _of_connection(network: IntegerNetwork, connection: Connection, *, recurrent
     )
 
 
-def _bits(form: Number) -> int:
+def widths(states: States) -> tuple[int, ...]:
+    """Bits of each state."""
+    return tuple(LINE_BITS if width == WORD else int(width) for width in states.values())
+
+
+def constant_bits(form: Number) -> int:
     """Bits that hold every number of the form."""
     return max(form.high, -form.low - 1).bit_length() + (form.low < 0)

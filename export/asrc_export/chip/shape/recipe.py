@@ -10,14 +10,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asrc_core import extras
+from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT
+from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.numbers import MAX_MESSAGE, Mapping
 from asrc_export.chip.shape.linked import linked
-from asrc_export.chip.shape.network import NetworkShape
+from asrc_export.chip.shape.network import NetworkShape, constant_bits, widths
 from asrc_export.chip.shape.sizes import ConnectionShape, LayerShape
 
 if TYPE_CHECKING:  # a network's sizes need no torch, which these load
     from asrc_train.data.dataset import Shape
+    from asrc_train.network.neurons.neuron import Neuron
     from asrc_train.settings.config import Config
 
 
@@ -27,7 +30,10 @@ def of_recipe(config: Config, dataset: Shape, bits: int, mapping: Mapping) -> Ne
     Raises CannotFreeze for neurons and connections that the integer contract does not hold; ExtraMissing.
     """
     with extras.importing():
+        import torch
+
         from asrc_train.network.connections.connection import file_of
+        from asrc_train.network.neurons.neuron import new_neurons
         from asrc_train.trained.freeze import require_freezable
 
     network = config.network
@@ -38,7 +44,23 @@ def of_recipe(config: Config, dataset: Shape, bits: int, mapping: Mapping) -> Ne
     layers = chain(
         dataset.channels, network.hidden, spans, dataset.classes, bits, mapping, maximum=dataset.maximum, taps=taps
     )
-    return NetworkShape(layers, 0, dataset.maximum)
+    with torch.device("meta"):
+        trained = [new_neurons(own, 1, dataset.steps) for own in network.each_layer()]
+    hidden = (_of_neurons(layer, neuron) for layer, neuron in zip(layers, trained, strict=False))
+    return NetworkShape((*hidden, layers[-1]), 0, dataset.maximum)
+
+
+def _of_neurons(layer: LayerShape, neuron: Neuron) -> LayerShape:
+    """The layer with the kind of neurons that it will have, and what these store. No two that learn are alike."""
+    assert neuron.kind is not None, "a neuron that can be frozen has a kind"
+    kind, stored = neurons.kind(neuron.kind), []
+    for name, value in neuron.constants().items():
+        form = kind.parameters[kind.constants[name].parameter]
+        if not isinstance(value, float | int | str) and value.ndim and isinstance(form, Number):
+            stored.append(constant_bits(form))
+    groups = layer.neurons if stored else 1
+    states = widths(kind.states_of({}))
+    return replace(layer, kind=neuron.kind, state_bits=states, own_constants=tuple(stored), groups=groups)
 
 
 def chain(

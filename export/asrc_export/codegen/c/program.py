@@ -65,7 +65,7 @@ class Code:
         self.lists = [self._kept_steps(place) for place in range(len(network.layers))]
         connections = [each for layer in network.layers for each in layer.connections]
         self.delayed = {network.place(each.source) + 1 for each in connections if each.delays is not None}
-        """Sources of some connection with delays."""
+        """Sources that some connection with delays hears."""
 
     def _kept_steps(self, source: int) -> int:
         """For how many steps the events of a source are kept: the input is source 0, the first layer 1."""
@@ -160,10 +160,8 @@ class Program:
         return described
 
     def _rings(self, layer: Layer) -> dict[int, tuple[int, Array]]:
-        """By exponent, the steps and the sums of what is under way to a layer.
-
-        Connections of one exponent share a ring, which halves what the cache has to hold of a recurrent layer.
-        Whichever comes first takes the sum of all.
+        """By exponent, the steps and the sums of what is under way to a layer: connections of an exponent share a ring,
+        which halves what the cache has to hold of a recurrent layer. Whichever comes first takes the sum of all.
         """
         longest: dict[int, int] = {}
         for each in layer.connections:

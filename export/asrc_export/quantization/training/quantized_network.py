@@ -53,7 +53,7 @@ class QuantizedNetwork(SkipRecurrentNetwork):
 
     def __init__(self, start: Checkpoint, scales: Scales, target: Target) -> None:
         assert not start.config.network.batch_norm, "batch normalisation must be folded into the weights"
-        super().__init__(start.channels, start.classes, start.config.network)
+        super().__init__(start.channels, start.classes, start.config.network, start.steps)
         self.load_state_dict(dict(start.tensors))
         self._start, self._scales, self._formats = freeze(start), scales, target.formats
         self._grids = tuple(WeightGrid(width) for width in scales.widths)

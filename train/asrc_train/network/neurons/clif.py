@@ -21,19 +21,16 @@ from asrc_train.settings.config import NetworkConfig
 class CLIF(nn.Module):
     """Neurons with a membrane and a complementary potential."""
 
-    kind: str | None = None
-    missing: str | None = (
-        "keeps one state a neuron and subtracts the same threshold at every spike, where CLIF keeps a second potential "
-        "and subtracts a sigmoid of it too; 'lif' with its soft reset comes closest"
-    )
+    kind: str | None = "clif"
+    missing: str | None = None
 
     def __init__(self, decay: float, threshold: float, detach_reset: bool) -> None:
         super().__init__()
         self.decay, self.threshold, self.detach_reset = decay, threshold, detach_reset
 
     def constants(self) -> Constants:
-        """None that a kind would take."""
-        return {}
+        """Alpha and theta, as the contract's kind takes them."""
+        return {"threshold": self.threshold, "decay_factor": self.decay}
 
     def dynamics(self) -> None:
         """The kernels do not know these neurons."""

@@ -33,13 +33,7 @@ THRESHOLD = CONDUCTANCE = 0.5
 class GLIF(nn.Module):
     """Neurons that learn all of their constants, one of each for every neuron; the names are those above."""
 
-    kind: str | None = None
-    missing: str | None = (
-        "has one decay and one threshold for a layer and takes its input as it is, where GLIF learns them for each "
-        "neuron, a linear leak besides, and its input's scale for each step; 'plif' comes closest"
-    )
-
-    def __init__(self, neurons: int, steps: int, decay: float, detach_reset: bool) -> None:
+    def __init__(self, neurons: int, steps: int, decay: float, detach_reset: bool, *, steady: bool = False) -> None:
         super().__init__()
 
         def starting_at(share: float, *shape: int) -> nn.Parameter:
@@ -50,12 +44,29 @@ class GLIF(nn.Module):
         self.leak = starting_at(THRESHOLD / (2 * steps), neurons)
         self.drop = starting_at(THRESHOLD, neurons)
         self.theta = starting_at(THRESHOLD, neurons)
-        self.conductance = starting_at(CONDUCTANCE, steps, neurons)
+        self.conductance = starting_at(CONDUCTANCE, 1 if steady else steps, neurons)
+        self._steady = steady
         self.detach_reset = detach_reset
 
+    @property
+    def kind(self) -> str | None:
+        """GLIF, whose conductance is one for all steps."""
+        return "glif" if self._steady else None
+
+    @property
+    def missing(self) -> str | None:
+        """A conductance for each step."""
+        if self._steady:
+            return None
+        return (
+            "holds one conductance for each neuron, where GLIF learns one for each step and neuron; 'glif-steady', "
+            "which learns one for all steps, comes closest"
+        )
+
     def constants(self) -> Constants:
-        """None that a kind would take."""
-        return {}
+        """What the gates make of the constants, as the contract's kind takes them. Only of steady neurons."""
+        together = {name: value for name, value in self._together().items() if name != "hard"}
+        return {**together, "hearing": together["hearing"][0]}
 
     def dynamics(self) -> None:
         """The kernels do not know these neurons."""
@@ -63,31 +74,43 @@ class GLIF(nn.Module):
 
     def begin(self, like: Tensor) -> tuple[State, Step]:
         """The state is (u, s, the number of the step)."""
-        a, b, g = torch.sigmoid(self.gates)
-        kept = 1 - a * (1 - torch.sigmoid(self.tau))
-        leaking = (1 - a) * torch.sigmoid(self.leak)
-        hearing = (1 - b * (1 - torch.sigmoid(self.conductance))).unbind()
-        dropping = (1 - g) * torch.sigmoid(self.drop)
-        theta = torch.sigmoid(self.theta)
+        p = self._together()
+        hearing = p["hearing"].unbind()
         silent = torch.zeros_like(like)
 
         def step(state: tuple[Tensor, Tensor, int], current: Tensor) -> tuple[Tensor, State]:
             u, s, t = state
-            if t == len(hearing):
+            if t == len(hearing) and not self._steady:
                 why = f"it has more than the {t} steps for which conductances were learned"
                 raise InvalidData("input x", why, "give fewer")
             resetting = s.detach() if self.detach_reset else s
-            u = kept * u * (1 - g * resetting) - leaking + hearing[t] * current - dropping * resetting
-            s = fire(u - theta)
+            kept = p["kept"] * u * (1 - p["hard"] * resetting)
+            u = kept - p["leak"] + hearing[0 if self._steady else t] * current - p["drop"] * resetting
+            s = fire(u - p["threshold"])
             return s, (u, s, t + 1)
 
         return (silent, silent, 0), step
 
+    def _together(self) -> dict[str, Tensor]:
+        """What the equations multiply and subtract, (N,); ``hearing`` for each step, (T, N)."""
+        a, b, hard = torch.sigmoid(self.gates)
+        kept = 1 - a * (1 - torch.sigmoid(self.tau))
+        return {
+            "kept": kept,
+            "hard": hard,
+            "kept_fired": kept * (1 - hard),
+            "leak": (1 - a) * torch.sigmoid(self.leak),
+            "hearing": 1 - b * (1 - torch.sigmoid(self.conductance)),
+            "drop": (1 - hard) * torch.sigmoid(self.drop),
+            "threshold": torch.sigmoid(self.theta),
+        }
 
-def build(config: NetworkConfig, neurons: int, steps: int | None) -> GLIF:
+
+def build(config: NetworkConfig, neurons: int, steps: int | None, *, steady: bool = False) -> GLIF:
     """Fresh neurons. Raises InvalidSetting for a threshold or a reset, which they learn, and for unknown steps."""
     require_left_alone(config, "threshold", "reset", "fires")
     require_open_decay(config)
     if steps is None:
-        raise InvalidSetting("neuron 'glif'", "it learns a conductance for each step; say how many a sample has")
-    return GLIF(neurons, steps, config.decay, config.detach_reset)
+        learns = "its leak starts at a share of the steps" if steady else "it learns a conductance for each step"
+        raise InvalidSetting(f"neuron '{config.neuron}'", f"{learns}; say how many a sample has")
+    return GLIF(neurons, steps, config.decay, config.detach_reset, steady=steady)

@@ -24,11 +24,8 @@ GAMMA = 0.5
 class TCLIF(nn.Module):
     """Neurons of two compartments, which learn how strongly these act on each other."""
 
-    kind: str | None = None
-    missing: str | None = (
-        "keeps one state a neuron, where TC-LIF keeps a dendrite and a soma that act on each other; 'plif', which also "
-        "learns how long a layer remembers, comes closest"
-    )
+    kind: str | None = "tc-lif"
+    missing: str | None = None
 
     def __init__(self, threshold: float, detach_reset: bool) -> None:
         super().__init__()
@@ -36,8 +33,9 @@ class TCLIF(nn.Module):
         self.threshold, self.detach_reset = threshold, detach_reset
 
     def constants(self) -> Constants:
-        """None that a kind would take."""
-        return {}
+        """-beta_1, beta_2, gamma and theta, as the contract's kind takes them."""
+        inward, onward = torch.sigmoid(self.c).unbind()
+        return {"threshold": self.threshold, "inward": inward, "onward": onward, "drop": GAMMA}
 
     def dynamics(self) -> None:
         """The kernels do not know these neurons."""
