@@ -47,7 +47,7 @@ def held(value: int, count: Counter[str]) -> int:
 def fired(p: Numbers, state: Numbers, current: int, count: Counter[str]) -> tuple[int, int]:
     """A membrane on a current: what is sent, and what is shown."""
     u = held(decayed(state.get("v", 0), p["decay"]) + current + p["bias"], count)
-    s = int(u >= p["threshold"])
+    s = int(u > p["threshold"] if p["fires"] == "above" else u >= p["threshold"])
     state["v"] = (u - p["threshold"] if p["reset"] == "soft" else 0) if s else u
     return s, u
 
