@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asrc_core.contract.numbers import WIDE_MAX
-from asrc_core.contract.operations.intervals import Interval, IntervalOperations, TooWide
+from asrc_core.contract.operations.intervals import Interval, IntervalOperations, Misused, TooWide
 from asrc_core.contract.operations.numpy import NumpyOperations
 from asrc_core.contract.operations.operations import Operations
 
@@ -131,3 +133,35 @@ def test_an_index_outside_its_table_is_told() -> None:
     o = IntervalOperations()
     with pytest.raises(IndexError, match="5 entries is asked for entry 5"):
         o.table(Interval(one(0), one(5)), TABLE)
+
+
+MISUSES: dict[str, tuple[Callable[[IntervalOperations, Interval], Any], str]] = {
+    "a shift too far": (lambda o, a: o.shl(a, 63), "`shl by k` takes 0 to 62, and could get 63"),
+    "a shift the other way": (
+        lambda o, a: o.floor(a, np.array([3, -1])),
+        "`floor by k` takes 0 to 62, and could get -1",
+    ),
+    "a fraction of a shift": (lambda o, a: o.toward_zero(a, 0.5), "a constant of type float64"),
+    "more of a word than it has": (lambda o, a: o.mask(5, 33), "`mask by k` takes 0 to 32, and could get 33"),
+    "a mask of what may be negative": (lambda o, a: o.mask(a, 3), "`mask` takes 0 to 4294967295, and could get -4"),
+    "a number as a spike": (lambda o, a: o.push(0, a), "`push` takes 0 to 1, and could get -4"),
+    "a number as a condition": (
+        lambda o, a: o.select(o.add(o.ge(a, 1), 1), a, 0),
+        "`select` takes 0 to 1, and could get 2",
+    ),
+    "bits of numbers": (lambda o, a: o.and_(a, 1), "`and` takes 0 to 1, and could get -4"),
+    "not a number": (lambda o, a: o.not_(a), "`not` takes 0 to 1, and could get -4"),
+    "a constant with a fraction": (lambda o, a: o.mul(a, 0.5), "a constant of type float64, not with a whole number"),
+}
+
+
+@pytest.mark.parametrize("case", MISUSES)
+def test_what_an_operation_is_not_defined_for_is_told(case: str) -> None:
+    misused, says = MISUSES[case]
+    with pytest.raises(Misused, match=re.escape(says)):
+        misused(IntervalOperations(), Interval(one(-4), one(1)))
+
+
+def test_an_index_below_its_table_is_told_as_such() -> None:
+    with pytest.raises(IndexError, match="asked for entry -2"):
+        IntervalOperations().table(Interval(one(-2), one(3)), TABLE)

@@ -14,7 +14,7 @@ from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT, Connection, within
 from asrc_core.contract.neurons.kind import Kind, Parameters, States, frozen
 from asrc_core.contract.numbers import MAX_MESSAGE, MAX_STATE_BITS, STATE_MAX, WORD, Ints
-from asrc_core.contract.proof import LayerRanges, layer_ranges
+from asrc_core.contract.proof import LayerRanges, layer_ranges, says
 from asrc_core.contract.ranges import Range
 from asrc_core.errors import InvalidNetwork
 
@@ -43,7 +43,7 @@ class Neuron:
 
     @property
     def of_kind(self) -> Kind:
-        """The kind. Raises UnknownName."""
+        """The kind. Raises UnknownName, or InvalidSetting for a file that does not load."""
         return neurons.kind(self.kind)
 
     @property
@@ -207,9 +207,11 @@ def _checked(network: IntegerNetwork, place: int) -> Layer:
     for each in layer.connections:
         _check_connection(network, place, each, count)
     parameters = kind.checked(at, layer.neuron.parameters, count)
-    for name, width in kind.states_of(parameters).items():
-        if width != WORD:
-            within(at, f"the width of state '{name}'", int(width), 2, MAX_STATE_BITS)
+    with says(at, layer, "states"):
+        widths = kind.states_of(parameters)
+        for name, width in widths.items():
+            if width != WORD:
+                within(at, f"the width of state '{name}'", int(width), 2, MAX_STATE_BITS)
     return Layer(layer.name, layer.connections, Neuron(layer.neuron.kind, parameters), layer.scale)
 
 

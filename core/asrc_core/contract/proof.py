@@ -7,7 +7,8 @@ no engine can overflow a register, and it is a proof and not a hope.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,9 @@ import numpy as np
 from asrc_core.contract.neurons.kind import Bounds, Step, whole_range
 from asrc_core.contract.numbers import MAX_MESSAGE, REGISTER_MAX, Ints
 from asrc_core.contract.operations import intervals
-from asrc_core.contract.operations.intervals import Interval, IntervalOperations, TooWide
+from asrc_core.contract.operations.intervals import Interval, IntervalOperations, Misused, TooWide
 from asrc_core.contract.ranges import Range, product_bounds, shifted, spread
-from asrc_core.errors import InvalidNetwork
+from asrc_core.errors import AsrcError, InvalidNetwork
 
 if TYPE_CHECKING:
     from asrc_core.contract.network import Layer
@@ -88,7 +89,9 @@ def layer_ranges(layer: Layer, sent: Sequence[Range], sources: Sequence[str], st
     kind, parameters = layer.neuron.of_kind, layer.neuron.parameters
     _require_narrow(at, registers)  # before they are computed with in 64 bits
     if kind.registers is not None:
-        registers |= {name: spread(bounds) for name, bounds in kind.registers(parameters, *total).items()}
+        with says(at, layer, "registers"):
+            named = kind.registers(parameters, *total)
+            registers |= {name: spread(_each(layer, bounds)) for name, bounds in named.items()}
     _require_narrow(at, registers)
     states, after, operations = _proven(at, layer, total)
     _require_sent(at, kind.sends, after)
@@ -99,7 +102,8 @@ def layer_ranges(layer: Layer, sent: Sequence[Range], sources: Sequence[str], st
     before_saturation = [Range(*intervals.spread([each])) for each in operations.unsaturated]
     unsaturated = before_saturation[-1] if before_saturation else reach
     if kind.unsaturated is not None:
-        unsaturated = spread(kind.unsaturated(parameters, *total, steps))
+        with says(at, layer, "unsaturated"):
+            unsaturated = spread(_each(layer, kind.unsaturated(parameters, *total, steps)))
     return LayerRanges(
         name=layer.name,
         connections=tuple(spread(bounds) for bounds in sums),
@@ -124,7 +128,10 @@ def _proven(at: str, layer: Layer, total: Bounds) -> tuple[dict[str, Bounds], St
     }
     declared: dict[str, Bounds] = {name: (ends[0], ends[1]) for name, ends in whole.items()}
     if kind.invariant is not None:
-        proposed = {**declared, **kind.invariant(parameters, *total)}
+        with says(at, layer, "invariant"):
+            bounds = kind.invariant(parameters, *total)
+            proposed = declared | {name: _each(layer, bounds[name]) for name in bounds}
+            _require_names(proposed.keys(), declared.keys())
         if all(_inside(proposed[name], declared[name]) and _holds_zero(proposed[name]) for name in declared):
             after, operations = _stepped(at, layer, proposed, total)
             if all(_inside(_bounds(after.states[name]), proposed[name]) for name in declared):
@@ -141,16 +148,48 @@ def _proven(at: str, layer: Layer, total: Bounds) -> tuple[dict[str, Bounds], St
 def _stepped(at: str, layer: Layer, states: Mapping[str, Bounds], total: Bounds) -> tuple[Step, IntervalOperations]:
     operations = IntervalOperations()
     before = {name: Interval(np.asarray(low), np.asarray(high)) for name, (low, high) in states.items()}
-    try:
+    with says(at, layer, "step"):
         after = layer.neuron.of_kind.step(operations, layer.neuron.parameters, before, Interval(*total))
-    except (TooWide, IndexError) as error:
-        raise InvalidNetwork(at, str(error)) from error
-    assert after.states.keys() == before.keys(), f"{at}: its kind loses or invents a state"
+        _require_names(after.states.keys(), before.keys())
+        for value in (*after.states.values(), *([] if after.sent is None else [after.sent]), after.shown):
+            _each(layer, _bounds(value))
     return after, operations
 
 
+@contextmanager
+def says(at: str, layer: Layer, part: str) -> Iterator[None]:
+    """While a part of a kind's file is asked, which may be anybody's: whatever it raises becomes InvalidNetwork."""
+    try:
+        yield
+    except AsrcError:
+        raise
+    except (TooWide, IndexError) as error:
+        raise InvalidNetwork(at, str(error)) from error
+    except Exception as error:
+        why = str(error) if isinstance(error, Misused) else f"{type(error).__name__}: {error}"
+        raise InvalidNetwork(
+            at, f"'{part}' of its kind '{layer.neuron.kind}' fails ({' '.join(why.split())})"
+        ) from error
+
+
+def _require_names(found: Collection[str], states: Collection[str]) -> None:
+    if set(found) != set(states):
+        raise Misused(f"it has states {', '.join(sorted(found))}, and the kind {', '.join(sorted(states))}")
+
+
+def _each(layer: Layer, bounds: Bounds) -> Bounds:
+    """The bounds, one of each for every neuron. Raises ValueError for any other shape."""
+    low, high = (np.broadcast_to(intervals.interval(end).low, (layer.neurons,)) for end in bounds)
+    return low, high
+
+
 def _require_sent(at: str, sends: tuple[int, int] | None, after: Step) -> None:
-    assert (after.sent is None) == (sends is None), f"{at}: its kind sends what it does not say"
+    if (after.sent is None) != (sends is None):
+        does, claimed = ("nothing", "that it does") if after.sent is None else ("something", "that it does not")
+        raise InvalidNetwork(at, f"its kind sends {does} and says {claimed}")
+    for name, value in (("sends", after.sent), ("shows", after.shown)):
+        if value is not None and not isinstance(value, Interval):  # engines take arrays of a batch
+            raise InvalidNetwork(at, f"what it {name} is a constant, not the result of an operation")
     if sends is not None:
         low, high = intervals.spread([intervals.interval(after.sent)])
         if low < sends[0] or high > sends[1]:

@@ -8,7 +8,7 @@ from importlib.machinery import PathFinder
 
 from asrc_core import choices
 from asrc_core.contract.neurons.kind import Kind
-from asrc_core.errors import UnknownName
+from asrc_core.errors import InvalidSetting, UnknownName
 
 MORE = "asrc_kinds"
 """A namespace package: folders of this name, without an `__init__.py`, on Python's path."""
@@ -25,14 +25,24 @@ def names() -> list[str]:
 
 @cache
 def kind(name: str) -> Kind:
-    """The kind of that name, its file's name with "-" for "_". Raises UnknownName."""
+    """The kind of that name, its file's name with "-" for "_".
+
+    Raises UnknownName; InvalidSetting for a file that fails when it is loaded, or has no KIND.
+    """
     if name in OWN:
         package = __name__
     elif name in choices.names(folders()):
         package = MORE
     else:
         raise UnknownName("kind of neuron", name, names())
-    made: Kind = importlib.import_module(f"{package}.{name.replace('-', '_')}").KIND
+    path = f"{package}.{name.replace('-', '_')}"
+    try:
+        made = importlib.import_module(path).KIND
+    except Exception as error:  # it may be anybody's file
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InvalidSetting(f"kind of neuron '{name}'", f"'{path}' does not load ({why})") from error
+    if not isinstance(made, Kind):
+        raise InvalidSetting(f"kind of neuron '{name}'", f"KIND of '{path}' is of type {type(made).__name__}, not Kind")
     return made
 
 

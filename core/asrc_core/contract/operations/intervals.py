@@ -12,8 +12,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from asrc_core.contract.numbers import WIDE_MAX, Ints
+from asrc_core.contract.numbers import LINE_BITS, WIDE_MAX, Ints
 from asrc_core.contract.operations.operations import Shift, Value
+
+MAX_SHIFT = 62
+WORD_MAX = 2**LINE_BITS - 1
 
 
 class TooWide(Exception):
@@ -21,6 +24,10 @@ class TooWide(Exception):
 
     def __init__(self, reach: float) -> None:
         super().__init__(f"a register could reach {reach:.3g}, beyond 64 bits signed")
+
+
+class Misused(Exception):
+    """An operation on what it is not defined for, where backends would part ways; as a clause."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +45,11 @@ Refinement: TypeAlias = "dict[int, Interval | None]"
 
 @dataclass
 class IntervalOperations:
-    """``widest`` is the greatest magnitude of any result, ``unsaturated`` the operands of `saturate` so far."""
+    """``widest`` is the greatest magnitude of any result, ``unsaturated`` the operands of `saturate` so far.
+
+    Raises TooWide for a result beyond 64 bits, IndexError for a table without such an entry, Misused for an operand
+    that an operation is not defined for: a shift beyond its limit, a condition that is not 0 or 1, a fraction.
+    """
 
     widest: int = 0
     unsaturated: list[Interval] = field(default_factory=list)
@@ -57,15 +68,15 @@ class IntervalOperations:
 
     def shl(self, a: Value, k: Shift) -> Interval:
         """`a 2^k`."""
-        return self._made("mul", a, np.int64(1) << np.asarray(k, np.int64))
+        return self._made("mul", a, np.int64(1) << _shift("shl", k))
 
     def floor(self, a: Value, k: Shift) -> Interval:
         """`floor(a / 2^k)`."""
-        return self._made("floor", a, k)
+        return self._made("floor", a, _shift("floor", k))
 
     def toward_zero(self, a: Value, k: Shift) -> Interval:
         """`sign(a) floor(abs(a) / 2^k)`: rounded toward zero."""
-        return self._made("toward_zero", a, k)
+        return self._made("toward_zero", a, _shift("toward_zero", k))
 
     def saturate(self, a: Value, bits: int = 24) -> Interval:
         """A within +-(2^(bits - 1) - 1)."""
@@ -86,27 +97,27 @@ class IntervalOperations:
 
     def and_(self, a: Value, b: Value) -> Interval:
         """1 where both hold."""
-        return self._made("min", a, b)
+        return self._made("min", _within("and", a, 1), _within("and", b, 1))
 
     def or_(self, a: Value, b: Value) -> Interval:
         """1 where one holds."""
-        return self._made("max", a, b)
+        return self._made("max", _within("or", a, 1), _within("or", b, 1))
 
     def not_(self, a: Value) -> Interval:
         """`1 - a`."""
-        return self._made("not", a)
+        return self._made("not", _within("not", a, 1))
 
     def select(self, condition: Value, a: Value, b: Value) -> Interval:
         """`a` where the condition holds, else `b`."""
-        return self._made("select", condition, a, b)
+        return self._made("select", _within("select", condition, 1), a, b)
 
     def push(self, word: Value, bit: Value) -> Interval:
         """`(2 word + bit) mod 2^32`."""
-        return self._made("push", word, bit)
+        return self._made("push", _within("push", word, WORD_MAX), _within("push", bit, 1))
 
     def mask(self, word: Value, k: Shift) -> Interval:
         """`word mod 2^k`."""
-        return self._made("mask", word, k)
+        return self._made("mask", _within("mask", word, WORD_MAX), _shift("mask", k, LINE_BITS))
 
     def table(self, index: Value, entries: Ints) -> Interval:
         """entries[index]; raises IndexError if the index could lie outside."""
@@ -125,8 +136,25 @@ def interval(value: Value) -> Interval:
     """A value's bounds; a constant's are itself."""
     if isinstance(value, Interval):
         return value
-    exact = np.atleast_1d(np.asarray(value, np.int64))
+    exact = np.atleast_1d(np.asarray(value))
+    if exact.dtype.kind not in "iu":
+        raise Misused(f"a step computes with a constant of type {exact.dtype}, not with a whole number")
+    exact = exact.astype(np.int64)
     return Interval(exact, exact)
+
+
+def _within(operation: str, value: Value, most: int) -> Interval:
+    """The operand's bounds. Raises Misused unless they are 0 to ``most``: 1 of a condition, 2^32 - 1 of a word."""
+    found = interval(value)
+    low, high = spread([found])
+    if low < 0 or high > most:
+        raise Misused(f"`{operation}` takes 0 to {most}, and could get {low if low < 0 else high}")
+    return found
+
+
+def _shift(operation: str, k: Shift, most: int = MAX_SHIFT) -> Ints:
+    """The constant by which is shifted. Raises Misused beyond 0 to ``most``: no two backends agree on what that is."""
+    return _within(f"{operation} by k", k, most).low
 
 
 _LAST_IS_PLAIN = ("floor", "toward_zero", "saturate", "mask", "table")
@@ -189,7 +217,7 @@ def _not(a: Interval) -> tuple[Ints, Ints]:
 
 def _push(word: Interval, bit: Interval) -> tuple[Ints, Ints]:
     any_low, _ = np.broadcast_arrays(word.low, bit.low)
-    return np.zeros_like(any_low), np.full_like(any_low, 2**32 - 1)
+    return np.zeros_like(any_low), np.full_like(any_low, WORD_MAX)
 
 
 def _mask(word: Interval, k: Shift) -> tuple[Ints, Ints]:
@@ -199,7 +227,8 @@ def _mask(word: Interval, k: Shift) -> tuple[Ints, Ints]:
 
 def _table(index: Interval, entries: Ints) -> tuple[Ints, Ints]:
     if index.low.min() < 0 or index.high.max() >= len(entries):
-        raise IndexError(f"a table of {len(entries)} entries is asked for entry {int(index.high.max())}")
+        asked = index.low.min() if index.low.min() < 0 else index.high.max()
+        raise IndexError(f"a table of {len(entries)} entries is asked for entry {int(asked)}")
     parts = [entries[low : high + 1] for low, high in zip(index.low.tolist(), index.high.tolist(), strict=True)]
     return np.array([part.min() for part in parts]), np.array([part.max() for part in parts])
 
