@@ -11,7 +11,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Mapping
 from asrc_core.files.atomic import require_writable
 from asrc_export import float_network
-from asrc_export.checks import calibrate, firing
+from asrc_export.checks import calibrate, firing, leaks
 from asrc_export.checks.calibrate import Observed
 from asrc_export.chip import targets
 from asrc_export.chip.rules import Finding
@@ -39,6 +39,8 @@ class Exported:
     findings: list[Finding]
     firing: list[firing.Finding]
     """Neurons that say nothing on the calibration samples, before export and after."""
+    leaks: tuple[str, ...] = ()
+    """Decays that 12 bits hold badly, a sentence each."""
     measured: tuple[Measured, ...] = ()
     """How far each layer and the readout is from the float one on calibration samples, if scales were searched."""
 
@@ -52,6 +54,7 @@ def export(
     mapping: Mapping = "delay-line",
     calibrate_on: str | None = None,
     netx: bool = False,
+    strict: bool = False,
     progress: Progress = lambda done, note: None,
 ) -> Exported:
     """Quantize a checkpoint for a target and write the integer network (by default beside the checkpoint).
@@ -60,7 +63,8 @@ def export(
     observed, on training samples of ``calibrate_on``, by default the data set trained on. For a network from elsewhere
     that names none, scales are those with the least expected error and no ranges are observed; for a checkpoint
     fine-tuned for the target and bits they are those it was trained at. ``progress`` is told how much of a search is
-    done, as a share. ``netx`` keeps to the number formats of lava-dl's netx. Raises
+    done, as a share. ``strict`` refuses decays that
+    12 bits hold badly (`checks.leaks`). ``netx`` keeps to the number formats of lava-dl's netx. Raises
     UnreadableFile, NonFiniteWeights, UnknownName, SpanTooLong, InvalidSetting, InvalidData, RulesBroken,
     UnwritableOutput; an earlier file at ``out`` is left whole.
     """
@@ -77,6 +81,9 @@ def export(
     made = quantize.quantize(frozen, numbers, bits=bits, mapping=mapping, plan=found.plan if found else None)
     if netx:
         made = netx_export.refit(made)
+    leaking = tuple(leaks.badly_rounded(frozen.layers, made.network.hidden))
+    if strict:
+        leaks.require_kept(leaking)
     observed = calibrate.observe(made.network, samples) if samples is not None else []
     silent = _silent(frozen, observed, samples) if samples is not None else []
     known = {
@@ -87,7 +94,9 @@ def export(
     }
     network = replace(made.network, provenance=known)
     network_file.save(network, path)
-    return Exported(path, network, made.rounding, observed, made.findings, silent, found.measured if found else ())
+    return Exported(
+        path, network, made.rounding, observed, made.findings, silent, leaking, found.measured if found else ()
+    )
 
 
 def _searched(

@@ -53,7 +53,8 @@ def literal(network: IntegerNetwork, x: NDArray[np.int32]) -> Result:
                         saturations += 1
                         u = max(-M, min(M, u))
                     membrane[t, b, i] = u
-                    out[b][t][i] = int(u >= layer.threshold)
+                    fires = u > layer.threshold if layer.fires == "above" else u >= layer.threshold
+                    out[b][t][i] = int(fires)
                     if out[b][t][i]:
                         v[i] = u - layer.threshold if layer.reset == "soft" else 0
                     else:

@@ -27,12 +27,7 @@ def require_as_recorded(seeds: range) -> None:
 
 
 def test_random_chains_compute_and_are_written_as_before() -> None:
-    require_as_recorded(range(500))
-
-
-@pytest.mark.slow
-def test_ten_thousand_random_chains_compute_and_are_written_as_before() -> None:
-    require_as_recorded(range(500, recorded.NETWORKS))
+    require_as_recorded(range(300))
 
 
 @pytest.mark.parametrize("name", recorded.EXAMPLES)

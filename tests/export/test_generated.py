@@ -73,7 +73,7 @@ def delayed_network(seed: int = 0, neurons_: int = 37) -> IntegerNetwork:
     return IntegerNetwork(InputFormat(19, 0, 1, 1.0), (hidden, readout), "loihi2", 130)
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", range(3))
 def test_any_network(block: int) -> None:
     """Every kind, source, lag, mapping and parameter that the contract knows, on odd batches."""
     spikes = 0

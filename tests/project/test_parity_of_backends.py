@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import recorded
 from backends import BACKENDS, equal_on
 
+from asrc_core.contract import interpreter
 from asrc_core.contract.file import network_file
 from asrc_core.contract.random_network import any_network, random_network
-from asrc_export.engines import select
+from asrc_export.engines import native, select
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BLOCK = 100
@@ -41,12 +43,16 @@ def test_chains_compute_as_before_on_every_engine(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_chains_compute_as_before_on_the_native_engine() -> None:
-    outputs, _ = recorded.outputs()
-    for seed in range(recorded.NETWORKS):
-        network = random_network(seed, **recorded.settings(seed))
-        result = select.engine("native", network).run(network, recorded.samples(seed), trace=True)
-        assert recorded.digest(result) == outputs[seed].tobytes(), f"network {seed}"
+@pytest.mark.parametrize("tenth", range(10))
+def test_ten_thousand_chains_compute_and_are_written_as_before(tenth: int) -> None:
+    """In NumPy and in the native engine; their files, too."""
+    outputs, files = recorded.outputs()
+    for seed in range(tenth * recorded.NETWORKS // 10, (tenth + 1) * recorded.NETWORKS // 10):
+        network, x = random_network(seed, **recorded.settings(seed)), recorded.samples(seed)
+        for run in (interpreter.run, native.run):
+            assert recorded.digest(run(network, x, trace=True)) == outputs[seed].tobytes(), f"network {seed}"
+        content = hashlib.sha256(network_file.to_bytes(network)).digest()
+        assert content[:8] == files[seed].tobytes(), f"the file of network {seed}"
 
 
 @pytest.mark.parametrize("engine", ["native", "generated", "onnx"])

@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--netx", metavar="FILE.net", help="write its layers for lava-dl, too, and keep to what netx can represent")
     add("--nir", metavar="FILE.nir", help="write the float network as a NIR graph, too")
     add("--lossy", action="store_true", help="with --nir: even where only our own reader will see all of it; listed")
+    add("--strict", action="store_true", help="refuse decays that round to none, or to a time constant a tenth off")
     add("--check", metavar="RECIPE_OR_TOML", help="say whether a recipe's network will fit the target, and stop")
     add("--show-target", metavar="NAME_OR_TOML", help="print a target's numbers with their sources, and stop")
     cli_import.add_options(parser)
@@ -126,6 +127,7 @@ def _export(options: argparse.Namespace) -> None:
             mapping=options.mapping,
             calibrate_on=options.calibrate,
             netx=bool(options.netx),
+            strict=options.strict,
             progress=lambda done, note: update(100 * done, note),
         )
     print_layers(exported)
@@ -134,6 +136,8 @@ def _export(options: argparse.Namespace) -> None:
         _print_rounding(exported)
     for finding in exported.findings:
         command_line.say(f"note: {finding}")
+    for leak in exported.leaks:
+        command_line.say(f"warning: {leak}")
     for silent in exported.firing:
         command_line.say(f"{'warning' if silent.serious else 'note'}: {silent}")
     if PROVENANCE_KEY in exported.network.provenance:

@@ -167,8 +167,9 @@ class QuantizedNetwork(SkipRecurrentNetwork):
 
 def _alike(layer: FrozenLayer) -> bool:
     """Whether the kernels know the neurons: LIF, and all of a layer alike."""
-    plain = not np.ndim(layer.decay) and not np.ndim(layer.threshold) and layer.fires == "at"
-    return layer.kind == "lif" and plain
+    if layer.kind != "lif":
+        return False
+    return not np.ndim(layer.decay) and not np.ndim(layer.threshold) and layer.fires == "at"
 
 
 def _power(layer: Layer) -> float:

@@ -1,0 +1,54 @@
+"""Leaks that 12 bits hold badly: decays that round to none, or to another time constant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from asrc_core.contract.network import Layer
+from asrc_core.contract.numbers import DECAY_ONE
+from asrc_core.errors import InvalidSetting
+from asrc_train.trained.freeze import Floats, FrozenLayer
+
+MOST_OFF = 0.1
+"""Largest relative error of a time constant of which nothing is said."""
+FORGOTTEN = 1 / 256
+"""Share below which what a step keeps hardly matters, and so neither does its error."""
+
+
+def badly_rounded(frozen: Sequence[FrozenLayer], made: Sequence[Layer]) -> Iterator[str]:
+    """A sentence for each layer and decay whose time constant, -1 / ln(alpha) steps, is off by more than MOST_OFF."""
+    for before, after in zip(frozen, made, strict=True):
+        for name, constant in before.of_kind.constants.items():
+            if not name.endswith("decay_factor") or name not in before.constants:
+                continue
+            kept = np.atleast_1d(np.asarray(before.constants[name], np.float64))
+            rounded = np.broadcast_to(DECAY_ONE - np.asarray(after.neuron.parameters[constant.parameter]), kept.shape)
+            said = _worst(kept, rounded / DECAY_ONE)
+            if said is not None:
+                yield f"layer '{before.name}': its {name.replace('_', ' ')} {said}"
+
+
+def require_kept(sentences: Sequence[str]) -> None:
+    """Raise InvalidSetting with all of them, if there are any."""
+    if sentences:
+        raise InvalidSetting("`strict`", f"{'; '.join(sentences)}; train with decays that 12 bits hold, or without it")
+
+
+def _worst(kept: Floats, rounded: Floats) -> str | None:
+    leaking = (kept > FORGOTTEN) & (kept < 1)
+    kept, rounded = kept[leaking], rounded[leaking]
+    lost = rounded == 1
+    if lost.any():
+        longest = -1 / np.log(kept[lost].min())
+        return f"of {kept[lost].min():.8g} (a time constant of {longest:,.0f} steps) rounds to no leak at all"
+    if not kept.size:
+        return None
+    was = -1 / np.log(kept)
+    now = -1 / np.log(np.maximum(rounded, np.finfo(float).tiny))
+    off = np.abs(now / was - 1)
+    at = int(off.argmax())
+    if off[at] <= MOST_OFF:
+        return None
+    return f"of {kept[at]:.8g} rounds to {rounded[at]:.8g}: a time constant of {now[at]:,.0f} steps for {was[at]:,.0f}"
