@@ -122,6 +122,12 @@ def test_a_pickle_is_refused(path: Path) -> None:
         network_file.load(path)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no such device")
+def test_a_device_without_an_end_is_refused_before_it_is_read() -> None:
+    with pytest.raises(UnreadableFile, match="no regular file"):
+        network_file.load("/dev/zero")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match=r"absent\.safetensors.*No such file"):
         network_file.load(tmp_path / "absent.safetensors")

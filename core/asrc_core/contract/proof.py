@@ -141,7 +141,9 @@ def _proven(at: str, layer: Layer, total: Bounds) -> tuple[dict[str, Bounds], St
         low, high = _bounds(after.states[name])
         if not _inside((low, high), declared[name]):
             reach = max(-int(low.min()), int(high.max()))
-            raise InvalidNetwork(at, f"its state '{name}' could reach {reach}, beyond its {width} bits")
+            most = int(declared[name][1].max())
+            why = f"its state '{name}' could reach {reach}, beyond its {width} bits (at most {most})"
+            raise InvalidNetwork(at, why if kind.invariant is None else f"{why}; its kind proposes no bounds that hold")
     return declared, after, operations
 
 

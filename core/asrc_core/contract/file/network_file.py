@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 import struct
 from pathlib import Path
 from typing import Any
@@ -313,11 +314,15 @@ def _fields(source: object, model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> bytes:
+    """The content of a regular file: a pipe or a device has no end that its size would tell."""
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            refuse(path, f"it has {size} bytes, more than any network of ours")
-        return path.read_bytes()
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            refuse(path, "it is no regular file")
+        if found.st_size > MAX_FILE_BYTES:
+            refuse(path, f"it has {found.st_size} bytes, more than any network of ours")
+        with path.open("rb") as file:
+            return file.read(found.st_size)
     except OSError as error:
         refuse(path, error.strerror or str(error))
 
