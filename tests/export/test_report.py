@@ -15,7 +15,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from asrc_core.contract.chain import chain
 from asrc_core.contract.file import network_file
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidData, InvalidNetwork, InvalidSetting, UnreadableFile, UnwritableOutput
 from asrc_export import report as reports
 from asrc_export.engines import numpy as engine
@@ -56,12 +58,16 @@ def test_a_report_of_loaded_networks_and_samples_is_that_of_their_files(
     assert made.model_copy(update={"provenance": provenance}) == report
 
 
+def with_another_span(network: IntegerNetwork) -> IntegerNetwork:
+    made = chain(network)
+    layer = replace(made.layers[0], span=made.layers[0].span % 16 + 1)
+    return replace(made, layers=(layer, *made.layers[1:])).network()
+
+
 def test_a_network_and_a_checkpoint_that_differ_in_width_are_refused(exported: Exported, trained: Checkpoint) -> None:
     network = exported.network
-    layer = replace(network.layers[0], span=network.layers[0].span % 16 + 1)
-    other = replace(network, layers=(layer, *network.layers[1:]))
     with pytest.raises(InvalidSetting, match="spans differ"):
-        reports.make(other, trained, dataset_for(network), NUMPY)
+        reports.make(with_another_span(network), trained, dataset_for(network), NUMPY)
     broken = replace(network, provenance={**network.provenance, "rounding": "text"})
     with pytest.raises(InvalidNetwork, match="rounding log"):
         reports.make(broken, trained, dataset_for(network), NUMPY)
@@ -250,10 +256,7 @@ def test_without_a_hash_the_widths_and_spans_have_to_match(
     exported: Exported, checkpoint_path: Path, tmp_path: Path
 ) -> None:
     network = network_file.load(exported.path)
-    layer = replace(network.layers[0], span=network.layers[0].span % 16 + 1)
-    network_file.save(
-        replace(network, layers=(layer, *network.layers[1:]), provenance={"data": "digits"}), tmp_path / "n"
-    )
+    network_file.save(replace(with_another_span(network), provenance={"data": "digits"}), tmp_path / "n")
     with pytest.raises(InvalidSetting, match="spans differ"):
         reports.make_from_files(tmp_path / "n", checkpoint_path, NUMPY)
 

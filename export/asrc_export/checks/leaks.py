@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from asrc_core.contract.network import Layer
 from asrc_core.contract.numbers import DECAY_ONE
 from asrc_core.errors import InvalidSetting
-from asrc_train.trained.freeze import Floats, FrozenLayer
+
+if TYPE_CHECKING:  # it loads torch
+    from asrc_train.trained.freeze import Floats, FrozenLayer
 
 MOST_OFF = 0.1
 """Largest relative error of a time constant of which nothing is said."""
