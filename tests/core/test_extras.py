@@ -43,7 +43,7 @@ def test_an_extra_brings_the_modules_that_it_is_said_to(extra: str) -> None:
     distributions = packages_distributions()
     for module in extras.MODULES[extra]:
         if module in distributions:  # those that are installed say what they belong to
-            assert brought_by(extra) & set(distributions[module]), module
+            assert brought_by(extra) & {name.lower() for name in distributions[module]}, module
 
 
 def test_the_packages_that_the_light_install_brings_belong_to_no_extra() -> None:
