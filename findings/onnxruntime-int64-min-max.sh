@@ -13,8 +13,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet onnx==1.23.2 2>/dev/null || "$folder/venv/bin/pip" install --quiet onnx==1.19.1
-"$folder/venv/bin/pip" install --quiet onnxruntime==1.23.2
+"$folder/venv/bin/pip" install --quiet onnx==1.23.2 onnxruntime==1.23.2
 "$folder/venv/bin/python" - <<'PYTHON'
 import platform
 
