@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from network_files import rewritten
 
 from asrc_core.contract import interpreter
 from asrc_core.contract.chain import chain, why_no_chain
@@ -311,18 +310,6 @@ def path(tmp_path: Path) -> Path:
     """The file of a network of version 3."""
     network_file.save(made(neuron=neuron(threshold=np.full(N, 900))), tmp_path / "net.safetensors")
     return tmp_path / "net.safetensors"
-
-
-def rewritten(path: Path, change: Any) -> None:
-    """Apply ``change(manifest, tensors)`` to a network file without any of the writer's checks."""
-    from safetensors.numpy import load, save
-
-    content = path.read_bytes()
-    (length,) = struct.unpack("<Q", content[:8])
-    manifest = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["asrc"])
-    tensors = load(content)
-    change(manifest, tensors)
-    path.write_bytes(save(tensors, metadata={"asrc": json.dumps(manifest)}))
 
 
 def of_layer(**changes: Any) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from network_files import rewritten
 from numpy.typing import NDArray
 from strategies import cases
 
@@ -36,18 +37,6 @@ def network() -> IntegerNetwork:
 def path(tmp_path: Path, network: IntegerNetwork) -> Path:
     network_file.save(network, tmp_path / "net.safetensors")
     return tmp_path / "net.safetensors"
-
-
-def rewritten(path: Path, change: Any) -> None:
-    """Apply ``change(manifest, tensors)`` to a network file without any of the writer's checks."""
-    from safetensors.numpy import load, save
-
-    content = path.read_bytes()
-    (length,) = struct.unpack("<Q", content[:8])
-    manifest = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["asrc"])
-    tensors = load(content)
-    change(manifest, tensors)
-    path.write_bytes(save(tensors, metadata={"asrc": json.dumps(manifest)}))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.contract import arithmetic
 from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.numpy import NumpyOperations
@@ -61,11 +62,11 @@ class NumpyArithmetic:
 
     def product(self, x: Value, weights: Any) -> Value:
         """`W x`."""
-        return (x.astype(np.float64) @ weights).astype(np.int64)
+        return arithmetic.product(x, weights)
 
     def shift(self, a: Value, exponent: int) -> Value:
         """`a 2^e`, rounded down."""
-        return a << exponent if exponent >= 0 else a >> -exponent
+        return arithmetic.shift(a, exponent)
 
 
 @dataclass(frozen=True)
