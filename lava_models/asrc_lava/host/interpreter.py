@@ -23,7 +23,7 @@ from asrc_lava.boards import sdk
 OVERRIDE = "ASRC_LAVA_PYTHON"
 """An environment variable that names the Python to use instead, for machines that uv cannot download to."""
 LAST_PYTHON = (3, 10)
-REQUIREMENTS = ("lava-nc>=0.10,<0.11", "numpy>=1.26", "pydantic>=2.10", "safetensors>=0.5")
+REQUIREMENTS = ("lava-nc>=0.10,<0.11", "numpy>=1.26", "pydantic>=2.12", "safetensors>=0.5")
 """What the worker imports, with the version limits of this distribution."""
 PACKAGES = ("asrc_core", "asrc_lava")
 WAY_OUT = f"install uv, or name a Python 3.10 that has lava-nc, pydantic and safetensors in {OVERRIDE}"
