@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 
 from asrc_export.commands import (
+    analyze as cli_analyze,
+)
+from asrc_export.commands import (
     check as cli_check,
 )
 from asrc_export.commands import (
@@ -27,7 +30,6 @@ from asrc_export.commands import (
 from asrc_export.exporting import Exported
 from asrc_lava.commands import demo as cli_demo
 from asrc_lava.commands import sim as cli_sim
-from asrc_train.commands import analyze as cli_analyze
 from asrc_train.commands import sweep as cli_sweep
 from asrc_train.commands import train as cli_train
 
