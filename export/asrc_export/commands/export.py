@@ -190,7 +190,10 @@ def _export(options: argparse.Namespace) -> None:
 
 def _bits(text: str) -> int | str:
     """Argparse type: a number, or 'auto'."""
-    return text if text == "auto" else int(text)
+    try:
+        return text if text == "auto" else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a number nor auto") from None
 
 
 def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, ...]:
