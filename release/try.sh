@@ -15,8 +15,8 @@ uv="$(command -v uv)"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
-# Nothing is taken from the caller's environment but where things are; of programs, only those named are found.
-clean() { env -i HOME="$HOME" LANG=C.UTF-8 PATH="$1" "${@:2}"; }
+# Of the caller's programs only those in the folders named are found, and no Python environment is taken over.
+clean() { env -u PYTHONPATH -u VIRTUAL_ENV -u CXX PATH="$1" "${@:2}"; }
 
 # try NAME WHAT PROGRAMS ENGINE: install WHAT with those PROGRAMS on PATH; ENGINE is what has to run by default.
 try() {
@@ -24,7 +24,7 @@ try() {
     mkdir -p "$folder/cwd"
     cd "$folder/cwd"
     "$uv" venv --quiet --no-project --python "$python" "$folder/environment"
-    clean "$programs" "$uv" pip install --quiet --no-cache-dir --no-config --python "$folder/environment/bin/python" \
+    clean "$programs" "$uv" pip install --quiet --reinstall-package asrc-toolchain --refresh-package asrc-toolchain --python "$folder/environment/bin/python" \
         --constraints "$constraints" "$what"
     local bin="$folder/environment/bin"
     clean "$bin" "$uv" pip check --quiet --python "$bin/python"
