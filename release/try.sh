@@ -5,13 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-python="${1:-3.10}"
+python="$(uv python find "${1:-3.10}")"
 version="$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)"
 wheel="$(ls "$PWD"/dist/asrc_toolchain-"$version"-*manylinux*.whl)"
 sdist="$PWD/dist/asrc_toolchain-$version.tar.gz"
 network="$PWD/examples/psmnist-src.loihi2.safetensors"
 constraints="$PWD/constraints.txt"
-uv="$(command -v uv)"
+uv="$(uv run --no-project --quiet sh -c 'echo "$UV"')"   # the program itself: what PATH has may be a script in need of others
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
