@@ -199,3 +199,12 @@ def validated(content: Any, where: str) -> Config:
     except ValidationError as error:
         problem = first_problem(error, Config)
         raise InvalidSetting(f"{where}, key '{problem.key}'", problem.why) from error
+
+
+def network_config(settings: Any, where: str) -> NetworkConfig:
+    """The network's settings in plain data. Raises InvalidSetting naming the first key that does not fit."""
+    try:
+        return NetworkConfig.model_validate(settings)
+    except ValidationError as error:
+        problem = first_problem(error, NetworkConfig)
+        raise InvalidSetting(f"{where}, {problem.key}", problem.why) from error
