@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from asrc_core import extras
 from asrc_core.errors import InvalidSetting
+from asrc_core.preprocessing import Preprocessing
 
 Samples = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -53,6 +54,11 @@ class Dataset:
     validation_y: Labels | None = None
     notes: tuple[str, ...] = ()
     """What a user has to know about these samples: one clause for each thing that was left out or changed."""
+
+    class_names: tuple[str, ...] = ()
+    """One for each class; none where they are only numbered."""
+    preprocessing: Preprocessing | None = None
+    """What made these integers of raw samples, where a network is to be told."""
 
     def __post_init__(self) -> None:
         for x, y in self.parts().values():
