@@ -21,6 +21,7 @@ EXAMPLES = """\
   asrc-train --data digits --connection asrc --out model.pt
   asrc-train --data mnist5k --permute --connection src --span 12 --epochs 100 --out src12.pt
   asrc-train --recipe psmnist-asrc-0.15M --data-dir ~/data --download --out psmnist.pt      the paper's best on PS-MNIST
+  asrc-train --data my.npz --class-weights balanced --out mine.pt    samples of your own: docs/how-to/own-data.md
   asrc-train --recipe my.toml --seed 3 --out model.pt
   asrc-train --data digits --out model.pt --resume        go on after an interruption
   asrc-train --start-from model.pt --rounding-noise 6 --epochs 20 --learning-rate 0.0005 --out robust.pt
@@ -48,6 +49,7 @@ OVERRIDES = {
     "batch_size": ("training", "batch_size"),
     "learning_rate": ("training", "learning_rate"),
     "weight_decay": ("training", "weight_decay"),
+    "class_weights": ("training", "class_weights"),
     "seed": ("training", "seed"),
 }
 
@@ -71,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
         EXAMPLES,
     )
     add = parser.add_argument
-    add("--data", metavar="NAME", help=f"data set: {', '.join(data.names())}")
+    own = "or your own: .npz, NAME_x.npy, .csv, .ts, or a folder with one for each class"
+    add("--data", metavar="NAME_OR_PATH", help=f"data set: {', '.join(data.names())}; {own}")
     command_line.add_data_folder(parser)
     add("--download", action="store_true", help="fetch the data set first, unless it is there: checked, asked for only")
     add("--recipe", metavar="NAME_OR_TOML", help="recipe by name (psmnist-asrc-0.15M, ...), or a path ending in .toml")
@@ -98,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch-size", metavar="B", type=command_line.positive)
     add("--learning-rate", metavar="RATE", type=float)
     add("--weight-decay", metavar="RATE", type=float)
+    add("--class-weights", choices=["none", "balanced"], help="balanced: every class counts the same in the loss")
     add("--seed", metavar="SEED", type=int, help="same seed, device and threads: same bits")
     add("--resume", action="store_true", help="go on with the unfinished training kept beside --out")
     add("--device", default="auto", help="auto (default), cpu or cuda")
@@ -156,9 +160,11 @@ def configuration(options: argparse.Namespace) -> Config:
 
     if options.data is None and options.recipe is None:
         raise InvalidSetting("--data", f"name a data set ({', '.join(data.names())}) or a --recipe")
-    if options.data is not None and options.data not in data.names():
-        raise UnknownName("data set", options.data, data.names())
-    return config.from_recipe(recipe.find(options.recipe or options.data), _overrides(options))
+    if options.data is not None and not data.is_known(options.data):
+        raise UnknownName("data set", options.data, data.names(), "the path of a file or a folder of your own")
+    own = options.recipe is None and data.is_path(options.data)
+    path = recipe.OWN_DATA if own else recipe.find(options.recipe or options.data)
+    return config.from_recipe(path, _overrides(options))
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, Any]]:

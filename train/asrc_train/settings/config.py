@@ -38,8 +38,8 @@ class _Section(BaseModel):
 class DataConfig(_Section):
     """Which samples, in which order of steps."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)] | None
-    """None only in a network that comes from elsewhere, trained on none of our data sets."""
+    name: Annotated[str, Field(min_length=1, max_length=4096)] | None
+    """A data set, or the path of one's own; None only in a network from elsewhere, trained on none of ours."""
     permute: bool = False
     """Feed every sample's steps in one fixed random order, as PS-MNIST does."""
     permutation_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -125,6 +125,8 @@ class TrainingConfig(_Section):
     gradient_clip: _Positive | None = None
     """Largest norm of the weights' gradient; the skip logits are left alone."""
     temperature: _Positive = 1.0
+    class_weights: Literal["none", "balanced"] = "none"
+    """balanced: a sample of class c counts n / (C n_c) times in the loss, so that every class counts the same."""
     annealing: Annotated[float, Field(gt=0, le=1)] = 0.96
     """The temperature is multiplied by this after each epoch."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
