@@ -119,6 +119,7 @@ def _train(options: argparse.Namespace) -> None:
 
     if options.download:
         data.download(config.data.name)
+    _say_temperature(config, options)
     observers: list[Observer] = []
     if options.tensorboard:
         from asrc_train.training import tensorboard
@@ -135,9 +136,30 @@ def _train(options: argparse.Namespace) -> None:
         f"validation {trained.scores['validation']:.1%}, test {trained.scores['test']:.1%} "
         f"(mixture {trained.scores['test_mixture']:.1%}), spans {spans}"
     )
+    if data.is_path(config.data.name):
+        print(f"classes: {', '.join(trained.provenance['classes'])}")
     for note in trained.provenance.get("data_notes", ()):
         print(f"note: {note}")
     print(options.out)
+
+
+def _say_temperature(config: Config, options: argparse.Namespace) -> None:
+    """Say by how much the temperature falls if that is not the recipe's, and if it does not fall enough."""
+    from asrc_train.network.connections.connection import learns_spans
+    from asrc_train.settings.config import from_recipe
+    from asrc_train.training import schedule
+
+    if options.model is not None or not learns_spans(config.network):
+        return
+    if config.training.annealing != from_recipe(_recipe_file(options), {}).training.annealing:
+        cold = schedule.temperature_in(config, config.training.epochs - 1)
+        command_line.say(
+            f"note: the temperature is multiplied by {config.training.annealing:.3g} after each epoch, so that the "
+            f"last of {config.training.epochs} is as cold as the recipe's ({cold:.2g})"
+        )
+    note = schedule.note_on_temperature(config)
+    if note is not None:
+        command_line.say(f"note: {note}")
 
 
 def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start | None]:
@@ -156,15 +178,20 @@ def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start |
 def configuration(options: argparse.Namespace) -> Config:
     """The recipe with the options on top. Raises UnknownName, InvalidSetting."""
     from asrc_core.errors import InvalidSetting, UnknownName
-    from asrc_train.settings import config, recipe
+    from asrc_train.settings import config
 
     if options.data is None and options.recipe is None:
         raise InvalidSetting("--data", f"name a data set ({', '.join(data.names())}) or a --recipe")
     if options.data is not None and not data.is_known(options.data):
         raise UnknownName("data set", options.data, data.names(), "the path of a file or a folder of your own")
+    return config.from_recipe(_recipe_file(options), _overrides(options))
+
+
+def _recipe_file(options: argparse.Namespace) -> Path:
+    from asrc_train.settings import recipe
+
     own = options.recipe is None and data.is_path(options.data)
-    path = recipe.OWN_DATA if own else recipe.find(options.recipe or options.data)
-    return config.from_recipe(path, _overrides(options))
+    return recipe.OWN_DATA if own else recipe.find(options.recipe or options.data)
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
