@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core import preprocessing
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import Result
+from asrc_core.errors import InvalidSetting
 from asrc_export.engines import select
 from asrc_export.engines.select import Stream
 
@@ -28,6 +30,7 @@ class Simulator:
     def __init__(self, network: IntegerNetwork) -> None:
         self.network = network
         self.engine, self._prepared = select.prepared(network)
+        self._preprocessing = preprocessing.of(network.provenance)
 
     def run(self, x: NDArray[np.generic], *, trace: bool = False) -> Result:
         """Run a batch on all cores; the GIL is released meanwhile.
@@ -45,6 +48,21 @@ class Simulator:
         """Samples (B, T, channels) with their steps in the order in which the network takes them."""
         order = self.network.permutation
         return x if order is None else x[:, order]
+
+    def integers(self, raw: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """Raw samples (..., channels), or one frame (channels,), as the network takes them: by the zeros and scales
+        that its file states, cut to its range. For recordings and events, raw is what the front end gives.
+
+        Raises InvalidSetting if its file states none, InvalidData for other channels, or NaN.
+        """
+        if self._preprocessing is None:
+            raise InvalidSetting("raw samples", "the network's file does not state what makes integers of them")
+        return self._preprocessing.integers(np.asarray(raw)).x
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, or their numbers."""
+        return preprocessing.classes_of(self.network.provenance, self.network.classes)
 
     def run_each(self, batches: Iterable[NDArray[np.generic]]) -> Iterator[Result]:
         """The result of each batch as it is drawn, so that a data set of any length runs in constant memory."""

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from asrc_core import __version__
+from asrc_core import __version__, preprocessing
 from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing, require_writable
 from asrc_train import data
@@ -88,7 +88,7 @@ def fit(
     Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
     """
     require_writable(out)
-    dataset = data.load(config.data.name, config.data.dt)
+    dataset = data.load(config.data.name, config.data.dt, config.data.validation_fraction)
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
     state = resume_path(out)
     with distributed.joined(device) as (world, own_device):
@@ -136,6 +136,7 @@ class _Run:
         self.train_x = torch.from_numpy(permuted(x, order)).to(device)
         self.train_y = torch.from_numpy(y).to(device)
         self.held_x = permuted(held_x, order)
+        self.class_weights = class_weights(self.train_y, dataset.classes, config).to(device)
         self.history: list[Epoch] = []
         self.best = 0
         self.best_tensors: dict[str, Tensor] = {}
@@ -196,10 +197,16 @@ class _Run:
         figures = torch.zeros(2, device=self.device)
         if len(mine):
             logits = self.network(fed(self.train_x[mine], self.dataset.scale, zero=self.zero), temperature)
-            loss = nn.functional.cross_entropy(logits, self.train_y[mine], reduction="sum") / len(batch)
+            loss = self._loss(logits, self.train_y[mine]) / len(batch)
             loss.backward()  # type: ignore[no-untyped-call]
             figures = torch.stack([loss.detach(), (logits.argmax(1) == self.train_y[mine]).sum()])
         return self.world.sum_gradients(self.network.parameters(), figures)
+
+    def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Cross-entropies, summed."""
+        if self.class_weights.numel() == 0:
+            return nn.functional.cross_entropy(logits, y, reduction="sum")
+        return nn.functional.cross_entropy(logits, y, weight=self.class_weights, reduction="sum")
 
     def finish(self) -> Checkpoint:
         """The best epoch as a checkpoint, with its accuracies: here, once, the test split is read."""
@@ -230,6 +237,7 @@ class _Run:
             provenance={
                 **self.origin,
                 **({"data_notes": list(self.dataset.notes)} if self.dataset.notes else {}),
+                **preprocessing.stated(self.dataset.preprocessing, self.dataset.class_names),
                 "best_epoch": best.epoch,
                 "asrc": __version__,
                 "torch": torch.__version__,
@@ -288,6 +296,14 @@ class _Run:
         for name, tensor in self.network.state_dict().items():
             if not torch.isfinite(tensor).all():
                 raise TrainingDiverged(self.epochs_done + 1, name, kept if self.history else None)
+
+
+def class_weights(y: Tensor, classes: int, config: Config) -> Tensor:
+    """N / (C n_c) of each class c, (C,), from labels (n,); empty where all samples weigh the same."""
+    if config.training.class_weights == "none":
+        return torch.zeros(0)
+    counts = torch.bincount(y.cpu(), minlength=classes).clamp(min=1)
+    return len(y) / (classes * counts.to(torch.get_default_dtype()))
 
 
 def fresh(dataset: Dataset, config: Config) -> SkipRecurrentNetwork:
