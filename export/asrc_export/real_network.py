@@ -81,7 +81,7 @@ class RealNetwork:
 def of(frozen: FrozenNetwork) -> RealNetwork:
     """The layers of whatever kind, and a readout of kind `integrator`."""
     layers = [_layer(layer) for layer in frozen.layers]
-    adding: dict[str, Any] = {"decay": 0, "current_decay": DECAY_ONE, "activation_shift": 0, "time_weights": None}
+    adding: dict[str, Any] = {"decay": 0, "current_decay": DECAY_ONE, "activation_shift": 0, "time_weights": None, "weight_shift": 0}
     last = Neuron("integrator", {"bias": frozen.readout_bias, **adding})
     readout = RealLayer("readout", (RealConnection(layers[-1].name, frozen.readout_weight),), last)
     return RealNetwork((*layers, readout))
