@@ -9,7 +9,7 @@ from typing import Any
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train import data
 from asrc_train.data.dataset import permutation
-from asrc_train.network.model import SkipRecurrentNetwork
+from asrc_train.network.float_network import new_network
 from asrc_train.settings.config import Config, validated
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
@@ -39,7 +39,7 @@ def continued(model: str | Path, overrides: Mapping[str, Mapping[str, Any]]) -> 
                 why = f"is {was} in '{model}'; leave it as it is, or train a new network without `model`"
                 raise InvalidSetting(f"{section}.{key}", why)
     require_same_samples(trained)
-    network = SkipRecurrentNetwork(trained.channels, trained.classes, settings.network, trained.steps)
+    network = new_network(trained.channels, trained.classes, settings.network, trained.steps)
     network.load_state_dict(dict(trained.tensors))
     return settings, Start(network, {"continued_from_sha256": checkpoint.fingerprint(model)})
 
