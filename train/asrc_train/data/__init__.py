@@ -24,12 +24,11 @@ def names() -> list[str]:
 def shape(name: str | None, dt: float | None = None) -> Shape:
     """Steps, channels, classes and scale, whether or not the data are there.
 
-    ``dt``: milliseconds of a step, if not the data set's own. Raises UnknownName; InvalidSetting for a dt that the data
-    set does not take.
+    ``dt``: milliseconds of a step, if not the data set's own; of no meaning to data sets whose steps have no length.
+    Raises UnknownName, InvalidSetting for a dt that the data set does not take.
     """
     module = _module(name)
-    _require_times(module, name, dt)
-    stated: Shape = module.shape(dt) if _in_time(module) else module.SHAPE
+    stated: Shape = module.shape(dt) if hasattr(module, "shape") else module.SHAPE
     return stated
 
 
@@ -40,19 +39,13 @@ def load(name: str | None, dt: float | None = None) -> Dataset:
     ExtraMissing.
     """
     module = _module(name)
-    _require_times(module, name, dt)
-    loaded: Dataset = module.load(dt) if _in_time(module) else module.load()
+    loaded: Dataset = module.load(dt) if hasattr(module, "shape") else module.load()
     return loaded
 
 
-def _in_time(module: ModuleType) -> bool:
-    """Whether a data set is of events in time."""
-    return hasattr(module, "shape")
-
-
-def _require_times(module: ModuleType, name: str | None, dt: float | None) -> None:
-    if dt is not None and not _in_time(module):
-        raise InvalidSetting("data.dt", f"the samples of '{name}' are no events in time; leave dt away")
+def in_time(name: str | None) -> bool:
+    """Whether there is such a data set, and it is of events in time."""
+    return name in names() and hasattr(_module(name), "shape")
 
 
 def download(name: str | None) -> None:

@@ -41,8 +41,6 @@ class DataConfig(_Section):
 
     name: Annotated[str, Field(min_length=1, max_length=100)] | None
     """None only in a network that comes from elsewhere, trained on none of our data sets."""
-    dt: _Positive | None = None
-    """Milliseconds of a step, for data sets of events in time; None is the data set's own."""
     permute: bool = False
     """Feed every sample's steps in one fixed random order, as PS-MNIST does."""
     permutation_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -97,7 +95,7 @@ class NetworkConfig(_Section):
     """Constants of each layer, one entry for each, or none at all."""
 
     dt: _Positive = 1.0
-    """Milliseconds that a step stands for, to neurons whose constants are times."""
+    """Milliseconds that a step stands for, to neurons whose constants are times and data sets of events in time."""
     tau_membrane: _Positive = 20.0
     """Milliseconds, of cuba-lif."""
     tau_synapse: _Positive = 5.0
