@@ -77,7 +77,8 @@ def export(
     checks.require_spans(frozen, mapping)
     data = calibrate_on or frozen.provenance["data"]
     samples = calibration_for(frozen, data).train_x if data else None
-    found = None if trained or samples is None else _searched(frozen, numbers, bits, samples, progress)
+    known_scales = trained is not None or frozen.decides is not None
+    found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, progress)
     plan = found.plan if found else None
     made = quantize.quantize(frozen, numbers, bits=bits, mapping=mapping, plan=plan, device=device)
     if netx:
