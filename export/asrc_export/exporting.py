@@ -16,10 +16,11 @@ from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Mapping
 from asrc_core.files.atomic import require_writable
+from asrc_core.files.paths import as_path
 from asrc_export import float_network
 from asrc_export.checks import calibrate, firing, leaks
 from asrc_export.checks.calibrate import Observed
-from asrc_export.chip import targets
+from asrc_export.chip import devices, targets
 from asrc_export.chip.rules import Finding
 from asrc_export.exportable import Feed, Model, fitting, frozen_model, require_arguments
 from asrc_export.interop.netx import writer as netx_export
@@ -100,8 +101,9 @@ def export(
     RulesBroken, UnwritableOutput; an earlier file at ``out`` is left whole.
     """
     require_arguments(target, bits, mapping, samples, calibrate_on)
-    chip = targets.load(target)
-    path = Path(out) if out is not None else default_output(model, chip) if isinstance(model, str | Path) else None
+    chip, device = devices.numbers(target)
+    beside = default_output(model, device or chip) if isinstance(model, str | Path) else None
+    path = beside if out is None else as_path(out, "the integer network to write")
     if path is not None:
         require_writable(path)
     frozen = frozen_model(model, samples, fed)
@@ -114,7 +116,8 @@ def export(
     elif data:
         samples = calibration_for(frozen, data).train_x
     found = None if trained or samples is None else _searched(frozen, numbers, bits, samples, progress)
-    made = quantize.quantize(frozen, numbers, bits=bits, mapping=mapping, plan=found.plan if found else None)
+    plan = found.plan if found else None
+    made = quantize.quantize(frozen, numbers, bits=bits, mapping=mapping, plan=plan, device=device)
     if netx:
         made = netx_export.refit(made)
     leaking = tuple(leaks.badly_rounded(frozen.layers, made.network.hidden))
@@ -127,6 +130,7 @@ def export(
         "observed": {each.name: [each.state.low, each.state.high] for each in observed},
         **(_calibration(data, found) if found else {}),
         **targets.embedded(chip),
+        **({} if device is None else {"device": device.name}),
     }
     network = replace(made.network, provenance=known)
     if path is not None:
@@ -161,6 +165,6 @@ def _silent(frozen: FrozenNetwork, observed: list[Observed], samples: NDArray[np
     return firing.findings([each.firing for each in observed if each.firing is not None], before)
 
 
-def default_output(model: str | Path, chip: targets.Target) -> Path:
+def default_output(model: str | Path, chip: targets.Target | devices.Device) -> Path:
     """The integer network's place beside its checkpoint."""
     return Path(f"{Path(model).with_suffix('')}.{chip.name}.safetensors")

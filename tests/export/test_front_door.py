@@ -41,7 +41,7 @@ class Own(nn.Module):
 
 @pytest.fixture(scope="module")
 def module() -> Own:
-    torch.manual_seed(3)
+    torch.manual_seed(2)
     made = Own()
     with torch.no_grad():
         made.below.feedforward.weight.mul_(3)
@@ -118,7 +118,7 @@ EXPORT_REFUSED = [
     ({"samples": "digits"}, "they are a str"),
     ({"samples": np.zeros((2, 3, 2))}, "a chip is fed integers"),
     ({"samples": np.ones((40, STEPS, 5), int)}, "steps of 5"),
-    ({"samples": None}, "looked at on samples"),
+    ({"samples": None}, "it is not known"),
     ({"samples": None, "steps": STEPS}, "looked at on samples"),
     ({"calibrate_on": "digits"}, "samples and a data set"),
     ({"scale": -1}, "scale: -1"),

@@ -86,7 +86,7 @@ def network_norms(network: SkipRecurrentNetwork, x: Tensor, temperature: float |
 
 def of_checkpoint(name: str, trained: Checkpoint, samples: int) -> Iterator[Norms]:
     """The norms before the first and after the best epoch, with the mixture of that time, on validation samples."""
-    dataset = data.load(trained.config.data.name)
+    dataset = data.load(trained.config.data.name, trained.config.data.dt)
     _, (held, _) = training_parts(dataset, trained.config.data.validation_fraction)
     x = fed(permuted(held[:samples], trained.permutation), dataset.scale)
     torch.manual_seed(trained.config.training.seed)

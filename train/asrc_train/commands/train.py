@@ -28,6 +28,7 @@ EXAMPLES = """\
 
 # Command-line option -> the recipe's section and key that it overrides.
 OVERRIDES = {
+    "dt": ("data", "dt"),
     "permute": ("data", "permute"),
     "permutation_seed": ("data", "permutation_seed"),
     "connection": ("network", "connection"),
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", metavar="NAME", help=f"data set: {', '.join(data.names())}")
     command_line.add_data_folder(parser)
+    add("--dt", metavar="MS", type=float, help="milliseconds of a step, for data sets of events in time")
     add("--download", action="store_true", help="fetch the data set first, unless it is there: checked, asked for only")
     add("--recipe", metavar="NAME_OR_TOML", help="recipe by name (psmnist-asrc-0.15M, ...), or a path ending in .toml")
     add("--start-from", dest="model", metavar="MODEL.pt", help="train this checkpoint on, with its own settings")

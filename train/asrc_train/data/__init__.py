@@ -1,5 +1,7 @@
 """Data sets, one file each: the file's name is the data set's, `SHAPE` what is known of it without loading it, and
 `load()` returns a `Dataset`. `ARCHIVES` lists what has to be fetched first, if anything has.
+
+Data sets of events in time have a `shape(dt)` in place of `SHAPE`, and a `load(dt)`: steps of dt milliseconds.
 """
 
 from __future__ import annotations
@@ -19,19 +21,38 @@ def names() -> list[str]:
     return choices.names(__path__, besides=("dataset",))
 
 
-def shape(name: str | None) -> Shape:
-    """Steps, channels, classes and scale, whether or not the data are there. Raises UnknownName."""
-    stated: Shape = _module(name).SHAPE
+def shape(name: str | None, dt: float | None = None) -> Shape:
+    """Steps, channels, classes and scale, whether or not the data are there.
+
+    ``dt``: milliseconds of a step, if not the data set's own. Raises UnknownName; InvalidSetting for a dt that the data
+    set does not take.
+    """
+    module = _module(name)
+    _require_times(module, name, dt)
+    stated: Shape = module.shape(dt) if _in_time(module) else module.SHAPE
     return stated
 
 
-def load(name: str | None) -> Dataset:
-    """The data set of that name, from the data folder where it does not come with a package.
+def load(name: str | None, dt: float | None = None) -> Dataset:
+    """The data set of that name, from the data folder where it does not come with a package; ``dt`` as in `shape`.
 
-    Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, ExtraMissing.
+    Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, InvalidSetting,
+    ExtraMissing.
     """
-    loaded: Dataset = _module(name).load()
+    module = _module(name)
+    _require_times(module, name, dt)
+    loaded: Dataset = module.load(dt) if _in_time(module) else module.load()
     return loaded
+
+
+def _in_time(module: ModuleType) -> bool:
+    """Whether a data set is of events in time."""
+    return hasattr(module, "shape")
+
+
+def _require_times(module: ModuleType, name: str | None, dt: float | None) -> None:
+    if dt is not None and not _in_time(module):
+        raise InvalidSetting("data.dt", f"the samples of '{name}' are no events in time; leave dt away")
 
 
 def download(name: str | None) -> None:

@@ -31,6 +31,8 @@ class Shape:
     zero: int = 0
     """The value that stands for zero: training feeds (x - zero) * scale. What it ends with takes x * scale all the
     same, because the biases of its first layer have become W 1 * zero * scale lower."""
+    dt: float | None = None
+    """Milliseconds of a step, where samples are events in time; None where steps are of no length."""
 
 
 @dataclass(frozen=True, eq=False)

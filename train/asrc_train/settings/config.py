@@ -40,6 +40,8 @@ class DataConfig(_Section):
 
     name: Annotated[str, Field(min_length=1, max_length=100)] | None
     """None only in a network that comes from elsewhere, trained on none of our data sets."""
+    dt: _Positive | None = None
+    """Milliseconds of a step, for data sets of events in time; None is the data set's own."""
     permute: bool = False
     """Feed every sample's steps in one fixed random order, as PS-MNIST does."""
     permutation_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

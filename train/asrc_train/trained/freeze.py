@@ -213,8 +213,14 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
         scale=trained.scale,
         maximum=trained.maximum,
         permutation=trained.permutation,
-        provenance={"data": trained.config.data.name, "seed": trained.config.training.seed, **trained.provenance},
+        provenance={**_origin(trained), **trained.provenance},
     )
+
+
+def _origin(trained: Checkpoint) -> dict[str, Any]:
+    """What it was trained on."""
+    data, seed = trained.config.data, trained.config.training.seed
+    return {"data": data.name, "seed": seed} | ({} if data.dt is None else {"dt": data.dt})
 
 
 def require_freezable(settings: NetworkConfig, steps: int) -> None:

@@ -88,7 +88,7 @@ def fit(
     Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
     """
     require_writable(out)
-    dataset = data.load(config.data.name)
+    dataset = data.load(config.data.name, config.data.dt)
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
     state = resume_path(out)
     with distributed.joined(device) as (world, own_device):
