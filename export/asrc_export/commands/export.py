@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from asrc_core import extras
 from asrc_core.command import command_line
 from asrc_export.commands import import_network as cli_import
+from asrc_export.commands.integer_file import check_integers, from_integers, is_integers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,7 @@ EXAMPLES = """\
   asrc-export model.pt --target loihi2 --onnx model.onnx
   asrc-export vanilla.pt --target loihi2 --netx model.net
   asrc-export model.pt --nir model.nir --lossy
+  asrc-export model.loihi2.safetensors --onnx model.onnx
   asrc-export model.pt --target cortex-m4
   asrc-export --show-target loihi1
   asrc-export --check digits --target loihi1 --mapping synaptic-delay
@@ -51,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("argument --budget: goes with --bits auto, and it with a budget")
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
         parser.error("argument --bits: auto needs a float network and samples")
+    if is_integers(options):
+        check_integers(parser, options)
+        return command_line.run(parser, lambda: from_integers(options))
     body = _show_target if options.show_target is not None else _export if options.check is None else _check
     return command_line.run(parser, lambda: body(options))
 
@@ -63,7 +68,12 @@ def _parser() -> argparse.ArgumentParser:
         EXAMPLES,
     )
     add = parser.add_argument
-    add("model", metavar="MODEL.pt", nargs="?", help="checkpoint written by asrc-train")
+    add(
+        "model",
+        metavar="MODEL.pt",
+        nargs="?",
+        help="checkpoint written by asrc-train; or an integer network (.safetensors), to write as another format",
+    )
     add(
         "--target",
         metavar="NAME_OR_TOML",

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from asrc_core import html
 from asrc_export.report.behaviour.ablation import Ablation
 from asrc_export.report.behaviour.activity import Inactive, LayerFiring, LayerNeurons
 from asrc_export.report.behaviour.answers import Accuracy, Confusion
@@ -31,6 +32,16 @@ from asrc_export.report.part import Index, Part, SampleCount, Share, StepCount
 
 class Report(Part):
     """The deployed network beside the float model it came from, as asrc-report writes it."""
+
+    def __repr__(self) -> str:
+        said = f"{self.accuracy.deployed:.1%} deployed, {self.accuracy.in_float:.1%} float, {self.agreement:.1%} agree"
+        return f"Report({self.samples:,} samples on {self.provenance.target}: {said})"
+
+    def _repr_html_(self) -> str:
+        from asrc_export.report import tables  # which knows this module
+
+        shown = (html.table(each.title, each.headers, each.rows) for each in tables.tables(self))
+        return html.title(tables.summary(self)) + "".join(shown)
 
     format: Literal["asrc-report"]
     version: Literal[1]

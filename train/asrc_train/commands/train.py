@@ -201,6 +201,8 @@ def _say_temperature(config: Config, options: argparse.Namespace) -> None:
     note = schedule.note_on_temperature(config)
     if note is not None:
         command_line.say(f"note: {note}")
+
+
 def told(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What the last epoch of a network with delays found that a user has to know."""
     figures = history[-1].get("figures", {})

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 
-Self = TypeVar("Self")
-Given = ParamSpec("Given")
-Made = TypeVar("Made")
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def as_it_is(
-    method: Callable[Concatenate[Self, Given], Made],
-) -> Callable[Concatenate[Self, Given], Made]:
+def as_it_is(method: Method) -> Method:
     """The method, which `torch.compile` calls and does not look into."""
 
     @wraps(method)
-    def called(self: Self, *args: Given.args, **kwargs: Given.kwargs) -> Made:
+    def called(*args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling():
             from asrc_train.network.uncompiled import call  # loads the compiler, which takes seconds
 
-            return call(method, self, *args, **kwargs)
-        return method(self, *args, **kwargs)
+            return call(method, *args, **kwargs)
+        return method(*args, **kwargs)
 
-    return called
+    return cast(Method, called)

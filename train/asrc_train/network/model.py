@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from typing_extensions import Unpack
 
 from asrc_core import html
-
 from asrc_train.kernels.choice import pass_over_all
 from asrc_train.kernels.layer import current
 from asrc_train.network.compiling import as_it_is
@@ -83,7 +82,7 @@ class SkipRecurrentLayer(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Of a copy, or of one that was stored: its absent weights get no gradient either."""
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
         for linear in (self.feedforward, self.recurrent):
             if "mask" in dict(linear.named_buffers()):
                 keep_absent(linear)
@@ -184,7 +183,7 @@ class SkipRecurrentNetwork(nn.Module):
         self.readout = nn.Linear(config.hidden[-1], classes)
 
     def __repr__(self) -> str:
-        widths = " -> ".join(map(str, (self.layers[0].feedforward.in_features, *self.config.hidden)))
+        widths = " -> ".join(map(str, (self._skip_layers()[0].feedforward.in_features, *self.config.hidden)))
         count = sum(p.numel() for p in self.parameters())
         made_of = f"{self.config.connection}, {self.config.neuron}, spans {'/'.join(map(str, self.spans))}"
         return f"{type(self).__name__}({widths} -> {self.readout.out_features}, {made_of}, {count:,} parameters)"

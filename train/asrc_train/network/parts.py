@@ -95,7 +95,9 @@ def configured(config: NetworkConfig | None, settings: Mapping[str, Any]) -> Net
     if config is None:
         return network_config(dict(settings), "SkipRecurrentNetwork")
     if not isinstance(config, NetworkConfig):
-        raise InvalidSetting("config", f"it is a {type(config).__name__}; give a NetworkConfig, or its settings by name")
+        raise InvalidSetting(
+            "config", f"it is a {type(config).__name__}; give a NetworkConfig, or its settings by name"
+        )
     if settings:
         raise InvalidSetting(next(iter(settings)), "the configuration says it; give the one or the other")
     return config
@@ -117,14 +119,18 @@ def _require_object(what: str, given: object, needs: tuple[str, ...], known: lis
         raise InvalidSetting(what, f"{given.__name__} is a class; give an object of it, or a name ({', '.join(known)})")
     lacks = [name for name in needs if not hasattr(given, name)]
     if not isinstance(given, nn.Module) or lacks:
-        why = f"'{type(given).__name__}' is neither a name ({', '.join(known)}) nor an nn.Module with {', '.join(needs)}"
+        why = (
+            f"'{type(given).__name__}' is neither a name ({', '.join(known)}) nor an nn.Module with {', '.join(needs)}"
+        )
         raise InvalidSetting(what, why)
 
 
 def _require_left_out(what: str, settings: Mapping[str, Any], own: tuple[str, ...]) -> None:
     for name in own:
         if name in settings:
-            raise InvalidSetting(name, f"the {what} is an object, which has its own; give it there, or the {what} by name")
+            raise InvalidSetting(
+                name, f"the {what} is an object, which has its own; give it there, or the {what} by name"
+            )
 
 
 def _require_step(neuron: Neuron, size: int) -> None:

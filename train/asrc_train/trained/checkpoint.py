@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from asrc_core import extras
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_core.files.atomic import replacing
+from asrc_core.files.paths import as_path
 from asrc_train.settings.config import Config, validated
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
     import torch
 
     from asrc_train.network.sparsity import packed
+
+    if not isinstance(checkpoint, Checkpoint):
+        why = f"it is a {type(checkpoint).__name__}; give a Checkpoint, which as_checkpoint makes of a module"
+        raise InvalidSetting("checkpoint", why)
+    path = as_path(path, "the checkpoint to write")
 
     manifest = {
         name: getattr(checkpoint, name)
@@ -125,7 +131,7 @@ def load(path: str | Path) -> Checkpoint:
 
 def read_tensors_only(path: str | Path, kind: str, way_out: str) -> Any:
     """What `torch.save` wrote, if it is tensors and plain values only. Raises UnreadableFile."""
-    file = Path(path)
+    file = as_path(path, f"a {kind}")
     try:
         size = file.stat().st_size
         if size > MAX_BYTES:
