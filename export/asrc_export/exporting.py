@@ -13,7 +13,7 @@ from asrc_core.files.atomic import require_writable
 from asrc_export import float_network
 from asrc_export.checks import calibrate, firing, leaks
 from asrc_export.checks.calibrate import Observed
-from asrc_export.chip import targets
+from asrc_export.chip import devices, targets
 from asrc_export.chip.rules import Finding
 from asrc_export.interop.netx import writer as netx_export
 from asrc_export.quantization import checks, quantize
@@ -68,8 +68,8 @@ def export(
     UnreadableFile, NonFiniteWeights, UnknownName, SpanTooLong, InvalidSetting, InvalidData, RulesBroken,
     UnwritableOutput; an earlier file at ``out`` is left whole.
     """
-    chip = targets.load(target_name)
-    path = Path(out or default_output(model, chip))
+    chip, device = devices.numbers(target_name)
+    path = Path(out or default_output(model, chip if device is None else device))
     require_writable(path)
     frozen = freeze.freeze_file(model)
     numbers = netx_export.narrowed(chip) if netx else chip
@@ -78,7 +78,8 @@ def export(
     data = calibrate_on or frozen.provenance["data"]
     samples = calibration_for(frozen, data).train_x if data else None
     found = None if trained or samples is None else _searched(frozen, numbers, bits, samples, progress)
-    made = quantize.quantize(frozen, numbers, bits=bits, mapping=mapping, plan=found.plan if found else None)
+    plan = found.plan if found else None
+    made = quantize.quantize(frozen, numbers, bits=bits, mapping=mapping, plan=plan, device=device)
     if netx:
         made = netx_export.refit(made)
     leaking = tuple(leaks.badly_rounded(frozen.layers, made.network.hidden))
@@ -91,6 +92,7 @@ def export(
         "observed": {each.name: [each.state.low, each.state.high] for each in observed},
         **(_calibration(data, found) if found else {}),
         **targets.embedded(chip),
+        **({} if device is None else {"device": device.name}),
     }
     network = replace(made.network, provenance=known)
     network_file.save(network, path)
@@ -119,6 +121,6 @@ def _silent(frozen: FrozenNetwork, observed: list[Observed], samples: Samples) -
     return firing.findings([each.firing for each in observed if each.firing is not None], before)
 
 
-def default_output(model: str | Path, chip: targets.Target) -> Path:
+def default_output(model: str | Path, chip: targets.Target | devices.Device) -> Path:
     """The integer network's place beside its checkpoint."""
     return Path(f"{Path(model).with_suffix('')}.{chip.name}.safetensors")

@@ -17,6 +17,7 @@ from asrc_export.report.behaviour.answers import Accuracy, Confusion
 from asrc_export.report.behaviour.kernels import Kernels
 from asrc_export.report.behaviour.layers import Layer, Readout
 from asrc_export.report.behaviour.raster import Raster
+from asrc_export.report.cost.devices import Device
 from asrc_export.report.cost.energy import Energy
 from asrc_export.report.cost.neurobench import NeuroBench, NeuroBenchAbsent
 from asrc_export.report.cost.placement import ReportedPlacement
@@ -56,6 +57,7 @@ class Report(Part):
     placement: ReportedPlacement | None = Field(description="Null if the network fits no number of cores.")
     storage: Storage = Field(alias="storage_bits")
     energy: Energy
+    devices: tuple[Device, ...] = Field(description="Microcontrollers and FPGAs that the package knows.")
     findings: tuple[LimitMet, ...] = Field(description="Hardware limits met.")
     rounding: tuple[RoundedParameter, ...] = Field(description="Of each parameter, the entry with the worst error.")
     confirmations: tuple[Confirmation, ...] = Field(description="Other backends that ran the same network.")
