@@ -219,8 +219,8 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
     network = trained.network().requires_grad_(False)
     made = [layer for layer in network.layers if isinstance(layer, SkipRecurrentLayer)]
     layers = tuple(frozen_layer(i, layer) for i, layer in enumerate(made))
-    weight, bias = network.readout.weight, network.readout.bias
-    return _network(trained, layers, array("readout.weight", weight), array("readout.bias", bias))
+    weight, bias = (array(name, trained.tensors[name]) for name in ("readout.weight", "readout.bias"))
+    return _network(trained, layers, weight, bias)
 
 
 def _network(
