@@ -112,6 +112,7 @@ def fail(started: Started, meanwhile: Callable[[], object], deadline_s: float = 
 class TestOnLava:
     pytestmark = needs_lava
 
+    @pytest.mark.slow
     def test_an_actor_that_raises(self, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
         sabotage = (
             "from asrc_lava.graph import models\n"
@@ -133,6 +134,7 @@ class TestOnLava:
         assert "was killed by SIGKILL" in sentence
         assert "process '" in sentence or "runtime service" in sentence
 
+    @pytest.mark.slow
     def test_an_actor_that_hangs_until_the_deadline(self, started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = Clock()
         monkeypatch.setattr(run, "time", clock)
@@ -143,6 +145,7 @@ class TestOnLava:
 
         assert "it was not done after 900 s" in fail(started, hang, deadline_s=900)
 
+    @pytest.mark.slow
     def test_a_worker_killed(self, started: Started) -> None:
         sentence = fail(started, lambda: os.kill(started.worker, signal.SIGKILL))
         assert "its worker was killed by SIGKILL" in sentence
@@ -157,6 +160,7 @@ class TestOnLava:
         with pytest.raises(BackendFailed, match=r"temporary folder.*set TMPDIR"):
             run.run(NETWORK, SAMPLES)
 
+    @pytest.mark.slow
     def test_an_interrupt(self, started: Started) -> None:
         def interrupt(*_: int) -> None:
             started.look()
@@ -165,6 +169,7 @@ class TestOnLava:
         with pytest.raises(KeyboardInterrupt):
             run.run(NETWORK, SAMPLES, graph="single", progress=interrupt)
 
+    @pytest.mark.slow
     def test_a_caller_that_dies(self, started: Started, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("TMPDIR", str(tmp_path))
         code = (
@@ -187,6 +192,7 @@ class TestOnLava:
         started.require_nothing_left()
         assert not list(tmp_path.glob("asrc-lava-*"))
 
+    @pytest.mark.slow
     def test_a_good_run_leaves_nothing_either(self, started: Started) -> None:
         run.run(NETWORK, SAMPLES[:1], graph="single", progress=lambda *_: started.look())
 
