@@ -22,10 +22,11 @@ clean() { env -u PYTHONPATH -u VIRTUAL_ENV -u CXX PATH="$1" "${@:2}"; }
 try() {
     local name="$1" what="$2" programs="$3" engine="$4" folder="$work/$1"
     mkdir -p "$folder/cwd"
+    cp "$what" "$folder/"  # from a place of its own, so that nothing that was built before is taken
     cd "$folder/cwd"
     "$uv" venv --quiet --no-project --python "$python" "$folder/environment"
     clean "$programs" "$uv" pip install --quiet --reinstall-package asrc-toolchain --refresh-package asrc-toolchain --python "$folder/environment/bin/python" \
-        --constraints "$constraints" "$what"
+        --constraints "$constraints" "$folder/$(basename "$what")"
     local bin="$folder/environment/bin"
     clean "$bin" "$uv" pip check --quiet --python "$bin/python"
     clean "$bin" asrc-sim --version | grep -qx "asrc-sim $version"

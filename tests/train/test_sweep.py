@@ -179,6 +179,7 @@ def test_a_run_is_the_training_of_one_thread(mixed: list[Run], whole: tuple[Path
     assert swept.provenance == alone.provenance
 
 
+@pytest.mark.slow
 def test_a_killed_run_fails_alone_and_goes_on_to_the_same_bits(
     mixed: list[Run], whole: tuple[Path, Found], tmp_path: Path
 ) -> None:
