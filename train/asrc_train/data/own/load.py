@@ -80,7 +80,7 @@ def _cached(name: str, stamp: tuple[int, ...], fraction: float, known: Known | N
     shape = _shape(steps, channels, len(classes), made)
     if known is not None:
         shape = Shape(steps, channels, len(classes), made.maximum, known.scale)
-    given = {f"{split}_{key}": value for split in x for key, value in (("x", x[split]), ("y", y[split]))}
+    given: dict[str, Any] = {f"{split}_x": x[split] for split in x} | {f"{split}_y": y[split] for split in x}
     return Dataset(name, shape, notes=tuple(told.notes), class_names=classes, preprocessing=made, **given)
 
 
@@ -190,7 +190,7 @@ def _channels(name: str, series: Mapping[str, Series], known: Known | None) -> i
 def _learned(training: Series, channels: int, front_end: FrontEnd | None, told: _Told) -> Preprocessing:
     if isinstance(front_end, EventFrontEnd):
         return preprocessing.identity(channels, TOP, front_end)
-    whole = np.concatenate([each.astype(np.float64, copy=False) for each in training])
+    whole = np.ascontiguousarray(np.concatenate([each.astype(np.float64, copy=False) for each in training]))
     if front_end is None and whole.min() >= 0 and 1 <= whole.max() <= TOP and (np.floor(whole) == whole).all():
         told.when(1, f"whole numbers from 0 to {whole.max():g} are fed as they are")
         return preprocessing.identity(channels, int(whole.max()))
