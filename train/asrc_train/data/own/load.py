@@ -108,9 +108,7 @@ def _in_splits(
         part, its = parts.pop(whole), y.pop(whole)
         parts.update({rest: part.only(kept), held: part.only(taken)})
         y.update({rest: its[kept], held: its[taken]})
-        told.when(
-            1, f"{len(taken):,} of {len(its):,} samples were drawn by class for the {held} part, always the same ones"
-        )
+        told.when(1, f"{held}: {len(taken):,} of {len(its):,} samples, drawn by class, always the same ones")
 
     if ALL in parts:
         divide(ALL, "train", "test", splits.TEST)
