@@ -1,6 +1,8 @@
 """Data sets, one file each: the file's name is the data set's, `SHAPE` what is known of it without loading it, and
 `load()` returns a `Dataset`. `ARCHIVES` lists what has to be fetched first, if anything has. The path of a file or a
 folder is the name of samples of one's own (`own/`).
+
+Data sets of events in time have a `shape(dt)` in place of `SHAPE`, and a `load(dt)`: steps of dt milliseconds.
 """
 
 from __future__ import annotations
@@ -32,28 +34,38 @@ def is_path(name: str | None) -> bool:
     return name is not None and name not in names() and read.is_path(name)
 
 
-def shape(name: str | None) -> Shape:
-    """Steps, channels, classes and scale, whether or not the data are there; one's own are read. Raises UnknownName,
-    and for one's own what `load` does.
+def shape(name: str | None, dt: float | None = None) -> Shape:
+    """Steps, channels, classes and scale, whether or not the data are there; one's own are read.
+
+    ``dt``: milliseconds of a step, if not the data set's own; of no meaning to data sets whose steps have no length.
+    Raises UnknownName; InvalidSetting for a dt that the data set does not take; and for one's own what `load` does.
     """
     if is_path(name):
-        return load(name).shape
-    stated: Shape = _module(name).SHAPE
+        return load(name, dt).shape
+    module = _module(name)
+    stated: Shape = module.shape(dt) if hasattr(module, "shape") else module.SHAPE
     return stated
 
 
-def load(name: str | None, validation_fraction: float = 0.125) -> Dataset:
-    """The data set of that name, from the data folder where it does not come with a package.
+def load(name: str | None, dt: float | None = None, validation_fraction: float = 0.125) -> Dataset:
+    """The data set of that name, from the data folder where it does not come with a package; ``dt`` as in `shape`.
 
     ``validation_fraction`` is for one's own, whose validation part is drawn by class where the file has none.
-    Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, ExtraMissing.
+    Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, InvalidSetting,
+    ExtraMissing.
     """
     if is_path(name):
         from asrc_train.data.own import load as own
 
         return own.load(str(name), validation_fraction)
-    loaded: Dataset = _module(name).load()
+    module = _module(name)
+    loaded: Dataset = module.load(dt) if hasattr(module, "shape") else module.load()
     return loaded
+
+
+def in_time(name: str | None) -> bool:
+    """Whether there is such a data set, and it is of events in time."""
+    return name in names() and hasattr(_module(name), "shape")
 
 
 def download(name: str | None) -> None:

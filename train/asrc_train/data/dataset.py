@@ -31,6 +31,10 @@ class Shape:
     zero: int = 0
     """The value that stands for zero: training feeds (x - zero) * scale. What it ends with takes x * scale all the
     same, because the biases of its first layer have become W 1 * zero * scale lower."""
+    dt: float | None = None
+    """Milliseconds of a step, where samples are events in time; None where steps are of no length."""
+    of_place: int = 1
+    """Channels next to each other that stand for one place along an axis such as pitch."""
 
 
 @dataclass(frozen=True, eq=False)
