@@ -163,6 +163,24 @@ def save(path: Path, array: NDArray[Any]) -> Path:
     return path
 
 
+def test_a_network_that_states_nothing_takes_integers_as_they_are_or_refuses(tmp_path: Path, exported: Any) -> None:
+    network = exported.network
+    entry = network.input
+    y = np.arange(20) % 10
+
+    def given(x: NDArray[Any]) -> str:
+        np.savez(tmp_path / "my.npz", x=x, y=y)
+        return str(tmp_path / "my.npz")
+
+    x = np.random.default_rng(0).integers(0, entry.maximum + 1, (20, network.steps, entry.channels))
+    found = dataset_for(network, given(x)).test_x
+    assert all(any(np.array_equal(each, one[network.permutation]) for one in x) for each in found)
+    with pytest.raises(InvalidData, match="from 0 to 16 as they are, and these are not whole"):
+        dataset_for(network, given(x / 2))
+    with pytest.raises(InvalidData, match="and the network takes 0 to 16 as they are; give what it was trained on"):
+        dataset_for(network, given(x * 2))
+
+
 def test_samples_that_changed_since_are_not_trained_on_quietly(place: Path, tmp_path: Path) -> None:
     x, y = drawn(0)
     path = tmp_path / "my.npz"

@@ -41,6 +41,8 @@ class Known:
     classes: tuple[str, ...]
     steps: int
     scale: float
+    cuts: bool = True
+    """Whether values beyond its range are cut to it, and told; refused otherwise."""
 
 
 @dataclass
@@ -77,6 +79,8 @@ def _cached(name: str, stamp: tuple[int, ...], fraction: float, known: Known | N
         raise InvalidData(f"'{name}'", f"{steps:,} steps of {channels:,} channels are too many", "give shorter samples")
     made = known.preprocessing if known else _learned(series["train"], channels, front_end, told)
     x = {split: _fed(samples, made, steps, split, told) for split, samples in series.items()}
+    if known is not None and not known.cuts:
+        _require_uncut(name, made, series)
     shape = _shape(steps, channels, len(classes), made)
     if known is not None:
         shape = Shape(steps, channels, len(classes), made.maximum, known.scale)
@@ -214,6 +218,16 @@ def _fed(samples: Series, made: Preprocessing, steps: int, split: str, told: _To
     told.when(longer, f"{split}: {longer:,} samples have more than {steps:,} steps, what comes after was left out")
     told.when(shorter, f"{split}: {shorter:,} samples are shorter than {steps:,} steps and were padded with zero")
     return x
+
+
+def _require_uncut(name: str, made: Preprocessing, series: Mapping[str, Series]) -> None:
+    for split, samples in series.items():
+        for i, each in enumerate(samples):
+            if each.size and not 0 <= each.min() <= each.max() <= made.maximum:
+                why = (
+                    f"{split} sample {i} has values from {each.min():g} to {each.max():g}, and the network takes 0 to "
+                )
+                raise InvalidData(f"'{name}'", f"{why}{made.maximum} as they are", "give what it was trained on")
 
 
 def _shape(steps: int, channels: int, classes: int, made: Preprocessing) -> Shape:
