@@ -56,7 +56,8 @@ class MelFrontEnd(_Form):
 class EventFrontEnd(_Form):
     """Counts of events: ``steps`` of ``width`` seconds, a channel for each unit, or pixel and polarity.
 
-    An event (t, unit) counts in channel unit; (t, x, y, p) in channel (p * height + y) * across + x.
+    An event (t, unit) counts in channel unit; (t, x, y, p) in channel (p * height + y') * across + x', where x'
+    and y' are x and y divided by ``together``, rounded down.
     """
 
     kind: Literal["events"] = "events"
@@ -64,6 +65,8 @@ class EventFrontEnd(_Form):
     width: _Positive
     """Seconds of a step."""
     units: _Size
+    """Channels."""
+    together: _Size = 1
     across: _Size | None = None
     """Pixels of a row; None for events of units."""
     height: _Size | None = None

@@ -44,17 +44,13 @@ class Simulator:
             raise InvalidSetting("network", why)
         self.network = network
         self.engine, self._prepared = select.prepared(network)
+        self._preprocessing = preprocessing.of(network.provenance)
 
     def __repr__(self) -> str:
         return f"Simulator({self.network!r}, {self.engine})"
 
     def _repr_html_(self) -> str:
         return self.network._repr_html_()
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes that the file states, else their numbers. Raises InvalidSetting."""
-        return preprocessing.classes_of(self.network.provenance, self.network.classes)
 
     @property
     def meaning(self) -> Meaning:
@@ -77,6 +73,21 @@ class Simulator:
         """Samples (B, T, channels) with their steps in the order in which the network takes them."""
         order = self.network.permutation
         return x if order is None else x[:, order]
+
+    def integers(self, raw: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """Raw samples (..., channels), or one frame (channels,), as the network takes them: by the zeros and scales
+        that its file states, cut to its range. For recordings and events, raw is what the front end gives.
+
+        Raises InvalidSetting if its file states none, InvalidData for other channels, or NaN.
+        """
+        if self._preprocessing is None:
+            raise InvalidSetting("raw samples", "the network's file does not state what makes integers of them")
+        return self._preprocessing.integers(np.asarray(raw)).x
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, or their numbers."""
+        return preprocessing.classes_of(self.network.provenance, self.network.classes)
 
     def run_each(self, batches: Iterable[NDArray[np.generic]]) -> Iterator[Result]:
         """The result of each batch as it is drawn, so that a data set of any length runs in constant memory."""

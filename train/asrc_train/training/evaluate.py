@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train.data.dataset import Labels, Samples
 from asrc_train.network.model import SkipRecurrentNetwork
 
@@ -49,7 +50,15 @@ def evaluate(
     device: torch.device | str = "cpu",
     zero: int = 0,
 ) -> Evaluation:
-    """Run the network over samples (n, T, channels): hard-max spans, or the mixture at a temperature."""
+    """Run the network over samples (n, T, channels): hard-max spans, or the mixture at a temperature.
+
+    Raises InvalidSetting for what is no network, InvalidData for what are no samples.
+    """
+    if not isinstance(network, SkipRecurrentNetwork):
+        raise InvalidSetting("network", f"it is a {type(network).__name__}; give a SkipRecurrentNetwork")
+    if not isinstance(x, np.ndarray | Tensor) or x.ndim != 3 or not len(x):
+        shown = f"of shape {tuple(x.shape)}" if isinstance(x, np.ndarray | Tensor) else f"a {type(x).__name__}"
+        raise InvalidData("samples", f"they are {shown}", "give integers (n, T, channels)")
     logits, totals = [], [0] * len(network.layers)
     for start in range(0, len(x), BATCH):
         answers, spikes = network.traced(fed(x[start : start + BATCH], scale, device, zero), temperature)

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from asrc_core import __version__
+from asrc_core import __version__, preprocessing
 from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing, require_writable
+from asrc_core.files.paths import as_path
 from asrc_train import data
 from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
@@ -76,6 +77,7 @@ def fit(
     device: str = "cpu",
     observers: tuple[Observer, ...] = (),
     start: Start | None = None,
+    progress: bool = False,
 ) -> Checkpoint:
     """Train as configured and write the checkpoint of the best epoch to ``out``.
 
@@ -83,12 +85,19 @@ def fit(
     training split, with hard-max spans, the latest of equals. The test split is read once, at the end. After each
     epoch the whole state is kept beside ``out`` (`resume_path`), from which ``resume`` goes on to the same result, bit
     for bit. Same seed, same device, same number of threads: same bits. Under torchrun, each process takes its share of
-    every batch. ``start`` gives a network to go on with.
+    every batch. ``start`` gives a network to go on with; ``progress`` shows a bar, on a terminal or in a notebook.
 
     Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
     """
-    require_writable(out)
-    dataset = data.load(config.data.name, config.data.dt)
+    if not isinstance(config, Config):
+        raise InvalidSetting("config", f"it is a {type(config).__name__}; give a Config, such as configured('digits')")
+    if progress:
+        from asrc_train.training import training_progress  # which knows this module
+
+        with training_progress.shown(config) as observer:
+            return fit(config, out, resume=resume, device=device, observers=(*observers, observer), start=start)
+    require_writable(as_path(out, "the checkpoint to write"))
+    dataset = data.load(config.data.name, config.data.dt, config.data.validation_fraction)
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
     state = resume_path(out)
     with distributed.joined(device) as (world, own_device):
@@ -136,6 +145,7 @@ class _Run:
         self.train_x = torch.from_numpy(permuted(x, order)).to(device)
         self.train_y = torch.from_numpy(y).to(device)
         self.held_x = permuted(held_x, order)
+        self.class_weights = class_weights(self.train_y, dataset.classes, config).to(device)
         self.history: list[Epoch] = []
         self.best = 0
         self.best_tensors: dict[str, Tensor] = {}
@@ -196,10 +206,16 @@ class _Run:
         figures = torch.zeros(2, device=self.device)
         if len(mine):
             logits = self.network(fed(self.train_x[mine], self.dataset.scale, zero=self.zero), temperature)
-            loss = nn.functional.cross_entropy(logits, self.train_y[mine], reduction="sum") / len(batch)
+            loss = self._loss(logits, self.train_y[mine]) / len(batch)
             loss.backward()  # type: ignore[no-untyped-call]
             figures = torch.stack([loss.detach(), (logits.argmax(1) == self.train_y[mine]).sum()])
         return self.world.sum_gradients(self.network.parameters(), figures)
+
+    def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Cross-entropies, summed."""
+        if self.class_weights.numel() == 0:
+            return nn.functional.cross_entropy(logits, y, reduction="sum")
+        return nn.functional.cross_entropy(logits, y, weight=self.class_weights, reduction="sum")
 
     def finish(self) -> Checkpoint:
         """The best epoch as a checkpoint, with its accuracies: here, once, the test split is read."""
@@ -230,6 +246,7 @@ class _Run:
             provenance={
                 **self.origin,
                 **({"data_notes": list(self.dataset.notes)} if self.dataset.notes else {}),
+                **preprocessing.stated(self.dataset.preprocessing, self.dataset.class_names),
                 "best_epoch": best.epoch,
                 "asrc": __version__,
                 "torch": torch.__version__,
@@ -288,6 +305,14 @@ class _Run:
         for name, tensor in self.network.state_dict().items():
             if not torch.isfinite(tensor).all():
                 raise TrainingDiverged(self.epochs_done + 1, name, kept if self.history else None)
+
+
+def class_weights(y: Tensor, classes: int, config: Config) -> Tensor:
+    """N / (C n_c) of each class c, (C,), from labels (n,); empty where all samples weigh the same."""
+    if config.training.class_weights == "none":
+        return torch.zeros(0)
+    counts = torch.bincount(y.cpu(), minlength=classes).clamp(min=1)
+    return len(y) / (classes * counts.to(torch.get_default_dtype()))
 
 
 def fresh(dataset: Dataset, config: Config) -> SkipRecurrentNetwork:
