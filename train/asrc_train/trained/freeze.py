@@ -201,7 +201,9 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
     Raises CannotFreeze for neurons and connections that the integer contract does not hold.
     """
     if not isinstance(trained, Checkpoint):
-        raise InvalidSetting("checkpoint", f"it is a {type(trained).__name__}; give a Checkpoint, such as load(path) returns")
+        raise InvalidSetting(
+            "checkpoint", f"it is a {type(trained).__name__}; give a Checkpoint, such as load(path) returns"
+        )
     require_freezable(trained.config.network, trained.steps)
     network = trained.network().requires_grad_(False)
     made = [layer for layer in network.layers if isinstance(layer, SkipRecurrentLayer)]

@@ -104,6 +104,11 @@ def _raw(scale: float, zero: float, maximum: int, channels: int) -> Preprocessin
     return Preprocessing(zero=(-zero * scale,) * channels, scale=(scale,) * channels, maximum=maximum)
 
 
+def _without_raw(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """For a data set of ours, whose raw samples are its integers."""
+    return {key: value for key, value in provenance.items() if key != preprocessing.KEY}
+
+
 def freeze_module(described: Described) -> FrozenNetwork:
     """The module as what becomes an integer network. Raises CannotFreeze, NonFiniteWeights."""
     layers = tuple(frozen_layer(i, layer) for i, layer in enumerate(described.found.layers))
@@ -177,7 +182,9 @@ def as_checkpoint(
         permutation=None,
         history=[],
         scores=dict(scores or {}),
-        provenance={key: value for key, value in described.provenance.items() if data is None or key != preprocessing.KEY},
+        provenance={
+            key: value for key, value in described.provenance.items() if data is None or key != preprocessing.KEY
+        },
     )
     made.network()
     return made

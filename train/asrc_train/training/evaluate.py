@@ -59,6 +59,8 @@ def evaluate(
     if not isinstance(x, np.ndarray | Tensor) or x.ndim != 3 or not len(x):
         shown = f"of shape {tuple(x.shape)}" if isinstance(x, np.ndarray | Tensor) else f"a {type(x).__name__}"
         raise InvalidData("samples", f"they are {shown}", "give integers (n, T, channels)")
+    if isinstance(scale, bool) or not isinstance(scale, int | float):
+        raise InvalidSetting("scale", f"{scale!r} is not a number; it is the real value of one integer step")
     logits, totals = [], [0] * len(network.layers)
     for start in range(0, len(x), BATCH):
         answers, spikes = network.traced(fed(x[start : start + BATCH], scale, device, zero), temperature)

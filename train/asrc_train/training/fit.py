@@ -91,6 +91,9 @@ def fit(
     """
     if not isinstance(config, Config):
         raise InvalidSetting("config", f"it is a {type(config).__name__}; give a Config, such as configured('digits')")
+    if start is not None and not isinstance(start, Start):
+        raise InvalidSetting("start", f"it is a {type(start).__name__}; give a Start, with the network to go on with")
+    _require_device(device)
     if progress:
         from asrc_train.training import training_progress  # which knows this module
 
@@ -116,6 +119,17 @@ def fit(
             state.unlink(missing_ok=True)
         world.wait()
     return trained
+
+
+def _require_device(device: object) -> None:
+    """Raise InvalidSetting for a device that is not here."""
+    try:
+        if not isinstance(device, str):
+            raise ValueError(f"{device!r} is no device's name")
+        torch.empty(0, device=device)
+    except (RuntimeError, ValueError, AssertionError, NotImplementedError) as error:
+        why = str(error).splitlines()[0].rstrip(".")
+        raise InvalidSetting("`device`", f"'{device}' is not available here ({why}); use 'cpu'") from error
 
 
 def resume_path(out: str | Path) -> Path:
