@@ -115,7 +115,8 @@ def export(
         samples, data = fitting(samples, frozen), f"{len(samples):,} samples given"
     elif data:
         samples = calibration_for(frozen, data).train_x
-    found = None if trained or samples is None else _searched(frozen, numbers, bits, samples, progress)
+    known_scales = trained is not None or frozen.decides is not None
+    found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, progress)
     plan = found.plan if found else None
     made = quantize.quantize(frozen, numbers, bits=bits, mapping=mapping, plan=plan, device=device)
     if netx:

@@ -84,11 +84,6 @@ class Simulator:
             raise InvalidSetting("raw samples", "the network's file does not state what makes integers of them")
         return self._preprocessing.integers(np.asarray(raw)).x
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes, or their numbers."""
-        return preprocessing.classes_of(self.network.provenance, self.network.classes)
-
     def run_each(self, batches: Iterable[NDArray[np.generic]]) -> Iterator[Result]:
         """The result of each batch as it is drawn, so that a data set of any length runs in constant memory."""
         return (self.run(x) for x in batches)

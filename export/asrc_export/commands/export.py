@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from asrc_core import extras
@@ -34,6 +34,8 @@ EXAMPLES = """\
   asrc-export model.pt --target cortex-m4
   asrc-export --show-target loihi1
   asrc-export --check digits --target loihi1 --mapping synaptic-delay
+  asrc-export --what-if model.pt --target loihi2
+  asrc-export --what-if model.pt --change bits=4 --change bits=4,span=1/2 -o smaller.md
   asrc-export best.pth --from asrc-snn args.json --target loihi2
   asrc-export network.net --from netx --steps 64 --input-maximum 16
   asrc-export graph.nir --from nir --dt 1e-4 --reset soft --data digits
@@ -53,11 +55,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("argument --budget: goes with --bits auto, and it with a budget")
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
         parser.error("argument --bits: auto needs a float network and samples")
+    _require_what_if(parser, options)
     if is_integers(options):
         check_integers(parser, options)
         return command_line.run(parser, lambda: from_integers(options))
-    body = _show_target if options.show_target is not None else _export if options.check is None else _check
-    return command_line.run(parser, lambda: body(options))
+    return command_line.run(parser, lambda: _body(options)(options))
+
+
+def _require_what_if(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Exit with status 2 if the options of --what-if do not go together."""
+    if options.change and not options.what_if:
+        parser.error("argument --change: goes with --what-if only")
+    if options.what_if and (options.model is None or options.bits == "auto" or options.finetune):
+        parser.error("argument --what-if: takes a checkpoint and a number of bits, and trains nothing")
+
+
+def _body(options: argparse.Namespace) -> Callable[[argparse.Namespace], None]:
+    if options.show_target is not None:
+        return _show_target
+    if options.check is not None:
+        return _check
+    return _what_if if options.what_if else _export
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,6 +132,19 @@ def _parser() -> argparse.ArgumentParser:
     add("--lossy", action="store_true", help="with --nir: even where only our own reader will see all of it; listed")
     add("--strict", action="store_true", help="refuse decays that round to none, or to a time constant a tenth off")
     add("--check", metavar="RECIPE_OR_TOML", help="say whether a recipe's network will fit the target, and stop")
+    add(
+        "--what-if",
+        action="store_true",
+        help="say what half the bits, half the span and half the width would change, and stop; "
+        "-o writes the table (.txt, .md, .json, .csv)",
+    )
+    add(
+        "--change",
+        metavar="WHAT=N,...",
+        action="append",
+        default=[],
+        help="with --what-if: bits, span or width at most N, or a share of it, as bits=4,span=1/2; repeatable",
+    )
     add("--show-target", metavar="NAME_OR_TOML", help="print a target's numbers with their sources, and stop")
     cli_import.add_options(parser)
     return parser
@@ -176,7 +207,10 @@ def _export(options: argparse.Namespace) -> None:
 
 def _bits(text: str) -> int | str:
     """Argparse type: a number, or 'auto'."""
-    return text if text == "auto" else int(text)
+    try:
+        return text if text == "auto" else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a number nor auto") from None
 
 
 def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, ...]:
@@ -387,6 +421,22 @@ def _check(options: argparse.Namespace) -> None:
     from asrc_export.commands import recipe_check as cli_recipe_check
 
     cli_recipe_check.check(options.check, options.target, options.bits, options.mapping)
+
+
+def _what_if(options: argparse.Namespace) -> None:
+    extras.require("train")
+
+    from asrc_export.commands import what_if as cli_what_if
+
+    cli_what_if.show(
+        cli_import.import_network(options) if options.source else options.model,
+        options.target,
+        bits=options.bits,
+        mapping=options.mapping,
+        changes=options.change,
+        data_name=options.calibrate,
+        out=options.out,
+    )
 
 
 def _show_target(options: argparse.Namespace) -> None:

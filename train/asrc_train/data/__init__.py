@@ -37,14 +37,13 @@ def is_path(name: str | None) -> bool:
 def shape(name: str | None, dt: float | None = None) -> Shape:
     """Steps, channels, classes and scale, whether or not the data are there; one's own are read.
 
-    ``dt``: milliseconds of a step, if not the data set's own. Raises UnknownName; InvalidSetting for a dt that the data
-    set does not take; and for one's own what `load` does.
+    ``dt``: milliseconds of a step, if not the data set's own; of no meaning to data sets whose steps have no length.
+    Raises UnknownName; InvalidSetting for a dt that the data set does not take; and for one's own what `load` does.
     """
     if is_path(name):
         return load(name, dt).shape
     module = _module(name)
-    _require_times(module, name, dt)
-    stated: Shape = module.shape(dt) if _in_time(module) else module.SHAPE
+    stated: Shape = module.shape(dt) if hasattr(module, "shape") else module.SHAPE
     return stated
 
 
@@ -58,23 +57,15 @@ def load(name: str | None, dt: float | None = None, validation_fraction: float =
     if is_path(name):
         from asrc_train.data.own import load as own
 
-        if dt is not None:
-            raise InvalidSetting("data.dt", f"samples of one's own ({name}) have steps and no times; leave dt away")
         return own.load(str(name), validation_fraction)
     module = _module(name)
-    _require_times(module, name, dt)
-    loaded: Dataset = module.load(dt) if _in_time(module) else module.load()
+    loaded: Dataset = module.load(dt) if hasattr(module, "shape") else module.load()
     return loaded
 
 
-def _in_time(module: ModuleType) -> bool:
-    """Whether a data set is of events in time."""
-    return hasattr(module, "shape")
-
-
-def _require_times(module: ModuleType, name: str | None, dt: float | None) -> None:
-    if dt is not None and not _in_time(module):
-        raise InvalidSetting("data.dt", f"the samples of '{name}' are no events in time; leave dt away")
+def in_time(name: str | None) -> bool:
+    """Whether there is such a data set, and it is of events in time."""
+    return name in names() and hasattr(_module(name), "shape")
 
 
 def download(name: str | None) -> None:

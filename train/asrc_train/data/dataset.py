@@ -33,6 +33,8 @@ class Shape:
     same, because the biases of its first layer have become W 1 * zero * scale lower."""
     dt: float | None = None
     """Milliseconds of a step, where samples are events in time; None where steps are of no length."""
+    of_place: int = 1
+    """Channels next to each other that stand for one place along an axis such as pitch."""
 
 
 @dataclass(frozen=True, eq=False)

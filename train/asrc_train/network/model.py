@@ -218,6 +218,12 @@ class SkipRecurrentNetwork(nn.Module):
             outputs.append(x)
         return self._decide(x.sum(0), steps), outputs
 
+    def tallied(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[int]]:
+        """The same logits, and how often every layer fired in all."""
+        logits, spikes = self.traced(x, temperature)
+        # Summed in double precision: single counts whole numbers only up to 2^24.
+        return logits, [int(s.sum(dtype=torch.float64)) for s in spikes]
+
     def _decide(self, counts: Tensor, steps: int) -> Tensor:
         """The readout summed over time: the sum moves inside the linear map."""
         return nn.functional.linear(counts, self.readout.weight) + steps * self.readout.bias

@@ -25,7 +25,7 @@ from asrc_train.settings.config import Config, validated
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from asrc_train.network.model import SkipRecurrentNetwork
+    from asrc_train.network.float_network import FloatNetwork
 
 FORMAT = "asrc-checkpoint"
 VERSION = 1
@@ -65,11 +65,11 @@ class Checkpoint:
         said = [("data", str(self.config.data.name)), ("steps", self.steps), ("scale", self.scale), *scores]
         return html.table(repr(self), ("", ""), said)
 
-    def network(self) -> SkipRecurrentNetwork:
+    def network(self) -> FloatNetwork:
         """The float network with the checkpoint's weights, in evaluation mode."""
-        from asrc_train.network.model import SkipRecurrentNetwork
+        from asrc_train.network.float_network import new_network
 
-        network = SkipRecurrentNetwork(self.channels, self.classes, self.config.network, self.steps)
+        network = new_network(self.channels, self.classes, self.config.network, self.steps)
         network.load_state_dict(dict(self.tensors))
         return network.eval()
 
@@ -192,10 +192,10 @@ def _checked_tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
         if not isinstance(value, int) or not 1 <= value <= 2**31:
             raise ValueError(f"{name} is {value!r}")
     with torch.device("meta"):  # shapes without memory, whatever widths the file claims
-        from asrc_train.network.model import SkipRecurrentNetwork
+        from asrc_train.network.float_network import new_network
 
         config, steps = checkpoint.config.network, checkpoint.steps
-        expected = SkipRecurrentNetwork(checkpoint.channels, checkpoint.classes, config, steps).state_dict()
+        expected = new_network(checkpoint.channels, checkpoint.classes, config, steps).state_dict()
     if set(expected) != set(checkpoint.tensors):
         wrong = sorted(set(expected) ^ set(checkpoint.tensors))[0]
         raise ValueError(f"tensor '{wrong}' is missing or does not belong")

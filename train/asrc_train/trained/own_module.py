@@ -138,12 +138,12 @@ def _watched_sequence(
         raise InvalidSetting(what, f"{why}; pass None there")
     fed, source = first, "the samples"
     ordered = []
-    for layer, got, gave in seen.calls:
-        assert isinstance(layer, SkipRecurrentLayer), "these are watched"
-        ordered.append(layer)
+    for watched, got, gave in seen.calls:
+        assert isinstance(watched, SkipRecurrentLayer), "these are watched"
+        ordered.append(watched)
         if not _alike(got, fed):
-            raise InvalidSetting(what, f"layer '{names[layer]}' is not fed with what {source} give, step for step")
-        fed, source = gave, f"the spikes of '{names[layer]}'"
+            raise InvalidSetting(what, f"layer '{names[watched]}' is not fed with what {source} give, step for step")
+        fed, source = gave, f"the spikes of '{names[watched]}'"
     counts, steps = fed.double().sum(0), len(fed)
     weight = readout.weight.detach().double()
     bias = torch.zeros(len(weight), dtype=torch.float64, device=weight.device)

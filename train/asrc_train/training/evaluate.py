@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor
 
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train.data.dataset import Labels, Samples
+from asrc_train.kernels.delays.layer import Events, samples_as_events
+from asrc_train.network.delay_network import DelayNetwork
+from asrc_train.network.float_network import FloatNetwork
 from asrc_train.network.model import SkipRecurrentNetwork
 
 BATCH = 256
@@ -40,9 +44,20 @@ def fed(x: Samples | Tensor, scale: float, device: torch.device | str = "cpu", z
     return (samples - zero if zero else samples) * scale
 
 
+def fed_to(
+    network: FloatNetwork, x: Samples | Tensor, scale: float, device: torch.device | str = "cpu", zero: int = 0
+) -> Any:
+    """The same as this network takes it: one with delays gets what differs from 0 as events."""
+    if not isinstance(network, DelayNetwork):
+        return fed(x, scale, device, zero)
+    assert not zero, "where nothing is sent there is 0"
+    events: Events = samples_as_events(torch.as_tensor(x).to(device), scale, network.readout.weight.dtype)
+    return events
+
+
 @torch.no_grad()
 def evaluate(
-    network: SkipRecurrentNetwork,
+    network: FloatNetwork,
     x: Samples | Tensor,
     scale: float,
     *,
@@ -54,7 +69,7 @@ def evaluate(
 
     Raises InvalidSetting for what is no network, InvalidData for what are no samples.
     """
-    if not isinstance(network, SkipRecurrentNetwork):
+    if not isinstance(network, SkipRecurrentNetwork | DelayNetwork):
         raise InvalidSetting("network", f"it is a {type(network).__name__}; give a SkipRecurrentNetwork")
     if not isinstance(x, np.ndarray | Tensor) or x.ndim != 3 or not len(x):
         shown = f"of shape {tuple(x.shape)}" if isinstance(x, np.ndarray | Tensor) else f"a {type(x).__name__}"
@@ -63,8 +78,8 @@ def evaluate(
         raise InvalidSetting("scale", f"{scale!r} is not a number; it is the real value of one integer step")
     logits, totals = [], [0] * len(network.layers)
     for start in range(0, len(x), BATCH):
-        answers, spikes = network.traced(fed(x[start : start + BATCH], scale, device, zero), temperature)
+        given = fed_to(network, x[start : start + BATCH], scale, device, zero)
+        answers, spikes = network.tallied(given, temperature)
         logits.append(answers.cpu())
-        # Summed in double precision: single counts whole numbers only up to 2^24.
-        totals = [total + int(s.sum(dtype=torch.float64)) for total, s in zip(totals, spikes, strict=True)]
+        totals = [total + more for total, more in zip(totals, spikes, strict=True)]
     return Evaluation(torch.cat(logits).numpy(), totals)

@@ -36,7 +36,13 @@ def learning_rate_and_momentum(config: Config, epochs: float) -> tuple[float, fl
     constant: as configured, and 0.9. cosine: the rate ends at a hundredth. one-cycle (Smith and Topin,
     "Super-Convergence", 2018, with the defaults of PyTorch's OneCycleLR): half cosines from rate / 25 up to the rate
     over the first 30 % of the epochs, then down to rate / 250,000; beta goes the other way, from 0.95 to 0.85 and back.
+    In all of them the rate is also multiplied by learning_rate_annealing after each whole epoch.
     """
+    rate, momentum = _scheduled(config, epochs)
+    return rate * config.training.learning_rate_annealing ** int(epochs), momentum
+
+
+def _scheduled(config: Config, epochs: float) -> tuple[float, float]:
     training = config.training
     highest, done = training.learning_rate, epochs / training.epochs
     if training.schedule == "constant":

@@ -22,9 +22,9 @@ from asrc_export.report import outline, unrounded
 from asrc_export.report.behaviour.spike_differences import FirstDivergence, Spikes, differing, first_divergences
 from asrc_export.report.behaviour.stages import REFERENCE, STAGES, StageName
 from asrc_train.data.dataset import Labels, Samples
-from asrc_train.network.model import SkipRecurrentNetwork
+from asrc_train.network.float_network import FloatNetwork
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.training.evaluate import BATCH, fed
+from asrc_train.training.evaluate import BATCH, fed_to
 
 MAX_CELLS = 2**24
 """At most this many (step, sample, neuron) cells are traced; a longer data set is cut to its first samples."""
@@ -163,8 +163,8 @@ def _deployed(network: IntegerNetwork, x: Samples, engine: Run) -> tuple[_Answer
 
 
 @torch.no_grad()
-def _trained(model: SkipRecurrentNetwork, x: Samples, scale: float, temperature: float | None) -> _Answer:
-    logits, spikes = model.traced(fed(x, scale), temperature)
+def _trained(model: FloatNetwork, x: Samples, scale: float, temperature: float | None) -> _Answer:
+    logits, spikes = model.traced(fed_to(model, x, scale), temperature)
     return _Answer(logits.numpy().argmax(axis=1), [each.numpy().astype(np.uint8) for each in spikes])
 
 

@@ -20,11 +20,11 @@ def steps_of(duration: float, dt: float) -> int:
     Raises InvalidSetting for a dt that is no positive number, for more than `MOST_STEPS`, or for fewer than two.
     """
     if not (math.isfinite(dt) and dt > 0):
-        raise InvalidSetting("data.dt", f"{dt} is not a positive number of milliseconds")
+        raise InvalidSetting("dt", f"{dt} is not a positive number of milliseconds")
     steps = math.ceil(round(duration / dt, 9))
     if not 2 <= steps <= MOST_STEPS:
         why = f"a sample of {duration:g} ms would have {steps:,} steps of {dt:g} ms; choose 2 to {MOST_STEPS:,} steps"
-        raise InvalidSetting("data.dt", why)
+        raise InvalidSetting("dt", why)
     return steps
 
 

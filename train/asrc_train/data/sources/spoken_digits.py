@@ -43,21 +43,28 @@ class Recording:
 
 def load(name: str, split_of: Callable[[Recording], str]) -> Dataset:
     """The features, with the splits that ``split_of`` says. Raises UnreadableFile, InvalidData, ExtraMissing."""
-    found = recordings(folder() / HOME)
-    splits = [split_of(each) for each in found]
-    for split in SPLITS:
-        absent = set(range(len(CLASSES))) - {
-            each.digit for each, its in zip(found, splits, strict=True) if its == split
-        }
-        if absent:
-            why = f"its {split} split has no recording of '{min(absent)}'"
-            raise InvalidData(f"'{folder() / HOME}'", why, "put all recordings there")
+    found, splits = divided(folder() / HOME, split_of)
     recipe = f"{__doc__} {FRONT_END} {name} {splits}"
 
     def write(into: Path) -> list[str]:
         return _write(found, splits, into)
 
     return prepared.prepared(name, SHAPE, recipe, [each.path for each in found], write, CLASSES)
+
+
+def divided(home: Path, split_of: Callable[[Recording], str]) -> tuple[list[Recording], list[str]]:
+    """All recordings of a folder, and each one's split. Raises InvalidData for a split without a digit, and what
+    `recordings` does.
+    """
+    found = recordings(home)
+    splits = [split_of(each) for each in found]
+    for split in SPLITS:
+        here = {each.digit for each, its in zip(found, splits, strict=True) if its == split}
+        absent = set(range(len(CLASSES))) - here
+        if absent:
+            why = f"its {split} split has no recording of '{min(absent)}'"
+            raise InvalidData(f"'{home}'", why, "put all recordings there")
+    return found, splits
 
 
 def recordings(home: Path) -> list[Recording]:
