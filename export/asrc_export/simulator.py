@@ -53,6 +53,11 @@ class Simulator:
         return self.network._repr_html_()
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, or their numbers. Raises InvalidSetting for names that are none."""
+        return preprocessing.classes_of(self.network.provenance, self.network.classes)
+
+    @property
     def meaning(self) -> Meaning:
         """What the input's values and steps mean. Raises InvalidSetting for a file that states no such thing."""
         return meaning.of(self.network.provenance)
