@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core import html
@@ -48,9 +47,10 @@ class Checked:
 def check(
     network: IntegerNetwork | str | Path, samples: NDArray[Any] | None = None, *, run: Run | None = None
 ) -> Checked:
-    """Check a network, or its file, on samples (n, T, channels) if there are any, at most `calibrate.SAMPLES` of them.
+    """Check a network, or its file, on up to `calibrate.SAMPLES` samples (n, T, channels) if any are given.
 
-    ``run``: the engine, by default the fastest here. Raises UnreadableFile, InvalidNetwork, InvalidSetting, InvalidData.
+    ``run``: the engine, by default the fastest here. Raises UnreadableFile, InvalidNetwork, InvalidSetting,
+    InvalidData.
     """
     read = integers(network)
     x = None if samples is None else checked_input(read, samples)[: calibrate.SAMPLES]
