@@ -199,10 +199,10 @@ def _counts(plan: Plan) -> str:
                 ]
                 continue
             m, source = each.memory, each.source
-            here = f" && enter_bank == 1'b{b}" if each.back else ""
+            here = f" && bank == 1'b{b}" if each.back else ""
             there = f" && h_bank == 1'b{b}" if each.back else ""
             lines += [
-                f"  if (enter && now_layer == {source}{here}) begin count_{c}_{b} <= '0; done_{c}_{b} <= 1'b0; end",
+                f"  if (entering && entering_layer == {source}{here}) begin count_{c}_{b} <= '0; done_{c}_{b} <= 1'b0; end",
                 f"  else if (h_v && h_layer == {source}{there}) begin",
                 f"    count_{c}_{b} <= m{m}_at + m{m}_add; done_{c}_{b} <= h_ends;",
                 "  end",
