@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_export.commands import devices as cli_devices
 from asrc_export.commands import import_network as cli_import
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ EXAMPLES = """\
   asrc-export model.pt --target loihi2 --onnx model.onnx
   asrc-export vanilla.pt --target loihi2 --netx model.net
   asrc-export model.pt --nir model.nir --lossy
-  asrc-export model.pt --target cortex-m4
+  asrc-export model.pt --target cortex-m4 --c out/ --run cortex-m4
+  asrc-export model.loihi2.safetensors --c out/
   asrc-export --show-target loihi1
   asrc-export --check digits --target loihi1 --mapping synaptic-delay
   asrc-export best.pth --from asrc-snn args.json --target loihi2
@@ -45,12 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli_import.check(parser, options)
     if options.show_target is None and options.check is None and options.model is None:
         parser.error("name a checkpoint, a recipe with --check, or a target with --show-target")
+    if options.run and not options.c:
+        parser.error("argument --run: goes with --c only")
     if options.lossy and not options.nir:
         parser.error("argument --lossy: goes with --nir only")
     if (options.bits == "auto") != (options.budget is not None):
         parser.error("argument --budget: goes with --bits auto, and it with a budget")
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
         parser.error("argument --bits: auto needs a float network and samples")
+    if cli_devices.wanted(options) and options.source and options.source[0] == "netx":
+        parser.error("argument --c: import the network first, and name the integer network that was written")
     body = _show_target if options.show_target is not None else _export if options.check is None else _check
     return command_line.run(parser, lambda: body(options))
 
@@ -63,7 +69,12 @@ def _parser() -> argparse.ArgumentParser:
         EXAMPLES,
     )
     add = parser.add_argument
-    add("model", metavar="MODEL.pt", nargs="?", help="checkpoint written by asrc-train")
+    add(
+        "model",
+        metavar="MODEL.pt",
+        nargs="?",
+        help="checkpoint written by asrc-train; with --onnx or --c also an integer network, .safetensors, as it is",
+    )
     add(
         "--target",
         metavar="NAME_OR_TOML",
@@ -105,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--strict", action="store_true", help="refuse decays that round to none, or to a time constant a tenth off")
     add("--check", metavar="RECIPE_OR_TOML", help="say whether a recipe's network will fit the target, and stop")
     add("--show-target", metavar="NAME_OR_TOML", help="print a target's numbers with their sources, and stop")
+    cli_devices.add_options(parser)
     cli_import.add_options(parser)
     return parser
 
@@ -112,6 +124,10 @@ def _parser() -> argparse.ArgumentParser:
 def _export(options: argparse.Namespace) -> None:
     if options.source and options.source[0] == "netx":
         cli_import.import_integers(options)
+        return
+    cli_devices.require_writable(options)
+    if str(options.model).endswith(".safetensors") and (options.onnx or cli_devices.wanted(options)):
+        _write_integers(options)
         return
     extras.require("train")
 
@@ -152,16 +168,34 @@ def _export(options: argparse.Namespace) -> None:
     if options.finetune:
         _assert_same_spikes(model, exported, options)
     print(exported.path)
-    if options.onnx:
-        from asrc_export.onnx_model import graph
-
-        graph.save(exported.network, options.onnx)
-        print(options.onnx)
+    _write_forms(exported.network, options)
     if options.netx:
         from asrc_export.interop.netx import writer as netx_export
 
         netx_export.save(exported.network, options.netx)
         print(options.netx)
+
+
+def _write_integers(options: argparse.Namespace) -> None:
+    """An integer network in the other forms asked for. Raises InvalidSetting, and what reading and writing it raises."""
+    from asrc_core.contract.file import network_file
+    from asrc_core.errors import InvalidSetting
+
+    for name in ("out", "finetune", "netx", "nir", "calibrate", "rounding_log", "strict", "budget"):
+        if getattr(options, name):
+            why = f"'{options.model}' holds integers already, which stay as they are"
+            raise InvalidSetting(f"--{name.replace('_', '-')}", f"{why}; leave it away, or name the checkpoint")
+    _write_forms(network_file.load(options.model), options)
+
+
+def _write_forms(network: IntegerNetwork, options: argparse.Namespace) -> None:
+    if options.onnx:
+        from asrc_export.onnx_model import graph
+
+        graph.save(network, options.onnx)
+        print(options.onnx)
+    if cli_devices.wanted(options):
+        cli_devices.write(network, options)
 
 
 def _bits(text: str) -> int | str:
