@@ -83,7 +83,13 @@ def of(frozen: FrozenNetwork) -> RealNetwork:
     layers = [_layer(layer) for layer in frozen.layers]
     if frozen.decides is not None:
         return RealNetwork((*layers, _layer(frozen.decides)))
-    adding: dict[str, Any] = {"decay": 0, "current_decay": DECAY_ONE, "activation_shift": 0, "time_weights": None, "weight_shift": 0}
+    adding: dict[str, Any] = {
+        "decay": 0,
+        "current_decay": DECAY_ONE,
+        "activation_shift": 0,
+        "time_weights": None,
+        "weight_shift": 0,
+    }
     last = Neuron("integrator", {"bias": frozen.readout_bias, **adding})
     readout = RealLayer("readout", (RealConnection(layers[-1].name, frozen.readout_weight),), last)
     return RealNetwork((*layers, readout))
