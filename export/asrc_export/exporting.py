@@ -16,7 +16,8 @@ from asrc_export.checks.calibrate import Observed
 from asrc_export.chip import targets
 from asrc_export.chip.rules import Finding
 from asrc_export.interop.netx import writer as netx_export
-from asrc_export.quantization import checks, quantize
+from asrc_export.quantization import checks, delays, quantize
+from asrc_export.quantization.delays import Cut
 from asrc_export.quantization.rounding_log import Rounded
 from asrc_export.quantization.scale_choice import trained_at
 from asrc_export.quantization.search import search
@@ -41,6 +42,8 @@ class Exported:
     """Neurons that say nothing on the calibration samples, before export and after."""
     leaks: tuple[str, ...] = ()
     """Decays that 12 bits hold badly, a sentence each."""
+    cut: tuple[Cut, ...] = ()
+    """Connections whose delays were longer than asked for."""
     measured: tuple[Measured, ...] = ()
     """How far each layer and the readout is from the float one on calibration samples, if scales were searched."""
 
@@ -55,6 +58,8 @@ def export(
     calibrate_on: str | None = None,
     netx: bool = False,
     strict: bool = False,
+    max_delay: int | None = None,
+    stock_lif: bool = False,
     progress: Progress = lambda done, note: None,
 ) -> Exported:
     """Quantize a checkpoint for a target and write the integer network (by default beside the checkpoint).
@@ -64,7 +69,9 @@ def export(
     that names none, scales are those with the least expected error and no ranges are observed; for a checkpoint
     fine-tuned for the target and bits they are those it was trained at. ``progress`` is told how much of a search is
     done, as a share. ``strict`` refuses decays that
-    12 bits hold badly (`checks.leaks`). ``netx`` keeps to the number formats of lava-dl's netx. Raises
+    12 bits hold badly (`checks.leaks`). ``max_delay`` cuts delays of single synapses to so many steps, which is told;
+    without it none may be longer than the target's. ``stock_lif`` asks for what Lava's own LIF computes.
+    ``netx`` keeps to the number formats of lava-dl's netx. Raises
     UnreadableFile, NonFiniteWeights, UnknownName, SpanTooLong, InvalidSetting, InvalidData, RulesBroken,
     UnwritableOutput; an earlier file at ``out`` is left whole.
     """
@@ -73,12 +80,20 @@ def export(
     require_writable(path)
     frozen = freeze.freeze_file(model)
     numbers = netx_export.narrowed(chip) if netx else chip
+    has = chip.limits.max_synaptic_delay.count
+    frozen, cut = (frozen, ()) if max_delay is None else delays.within(frozen, min(max_delay, has))
+    delays.require_within(frozen, has, chip.name)
+    if stock_lif:
+        frozen = delays.for_stock_lif(frozen)
     trained = trained_at(frozen, numbers, bits)
     checks.require_spans(frozen, mapping)
     data = calibrate_on or frozen.provenance["data"]
     samples = calibration_for(frozen, data).train_x if data else None
-    found = None if trained or samples is None else _searched(frozen, numbers, bits, samples, progress)
-    made = quantize.quantize(frozen, numbers, bits=bits, mapping=mapping, plan=found.plan if found else None)
+    known_scales = trained is not None or frozen.decides is not None
+    found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, progress)
+    made = quantize.quantize(
+        frozen, numbers, bits=bits, mapping=mapping, plan=found.plan if found else None, own_shifts=not stock_lif
+    )
     if netx:
         made = netx_export.refit(made)
     leaking = tuple(leaks.badly_rounded(frozen.layers, made.network.hidden))
@@ -95,7 +110,7 @@ def export(
     network = replace(made.network, provenance=known)
     network_file.save(network, path)
     return Exported(
-        path, network, made.rounding, observed, made.findings, silent, leaking, found.measured if found else ()
+        path, network, made.rounding, observed, made.findings, silent, leaking, cut, found.measured if found else ()
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,20 +25,24 @@ def dataset_for(network: IntegerNetwork, name: str | None = None) -> Dataset:
     name = name or network.provenance.get("data")
     if not isinstance(name, str):
         raise InvalidSetting("`data`", "the network does not say what it was trained on, name a data set")
-    return _fitting(name, network.input, network.steps, network.permutation)
+    dt = network.provenance.get("dt") if name == network.provenance.get("data") else None
+    return _fitting(name, dt, network.input, network.steps, network.permutation)
 
 
 def calibration_for(frozen: FrozenNetwork, name: str) -> Dataset:
     """The data set of that name for a network that has no integers yet. Raises UnknownName, InvalidData."""
     entry = InputFormat(frozen.channels, 0, frozen.maximum, frozen.scale)
-    return _fitting(name, entry, frozen.steps, frozen.permutation)
+    dt = frozen.provenance.get("dt") if name == frozen.provenance.get("data") else None
+    return _fitting(name, dt, entry, frozen.steps, frozen.permutation)
 
 
-def _fitting(name: str, entry: InputFormat, steps: int, order: NDArray[np.int64] | None) -> Dataset:
-    shape = data.shape(name)
+def _fitting(name: str, dt: Any, entry: InputFormat, steps: int, order: NDArray[np.int64] | None) -> Dataset:
+    """``dt`` comes from a file: what is no number there is none."""
+    dt = float(dt) if isinstance(dt, int | float) else None
+    shape = data.shape(name, dt)
     mine = f"{shape.steps} steps of {shape.channels} values from 0 to {shape.maximum}"
     theirs = f"{steps} steps of {entry.channels} values from {entry.minimum} to {entry.maximum}"
     if mine != theirs:
         why = f"its samples are {mine}, the network's are {theirs}"
         raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on")
-    return in_order(data.load(name), order)
+    return in_order(data.load(name, dt), order)

@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_delays(parser: argparse.ArgumentParser) -> None:
     """Options of `--neuron cuba-lif`, and of `--connection delays`, which needs these neurons."""
     add = parser.add_argument
-    add("--dt", metavar="MS", type=float, help="milliseconds of a step, for neurons with time constants (cuba-lif)")
+    add("--dt", metavar="MS", type=float, help="milliseconds of a step, for cuba-lif and for data of events in time")
     add("--tau-membrane", metavar="MS", type=float, help="time constant of cuba-lif's membrane")
     add("--tau-synapse", metavar="MS", type=float, help="time constant of cuba-lif's current")
     add("--recurrent", action=argparse.BooleanOptionalAction, default=None, help="recurrent synapses beside the delays")

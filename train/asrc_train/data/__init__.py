@@ -1,5 +1,7 @@
 """Data sets, one file each: the file's name is the data set's, `SHAPE` what is known of it without loading it, and
 `load()` returns a `Dataset`. `ARCHIVES` lists what has to be fetched first, if anything has.
+
+Data sets of events in time have a `shape(dt)` in place of `SHAPE`, and a `load(dt)`: steps of dt milliseconds.
 """
 
 from __future__ import annotations
@@ -19,19 +21,31 @@ def names() -> list[str]:
     return choices.names(__path__, besides=("dataset",))
 
 
-def shape(name: str | None) -> Shape:
-    """Steps, channels, classes and scale, whether or not the data are there. Raises UnknownName."""
-    stated: Shape = _module(name).SHAPE
+def shape(name: str | None, dt: float | None = None) -> Shape:
+    """Steps, channels, classes and scale, whether or not the data are there.
+
+    ``dt``: milliseconds of a step, if not the data set's own; of no meaning to data sets whose steps have no length.
+    Raises UnknownName, InvalidSetting for a dt that the data set does not take.
+    """
+    module = _module(name)
+    stated: Shape = module.shape(dt) if hasattr(module, "shape") else module.SHAPE
     return stated
 
 
-def load(name: str | None) -> Dataset:
-    """The data set of that name, from the data folder where it does not come with a package.
+def load(name: str | None, dt: float | None = None) -> Dataset:
+    """The data set of that name, from the data folder where it does not come with a package; ``dt`` as in `shape`.
 
-    Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, ExtraMissing.
+    Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, InvalidSetting,
+    ExtraMissing.
     """
-    loaded: Dataset = _module(name).load()
+    module = _module(name)
+    loaded: Dataset = module.load(dt) if hasattr(module, "shape") else module.load()
     return loaded
+
+
+def in_time(name: str | None) -> bool:
+    """Whether there is such a data set, and it is of events in time."""
+    return name in names() and hasattr(_module(name), "shape")
 
 
 def download(name: str | None) -> None:

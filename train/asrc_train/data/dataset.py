@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from asrc_core import extras
 from asrc_core.errors import InvalidSetting
+from asrc_core.preprocessing import Preprocessing
 
 Samples = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -30,6 +31,10 @@ class Shape:
     zero: int = 0
     """The value that stands for zero: training feeds (x - zero) * scale. What it ends with takes x * scale all the
     same, because the biases of its first layer have become W 1 * zero * scale lower."""
+    dt: float | None = None
+    """Milliseconds of a step, where samples are events in time; None where steps are of no length."""
+    of_place: int = 1
+    """Channels next to each other that stand for one place along an axis such as pitch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +56,11 @@ class Dataset:
     validation_y: Labels | None = None
     notes: tuple[str, ...] = ()
     """What a user has to know about these samples: one clause for each thing that was left out or changed."""
+
+    class_names: tuple[str, ...] = ()
+    """One for each class; none where they are only numbered."""
+    preprocessing: Preprocessing | None = None
+    """What made these integers of raw samples, where a network is to be told."""
 
     def __post_init__(self) -> None:
         for x, y in self.parts().values():

@@ -95,7 +95,7 @@ class NetworkConfig(_Section):
     """Constants of each layer, one entry for each, or none at all."""
 
     dt: _Positive = 1.0
-    """Milliseconds that a step stands for, to neurons whose constants are times."""
+    """Milliseconds that a step stands for, to neurons whose constants are times and data sets of events in time."""
     tau_membrane: _Positive = 20.0
     """Milliseconds, of cuba-lif."""
     tau_synapse: _Positive = 5.0

@@ -19,9 +19,11 @@ from torch import Tensor
 from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT
 from asrc_core.contract.neurons.kind import Kind
-from asrc_core.contract.numbers import Fires
+from asrc_core.contract.numbers import MAX_TABLE, Fires
 from asrc_core.errors import CannotFreeze
+from asrc_train import data
 from asrc_train.network.connections.connection import longest_span, new_connection
+from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.model import SkipRecurrentLayer
 from asrc_train.network.neurons.neuron import new_neurons
 from asrc_train.network.normalization import fold
@@ -39,6 +41,14 @@ class WeightedTap(NamedTuple):
     span: int
     weight: float
 
+
+READOUT_KINDS = {
+    "exponential": "integrator",
+    "mean": "integrator",
+    "maximum": "peak",
+    "first-spike": "first-spike",
+}
+"""The contract's kind of each readout of a network with delays."""
 
 AT_ONCE = (WeightedTap(0, 1.0),)
 """What the source sends in the same step."""
@@ -192,6 +202,9 @@ class FrozenNetwork:
     maximum: int
     permutation: NDArray[np.int64] | None
     provenance: dict[str, Any]
+    decides: FrozenLayer | None = None
+    """The readout, where it is more than the sum of W s + b: a layer of one of the readouts' kinds, whose weights
+    are ``readout_weight`` and which has no bias."""
 
 
 def freeze(trained: Checkpoint) -> FrozenNetwork:
@@ -201,26 +214,93 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
     Raises CannotFreeze for neurons and connections that the integer contract does not hold.
     """
     require_freezable(trained.config.network, trained.steps)
+    if trained.config.network.connection == "delays":
+        return _with_delays(trained)
     network = trained.network().requires_grad_(False)
     made = [layer for layer in network.layers if isinstance(layer, SkipRecurrentLayer)]
     layers = tuple(_frozen(trained, i, layer) for i, layer in enumerate(made))
+    return _network(trained, layers, _array(trained, "readout.weight"), _array(trained, "readout.bias"))
+
+
+def _network(
+    trained: Checkpoint,
+    layers: tuple[FrozenLayer, ...],
+    weight: Floats,
+    bias: Floats,
+    decides: FrozenLayer | None = None,
+) -> FrozenNetwork:
     return FrozenNetwork(
         layers=layers,
-        readout_weight=_array(trained, "readout.weight"),
-        readout_bias=_array(trained, "readout.bias"),
+        readout_weight=weight,
+        readout_bias=bias,
         channels=trained.channels,
         steps=trained.steps,
         scale=trained.scale,
         maximum=trained.maximum,
         permutation=trained.permutation,
-        provenance={"data": trained.config.data.name, "seed": trained.config.training.seed, **trained.provenance},
+        provenance={**_origin(trained), **trained.provenance},
+        decides=decides,
     )
+
+
+def _with_delays(trained: Checkpoint) -> FrozenNetwork:
+    """Delays become whole steps, half to even, as the network was trained; gain moves into theta."""
+    network = trained.network()
+    assert isinstance(network, DelayNetwork)
+    cuba = network.cuba
+    decays = {"decay_factor": cuba.alpha, "current_decay_factor": cuba.beta}
+
+    def connection(name: str, source: str) -> FrozenConnection:
+        delays = np.rint(_array(trained, f"{name}.delay")).astype(np.int64)
+        return FrozenConnection(source, _array(trained, f"{name}.weight"), delays=delays)
+
+    def neurons_of(count: int, threshold: float) -> dict[str, Any]:
+        return {"bias": np.zeros(count), "threshold": threshold / cuba.gain, **decays, "reset": "hard"}
+
+    layers = []
+    for i, layer in enumerate(network.hidden_layers()):
+        name, before = f"layer{i}", f"layer{i - 1}" if i else INPUT
+        connections = [connection(f"layers.{i}.feedforward", before)]
+        if layer.recurrent is not None:
+            connections.append(connection(f"layers.{i}.recurrent", name))
+        constants = neurons_of(len(connections[0].weight), float(layer.threshold))
+        layers.append(FrozenLayer(name, tuple(connections), "cuba-lif", constants))
+    last = connection("readout", layers[-1].name if layers else INPUT)
+    silent = np.zeros(len(last.weight))
+    if network.readout_threshold is not None:
+        constants = neurons_of(len(silent), network.readout_threshold)
+    else:
+        constants = {"bias": silent, **decays, **_weighted_over_time(trained)}
+    decides = FrozenLayer("readout", (last,), READOUT_KINDS[network.readout_kind], constants)
+    return _network(trained, tuple(layers), last.weight, silent, decides)
+
+
+def _weighted_over_time(trained: Checkpoint) -> dict[str, Floats]:
+    """What each step of an integrator counts for, of which only the proportions matter."""
+    kind = trained.config.network.readout
+    if kind == "maximum":
+        return {}
+    steps = trained.steps if kind == "exponential" else 1
+    if steps > MAX_TABLE:
+        why = f"weighs at most {MAX_TABLE} steps one by one, and a sample has {steps}"
+        raise CannotFreeze(f"readout '{kind}'", f"{why}; train with a longer `dt`, or with `readout='mean'`")
+    return {"time_weights": np.exp(-np.arange(steps) / steps)}
+
+
+def _origin(trained: Checkpoint) -> dict[str, Any]:
+    """What it was trained on."""
+    config, in_time = trained.config, data.in_time(trained.config.data.name)
+    return {
+        "data": config.data.name,
+        "seed": config.training.seed,
+        **({"dt": config.network.dt} if in_time else {}),
+    }
 
 
 def require_freezable(settings: NetworkConfig, steps: int) -> None:
     """Raise CannotFreeze if the integer contract does not hold the neurons or the connection of such a network."""
     with torch.device("meta"):
-        own = settings.each_layer()[0]
+        own = next(iter(settings.each_layer()), settings)
         neuron, connection = new_neurons(own, 1, steps), new_connection(own, steps)
     if neuron.missing is not None:
         raise CannotFreeze(f"neuron '{settings.neuron}'", neuron.missing)

@@ -51,7 +51,7 @@ def require_same_samples(trained: Checkpoint) -> None:
     name = trained.config.data.name
     if name is None:
         raise InvalidSetting("data set", "the checkpoint does not say what it was trained on")
-    dataset = data.shape(name)
+    dataset = data.shape(name, trained.config.network.dt)
     ours = (dataset.steps, dataset.channels, dataset.classes, dataset.maximum, dataset.scale)
     theirs = (trained.steps, trained.channels, trained.classes, trained.maximum, trained.scale)
     order = permutation(dataset.steps, trained.config.data.permutation_seed) if trained.config.data.permute else None

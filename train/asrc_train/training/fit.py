@@ -93,7 +93,7 @@ def fit(
     Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
     """
     require_writable(out)
-    dataset = data.load(config.data.name)
+    dataset = data.load(config.data.name, config.network.dt)
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
     state = resume_path(out)
     with distributed.joined(device) as (world, own_device):

@@ -141,4 +141,4 @@ def _configured(trained: Checkpoint, epochs: int) -> Config:
 def _samples(trained: Checkpoint) -> Samples:
     """The training samples as the network takes them, if those that `fit` will load are what it was trained on."""
     require_same_samples(trained)
-    return permuted(data.load(trained.config.data.name).train_x, trained.permutation)
+    return permuted(data.load(trained.config.data.name, trained.config.network.dt).train_x, trained.permutation)
