@@ -29,6 +29,7 @@ EXAMPLES = """\
   asrc-export model.pt --target loihi2 --bits auto --budget 40KB
   asrc-export model.pt --target my_chip.toml --rounding-log
   asrc-export model.pt --target loihi2 --onnx model.onnx
+  asrc-export delays.pt --target loihi1 --max-delay 7
   asrc-export vanilla.pt --target loihi2 --netx model.net
   asrc-export model.pt --nir model.nir --lossy
   asrc-export model.loihi2.safetensors --onnx model.onnx --c out/
@@ -136,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--nir", metavar="FILE.nir", help="write the float network as a NIR graph, too")
     add("--lossy", action="store_true", help="with --nir: even where only our own reader will see all of it; listed")
     add("--strict", action="store_true", help="refuse decays that round to none, or to a time constant a tenth off")
+    add("--max-delay", metavar="STEPS", type=int, help="cut delays of single synapses to so many steps, and say so")
+    stock = "keep to what Lava's own LIF computes, for networks with delays in which first spikes decide"
+    add("--stock-lif", action="store_true", help=stock)
     add("--check", metavar="RECIPE_OR_TOML", help="say whether a recipe's network will fit the target, and stop")
     add(
         "--what-if",
@@ -183,6 +187,8 @@ def _export(options: argparse.Namespace) -> None:
             calibrate_on=options.calibrate,
             netx=bool(options.netx),
             strict=options.strict,
+            max_delay=options.max_delay,
+            stock_lif=options.stock_lif,
             progress=lambda done, note: update(100 * done, note),
         )
     print_layers(exported)
@@ -191,6 +197,8 @@ def _export(options: argparse.Namespace) -> None:
         _print_rounding(exported)
     for finding in exported.findings:
         command_line.say(f"note: {finding}")
+    for each in exported.cut:
+        command_line.say(f"warning: {each}")
     for leak in exported.leaks:
         command_line.say(f"warning: {leak}")
     for silent in exported.firing:
