@@ -108,9 +108,7 @@ def _fpga(name: str, network: IntegerNetwork) -> Fpga:
     return device
 
 
-def _report(
-    network: IntegerNetwork, plan: Plan, device: Fpga, built: Built, x: NDArray[np.generic]
-) -> None:
+def _report(network: IntegerNetwork, plan: Plan, device: Fpga, built: Built, x: NDArray[np.generic]) -> None:
     from tabulate import tabulate
 
     from asrc_core.errors import BackendMissing
@@ -127,7 +125,12 @@ def _report(
         rows.append(("cycles a step", f"{a_step:,.0f}", "", f"counted, {len(x[:MEASURED])} simulated samples"))
         rows.append(("latency of a step, us", f"{a_step / built.megahertz:,.1f}", "", "cycles over clock"))
         rows.append(
-            ("samples a second", f"{built.megahertz * 1e6 / a_step / network.steps:,.0f}", "", f"{network.steps} steps each")
+            (
+                "samples a second",
+                f"{built.megahertz * 1e6 / a_step / network.steps:,.0f}",
+                "",
+                f"{network.steps} steps each",
+            )
         )
     print(f"{device.title}, {plan.shape.lanes} lanes, {plan.shape.pipes} event(s) a cycle")
     print(tabulate(rows, ("", "takes", "of", "basis"), disable_numparse=True))

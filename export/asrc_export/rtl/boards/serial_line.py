@@ -75,7 +75,9 @@ class SerialBoard:
 def _raw(file: int) -> None:
     """8 bits, no parity, nothing translated."""
     _, _, control, _, _, _, special = termios.tcgetattr(file)
-    control = (control & ~(termios.CSIZE | termios.PARENB | termios.CSTOPB)) | termios.CS8 | termios.CREAD | termios.CLOCAL
+    control = (
+        (control & ~(termios.CSIZE | termios.PARENB | termios.CSTOPB)) | termios.CS8 | termios.CREAD | termios.CLOCAL
+    )
     special[termios.VMIN], special[termios.VTIME] = 1, 0
     termios.tcsetattr(file, termios.TCSANOW, [0, 0, control, 0, BAUD, BAUD, special])
     termios.tcflush(file, termios.TCIOFLUSH)
