@@ -40,6 +40,25 @@ def fed(x: Samples | Tensor, scale: float, device: torch.device | str = "cpu", z
 
 
 @torch.no_grad()
+def traced(
+    network: SkipRecurrentNetwork, x: Tensor, temperature: float | None = None
+) -> tuple[Tensor, list[NDArray[np.uint8]]]:
+    """Logits (B, classes) for real input (T, B, channels), and the spikes of every layer, (T, B, N) zeros and ones."""
+    packed = network.packed(x, temperature)
+    if packed is not None:
+        logits, bits = packed
+        return logits, [_unpacked(words, width) for words, width in zip(bits, network.widths, strict=True)]
+    logits, spikes = network.traced(x, temperature)
+    return logits.cpu(), [each.cpu().numpy().astype(np.uint8) for each in spikes]
+
+
+def _unpacked(words: Tensor, neurons: int) -> NDArray[np.uint8]:
+    """(T, B, N) of bits (B, T, words of 64), the lowest bit first."""
+    octets = words.numpy().astype("<i8", copy=False).view(np.uint8)
+    return np.unpackbits(octets, axis=-1, count=neurons, bitorder="little").swapaxes(0, 1)
+
+
+@torch.no_grad()
 def evaluate(
     network: SkipRecurrentNetwork,
     x: Samples | Tensor,
@@ -52,8 +71,7 @@ def evaluate(
     """Run the network over samples (n, T, channels): hard-max spans, or the mixture at a temperature."""
     logits, totals = [], [0] * len(network.layers)
     for start in range(0, len(x), BATCH):
-        answers, spikes = network.traced(fed(x[start : start + BATCH], scale, device, zero), temperature)
-        logits.append(answers.cpu())
-        # Summed in double precision: single counts whole numbers only up to 2^24.
-        totals = [total + int(s.sum(dtype=torch.float64)) for total, s in zip(totals, spikes, strict=True)]
+        answers, spikes = traced(network, fed(x[start : start + BATCH], scale, device, zero), temperature)
+        logits.append(answers)
+        totals = [total + int(np.count_nonzero(s)) for total, s in zip(totals, spikes, strict=True)]
     return Evaluation(torch.cat(logits).numpy(), totals)
