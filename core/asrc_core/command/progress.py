@@ -1,4 +1,4 @@
-"""Progress on standard error: bars on a terminal, elsewhere a plain line now and then (a log, a notebook's shell, CI).
+"""Progress on standard error: bars on a terminal and in notebooks, elsewhere a plain line now and then.
 
 Bars need rich, which comes with the extras that take long; without it a terminal gets the lines, too.
 """
@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 SECONDS_BETWEEN_LINES = 5.0
 """A log is told no more often than that, and not at all of what takes less."""
@@ -17,9 +18,6 @@ SECONDS_BETWEEN_LINES = 5.0
 @contextmanager
 def bar(title: str, total: int) -> Iterator[Callable[[float, str], None]]:
     """Call what is given with how much of ``total`` is done and a note to show beside it."""
-    if not sys.stderr.isatty():
-        yield lines(title, total)
-        return
     try:
         from rich.console import Console
         from rich.progress import (
@@ -41,7 +39,12 @@ def bar(title: str, total: int) -> Iterator[Callable[[float, str], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    # In a notebook, rich draws with ipywidgets and would warn where they are missing.
+    if not (console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)):
+        yield lines(title, total)
+        return
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task(title, total=total, note="")
 
         def update(done: float, note: str = "") -> None:
@@ -67,3 +70,17 @@ def lines(title: str, total: int, clock: Callable[[], float] = time.monotonic) -
         )
 
     return update
+
+
+@contextmanager
+def shown(progress: Callable[[float, str], None] | bool, title: str) -> Iterator[Callable[[float, str], None]]:
+    """What a caller asked for, to be called with the share that is done, and a note: a bar for True, silence for False,
+    else the caller's own function.
+    """
+    if not isinstance(progress, bool):
+        yield progress
+    elif progress:
+        with bar(title, 100) as update:
+            yield lambda done, note: update(100 * done, note)
+    else:
+        yield lambda done, note: None

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from asrc_core import html
 from asrc_core.contract import connection as connections
 from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT, Connection, whole, whole_numbers, within
@@ -118,6 +119,25 @@ class IntegerNetwork:
         layers = tuple(_checked(self, i) for i in range(len(self.layers)))
         object.__setattr__(self, "layers", layers)
         _ = self.ranges  # proven now, or refused
+
+    def __repr__(self) -> str:
+        widths = " -> ".join(map(str, (self.input.channels, *(layer.neurons for layer in self.layers))))
+        return f"IntegerNetwork({widths}, {self.target}, {self.steps} steps, {self.synapses:,} synapses)"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                layer.name,
+                layer.neuron.kind,
+                layer.neurons,
+                ", ".join(each.source for each in layer.connections),
+                max(each.longest_lag for each in layer.connections),
+                ", ".join(dict.fromkeys(str(each.weight_bits) for each in layer.connections)),
+                layer.synapses,
+            )
+            for layer in self.layers
+        ]
+        return html.table(repr(self), ("layer", "kind", "neurons", "from", "longest lag", "bits", "synapses"), rows)
 
     @cached_property
     def ranges(self) -> tuple[LayerRanges, ...]:

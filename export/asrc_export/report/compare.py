@@ -15,7 +15,7 @@ from asrc_export.engines.select import Engine
 from asrc_export.quantization import taps
 from asrc_export.report import outline
 from asrc_export.report.behaviour import ablation, ablation_runs, activity, answers, kernels, layers, raster
-from asrc_export.report.cost import energy, neurobench, placement, storage
+from asrc_export.report.cost import devices, energy, neurobench, placement, storage
 from asrc_export.report.origin import limits, provenance, rounding
 from asrc_export.report.origin.confirmations import Confirmation
 from asrc_export.report.report import Report
@@ -76,6 +76,7 @@ def make(
         placement=placement.of(network, chip),
         storage=storage.of(network, chip),
         energy=energy.of(network, counts, samples, steps, chip),
+        devices=devices.of(network),
         findings=limits.of(network, chip),
         rounding=log,
         confirmations=tuple(confirmations),

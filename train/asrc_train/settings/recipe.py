@@ -8,6 +8,9 @@ from asrc_core.errors import UnknownName
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 
+OWN_DATA = Path(__file__).parent / "own_data.toml"
+"""Settings for samples of one's own, to which no recipe belongs."""
+
 
 def names() -> list[str]:
     """Recipes that come with the package."""

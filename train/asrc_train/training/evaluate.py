@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from asrc_train.data.dataset import Labels, Samples
-from asrc_train.network.model import SkipRecurrentNetwork
+from asrc_train.kernels.delays.layer import Events, samples_as_events
+from asrc_train.network.delay_network import DelayNetwork
+from asrc_train.network.float_network import FloatNetwork
 
 BATCH = 256
 
@@ -39,13 +42,22 @@ def fed(x: Samples | Tensor, scale: float, device: torch.device | str = "cpu", z
     return (samples - zero if zero else samples) * scale
 
 
+def fed_to(
+    network: FloatNetwork, x: Samples | Tensor, scale: float, device: torch.device | str = "cpu", zero: int = 0
+) -> Any:
+    """The same as this network takes it: one with delays gets what differs from 0 as events."""
+    if not isinstance(network, DelayNetwork):
+        return fed(x, scale, device, zero)
+    assert not zero, "where nothing is sent there is 0"
+    events: Events = samples_as_events(torch.as_tensor(x).to(device), scale, network.readout.weight.dtype)
+    return events
+
+
 @torch.no_grad()
-def traced(
-    network: SkipRecurrentNetwork, x: Tensor, temperature: float | None = None
-) -> tuple[Tensor, list[NDArray[np.uint8]]]:
-    """Logits (B, classes) for real input (T, B, channels), and the spikes of every layer, (T, B, N) zeros and ones."""
-    packed = network.packed(x, temperature)
-    if packed is not None:
+def traced(network: FloatNetwork, x: Any, temperature: float | None = None) -> tuple[Tensor, list[NDArray[np.uint8]]]:
+    """Logits (B, classes) for what `fed_to` makes, and the spikes of every layer, (T, B, N) zeros and ones."""
+    packed = None if isinstance(network, DelayNetwork) else network.packed(x, temperature)
+    if packed is not None and not isinstance(network, DelayNetwork):
         logits, bits = packed
         return logits, [_unpacked(words, width) for words, width in zip(bits, network.widths, strict=True)]
     logits, spikes = network.traced(x, temperature)
@@ -60,7 +72,7 @@ def _unpacked(words: Tensor, neurons: int) -> NDArray[np.uint8]:
 
 @torch.no_grad()
 def evaluate(
-    network: SkipRecurrentNetwork,
+    network: FloatNetwork,
     x: Samples | Tensor,
     scale: float,
     *,
@@ -71,7 +83,8 @@ def evaluate(
     """Run the network over samples (n, T, channels): hard-max spans, or the mixture at a temperature."""
     logits, totals = [], [0] * len(network.layers)
     for start in range(0, len(x), BATCH):
-        answers, spikes = traced(network, fed(x[start : start + BATCH], scale, device, zero), temperature)
-        logits.append(answers)
-        totals = [total + int(np.count_nonzero(s)) for total, s in zip(totals, spikes, strict=True)]
+        given = fed_to(network, x[start : start + BATCH], scale, device, zero)
+        answers, spikes = network.tallied(given, temperature)
+        logits.append(answers.cpu())
+        totals = [total + more for total, more in zip(totals, spikes, strict=True)]
     return Evaluation(torch.cat(logits).numpy(), totals)

@@ -14,18 +14,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from asrc_core import __version__
+from asrc_core import __version__, preprocessing
 from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing, require_writable
 from asrc_train import data
 from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
-from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
+from asrc_train.network.delay_network import DelayNetwork
+from asrc_train.network.float_network import FloatNetwork, new_network
+from asrc_train.network.model import SkipRecurrentLayer
 from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training import distributed
 from asrc_train.training.distributed import World
-from asrc_train.training.evaluate import Evaluation, evaluate, fed
+from asrc_train.training.evaluate import Evaluation, evaluate, fed_to
+from asrc_train.training.objective import class_weights, objective_of
 from asrc_train.training.schedule import learning_rate_and_momentum, temperature_in
 
 
@@ -42,6 +45,8 @@ class Epoch:
     spans: list[int]
     skip_weights: list[list[float]]
     """What each lag weighs in each layer, for the heat map over training; empty lists where the span is fixed."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """What else this kind of network has to tell of the epoch (`objective`)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Start:
     spikes in its own way (quantized, say). ``provenance`` is JSON-like and becomes part of the checkpoint's.
     """
 
-    network: SkipRecurrentNetwork
+    network: FloatNetwork
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -88,7 +93,7 @@ def fit(
     Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
     """
     require_writable(out)
-    dataset = data.load(config.data.name)
+    dataset = data.load(config.data.name, config.network.dt, config.data.validation_fraction)
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
     state = resume_path(out)
     with distributed.joined(device) as (world, own_device):
@@ -128,14 +133,17 @@ class _Run:
     ) -> None:
         self.config, self.dataset, self.order, self.device, self.world = config, dataset, order, device, world
         torch.manual_seed(config.training.seed)
-        begun = start or Start(SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network, dataset.steps))
+        begun = start or Start(new_network(dataset.channels, dataset.classes, config.network, dataset.steps))
         self.zero = 0 if start else dataset.shape.zero  # a network that is given takes x * scale, as trained ones do
         self.network, self.origin = begun.network.to(device), dict(begun.provenance)
+        if self.zero:
+            _require_bias(self.network, dataset.shape)
         self.optimizer = make_optimizer(self.network, config)
         (x, y), (held_x, self.held_y) = training_parts(dataset, config.data.validation_fraction)
         self.train_x = torch.from_numpy(permuted(x, order)).to(device)
         self.train_y = torch.from_numpy(y).to(device)
         self.held_x = permuted(held_x, order)
+        self.objective = objective_of(self.network, config, class_weights(self.train_y, dataset.classes, config))
         self.history: list[Epoch] = []
         self.best = 0
         self.best_tensors: dict[str, Tensor] = {}
@@ -162,17 +170,21 @@ class _Run:
             for group in self.optimizer.param_groups:
                 group["lr"], group["betas"] = rate * group["factor"], (momentum, group["betas"][1])
             self.optimizer.zero_grad(set_to_none=True)
-            loss, right = self._joint_gradient(batch, temperature).tolist()
+            figures = self._joint_gradient(batch, temperature)
+            loss, right = figures[:2].tolist()
             if not math.isfinite(loss):
                 raise TrainingDiverged(epoch + 1, "loss", kept if self.history else None)
             if training.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(weights, training.gradient_clip)
             self.optimizer.step()
+            self.objective.after_step(self.optimizer, figures)
             self._require_finite(kept)
             total_loss += loss * len(batch)
             correct += right
             for observe in observers:
                 observe(BatchDone(epoch + 1, i + 1, len(batches)))
+        before = [each.figures for each in self.history]
+        told = self.objective.after_epoch(epoch + 1, before, kept if self.history else None)
         done = Epoch(
             epoch=epoch + 1,
             loss=total_loss / len(order),
@@ -182,6 +194,7 @@ class _Run:
             learning_rate=rate,
             spans=self.network.spans,
             skip_weights=self.network.weight_of_lags(temperature),
+            figures=told,
         )
         self.history.append(done)
         if done.validation_accuracy >= self.history[self.best].validation_accuracy:
@@ -193,12 +206,11 @@ class _Run:
     def _joint_gradient(self, batch: Tensor, temperature: float) -> Tensor:
         """Back-propagate the batch's mean loss, each process its share; the loss and how many were right."""
         mine = self.world.share(batch)
-        figures = torch.zeros(2, device=self.device)
+        figures = self.objective.figures(self.device)
         if len(mine):
-            logits = self.network(fed(self.train_x[mine], self.dataset.scale, zero=self.zero), temperature)
-            loss = nn.functional.cross_entropy(logits, self.train_y[mine], reduction="sum") / len(batch)
+            x = fed_to(self.network, self.train_x[mine], self.dataset.scale, self.device, self.zero)
+            loss, figures = self.objective.judged(x, self.train_y[mine], len(batch), temperature)
             loss.backward()  # type: ignore[no-untyped-call]
-            figures = torch.stack([loss.detach(), (logits.argmax(1) == self.train_y[mine]).sum()])
         return self.world.sum_gradients(self.network.parameters(), figures)
 
     def finish(self) -> Checkpoint:
@@ -230,6 +242,7 @@ class _Run:
             provenance={
                 **self.origin,
                 **({"data_notes": list(self.dataset.notes)} if self.dataset.notes else {}),
+                **preprocessing.stated(self.dataset.preprocessing, self.dataset.class_names),
                 "best_epoch": best.epoch,
                 "asrc": __version__,
                 "torch": torch.__version__,
@@ -290,35 +303,47 @@ class _Run:
                 raise TrainingDiverged(self.epochs_done + 1, name, kept if self.history else None)
 
 
-def fresh(dataset: Dataset, config: Config) -> SkipRecurrentNetwork:
+def fresh(dataset: Dataset, config: Config) -> FloatNetwork:
     """An untrained network that takes the data set's x * scale, as trained ones do."""
-    network = SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network, dataset.steps)
+    network = new_network(dataset.channels, dataset.classes, config.network, dataset.steps)
     absorb_zero(network, dataset.shape)
     return network
 
 
-def absorb_zero(network: SkipRecurrentNetwork, shape: Shape) -> None:
-    """Make a network that takes (x - zero) * scale one that takes x * scale, by the biases of its first layer."""
+def absorb_zero(network: FloatNetwork, shape: Shape) -> None:
+    """Make a network that takes (x - zero) * scale one that takes x * scale, by the biases of its first layer.
+
+    Raises InvalidSetting for a network with delays, which has no bias.
+    """
     if shape.zero:
+        _require_bias(network, shape)
         first = network.layers[0]
         assert isinstance(first, SkipRecurrentLayer)
         with torch.no_grad():
             first.feedforward.bias.sub_(first.feedforward.weight.sum(1) * (shape.zero * shape.scale))
 
 
+def _require_bias(network: FloatNetwork, shape: Shape) -> None:
+    if isinstance(network, DelayNetwork):
+        why = f"the data set has {shape.zero} for zero, and a network with delays takes what differs from 0 as events"
+        raise InvalidSetting("connection 'delays'", why)
+
+
 def _require_whole_batches(config: Config, world: World) -> None:
-    if config.network.batch_norm and world.size > 1:
-        raise InvalidSetting(
-            "batch_norm", f"its statistics are those of a whole batch, which {world.size} processes would share out"
-        )
+    wanted = {"batch_norm": config.network.batch_norm, "rate_strength": bool(config.training.rate_strength)}
+    for name in (name for name, asked in wanted.items() if asked and world.size > 1):
+        why = f"its statistics are those of a whole batch, which {world.size} processes would share out"
+        raise InvalidSetting(name, why)
 
 
-def make_optimizer(network: SkipRecurrentNetwork, config: Config) -> torch.optim.AdamW:
+def make_optimizer(network: FloatNetwork, config: Config) -> torch.optim.AdamW:
     """AdamW with the skip logits in a group of their own: faster, and without weight decay (paper, Table 2).
 
     Batch normalisation's gains and shifts and the neurons' own constants do not decay either.
     """
     training = config.training
+    if isinstance(network, DelayNetwork):
+        return _delay_optimizer(network, config)
     skip, constants = network.skip_logits(), network.constants()
     apart = {id(p) for p in (*skip, *constants)}
     others = [p for p in network.parameters() if id(p) not in apart]
@@ -327,6 +352,17 @@ def make_optimizer(network: SkipRecurrentNetwork, config: Config) -> torch.optim
         groups.append({"params": constants, "weight_decay": 0.0, "factor": 1.0})
     if skip:
         groups.append({"params": skip, "weight_decay": 0.0, "factor": training.skip_learning_rate_factor})
+    return torch.optim.AdamW(groups, lr=training.learning_rate)
+
+
+def _delay_optimizer(network: DelayNetwork, config: Config) -> torch.optim.AdamW:
+    """Weights as above, and delays at a rate of their own in steps, without decay; what does not learn is left out."""
+    training = config.training
+    weights, delays = ([p for p in found if p.requires_grad] for found in (network.weights(), network.delays()))
+    factor = training.delay_learning_rate / training.learning_rate
+    groups: list[dict[str, Any]] = [{"params": weights, "weight_decay": training.weight_decay, "factor": 1.0}]
+    if delays:
+        groups.append({"params": delays, "weight_decay": 0.0, "factor": factor})
     return torch.optim.AdamW(groups, lr=training.learning_rate)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import STATE_MAX, Ints
@@ -23,9 +23,9 @@ from asrc_export.report import outline, unrounded
 from asrc_export.report.behaviour.spike_differences import FirstDivergence, Spikes, differing, first_divergences
 from asrc_export.report.behaviour.stages import REFERENCE, STAGES, StageName
 from asrc_train.data.dataset import Labels, Samples
-from asrc_train.network.model import SkipRecurrentNetwork
+from asrc_train.network.float_network import FloatNetwork
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.training.evaluate import BATCH, fed, traced
+from asrc_train.training.evaluate import BATCH, fed_to, traced
 
 CHUNK_CELLS = 2**24
 """At most this many (step, sample, neuron) cells are held at a time."""
@@ -123,7 +123,7 @@ def run(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, sca
         result = engine(network, x[chunk], trace=True)
         assert result.trace is not None
         deployed = _Answer(result.predictions, [trace.spikes for trace in result.trace.layers])
-        inputs = fed(x[chunk], scale)
+        inputs = fed_to(model, x[chunk], scale)
         answers: dict[StageName, _Answer] = {
             "float_mixture": _trained(model, inputs, trained.temperature),
             "float": _trained(model, inputs, None),
@@ -177,7 +177,7 @@ def run(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, sca
     )
 
 
-def _trained(model: SkipRecurrentNetwork, x: Tensor, temperature: float | None) -> _Answer:
+def _trained(model: FloatNetwork, x: Any, temperature: float | None) -> _Answer:
     logits, spikes = traced(model, x, temperature)
     return _Answer(logits.numpy().argmax(axis=1), spikes)
 
