@@ -54,7 +54,7 @@ class Simulator:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes that the file states, else their numbers. Raises InvalidSetting."""
+        """The names of the classes, or their numbers. Raises InvalidSetting for names that are none."""
         return preprocessing.classes_of(self.network.provenance, self.network.classes)
 
     @property

@@ -183,6 +183,7 @@ def test_a_run_is_the_training_of_one_thread(mixed: list[Run], whole: tuple[Path
     assert swept.provenance == alone.provenance
 
 
+@pytest.mark.slow
 def test_a_killed_run_fails_alone_and_goes_on_to_the_same_bits(
     mixed: list[Run], whole: tuple[Path, Found], tmp_path: Path
 ) -> None:
@@ -249,7 +250,7 @@ def test_an_interrupted_command_leaves_at_once_and_goes_on(tmp_path: Path) -> No
         assert started.poll() is None
         time.sleep(0.05)
     started.send_signal(signal.SIGINT)
-    _, told = started.communicate(timeout=60)
+    _, told = started.communicate(timeout=300)  # no test of seconds: its status says that it left before it was done
     assert started.returncode == 130
     assert told == "asrc-sweep: interrupted; finished outputs are whole.\n"
     assert not list(tmp_path.glob("*.pt"))

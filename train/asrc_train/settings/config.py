@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -33,7 +33,20 @@ _LARGEST_RECIPE = 1 << 16
 
 
 class _Section(BaseModel):
+    """Made by hand, a section raises InvalidSetting; read within another form, pydantic's error, which knows where."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    if not TYPE_CHECKING:  # pydantic's plugin knows each section's own arguments
+
+        def __init__(self, /, **settings: Any) -> None:
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                problem = first_problem(error, type(self))
+                raise InvalidSetting(f"{type(self).__name__}, {problem.key}", problem.why) from error
+
+        __init__.__pydantic_base_init__ = True  # so that reading a form does not come through here
 
 
 class DataConfig(_Section):
