@@ -243,6 +243,7 @@ def test_bundled_data_is_whole_stratified_and_always_split_alike(name: str, held
     assert duplicates <= 1  # the bundles themselves may hold a digit twice; the splits share none otherwise
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does_on_the_joint_batch(tmp_path: Path) -> None:
     """Real processes, real torchrun and gloo; losses equal to rounding."""
     train = Path(sys.executable).parent / "asrc-train"

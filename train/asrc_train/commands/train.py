@@ -244,8 +244,7 @@ def configuration(options: argparse.Namespace) -> Config:
 def _recipe_file(options: argparse.Namespace) -> Path:
     from asrc_train.settings import recipe
 
-    own = options.recipe is None and data.is_path(options.data)
-    return recipe.OWN_DATA if own else recipe.find(options.recipe or options.data)
+    return recipe.find(options.recipe or options.data)
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from asrc_core.errors import InvalidSetting, UnknownName
+from asrc_train import data
 from asrc_train.settings.config import Config, DataConfig, NetworkConfig, TrainingConfig, from_recipe
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataConfig, "network": NetworkConfig, "training": TrainingConfig}
@@ -24,13 +25,17 @@ def names() -> list[str]:
 
 
 def find(name_or_path: str) -> Path:
-    """The file of a recipe given by name, or by a path that ends in .toml. Raises UnknownName.
+    """The file of a recipe given by name, by a path that ends in .toml, or by that of samples of one's own.
+
+    Raises UnknownName.
 
     The paper's recipes are named task-connection-parameters; a task alone stands for its smallest adaptive network.
     """
     if name_or_path.endswith(".toml"):
         return Path(name_or_path)
     known = names()
+    if name_or_path not in known and data.is_path(name_or_path):
+        return OWN_DATA
     found = [name for name in known if name == name_or_path or name.startswith(f"{name_or_path}-asrc-")]
     if not found:
         raise UnknownName("recipe", name_or_path, known, "a path ending in .toml")
