@@ -82,7 +82,7 @@ def upload(network: IntegerNetwork, access: Access) -> None:
         served = (HERE / "serial.c").read_text().replace('#include "asrc_network.c"\n', printed.source)
         (sketch / "src" / "serial.c").write_text(served)
         (sketch / "parity.ino").write_text((HERE / "serial.ino").read_text())
-        command = [TOOL, "compile", "--upload", "--fqbn", access.board, "--port", access.port, str(sketch)]
+        command = [TOOL, "compile", "-u", "-b", access.board, "-p", access.port, str(sketch)]
         tools.output(command, sketch, UPLOAD_S, WAY_OUT)
 
 
