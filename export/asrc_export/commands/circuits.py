@@ -44,6 +44,13 @@ def require(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
             parser.error(f"argument --{name}: goes with --verilog only")
 
 
+def require_writable(options: argparse.Namespace) -> None:
+    """Raise UnwritableOutput before any work is done."""
+    from asrc_export.rtl import folder
+
+    folder.require_writable(options.verilog)
+
+
 def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     """Write what is asked for, and say what it is.
 
@@ -59,7 +66,7 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     from asrc_export.rtl.design import design
     from asrc_export.rtl.plan import Shape
     from asrc_export.rtl.synthesis import build
-    from asrc_export.rtl.testbench import testbench
+    from asrc_export.rtl.testbench import bench
 
     folder.require_writable(options.verilog)
     device = None if options.build is None else _fpga(options.build, network)
@@ -69,7 +76,7 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     plan, files = design(network, shape)
     sources = [name for name in files if name.endswith(".sv")]
     x = _samples(network)
-    everything: dict[str, str | Path] = {**files, **shell(plan), **testbench(plan, x[:TESTED])}
+    everything: dict[str, str | Path] = {**files, **shell(plan), **bench(plan, x[:TESTED])}
     if device is None:
         _write(everything, options.verilog, plan)
         return
@@ -108,9 +115,7 @@ def _fpga(name: str, network: IntegerNetwork) -> Fpga:
     return device
 
 
-def _report(
-    network: IntegerNetwork, plan: Plan, device: Fpga, built: Built, x: NDArray[np.generic]
-) -> None:
+def _report(network: IntegerNetwork, plan: Plan, device: Fpga, built: Built, x: NDArray[np.generic]) -> None:
     from tabulate import tabulate
 
     from asrc_core.errors import BackendMissing
@@ -127,7 +132,12 @@ def _report(
         rows.append(("cycles a step", f"{a_step:,.0f}", "", f"counted, {len(x[:MEASURED])} simulated samples"))
         rows.append(("latency of a step, us", f"{a_step / built.megahertz:,.1f}", "", "cycles over clock"))
         rows.append(
-            ("samples a second", f"{built.megahertz * 1e6 / a_step / network.steps:,.0f}", "", f"{network.steps} steps each")
+            (
+                "samples a second",
+                f"{built.megahertz * 1e6 / a_step / network.steps:,.0f}",
+                "",
+                f"{network.steps} steps each",
+            )
         )
     print(f"{device.title}, {plan.shape.lanes} lanes, {plan.shape.pipes} event(s) a cycle")
     print(tabulate(rows, ("", "takes", "of", "basis"), disable_numparse=True))

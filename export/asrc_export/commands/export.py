@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_export.commands import circuits as cli_circuits
 from asrc_export.commands import devices as cli_devices
 from asrc_export.commands import import_network as cli_import
 
@@ -32,6 +33,7 @@ EXAMPLES = """\
   asrc-export model.pt --nir model.nir --lossy
   asrc-export model.pt --target cortex-m4 --c out/ --run cortex-m4
   asrc-export model.loihi2.safetensors --c out/
+  asrc-export model.loihi2.safetensors --verilog out/ --build ice40up5k
   asrc-export --show-target loihi1
   asrc-export --check digits --target loihi1 --mapping synaptic-delay
   asrc-export best.pth --from asrc-snn args.json --target loihi2
@@ -49,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("name a checkpoint, a recipe with --check, or a target with --show-target")
     if options.run and not options.c:
         parser.error("argument --run: goes with --c only")
+    cli_circuits.require(parser, options)
     if options.lossy and not options.nir:
         parser.error("argument --lossy: goes with --nir only")
     if (options.bits == "auto") != (options.budget is not None):
@@ -56,7 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
         parser.error("argument --bits: auto needs a float network and samples")
     if cli_devices.wanted(options) and options.source and options.source[0] == "netx":
-        parser.error("argument --c: import the network first, and name the integer network that was written")
+        parser.error(
+            "argument --c or --verilog: import the network first, and name the integer network that was written"
+        )
     body = _show_target if options.show_target is not None else _export if options.check is None else _check
     return command_line.run(parser, lambda: body(options))
 
@@ -73,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "model",
         metavar="MODEL.pt",
         nargs="?",
-        help="checkpoint written by asrc-train; with --onnx or --c also an integer network, .safetensors, as it is",
+        help="checkpoint written by asrc-train; with --onnx, --c or --verilog also an integer network, .safetensors, as it is",
     )
     add(
         "--target",

@@ -53,7 +53,9 @@ def result(network: IntegerNetwork, x: NDArray[np.int32], done: Simulated, *, tr
         for each, source in zip(layer.connections, network.sources(place), strict=True):
             operations[source != "before"] += _operations(each, sent[network.place(each.source)])
         spikes = int(np.count_nonzero(sent[place])) if place in sent else 0
-        here = slice(sum(e.neurons for e in network.layers[:place]), sum(e.neurons for e in network.layers[: place + 1]))
+        here = slice(
+            sum(e.neurons for e in network.layers[:place]), sum(e.neurons for e in network.layers[: place + 1])
+        )
         saturations = int(done.saturations[:, :, here].sum(dtype=np.int64))
         updates = batch * steps * layer.neurons
         counts.append(LayerCounts(spikes, operations[False], operations[True], updates, saturations))

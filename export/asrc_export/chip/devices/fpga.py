@@ -47,9 +47,7 @@ def weight_bits(shape: NetworkShape, lanes: int) -> int:
     each = [link for layer in shape.layers for link in layer.connections]
     wide = max(link.weight_bits for link in each)
     delay = max(((link.lag - link.least_lag).bit_length() for link in each if link.delay_for_each), default=0)
-    rows = sum(
-        -(-layer.neurons // lanes) * link.inputs for layer in shape.layers for link in layer.connections
-    )
+    rows = sum(-(-layer.neurons // lanes) * link.inputs for layer in shape.layers for link in layer.connections)
     return rows * lanes * (wide + delay)
 
 

@@ -35,9 +35,7 @@ class SerialBoard:
         except (OSError, termios.error) as error:
             why = f"the serial line '{port}' cannot be opened ({error})"
             raise BackendMissing("board", why, "name the board's line, and see that you may write to it") from error
-        if plan.shape.loadable:
-            rows = b"".join(row.to_bytes(row_bytes(plan), "little") for row in plan.weight_rows())
-            self._send(b"W" + rows)
+        self._load()
 
     def close(self) -> None:
         """Let go of the line."""
@@ -57,6 +55,12 @@ class SerialBoard:
             answers.append(np.frombuffer(self._receive(4 * self._plan.network.classes), "<i4"))
         return np.stack(answers).astype(np.int64)
 
+    def _load(self) -> None:
+        """The weights, if the circuit is one that takes them."""
+        if self._plan.shape.loadable:
+            size = row_bytes(self._plan)
+            self._send(b"W" + b"".join(row.to_bytes(size, "little") for row in self._plan.weight_rows()))
+
     def _send(self, content: bytes) -> None:
         while content:
             content = content[os.write(self._file, content) :]
@@ -75,7 +79,9 @@ class SerialBoard:
 def _raw(file: int) -> None:
     """8 bits, no parity, nothing translated."""
     _, _, control, _, _, _, special = termios.tcgetattr(file)
-    control = (control & ~(termios.CSIZE | termios.PARENB | termios.CSTOPB)) | termios.CS8 | termios.CREAD | termios.CLOCAL
+    control = (
+        (control & ~(termios.CSIZE | termios.PARENB | termios.CSTOPB)) | termios.CS8 | termios.CREAD | termios.CLOCAL
+    )
     special[termios.VMIN], special[termios.VTIME] = 1, 0
     termios.tcsetattr(file, termios.TCSANOW, [0, 0, control, 0, BAUD, BAUD, special])
     termios.tcflush(file, termios.TCIOFLUSH)

@@ -84,7 +84,11 @@ class Circuit:
         fed, out = self._path / "samples.bin", self._path / "updates.bin"
         with fed.open("wb") as file:
             file.write(frame.tobytes() + samples.tobytes())
-        ran([str(self._program), fed.name, out.name, *([str(stalls)] if stalls else [])], self._path, "the simulated circuit")
+        ran(
+            [str(self._program), fed.name, out.name, *([str(stalls)] if stalls else [])],
+            self._path,
+            "the simulated circuit",
+        )
         shape = batch, steps, self.plan.neurons
         size = int(np.prod(shape))
         with out.open("rb") as file:

@@ -27,5 +27,9 @@ def build(folder: Path, sources: Sequence[str], flags: Sequence[str]) -> Path:
     include = ["-I", str(Path(found.origin).parent / INCLUDE), "-I", str(folder)]
     # What no event reads may lie outside a memory: it is 0 there, and asserted on without NDEBUG.
     defined = ["-DNDEBUG", f'-DCIRCUIT="{HERE / "cxxrtl.h"}"', *flags]
-    ran([*MAKES.compiler(), "-std=c++14", "-O1", *defined, *include, str(HERE / "harness.cpp"), "-o", "sim"], folder, "the C++ compiler")
+    ran(
+        [*MAKES.compiler(), "-std=c++14", "-O1", *defined, *include, str(HERE / "harness.cpp"), "-o", "sim"],
+        folder,
+        "the C++ compiler",
+    )
     return folder / "sim"

@@ -23,5 +23,9 @@ def build(folder: Path, sources: Sequence[str], flags: Sequence[str]) -> Path:
     options = " ".join(("-O1", *flags, f'-DCIRCUIT=\\"{HERE / "verilator.h"}\\"'))
     threads = ["-j", str(min(4, os.cpu_count() or 1))]
     command = ["verilator", "--cc", "--exe", "--build", *threads, *QUIET, "--x-assign", "fast", "-O3"]
-    ran([*command, "--top-module", "asrc_core", "-CFLAGS", options, str(HERE / "harness.cpp"), *sources], folder, "Verilator")
+    ran(
+        [*command, "--top-module", "asrc_core", "-CFLAGS", options, str(HERE / "harness.cpp"), *sources],
+        folder,
+        "Verilator",
+    )
     return folder / "obj_dir" / "Vasrc_core"

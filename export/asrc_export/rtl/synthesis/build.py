@@ -21,7 +21,12 @@ SYNTHESIS = {
 FREQUENCY = {"ice40": 50, "ecp5": 140}
 """What place and route aims at, in MHz: beyond what is reached, so that it does not stop early."""
 USED = {
-    "ice40": {"logic cells": "ICESTORM_LC", "block RAM": "ICESTORM_RAM", "large RAM": "ICESTORM_SPRAM", "DSP": "ICESTORM_DSP"},
+    "ice40": {
+        "logic cells": "ICESTORM_LC",
+        "block RAM": "ICESTORM_RAM",
+        "large RAM": "ICESTORM_SPRAM",
+        "DSP": "ICESTORM_DSP",
+    },
     "ecp5": {"logic cells": "TRELLIS_COMB", "flip-flops": "TRELLIS_FF", "block RAM": "DP16KD", "DSP": "MULT18X18D"},
 }
 HARNESS = "pins.sv"
@@ -69,9 +74,9 @@ def build(plan: Plan, sources: list[str], folder: Path, logs: Path, device: Fpga
     try:
         said = ran(command, folder, "nextpnr", route)
     except BackendFailed:
-        _require_fit(route.read_text() if route.exists() else "", device)
+        require_fit(route.read_text() if route.exists() else "", device)
         raise
-    _require_fit(said, device)
+    require_fit(said, device)
     return Built(used(said, device), megahertz(said))
 
 
@@ -93,7 +98,8 @@ def megahertz(said: str) -> float:
     return float(clocks[-1])
 
 
-def _require_fit(said: str, device: Fpga) -> None:
+def require_fit(said: str, device: Fpga) -> None:
+    """Raise RulesBroken, naming each resource of which place and route needs more than there is."""
     broken = [
         f"{name}: {taken:,} of {there:,}. Way out: fewer neurons, or a larger device."
         for name, (taken, there) in used(said, device).items()
@@ -111,7 +117,9 @@ def pins(plan: Plan) -> str:
         row, address = core.row_bits(plan), core.top(plan.rows - 1) + 1
         load = ", .load(load), .load_address(address), .load_data(row)"
         declared = f"  reg load; reg [{address - 1}:0] address; reg [{row - 1}:0] row;\n"
-        declared += "  always @(posedge clk) begin row <= {row, in}; address <= {address, row[0]}; load <= address[0]; end\n"
+        declared += (
+            "  always @(posedge clk) begin row <= {row, in}; address <= {address, row[0]}; load <= address[0]; end\n"
+        )
     return f"""\
 // A frame of few pins around the circuit, to measure it alone.
 module pins (input wire clk, input wire rst, input wire in, input wire next, output reg out);
@@ -126,4 +134,3 @@ module pins (input wire clk, input wire rst, input wire in, input wire next, out
   end
 endmodule
 """
-
