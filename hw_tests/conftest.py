@@ -10,6 +10,9 @@ from asrc_lava.boards import board as boards
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--board", choices=boards.NAMES, help="run on such a board, reached as docs/hardware.md says")
+    parser.addoption("--fpga", metavar="LINE", help="run on the FPGA board at this serial line")
+    parser.addoption("--network", metavar="FILE", help="the network whose circuit it holds")
+    parser.addoption("--device", metavar="NAME", default="ice40up5k", help="the FPGA (default: ice40up5k)")
 
 
 @pytest.fixture

@@ -97,8 +97,8 @@ def _write(files: dict[str, str | Path], out: str, plan: Plan) -> None:
 
     folder.write(files, out)
     print(
-        f"{out}: {len(files)} files; {plan.neurons:,} neurons, {plan.shape.lanes} lanes, {plan.rows:,} rows of weights, "
-        f"{len(plan.program):,} instructions; sums of {', '.join(map(str, plan.slots))} bits by the proofs"
+        f"{out}: {len(files)} files; {plan.neurons:,} neurons, {plan.shape.lanes} lanes, {plan.rows:,} rows of weights,"
+        f" {len(plan.program):,} instructions; sums of {', '.join(map(str, plan.slots))} bits by the proofs"
     )
 
 

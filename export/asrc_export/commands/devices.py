@@ -1,4 +1,4 @@
-"""asrc-export --c and --verilog: an integer network as the files of a device, sizes printed, run under QEMU if asked."""
+"""asrc-export --c and --verilog: an integer network as the files of a device, with its sizes."""
 
 from __future__ import annotations
 

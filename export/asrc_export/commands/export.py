@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "model",
         metavar="MODEL.pt",
         nargs="?",
-        help="checkpoint written by asrc-train; with --onnx, --c or --verilog also an integer network, .safetensors, as it is",
+        help="checkpoint written by asrc-train; with --onnx, --c or --verilog also an integer network as it is",
     )
     add(
         "--target",
@@ -182,7 +182,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _write_integers(options: argparse.Namespace) -> None:
-    """An integer network in the other forms asked for. Raises InvalidSetting, and what reading and writing it raises."""
+    """An integer network in the other forms asked for. Raises InvalidSetting, and what reading and writing raise."""
     from asrc_core.contract.file import network_file
     from asrc_core.errors import InvalidSetting
 

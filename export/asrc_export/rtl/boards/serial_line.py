@@ -42,7 +42,7 @@ class SerialBoard:
         os.close(self._file)
 
     def run(self, x: NDArray[np.generic]) -> Ints:
-        """The logits (B, C) of samples (B, T, channels). Raises InvalidData when they do not fit the network's input."""
+        """The logits (B, C) of samples (B, T, channels). Raises InvalidData if they do not fit the network's input."""
         samples = checked_input(self._plan.network, x)
         size = value_bytes(self._plan)
         mask = (1 << 8 * size) - 1
