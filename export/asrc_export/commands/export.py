@@ -182,7 +182,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _write_integers(options: argparse.Namespace) -> None:
-    """An integer network in the other forms asked for. Raises InvalidSetting, and what reading and writing raise."""
+    """An integer network in the other forms asked for. Raises InvalidSetting, UnreadableFile, and what writing does."""
     from asrc_core.contract.file import network_file
     from asrc_core.errors import InvalidSetting
 

@@ -21,6 +21,8 @@ class Core:
     packages: str
     instructions_a_tick: int
     """Of the counter that the harness reads, with an instruction a nanosecond."""
+    bare: tuple[str, ...] = ("-ffreestanding", "-nostdlib", "-Wl,--gc-sections")
+    """How its programs are compiled and linked: without a library."""
 
 
 def _cortex_m(name: str, board: str) -> Core:
@@ -53,6 +55,20 @@ CORES = {
         ),
     )
 }
+
+
+HOST = Core(
+    "this machine",
+    "gcc",
+    ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wall", "-Wextra", "-Werror"),
+    "host",
+    "",
+    (),
+    "gcc",
+    1,
+    (),
+)
+"""Not emulated, and watched: any access out of bounds and anything undefined ends the program."""
 
 
 def core(name: str) -> Core:

@@ -22,7 +22,7 @@ from asrc_export.emulation import tools
 from asrc_export.emulation.cores import Core
 
 HERE = Path(__file__).parent
-FLAGS = ("-std=gnu99", "-O2", "-ffreestanding", "-nostdlib", "-ffunction-sections", "-Wl,--gc-sections")
+FLAGS = ("-std=gnu99", "-O2", "-ffunction-sections")
 COMPILING_S = 120
 INSTRUCTIONS_A_SECOND = 2e6
 """The least that any machine emulates: deadlines only."""
@@ -78,7 +78,8 @@ def emulate(network: IntegerNetwork, x: NDArray[np.generic], core: Core, *, trac
     Raises ParityBroken for the first sample with a logit, spike or membrane that is not the reference's; InvalidData,
     BackendMissing, BackendFailed.
     """
-    compiler, qemu = tools.require(core.compiler, core.packages), tools.require(core.qemu, core.packages)
+    compiler = tools.require(core.compiler, core.packages)
+    qemu = tools.require(core.qemu, core.packages) if core.qemu else ""
     samples = checked_input(network, x)
     printed, expected = program(network, samples[0]), run(network, samples, trace=traced)
     counted = _run(network, samples, printed, expected, core, (compiler, qemu), ())
@@ -91,6 +92,12 @@ def emulate(network: IntegerNetwork, x: NDArray[np.generic], core: Core, *, trac
 
 def hashes(network: IntegerNetwork, result: Result) -> NDArray[np.uint32]:
     """The harness's hash of each sample's spikes and membranes: (B,)."""
+    last: NDArray[np.uint32] = hashes_by_step(network, result)[-1]
+    return last
+
+
+def hashes_by_step(network: IntegerNetwork, result: Result) -> NDArray[np.uint32]:
+    """The same after each step, of all up to it: (T, B)."""
     assert result.trace is not None, "only traced results are hashed"
     batch = len(result.logits)
     found = np.full(batch, HASH_START, np.uint32)
@@ -98,12 +105,14 @@ def hashes(network: IntegerNetwork, result: Result) -> NDArray[np.uint32]:
     sent = [each.spikes for each in result.trace.layers]
     shown = [*(each.membrane for each in result.trace.layers), result.trace.readout]
     silent = np.zeros((batch, network.classes), np.int32)
+    after = np.zeros((steps, batch), np.uint32)
     with np.errstate(over="ignore"):
         for t in range(steps):
             values = np.concatenate([*(each[t] for each in sent), silent, *(each[t] for each in shown)], axis=1)
             for column in values.astype(np.int32).view(np.uint32).T:
                 found = (found ^ column) * np.uint32(HASH_FACTOR)
-    return found
+            after[t] = found
+    return after
 
 
 def _run(
@@ -121,14 +130,17 @@ def _run(
         folder = Path(name)
         _written(printed, folder)
         (folder / "samples.h").write_text(_samples(network, samples, expected))
-        for each in ("harness.c", f"{core.startup}.c", f"{core.startup}.ld"):
+        parts = ("harness.c", f"{core.startup}.c", *([f"{core.startup}.ld"] if core.bare else []))
+        for each in parts:
             (folder / each).write_text((HERE / each).read_text())
-        script = ("-T", f"{core.startup}.ld", f"{core.startup}.c", "-lgcc", "-o", "image")
-        tools.output([compiler, *core.flags, *FLAGS, *more, *script], folder, COMPILING_S, WAY_OUT)
+        script = ("-T", f"{core.startup}.ld", "-lgcc") if core.bare else ()
+        command = [compiler, *core.flags, *FLAGS, *core.bare, *more, f"{core.startup}.c", *script, "-o", "image"]
+        tools.output(command, folder, COMPILING_S, WAY_OUT)
         serial = "null" if "-semihosting" in core.board else "stdio"
         options = ("-icount", "shift=0", "-nographic", "-monitor", "none", "-serial", serial, "-kernel", "image")
         work = len(samples) * samples.shape[1] * (network.synapses + 200 * sum(e.neurons for e in network.layers))
-        told = tools.output([qemu, *core.board, *options], folder, 60 + work / INSTRUCTIONS_A_SECOND, WAY_OUT)
+        run_it = [qemu, *core.board, *options] if qemu else [str(folder / "image")]
+        told = tools.output(run_it, folder, 60 + work / INSTRUCTIONS_A_SECOND, WAY_OUT)
     lines = told.splitlines()
     if "self-test 0 " not in lines or "done" not in lines:
         raise BackendFailed(core.name, f"the self-test did not pass{tools.last_lines(told)}", "please report it")

@@ -12,7 +12,7 @@ void stop(void);
 uint32_t ticks(void);
 int main(void);
 
-/* Compilers call these for loops like their own. */
+#if !__STDC_HOSTED__ /* compilers call these for loops like their own */
 void *memset(void *to, int value, __SIZE_TYPE__ bytes) {
     volatile unsigned char *at = (volatile unsigned char *)to;
     while (bytes--) *at++ = (unsigned char)value;
@@ -25,6 +25,7 @@ void *memcpy(void *to, const void *from, __SIZE_TYPE__ bytes) {
     while (bytes--) *at++ = *next++;
     return to;
 }
+#endif
 
 static void put_number(uint32_t number) {
     char text[12];

@@ -135,7 +135,7 @@ class Plan:
     @cached_property
     def first_neuron(self) -> list[int]:
         """Of each layer, counted over all."""
-        return np.cumsum([0, *(layer.neurons for layer in self.network.layers)]).tolist()[:-1]
+        return [sum(each.neurons for each in self.network.layers[:place]) for place in range(len(self.network.layers))]
 
     @property
     def weight_bits(self) -> int:

@@ -74,7 +74,7 @@ static uint32_t asrc_list_tapped(int8_t *messages, uint32_t size, uint32_t base,
 }
 """
 
-_SPIKES = """\
+_SPIKES_16 = """\
 /* The sums of 16 neurons: four words of weights for each event. */
 static void asrc_spikes_16(const uint32_t *weights, const asrc_event *event, uint32_t count, int16_t *sums) {
     const asrc_event *const end = event + count;
@@ -91,11 +91,12 @@ static void asrc_spikes_16(const uint32_t *weights, const asrc_event *event, uin
         ASRC_ADD_EVEN(a3, w3);
         ASRC_ADD_ODD(b3, w3);
     }
-#define ASRC_STORE(i, pair) (sums[i] = (int16_t)(pair), sums[(i) + 1] = ASRC_UPPER(pair))
     ASRC_STORE(0, a0), ASRC_STORE(2, b0), ASRC_STORE(4, a1), ASRC_STORE(6, b1);
     ASRC_STORE(8, a2), ASRC_STORE(10, b2), ASRC_STORE(12, a3), ASRC_STORE(14, b3);
 }
+"""
 
+_SPIKES_4 = """\
 /* The sums of 4. */
 static void asrc_spikes_4(const uint32_t *weights, const asrc_event *event, uint32_t count, int16_t *sums) {
     const asrc_event *const end = event + count;
@@ -173,7 +174,8 @@ HELPERS = {
     "tap": _TAP,
     "tap_values": _TAP_VALUES,
     "tapped": _TAPPED,
-    "spikes": _SPIKES,
+    "spikes_16": _SPIKES_16,
+    "spikes_4": _SPIKES_4,
     "values": _VALUES,
     "wide": _WIDE,
     "scatter": _SCATTER,

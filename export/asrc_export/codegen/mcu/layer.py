@@ -198,9 +198,8 @@ class LayerText:
                 "#endif",
             ]
         lines += self._blocks(ring)
-        uses = "x" if any(each.source == INPUT for each in self.layer.connections) else ""
         return (
-            f"static void asrc_layer{self.place}({'const int32_t *x' if uses else 'void'}) {{\n"
+            f"static void asrc_layer{self.place}({'const int32_t *x' if self.takes_frame else 'void'}) {{\n"
             + _lines(lines, 1)
             + "\n}\n"
         )
@@ -208,8 +207,13 @@ class LayerText:
     @property
     def call(self) -> str:
         """How the layer is called."""
-        heard = any(each.source == INPUT for each in self.layer.connections)
-        return f"asrc_layer{self.place}({'x' if heard else ''});"
+        return f"asrc_layer{self.place}({'x' if self.takes_frame else ''});"
+
+    @property
+    def takes_frame(self) -> bool:
+        """Whether it lists the frame itself: nothing of the input is kept, and a group hears it."""
+        hears = (each.source == INPUT and each.delays is None for each in self.layer.connections)
+        return not self.sources[0].kept and any(hears)
 
     def _list(self, i: int, group: Group, part: Part) -> list[str]:
         each = part.connection
@@ -280,7 +284,7 @@ class LayerText:
             values = "0" if group.spikes else f"asrc_state.values{i}"
             return f"asrc_wide({weights}, {words}, asrc_state.events{i}, {values}, n{i}, g{i}{to});"
         if group.spikes:
-            self.needed.add("spikes")
+            self.needed.add(f"spikes_{4 * words}")
             return f"asrc_spikes_{4 * words}({weights}, {events}, g{i}{to});"
         self.needed.add("values")
         return f"asrc_values({weights}, {words}, asrc_state.events{i}, asrc_state.values{i}, n{i}, g{i}{to});"

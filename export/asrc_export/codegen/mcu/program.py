@@ -75,7 +75,7 @@ def program(network: IntegerNetwork, sample: NDArray[np.generic] | None = None) 
     if any(each.ring >= 0 for each in layers):
         body.append("    asrc_state.time++;")
     body.append("}\n")
-    if "x" not in " ".join(each.call for each in layers) and not sources[0].kept and not sending[0]:
+    if not any(each.takes_frame for each in layers) and not sources[0].kept and not sending[0]:
         body.insert(1, "    (void)x;")
     test = _self_test(network, sample, memory)
     text = "\n".join(

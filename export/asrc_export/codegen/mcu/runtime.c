@@ -32,6 +32,7 @@
 #define ASRC_UPPER(sums) ASRC_UPPER_CARRIED(sums)
 #define ASRC_START(count) (0u - 128u * (count) * 0x10001u)
 #endif
+#define ASRC_STORE(i, pair) (sums[i] = (int16_t)(pair), sums[(i) + 1] = ASRC_UPPER(pair))
 #define ASRC_UPPER_CARRIED(sums) ((int16_t)(((sums) - (uint32_t)(int16_t)(sums)) >> 16))
 
 /* sign(p) floor(|p| / 2^32) of p = a b, b not negative. */
