@@ -56,7 +56,8 @@ class MelFrontEnd(_Form):
 class EventFrontEnd(_Form):
     """Counts of events: ``steps`` of ``width`` seconds, a channel for each unit, or pixel and polarity.
 
-    An event (t, unit) counts in channel unit; (t, x, y, p) in channel (p * height + y) * across + x.
+    An event (t, unit) counts in channel unit; (t, x, y, p) in channel (p * height + y') * across + x', where x'
+    and y' are x and y divided by ``together``, rounded down.
     """
 
     kind: Literal["events"] = "events"
@@ -64,6 +65,8 @@ class EventFrontEnd(_Form):
     width: _Positive
     """Seconds of a step."""
     units: _Size
+    """Channels."""
+    together: _Size = 1
     across: _Size | None = None
     """Pixels of a row; None for events of units."""
     height: _Size | None = None
@@ -112,6 +115,9 @@ class Preprocessing(_Form):
         real = raw.astype(np.float64)
         if not np.isfinite(real).all():
             raise InvalidData("samples", "they hold NaN or infinity", "fill in or leave out what is missing")
+        if self.keeps and (np.floor(real) != real).any():
+            why = f"the network takes whole numbers from 0 to {self.maximum} as they are, and these are not whole"
+            raise InvalidData("samples", why, "give what it was trained on")
         exact = np.rint((real - np.array(self.zero)) / np.array(self.scale))
         kept = np.clip(exact, 0, self.maximum)
         return Cut(kept.astype(np.uint8), int((kept != exact).sum()))

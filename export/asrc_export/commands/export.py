@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_export.commands import devices as cli_devices
 from asrc_export.commands import import_network as cli_import
+from asrc_export.commands.integer_file import check_integers, from_integers, is_integers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from asrc_core.contract.connection import Connection
     from asrc_core.contract.network import IntegerNetwork
     from asrc_core.contract.neurons.kind import Parameters
+    from asrc_export.chip.targets.quantity import Strict
     from asrc_export.exporting import Exported
 
 EXAMPLES = """\
@@ -29,8 +32,12 @@ EXAMPLES = """\
   asrc-export delays.pt --target loihi1 --max-delay 7
   asrc-export vanilla.pt --target loihi2 --netx model.net
   asrc-export model.pt --nir model.nir --lossy
+  asrc-export model.loihi2.safetensors --onnx model.onnx --c out/
+  asrc-export model.pt --target cortex-m4 --c out/ --run cortex-m4
   asrc-export --show-target loihi1
   asrc-export --check digits --target loihi1 --mapping synaptic-delay
+  asrc-export --what-if model.pt --target loihi2
+  asrc-export --what-if model.pt --change bits=4 --change bits=4,span=1/2 -o smaller.md
   asrc-export best.pth --from asrc-snn args.json --target loihi2
   asrc-export network.net --from netx --steps 64 --input-maximum 16
   asrc-export graph.nir --from nir --dt 1e-4 --reset soft --data digits
@@ -44,14 +51,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli_import.check(parser, options)
     if options.show_target is None and options.check is None and options.model is None:
         parser.error("name a checkpoint, a recipe with --check, or a target with --show-target")
+    if options.run and not options.c:
+        parser.error("argument --run: goes with --c only")
     if options.lossy and not options.nir:
         parser.error("argument --lossy: goes with --nir only")
     if (options.bits == "auto") != (options.budget is not None):
         parser.error("argument --budget: goes with --bits auto, and it with a budget")
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
         parser.error("argument --bits: auto needs a float network and samples")
-    body = _show_target if options.show_target is not None else _export if options.check is None else _check
-    return command_line.run(parser, lambda: body(options))
+    _require_what_if(parser, options)
+    if cli_devices.wanted(options) and options.source and options.source[0] == "netx":
+        parser.error("argument --c: import the network first, and name the integer network that was written")
+    if is_integers(options):
+        check_integers(parser, options)
+        return command_line.run(parser, lambda: from_integers(options))
+    return command_line.run(parser, lambda: _body(options)(options))
+
+
+def _require_what_if(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Exit with status 2 if the options of --what-if do not go together."""
+    if options.change and not options.what_if:
+        parser.error("argument --change: goes with --what-if only")
+    if options.what_if and (options.model is None or options.bits == "auto" or options.finetune):
+        parser.error("argument --what-if: takes a checkpoint and a number of bits, and trains nothing")
+
+
+def _body(options: argparse.Namespace) -> Callable[[argparse.Namespace], None]:
+    if options.show_target is not None:
+        return _show_target
+    if options.check is not None:
+        return _check
+    return _what_if if options.what_if else _export
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,8 +92,18 @@ def _parser() -> argparse.ArgumentParser:
         EXAMPLES,
     )
     add = parser.add_argument
-    add("model", metavar="MODEL.pt", nargs="?", help="checkpoint written by asrc-train")
-    add("--target", metavar="NAME_OR_TOML", default="loihi2", help="loihi1, loihi2 or a target file (default: loihi2)")
+    add(
+        "model",
+        metavar="MODEL.pt",
+        nargs="?",
+        help="checkpoint written by asrc-train; or an integer network (.safetensors), to write in another form",
+    )
+    add(
+        "--target",
+        metavar="NAME_OR_TOML",
+        default="loihi2",
+        help="loihi1, loihi2, a device such as cortex-m4, or a target file (default: loihi2)",
+    )
     add("-o", "--out", metavar="FILE", help="integer network to write (default: MODEL.<target>.safetensors)")
     add(
         "--bits",
@@ -101,7 +141,21 @@ def _parser() -> argparse.ArgumentParser:
     stock = "keep to what Lava's own LIF computes, for networks with delays in which first spikes decide"
     add("--stock-lif", action="store_true", help=stock)
     add("--check", metavar="RECIPE_OR_TOML", help="say whether a recipe's network will fit the target, and stop")
+    add(
+        "--what-if",
+        action="store_true",
+        help="say what half the bits, half the span and half the width would change, and stop; "
+        "-o writes the table (.txt, .md, .json, .csv)",
+    )
+    add(
+        "--change",
+        metavar="WHAT=N,...",
+        action="append",
+        default=[],
+        help="with --what-if: bits, span or width at most N, or a share of it, as bits=4,span=1/2; repeatable",
+    )
     add("--show-target", metavar="NAME_OR_TOML", help="print a target's numbers with their sources, and stop")
+    cli_devices.add_options(parser)
     cli_import.add_options(parser)
     return parser
 
@@ -110,6 +164,7 @@ def _export(options: argparse.Namespace) -> None:
     if options.source and options.source[0] == "netx":
         cli_import.import_integers(options)
         return
+    cli_devices.require_writable(options)
     extras.require("train")
 
     from asrc_core.command import progress
@@ -153,11 +208,7 @@ def _export(options: argparse.Namespace) -> None:
     if options.finetune:
         _assert_same_spikes(model, exported, options)
     print(exported.path)
-    if options.onnx:
-        from asrc_export.onnx_model import graph
-
-        graph.save(exported.network, options.onnx)
-        print(options.onnx)
+    _write_forms(exported.network, options)
     if options.netx:
         from asrc_export.interop.netx import writer as netx_export
 
@@ -165,9 +216,22 @@ def _export(options: argparse.Namespace) -> None:
         print(options.netx)
 
 
+def _write_forms(network: IntegerNetwork, options: argparse.Namespace) -> None:
+    if options.onnx:
+        from asrc_export.onnx_model import graph
+
+        graph.save(network, options.onnx)
+        print(options.onnx)
+    if cli_devices.wanted(options):
+        cli_devices.write(network, options)
+
+
 def _bits(text: str) -> int | str:
     """Argparse type: a number, or 'auto'."""
-    return text if text == "auto" else int(text)
+    try:
+        return text if text == "auto" else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a number nor auto") from None
 
 
 def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, ...]:
@@ -178,7 +242,7 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
 
     from asrc_core.command import progress
     from asrc_core.errors import InvalidSetting
-    from asrc_export.chip import targets
+    from asrc_export.chip import devices
     from asrc_export.quantization.search import bit_budget
     from asrc_export.samples.dataset_samples import calibration_for
     from asrc_train.trained import freeze
@@ -190,7 +254,7 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
     samples = calibration_for(frozen, data).train_x
     with progress.bar("choosing bits", len(frozen.layers) + 1) as update:
         found = bit_budget.choose(
-            frozen, targets.load(options.target), budget, samples, mapping=options.mapping, progress=update
+            frozen, devices.numbers(options.target)[0], budget, samples, mapping=options.mapping, progress=update
         )
     each = zip(found.names, found.options, found.chosen, strict=True)
     rows = [
@@ -209,13 +273,14 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
     from pathlib import Path
 
     from asrc_core.command import progress
-    from asrc_export.chip import targets
+    from asrc_export.chip import devices
     from asrc_export.exporting import default_output
     from asrc_export.quantization.training import finetune
     from asrc_train.trained import checkpoint
     from asrc_train.training import training_progress
 
-    out = Path(options.out or default_output(model, targets.load(options.target)))
+    chip, device = devices.numbers(options.target)
+    out = Path(options.out or default_output(model, device or chip))
     tuned = out.with_suffix(".qat.pt")
     with progress.bar(f"fine-tuning at {_listed(bits)} bits", options.finetune) as update:
         trained = finetune.finetune(
@@ -242,10 +307,10 @@ def _listed(bits: int | tuple[int, ...]) -> str:
 
 
 def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse.Namespace) -> None:
-    from asrc_export.chip import targets
+    from asrc_export.chip import devices
     from asrc_export.quantization.training import finetune
 
-    result = finetune.require_same_spikes(model, targets.load(options.target), exported.network)
+    result = finetune.require_same_spikes(model, devices.numbers(options.target)[0], exported.network)
     spikes = sum(result.spikes_per_layer)
     print(
         f"asserted on all {len(result.logits):,} test samples: the {spikes:,} spikes of all layers and steps and every "
@@ -379,12 +444,33 @@ def _check(options: argparse.Namespace) -> None:
     cli_recipe_check.check(options.check, options.target, options.bits, options.mapping)
 
 
+def _what_if(options: argparse.Namespace) -> None:
+    extras.require("train")
+
+    from asrc_export.commands import what_if as cli_what_if
+
+    cli_what_if.show(
+        cli_import.import_network(options) if options.source else options.model,
+        options.target,
+        bits=options.bits,
+        mapping=options.mapping,
+        changes=options.change,
+        data_name=options.calibrate,
+        out=options.out,
+    )
+
+
 def _show_target(options: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    from asrc_export.chip import targets
+    from asrc_export.chip import devices
 
-    chip = targets.load(options.show_target)
+    chip, device = devices.numbers(options.show_target)
+    if device is not None:
+        rows = _quantity_rows(device)
+        print(f"{device.title} ({device.name}), numbers as of {chip.title}")
+        print(tabulate(rows, ("quantity", "", "value", "unit", "certainty", "source"), disable_numparse=True))
+        return
     rows = [
         (
             "formats.weight_bits",
@@ -398,17 +484,26 @@ def _show_target(options: argparse.Namespace) -> None:
     if chip.neurons is not None:
         runs = ", ".join(chip.neurons.kinds) + (", any program" if chip.neurons.programmable else "")
         rows.append(("neurons.kinds", "in use", runs, "kinds", chip.neurons.certainty, chip.neurons.source))
-    for name, each in targets.quantities(chip):
-        rows.append((name, "in use", f"{each.value:,.12g}", each.unit, each.certainty, each.source))
-        rows += [
-            ("", "or", f"{other.value:,.12g}", each.unit, other.certainty, other.source) for other in each.alternatives
-        ]
+    rows += _quantity_rows(chip)
     print(f"{chip.title} ({chip.name})")
     print(tabulate(rows, ("quantity", "", "value", "unit", "certainty", "source"), disable_numparse=True))
     if chip.energy is None:
         print("No published energy per event: counts are reported, joules are not.")
     if chip.timing is None:
         print("No published time per event: no latency is reported.")
+
+
+def _quantity_rows(chip: Strict) -> list[tuple[str, ...]]:
+    """All numbers of a target or device, with what other sources say."""
+    from asrc_export.chip import targets
+
+    rows: list[tuple[str, ...]] = []
+    for name, each in targets.quantities(chip):
+        rows.append((name, "in use", f"{each.value:,.12g}", each.unit, each.certainty, each.source))
+        rows += [
+            ("", "or", f"{other.value:,.12g}", each.unit, other.certainty, other.source) for other in each.alternatives
+        ]
+    return rows
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asrc_core.contract.numbers import Mapping
+    from asrc_export.chip.devices import Device
     from asrc_export.chip.placement import Placement
     from asrc_export.chip.shape import NetworkShape
     from asrc_export.chip.targets import Target
@@ -19,15 +20,18 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     """
     from asrc_core.command import command_line
     from asrc_core.contract.rounding.grid import require_bits
-    from asrc_export.chip import rules, shape, targets
+    from asrc_export.chip import devices, rules, shape
     from asrc_train import data
     from asrc_train.settings import config, recipe
 
     require_bits(bits)
-    chip = targets.load(target_name)
+    chip, device = devices.numbers(target_name)
     settings = config.from_recipe(recipe.find(recipe_name), {})
     samples = data.shape(settings.data.name, settings.network.dt)
     planned = shape.of_recipe(settings, samples, bits, mapping)
+    if device is not None:
+        _check_device(planned, device)
+        return
     _print_storage(planned, chip)
     findings = rules.check_shape(planned, chip)
     print_placements(planned, chip)
@@ -36,6 +40,26 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
             command_line.say(f"note: {finding}")
     rules.passed(findings, chip)
     print(f"fits {chip.name} under the {mapping} mapping")
+
+
+def _check_device(planned: NetworkShape, device: Device) -> None:
+    from tabulate import tabulate
+
+    from asrc_core.command import command_line
+    from asrc_export.chip import devices, rules
+
+    rows = [
+        (each.name, f"{each.used:,.12g}", "" if each.limit is None else f"{each.limit:,}", each.unit, each.basis)
+        for each in devices.resources(planned, device)
+    ]
+    print(f"{device.title}, spans at their longest")
+    print(tabulate(rows, ("resource", "takes", "of", "unit", "basis"), disable_numparse=True))
+    findings = devices.check(planned, device)
+    for finding in findings:
+        if not finding.blocks:
+            command_line.say(f"note: {finding}")
+    rules.passed(findings, device)
+    print(f"fits {device.name}")
 
 
 def _print_storage(planned: NetworkShape, chip: Target) -> None:

@@ -17,7 +17,8 @@ from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer
 from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.rounding.grid import WeightGrid, widths
 from asrc_core.errors import InvalidSetting
-from asrc_export.chip import rules
+from asrc_export.chip import devices, rules
+from asrc_export.chip.devices import Device
 from asrc_export.chip.targets import Target
 from asrc_export.quantization import rounding_log, taps
 from asrc_export.quantization.checks import cannot_overflow, readout_may_saturate, require_finite, require_spans
@@ -51,6 +52,7 @@ def quantize(
     bits: int | tuple[int, ...] = 8,
     mapping: Mapping = "delay-line",
     plan: Plan | None = None,
+    device: Device | None = None,
     own_shifts: bool = True,
 ) -> Quantized:
     """The integer network that stands for a frozen float network on a target.
@@ -58,7 +60,7 @@ def quantize(
     ``bits``: the width of all weights, or one for each layer and the readout. Scales that a network was trained at
     (`scales.kept`), for this target and these bits, are used as they are, and then stand in its provenance. Otherwise
     a ``plan`` found by `search` for this target and these bits is, or else the scales that `choose` finds, for which
-    ``own_shifts`` is meant.
+    ``own_shifts`` is meant. For a ``device`` the target gives the number formats only, and the limits are the device's.
 
     Raises NonFiniteWeights, SpanTooLong (naming the layer), InvalidSetting (bits, or weights that no scale fits, or
     not the one trained at), RulesBroken (all hardware limits that block, at once).
@@ -111,7 +113,8 @@ def quantize(
             "rounding": [line.plain() for line in rounding],
         },
     )
-    return Quantized(network, rounding, rules.require(network, target))
+    met = rules.require(network, target) if device is None else devices.require(network, device)
+    return Quantized(network, rounding, met)
 
 
 def _outgrown(layer: str) -> InvalidSetting:

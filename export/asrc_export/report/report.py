@@ -11,12 +11,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from asrc_core import html
 from asrc_export.report.behaviour.ablation import Ablation
 from asrc_export.report.behaviour.activity import Inactive, LayerFiring, LayerNeurons
 from asrc_export.report.behaviour.answers import Accuracy, Confusion
 from asrc_export.report.behaviour.kernels import Kernels
 from asrc_export.report.behaviour.layers import Layer, Readout
 from asrc_export.report.behaviour.raster import Raster
+from asrc_export.report.cost.devices import Device
 from asrc_export.report.cost.energy import Energy
 from asrc_export.report.cost.neurobench import NeuroBench, NeuroBenchAbsent
 from asrc_export.report.cost.placement import ReportedPlacement
@@ -30,6 +32,16 @@ from asrc_export.report.part import Index, Part, SampleCount, Share, StepCount
 
 class Report(Part):
     """The deployed network beside the float model it came from, as asrc-report writes it."""
+
+    def __repr__(self) -> str:
+        said = f"{self.accuracy.deployed:.1%} deployed, {self.accuracy.in_float:.1%} float, {self.agreement:.1%} agree"
+        return f"Report({self.samples:,} samples on {self.provenance.target}: {said})"
+
+    def _repr_html_(self) -> str:
+        from asrc_export.report import tables  # which knows this module
+
+        shown = (html.table(each.title, each.headers, each.rows) for each in tables.tables(self))
+        return html.title(tables.summary(self)) + "".join(shown)
 
     format: Literal["asrc-report"]
     version: Literal[1]
@@ -56,6 +68,7 @@ class Report(Part):
     placement: ReportedPlacement | None = Field(description="Null if the network fits no number of cores.")
     storage: Storage = Field(alias="storage_bits")
     energy: Energy
+    devices: tuple[Device, ...] = Field(description="Microcontrollers and FPGAs that the package knows.")
     findings: tuple[LimitMet, ...] = Field(description="Hardware limits met.")
     rounding: tuple[RoundedParameter, ...] = Field(description="Of each parameter, the entry with the worst error.")
     confirmations: tuple[Confirmation, ...] = Field(description="Other backends that ran the same network.")

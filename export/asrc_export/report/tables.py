@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asrc_export.report.behaviour import ablation, activity, answers, divergence, kernels, layers
-from asrc_export.report.cost import energy, neurobench, placement, storage
+from asrc_export.report.cost import devices, energy, neurobench, placement, storage
 from asrc_export.report.origin import confirmations, limits, provenance, rounding
 from asrc_export.report.report import Report
 from asrc_export.report.table import Table
@@ -44,6 +44,7 @@ def tables(report: Report) -> Iterator[Table]:
         yield from placement.tables(report.placement)
     yield from storage.tables(report.storage)
     yield from energy.tables(report.energy)
+    yield devices.table(report.devices)
     yield neurobench.table(report.neurobench)
     if report.confirmations:
         yield confirmations.table(report.confirmations)

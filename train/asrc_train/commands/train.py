@@ -21,6 +21,7 @@ EXAMPLES = """\
   asrc-train --data digits --connection asrc --out model.pt
   asrc-train --data mnist5k --permute --connection src --span 12 --epochs 100 --out src12.pt
   asrc-train --recipe psmnist-asrc-0.15M --data-dir ~/data --download --out psmnist.pt      the paper's best on PS-MNIST
+  asrc-train --data my.npz --class-weights balanced --out mine.pt    samples of your own: docs/how-to/own-data.md
   asrc-train --recipe my.toml --seed 3 --out model.pt
   asrc-train --data digits --out model.pt --resume        go on after an interruption
   asrc-train --data digits --neuron cuba-lif --connection delays --dropout 0 --out delays.pt
@@ -65,6 +66,7 @@ OVERRIDES = {
     "batch_size": ("training", "batch_size"),
     "learning_rate": ("training", "learning_rate"),
     "weight_decay": ("training", "weight_decay"),
+    "class_weights": ("training", "class_weights"),
     "seed": ("training", "seed"),
 }
 
@@ -88,7 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         EXAMPLES,
     )
     add = parser.add_argument
-    add("--data", metavar="NAME", help=f"data set: {', '.join(data.names())}")
+    own = "or your own: .npz, NAME_x.npy, .csv, .ts, or a folder with one for each class"
+    add("--data", metavar="NAME_OR_PATH", help=f"data set: {', '.join(data.names())}; {own}")
     command_line.add_data_folder(parser)
     add("--download", action="store_true", help="fetch the data set first, unless it is there: checked, asked for only")
     add("--recipe", metavar="NAME_OR_TOML", help="recipe by name (psmnist-asrc-0.15M, ...), or a path ending in .toml")
@@ -116,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch-size", metavar="B", type=command_line.positive)
     add("--learning-rate", metavar="RATE", type=float)
     add("--weight-decay", metavar="RATE", type=float)
+    add("--class-weights", choices=["none", "balanced"], help="balanced: every class counts the same in the loss")
     add("--seed", metavar="SEED", type=int, help="same seed, device and threads: same bits")
     add("--resume", action="store_true", help="go on with the unfinished training kept beside --out")
     add("--device", default="auto", help="auto (default), cpu or cuda")
@@ -154,6 +158,7 @@ def _train(options: argparse.Namespace) -> None:
 
     if options.download:
         data.download(config.data.name)
+    _say_temperature(config, options)
     observers: list[Observer] = []
     if options.tensorboard:
         from asrc_train.training import tensorboard
@@ -170,11 +175,32 @@ def _train(options: argparse.Namespace) -> None:
         f"validation {trained.scores['validation']:.1%}, test {trained.scores['test']:.1%} "
         f"(mixture {trained.scores['test_mixture']:.1%}), spans {spans}"
     )
+    if data.is_path(config.data.name):
+        print(f"classes: {', '.join(trained.provenance['classes'])}")
     for note in told(trained.history):
         print(f"note: {note}")
     for note in trained.provenance.get("data_notes", ()):
         print(f"note: {note}")
     print(options.out)
+
+
+def _say_temperature(config: Config, options: argparse.Namespace) -> None:
+    """Say by how much the temperature falls if that is not the recipe's, and if it does not fall enough."""
+    from asrc_train.network.connections.connection import learns_spans
+    from asrc_train.settings.config import from_recipe
+    from asrc_train.training import schedule
+
+    if options.model is not None or not learns_spans(config.network):
+        return
+    if config.training.annealing != from_recipe(_recipe_file(options), {}).training.annealing:
+        cold = schedule.temperature_in(config, config.training.epochs - 1)
+        command_line.say(
+            f"note: the temperature is multiplied by {config.training.annealing:.3g} after each epoch, so that the "
+            f"last of {config.training.epochs} is as cold as the recipe's ({cold:.2g})"
+        )
+    note = schedule.note_on_temperature(config)
+    if note is not None:
+        command_line.say(f"note: {note}")
 
 
 def told(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -206,13 +232,19 @@ def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start |
 def configuration(options: argparse.Namespace) -> Config:
     """The recipe with the options on top. Raises UnknownName, InvalidSetting."""
     from asrc_core.errors import InvalidSetting, UnknownName
-    from asrc_train.settings import config, recipe
+    from asrc_train.settings import config
 
     if options.data is None and options.recipe is None:
         raise InvalidSetting("--data", f"name a data set ({', '.join(data.names())}) or a --recipe")
-    if options.data is not None and options.data not in data.names():
-        raise UnknownName("data set", options.data, data.names())
-    return config.from_recipe(recipe.find(options.recipe or options.data), _overrides(options))
+    if options.data is not None and not data.is_known(options.data):
+        raise UnknownName("data set", options.data, data.names(), "the path of a file or a folder of your own")
+    return config.from_recipe(_recipe_file(options), _overrides(options))
+
+
+def _recipe_file(options: argparse.Namespace) -> Path:
+    from asrc_train.settings import recipe
+
+    return recipe.find(options.recipe or options.data)
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, Any]]:

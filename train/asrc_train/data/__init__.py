@@ -1,5 +1,6 @@
 """Data sets, one file each: the file's name is the data set's, `SHAPE` what is known of it without loading it, and
-`load()` returns a `Dataset`. `ARCHIVES` lists what has to be fetched first, if anything has.
+`load()` returns a `Dataset`. `ARCHIVES` lists what has to be fetched first, if anything has. The path of a file or a
+folder is the name of samples of one's own (`own/`).
 
 Data sets of events in time have a `shape(dt)` in place of `SHAPE`, and a `load(dt)`: steps of dt milliseconds.
 """
@@ -21,23 +22,42 @@ def names() -> list[str]:
     return choices.names(__path__, besides=("dataset",))
 
 
+def is_known(name: str) -> bool:
+    """Whether it names a data set, or a path to one's own."""
+    return name in names() or is_path(name)
+
+
+def is_path(name: str | None) -> bool:
+    """Whether it is the path of samples of one's own."""
+    from asrc_train.data.own import read
+
+    return name is not None and name not in names() and read.is_path(name)
+
+
 def shape(name: str | None, dt: float | None = None) -> Shape:
-    """Steps, channels, classes and scale, whether or not the data are there.
+    """Steps, channels, classes and scale, whether or not the data are there; one's own are read.
 
     ``dt``: milliseconds of a step, if not the data set's own; of no meaning to data sets whose steps have no length.
-    Raises UnknownName, InvalidSetting for a dt that the data set does not take.
+    Raises UnknownName; InvalidSetting for a dt that the data set does not take; and for one's own what `load` does.
     """
+    if is_path(name):
+        return load(name, dt).shape
     module = _module(name)
     stated: Shape = module.shape(dt) if hasattr(module, "shape") else module.SHAPE
     return stated
 
 
-def load(name: str | None, dt: float | None = None) -> Dataset:
+def load(name: str | None, dt: float | None = None, validation_fraction: float = 0.125) -> Dataset:
     """The data set of that name, from the data folder where it does not come with a package; ``dt`` as in `shape`.
 
+    ``validation_fraction`` is for one's own, whose validation part is drawn by class where the file has none.
     Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, InvalidSetting,
     ExtraMissing.
     """
+    if is_path(name):
+        from asrc_train.data.own import load as own
+
+        return own.load(str(name), validation_fraction)
     module = _module(name)
     loaded: Dataset = module.load(dt) if hasattr(module, "shape") else module.load()
     return loaded
@@ -55,7 +75,7 @@ def download(name: str | None) -> None:
     """
     from asrc_train.data.sources.archive import fetch
 
-    archives = getattr(_module(name), "ARCHIVES", ())
+    archives = () if is_path(name) else getattr(_module(name), "ARCHIVES", ())
     if not archives:
         raise InvalidSetting("`download`", f"data set '{name}' comes with the package, nothing has to be fetched")
     for archive in archives:

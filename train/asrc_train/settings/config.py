@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -33,14 +33,27 @@ _LARGEST_RECIPE = 1 << 16
 
 
 class _Section(BaseModel):
+    """Made by hand, a section raises InvalidSetting; read within another form, pydantic's error, which knows where."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    if not TYPE_CHECKING:  # pydantic's plugin knows each section's own arguments
+
+        def __init__(self, /, **settings: Any) -> None:
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                problem = first_problem(error, type(self))
+                raise InvalidSetting(f"{type(self).__name__}, {problem.key}", problem.why) from error
+
+        __init__.__pydantic_base_init__ = True  # so that reading a form does not come through here
 
 
 class DataConfig(_Section):
     """Which samples, in which order of steps."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)] | None
-    """None only in a network that comes from elsewhere, trained on none of our data sets."""
+    name: Annotated[str, Field(min_length=1, max_length=4096)] | None
+    """A data set, or the path of one's own; None only in a network from elsewhere, trained on none of ours."""
     permute: bool = False
     """Feed every sample's steps in one fixed random order, as PS-MNIST does."""
     permutation_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -203,6 +216,8 @@ class TrainingConfig(_Section):
     revival: _NotNegative = 0.002
     """What all incoming weights of a neuron gain that has not fired in an epoch."""
     temperature: _Positive = 1.0
+    class_weights: Literal["none", "balanced"] = "none"
+    """balanced: a sample of class c counts n / (C n_c) times in the loss, so that every class counts the same."""
     annealing: Annotated[float, Field(gt=0, le=1)] = 0.96
     """The temperature is multiplied by this after each epoch."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -240,6 +255,8 @@ def _said_by_its_connection(config: NetworkConfig) -> str | None:
 def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:
     """A recipe file (TOML with sections data, network, training) with the overrides on top.
 
+    If they change the epochs and not the annealing, its last epoch is as cold as the recipe's last (`as_cold`).
+
     Raises InvalidSetting naming the key and its line, or the line where TOML itself is broken.
     """
     try:
@@ -254,10 +271,27 @@ def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:
     except (toml.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidSetting(f"recipe '{path}'", f"is not valid TOML ({error})") from error
     try:
-        return Config.model_validate(_on_top(content, overrides))
+        return as_cold(Config.model_validate(_on_top(content, overrides)), content, overrides)
     except ValidationError as error:
         problem = first_problem(error, Config)
         raise InvalidSetting(f"recipe '{path.name}'{_place(text, problem, overrides)}", problem.why) from error
+
+
+def as_cold(config: Config, recipe: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) -> Config:
+    """The configuration, its annealing such that E epochs end at the temperature of a recipe's E0.
+
+        annealing = recipe's annealing ^ ((E0 - 1) / (E - 1))
+
+    A short training that ends warm still answers with its mixture, and the one span of each layer does not. As it is
+    for one epoch, and where the annealing is given.
+    """
+    if "annealing" in overrides.get("training", {}) or "epochs" not in overrides.get("training", {}):
+        return config
+    stated, training = TrainingConfig.model_validate(recipe.get("training", {})), config.training
+    if training.epochs == stated.epochs or min(training.epochs, stated.epochs) == 1:
+        return config
+    annealing = stated.annealing ** ((stated.epochs - 1) / (training.epochs - 1))
+    return config.model_copy(update={"training": training.model_copy(update={"annealing": annealing})})
 
 
 def _on_top(content: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -283,3 +317,12 @@ def validated(content: Any, where: str) -> Config:
     except ValidationError as error:
         problem = first_problem(error, Config)
         raise InvalidSetting(f"{where}, key '{problem.key}'", problem.why) from error
+
+
+def network_config(settings: Any, where: str) -> NetworkConfig:
+    """The network's settings in plain data. Raises InvalidSetting naming the first key that does not fit."""
+    try:
+        return NetworkConfig.model_validate(settings)
+    except ValidationError as error:
+        problem = first_problem(error, NetworkConfig)
+        raise InvalidSetting(f"{where}, {problem.key}", problem.why) from error

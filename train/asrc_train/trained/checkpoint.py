@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core import extras
+from asrc_core import extras, html
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_core.files.atomic import replacing
+from asrc_core.files.paths import as_path
 from asrc_train.settings.config import Config, validated
 
 if TYPE_CHECKING:
@@ -54,6 +55,16 @@ class Checkpoint:
     scores: dict[str, float]
     provenance: dict[str, Any]
 
+    def __repr__(self) -> str:
+        widths = " -> ".join(map(str, (self.channels, *self.config.network.hidden, self.classes)))
+        scores = "".join(f", {name} {score:.1%}" for name, score in self.scores.items())
+        return f"Checkpoint({widths}, {self.config.network.connection}, spans {'/'.join(map(str, self.spans))}{scores})"
+
+    def _repr_html_(self) -> str:
+        scores = [(name, f"{score:.1%}") for name, score in self.scores.items()]
+        said = [("data", str(self.config.data.name)), ("steps", self.steps), ("scale", self.scale), *scores]
+        return html.table(repr(self), ("", ""), said)
+
     def network(self) -> FloatNetwork:
         """The float network with the checkpoint's weights, in evaluation mode."""
         from asrc_train.network.float_network import new_network
@@ -68,6 +79,11 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
     import torch
 
     from asrc_train.network.sparsity import packed
+
+    if not isinstance(checkpoint, Checkpoint):
+        why = f"it is a {type(checkpoint).__name__}; give a Checkpoint, which as_checkpoint makes of a module"
+        raise InvalidSetting("checkpoint", why)
+    path = as_path(path, "the checkpoint to write")
 
     manifest = {
         name: getattr(checkpoint, name)
@@ -125,7 +141,7 @@ def load(path: str | Path) -> Checkpoint:
 
 def read_tensors_only(path: str | Path, kind: str, way_out: str) -> Any:
     """What `torch.save` wrote, if it is tensors and plain values only. Raises UnreadableFile."""
-    file = Path(path)
+    file = as_path(path, f"a {kind}")
     try:
         size = file.stat().st_size
         if size > MAX_BYTES:

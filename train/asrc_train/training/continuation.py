@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from asrc_core import preprocessing
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train import data
 from asrc_train.data.dataset import permutation
@@ -59,3 +60,11 @@ def require_same_samples(trained: Checkpoint) -> None:
     if ours != theirs or (None if order is None else order.tolist()) != (None if fed is None else fed.tolist()):
         why = "its samples, or the order of their steps, are not those that the checkpoint was trained on"
         raise InvalidData(f"data set '{name}'", why, "train the float network here first")
+    if preprocessing.of(trained.provenance) is not None:
+        loaded = data.load(name, trained.config.network.dt, trained.config.data.validation_fraction)
+        stated = preprocessing.stated(loaded.preprocessing, loaded.class_names)
+        if any(trained.provenance.get(key) != value for key, value in stated.items()):
+            why = (
+                "its classes, or the zero and scale of its channels, are not those that the checkpoint was trained with"
+            )
+            raise InvalidData(f"data set '{name}'", why, "give the samples that it was trained on, or train anew")

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from asrc_core import __version__
+from asrc_core import __version__, preprocessing
 from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing, require_writable
+from asrc_core.files.paths import as_path
 from asrc_train import data
 from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
 from asrc_train.network.delay_network import DelayNetwork
@@ -28,7 +29,7 @@ from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training import distributed
 from asrc_train.training.distributed import World
 from asrc_train.training.evaluate import Evaluation, evaluate, fed_to
-from asrc_train.training.objective import objective_of
+from asrc_train.training.objective import class_weights, objective_of
 from asrc_train.training.schedule import learning_rate_and_momentum, temperature_in
 
 
@@ -81,6 +82,7 @@ def fit(
     device: str = "cpu",
     observers: tuple[Observer, ...] = (),
     start: Start | None = None,
+    progress: bool = False,
 ) -> Checkpoint:
     """Train as configured and write the checkpoint of the best epoch to ``out``.
 
@@ -88,12 +90,22 @@ def fit(
     training split, with hard-max spans, the latest of equals. The test split is read once, at the end. After each
     epoch the whole state is kept beside ``out`` (`resume_path`), from which ``resume`` goes on to the same result, bit
     for bit. Same seed, same device, same number of threads: same bits. Under torchrun, each process takes its share of
-    every batch. ``start`` gives a network to go on with.
+    every batch. ``start`` gives a network to go on with; ``progress`` shows a bar, on a terminal or in a notebook.
 
     Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
     """
-    require_writable(out)
-    dataset = data.load(config.data.name, config.network.dt)
+    if not isinstance(config, Config):
+        raise InvalidSetting("config", f"it is a {type(config).__name__}; give a Config, such as configured('digits')")
+    if start is not None and not isinstance(start, Start):
+        raise InvalidSetting("start", f"it is a {type(start).__name__}; give a Start, with the network to go on with")
+    _require_device(device)
+    if progress:
+        from asrc_train.training import training_progress  # which knows this module
+
+        with training_progress.shown(config) as observer:
+            return fit(config, out, resume=resume, device=device, observers=(*observers, observer), start=start)
+    require_writable(as_path(out, "the checkpoint to write"))
+    dataset = data.load(config.data.name, config.network.dt, config.data.validation_fraction)
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
     state = resume_path(out)
     with distributed.joined(device) as (world, own_device):
@@ -112,6 +124,17 @@ def fit(
             state.unlink(missing_ok=True)
         world.wait()
     return trained
+
+
+def _require_device(device: object) -> None:
+    """Raise InvalidSetting for a device that is not here."""
+    try:
+        if not isinstance(device, str):
+            raise ValueError(f"{device!r} is no device's name")
+        torch.empty(0, device=device)
+    except (RuntimeError, ValueError, AssertionError, NotImplementedError) as error:
+        why = str(error).splitlines()[0].rstrip(".")
+        raise InvalidSetting("`device`", f"'{device}' is not available here ({why}); use 'cpu'") from error
 
 
 def resume_path(out: str | Path) -> Path:
@@ -138,12 +161,12 @@ class _Run:
         self.network, self.origin = begun.network.to(device), dict(begun.provenance)
         if self.zero:
             _require_bias(self.network, dataset.shape)
-        self.objective = objective_of(self.network, config)
         self.optimizer = make_optimizer(self.network, config)
         (x, y), (held_x, self.held_y) = training_parts(dataset, config.data.validation_fraction)
         self.train_x = torch.from_numpy(permuted(x, order)).to(device)
         self.train_y = torch.from_numpy(y).to(device)
         self.held_x = permuted(held_x, order)
+        self.objective = objective_of(self.network, config, class_weights(self.train_y, dataset.classes, config))
         self.history: list[Epoch] = []
         self.best = 0
         self.best_tensors: dict[str, Tensor] = {}
@@ -242,6 +265,7 @@ class _Run:
             provenance={
                 **self.origin,
                 **({"data_notes": list(self.dataset.notes)} if self.dataset.notes else {}),
+                **preprocessing.stated(self.dataset.preprocessing, self.dataset.class_names),
                 "best_epoch": best.epoch,
                 "asrc": __version__,
                 "torch": torch.__version__,

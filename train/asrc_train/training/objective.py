@@ -25,8 +25,8 @@ _RIGHT = 2
 class Summed:
     """Cross entropy of the readout summed over time: skip-recurrent networks."""
 
-    def __init__(self, network: SkipRecurrentNetwork) -> None:
-        self._network = network
+    def __init__(self, network: SkipRecurrentNetwork, weights: Tensor | None) -> None:
+        self._network, self._weights = network, weights
 
     def figures(self, device: torch.device) -> Tensor:
         """Of no samples."""
@@ -35,7 +35,7 @@ class Summed:
     def judged(self, x: Any, labels: Tensor, whole: int, temperature: float) -> tuple[Tensor, Tensor]:
         """The loss of this share of a batch of ``whole`` samples, with its gradient, and the figures."""
         logits = self._network(x, temperature)
-        loss = nn.functional.cross_entropy(logits, labels, reduction="sum") / whole
+        loss = nn.functional.cross_entropy(logits, labels, weight=self._weights, reduction="sum") / whole
         return loss, torch.stack([loss.detach(), (logits.argmax(1) == labels).sum()])
 
     def after_step(self, optimizer: torch.optim.Optimizer, figures: Tensor) -> None:
@@ -53,9 +53,9 @@ class Delayed:
     rate: k / 2 sum_n (spikes_n - target)^2 over the hidden neurons' mean spikes in the batch.
     """
 
-    def __init__(self, network: DelayNetwork, config: Config) -> None:
+    def __init__(self, network: DelayNetwork, config: Config, weights: Tensor | None) -> None:
         training = config.training
-        self._network, self._training = network, training
+        self._network, self._training, self._weights = network, training, weights
         network.differentiate(training.gradient, training.delay_gradient, training.grazing)
         network.learn(training.learn)
         self._widths = [len(layer.feedforward.weight) for layer in network.hidden_layers()]
@@ -109,12 +109,13 @@ class Delayed:
 
     def _decided(self, done: Answered, logits: Tensor, labels: Tensor) -> Tensor:
         if self._network.readout_kind != "first-spike":
-            return nn.functional.cross_entropy(logits, labels, reduction="sum")
+            return nn.functional.cross_entropy(logits, labels, weight=self._weights, reduction="sum")
         first = -logits
         right = first.gather(1, labels[:, None])
         others = torch.ones_like(first).scatter(1, labels[:, None], 0)
         gaps = first - right - self._training.first_spike_margin
-        return (others * gaps.square()).sum() / 2
+        each = (others * gaps.square()).sum(1) / 2
+        return (each if self._weights is None else each * self._weights[labels]).sum()
 
     def _require_life(self, layer: int, epoch: int, history: Sequence[dict[str, float]], kept: Path | None) -> None:
         patience = PATIENCE if self._training.revival else 1
@@ -126,6 +127,16 @@ class Delayed:
 Objective = Summed | Delayed
 
 
-def objective_of(network: FloatNetwork, config: Config) -> Objective:
-    """What the network is trained to do as configured."""
-    return Delayed(network, config) if isinstance(network, DelayNetwork) else Summed(network)
+def class_weights(y: Tensor, classes: int, config: Config) -> Tensor | None:
+    """N / (C n_c) of each class c, (C,), from labels (n,); None where all samples weigh the same."""
+    if config.training.class_weights == "none":
+        return None
+    counts = torch.bincount(y, minlength=classes).clamp(min=1)
+    return len(y) / (classes * counts.to(torch.get_default_dtype()))
+
+
+def objective_of(network: FloatNetwork, config: Config, weights: Tensor | None) -> Objective:
+    """What the network is trained to do as configured; ``weights`` (C,) of the classes in the loss, or None."""
+    if isinstance(network, DelayNetwork):
+        return Delayed(network, config, weights)
+    return Summed(network, weights)

@@ -12,6 +12,24 @@ def temperature_in(config: Config, epoch: int) -> float:
     return float(config.training.temperature * config.training.annealing**epoch)
 
 
+WARM = 0.1
+"""Share of its first temperature above which a training's last epoch is warm."""
+
+
+def note_on_temperature(config: Config) -> str | None:
+    """What is to be said of a training of spans that ends so warm that a mixture may be far from one span; None if
+    nothing.
+    """
+    last = temperature_in(config, config.training.epochs - 1)
+    if last <= WARM * config.training.temperature:
+        return None
+    epochs = config.training.epochs
+    return (
+        f"the last of {epochs} epoch(s) has the temperature {last:.2g}: mixtures may answer what one span a layer "
+        f"does not; train longer, or anneal faster (training.annealing, now {config.training.annealing:.3g})"
+    )
+
+
 def learning_rate_and_momentum(config: Config, epochs: float) -> tuple[float, float]:
     """Learning rate and Adam's first beta after a (fractional) number of epochs.
 

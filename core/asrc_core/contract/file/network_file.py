@@ -33,7 +33,9 @@ from asrc_core.contract.file import forms
 from asrc_core.contract.file.tensors import MAX_FILE_BYTES, Arrays, Tensors, refuse, stored
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import CONTRACT_VERSION, Ints
+from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import replacing
+from asrc_core.files.paths import as_path
 from asrc_core.forms.first_problem import first_problem
 
 MAX_MANIFEST_BYTES = 64 * 2**20
@@ -46,7 +48,9 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
 
     The same network gives the same bytes. Raises UnwritableOutput.
     """
-    with replacing(path) as temporary:
+    if not isinstance(network, IntegerNetwork):
+        raise InvalidSetting("network", f"it is a {type(network).__name__}; give an IntegerNetwork")
+    with replacing(as_path(path, "the file to write")) as temporary:
         temporary.write_bytes(to_bytes(network))
 
 
@@ -87,7 +91,8 @@ def load(path: str | Path) -> IntegerNetwork:
     from safetensors import SafetensorError
     from safetensors.numpy import load as deserialise
 
-    content = _read(Path(path))
+    path = as_path(path, "an integer network's file")
+    content = _read(path)
     form: type[BaseModel] = forms.Head
     try:
         header = _header(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import RulesBroken
@@ -21,6 +22,15 @@ from asrc_export.chip.rules.neurons import (
 from asrc_export.chip.rules.weights import stored_weight_width, weight_exponent
 from asrc_export.chip.shape import NetworkShape, of_network
 from asrc_export.chip.targets import Target
+
+
+class Named(Protocol):
+    """A chip or a device."""
+
+    @property
+    def name(self) -> str:
+        """By which errors speak of it."""
+
 
 SHAPE_RULES: tuple[ShapeRule, ...] = (
     stored_weight_width,
@@ -46,13 +56,13 @@ RULES: tuple[ShapeRule | NumberRule, ...] = (*SHAPE_RULES, *NUMBER_RULES)
 
 def check_shape(shape: NetworkShape, target: Target) -> list[Finding]:
     """All findings of the rules about sizes, blocking ones first: what can be said before training."""
-    return _sorted(finding for rule in SHAPE_RULES for finding in rule(shape, target))
+    return sorted_by_blocking(finding for rule in SHAPE_RULES for finding in rule(shape, target))
 
 
 def check(network: IntegerNetwork, target: Target) -> list[Finding]:
     """All findings of all rules, blocking ones first."""
     about_numbers = [finding for rule in NUMBER_RULES for finding in rule(network, target)]
-    return _sorted([*check_shape(of_network(network), target), *about_numbers])
+    return sorted_by_blocking([*check_shape(of_network(network), target), *about_numbers])
 
 
 def require(network: IntegerNetwork, target: Target) -> list[Finding]:
@@ -60,7 +70,7 @@ def require(network: IntegerNetwork, target: Target) -> list[Finding]:
     return passed(check(network, target), target)
 
 
-def passed(findings: list[Finding], target: Target) -> list[Finding]:
+def passed(findings: list[Finding], target: Named) -> list[Finding]:
     """The findings, if none of them blocks. Raises RulesBroken listing all that do."""
     blocking = [finding for finding in findings if finding.blocks]
     if blocking:
@@ -68,5 +78,6 @@ def passed(findings: list[Finding], target: Target) -> list[Finding]:
     return findings
 
 
-def _sorted(findings: Iterable[Finding]) -> list[Finding]:
+def sorted_by_blocking(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, those that block before the others."""
     return sorted(findings, key=lambda finding: not finding.blocks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asrc_export.chip import devices
 from asrc_export.chip.placement.budget import UNITS
 from asrc_export.chip.rules.check import NUMBER_RULES, SHAPE_RULES
 from asrc_export.chip.rules.finding import sentence
@@ -37,6 +38,12 @@ def page() -> str:
     for title, note, rules in sections:
         lines += ["", f"## {title}", "", note, "", "| rule | sentence |", "| --- | --- |"]
         lines += [f"| `{rule.__name__}` | {sentence(rule)} |" for rule in rules]
+    for family, title in (("mcu", "Rules of microcontrollers"), ("fpga", "Rules of FPGAs")):
+        asked = devices.RULES[family]
+        if asked:
+            note = f"Asked at the same times, of devices of family `{family}`, in place of those above."
+            lines += ["", f"## {title}", "", note, "", "| rule | sentence |", "| --- | --- |"]
+            lines += [f"| `{rule.__name__}` | {sentence(rule)} |" for rule in asked]
     lines += [
         "",
         "## Budgets of a core",

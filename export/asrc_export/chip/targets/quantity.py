@@ -67,7 +67,7 @@ class Quantity(Strict):
         return (f"{self.source}, {self.certainty}", *others)
 
 
-def _measured_in(unit: str, least: float, *, whole: bool) -> AfterValidator:
+def measured_in(unit: str, least: float, *, whole: bool) -> AfterValidator:
     """Accept a quantity whose unit is ``unit`` and whose values are at least ``least``, whole numbers if asked."""
 
     def check(quantity: Quantity) -> Quantity:
@@ -83,20 +83,20 @@ def _measured_in(unit: str, least: float, *, whole: bool) -> AfterValidator:
     return AfterValidator(check)
 
 
-Exponent = Annotated[Quantity, _measured_in("bits", -64, whole=True)]
-Bits = Annotated[Quantity, _measured_in("bits", 0, whole=True)]
-SignedBits = Annotated[Quantity, _measured_in("bits with sign", 2, whole=True)]
-Steps = Annotated[Quantity, _measured_in("steps", 0, whole=True)]
-Cores = Annotated[Quantity, _measured_in("cores", 1, whole=True)]
-Chips = Annotated[Quantity, _measured_in("chips", 1, whole=True)]
-Neurons = Annotated[Quantity, _measured_in("neurons", 1, whole=True)]
-Axons = Annotated[Quantity, _measured_in("axons", 1, whole=True)]
-Entries = Annotated[Quantity, _measured_in("entries", 1, whole=True)]
-Synapses = Annotated[Quantity, _measured_in("synapses", 1, whole=True)]
-Tiles = Annotated[Quantity, _measured_in("tiles", 1, whole=True)]
-Picojoules = Annotated[Quantity, _measured_in("pJ", 0, whole=False)]
-Nanoseconds = Annotated[Quantity, _measured_in("ns", 0, whole=False)]
-Watts = Annotated[Quantity, _measured_in("W", 0, whole=False)]
+Exponent = Annotated[Quantity, measured_in("bits", -64, whole=True)]
+Bits = Annotated[Quantity, measured_in("bits", 0, whole=True)]
+SignedBits = Annotated[Quantity, measured_in("bits with sign", 2, whole=True)]
+Steps = Annotated[Quantity, measured_in("steps", 0, whole=True)]
+Cores = Annotated[Quantity, measured_in("cores", 1, whole=True)]
+Chips = Annotated[Quantity, measured_in("chips", 1, whole=True)]
+Neurons = Annotated[Quantity, measured_in("neurons", 1, whole=True)]
+Axons = Annotated[Quantity, measured_in("axons", 1, whole=True)]
+Entries = Annotated[Quantity, measured_in("entries", 1, whole=True)]
+Synapses = Annotated[Quantity, measured_in("synapses", 1, whole=True)]
+Tiles = Annotated[Quantity, measured_in("tiles", 1, whole=True)]
+Picojoules = Annotated[Quantity, measured_in("pJ", 0, whole=False)]
+Nanoseconds = Annotated[Quantity, measured_in("ns", 0, whole=False)]
+Watts = Annotated[Quantity, measured_in("W", 0, whole=False)]
 
 
 def quantities(section: BaseModel, prefix: str = "") -> list[tuple[str, Quantity]]:

@@ -14,7 +14,7 @@ from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.result import LayerTrace, Result, Trace, joined
 from asrc_core.files.atomic import require_writable
-from asrc_export.chip import targets
+from asrc_export.chip import devices, targets
 from asrc_export.engines import select
 from asrc_export.quantization import quantize, scales
 from asrc_export.quantization.search import search
@@ -57,14 +57,16 @@ def finetune(
     checkpoint that does not say what it was trained on, or was trained on samples that are not ours.
     """
     require_writable(out)
-    chip = targets.load(target_name)
+    chip, for_device = devices.numbers(target_name)
     begun = _folded(checkpoint.load(model))
     samples = _samples(begun)
     frozen = freeze(begun)
     moved, chosen = search.search(frozen, chip, bits, observe(frozen, samples), to_train=True).plan
     provenance = {**chosen.carried(), "finetuned_from_sha256": checkpoint.fingerprint(model)}
     begun = replace(begun, tensors=_moved(begun, moved), provenance=provenance)
-    quantize.quantize(freeze(begun), chip, bits=bits, mapping=mapping)  # what the target refuses, it refuses now
+    quantize.quantize(
+        freeze(begun), chip, bits=bits, mapping=mapping, device=for_device
+    )  # what the target refuses, it refuses now
     start = Start(QuantizedNetwork(begun, chosen, chip), begun.provenance)
     config = _configured(begun, epochs)
     return fit(config, out, resume=resume, device=device, observers=observers, start=start)
@@ -141,4 +143,5 @@ def _configured(trained: Checkpoint, epochs: int) -> Config:
 def _samples(trained: Checkpoint) -> Samples:
     """The training samples as the network takes them, if those that `fit` will load are what it was trained on."""
     require_same_samples(trained)
-    return permuted(data.load(trained.config.data.name, trained.config.network.dt).train_x, trained.permutation)
+    source, dt = trained.config.data, trained.config.network.dt
+    return permuted(data.load(source.name, dt, source.validation_fraction).train_x, trained.permutation)
