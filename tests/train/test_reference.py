@@ -1,4 +1,4 @@
-"""The exact network: its gradients are those that differences find, whatever the graph, the loss and the time constants."""
+"""The exact network: its gradients are those that differences find, for any graph, loss and time constants."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_membrane_obeys_its_equations(tau: tuple[float, float]) -> None:
 
 
 def test_a_maximum_at_an_arrival_moves_with_it() -> None:
-    """An inhibitory arrival cuts the rise short: the peak lies where it arrives, and its delay counts, not its weight."""
+    """An inhibitory arrival cuts the rise short: the peak lies where it arrives; its delay counts, not its weight."""
     weights_in, delays_in = np.array([[3.0, -9.0], [0.5, 0.5]]), np.array([[0.0, 2.0], [0.1, 0.2]])
     none = np.zeros((2, 2))
     graph = Graph(20, 5, np.full(2, np.inf), weights_in, delays_in, none, none, 2)

@@ -5,8 +5,8 @@ Between events tau_m lV' = lV + dl/dV and tau_s lI' = lI - lV, from 0 at the end
     lV_n <- lV_n + (theta lV_n + dl/dt_k + sum_m w_mn (lV_m - lI_m)(t_k + d_mn)) / (I_n(t_k) - theta)
     dL/dw_mn = -tau_s sum_k lI_m(t_k + d_mn);   dL/dd_mn = w_mn sum_k (lV_m - lI_m)(t_k + d_mn)
 
-(Wunderlich and Pehle, Sci. Rep. 2021; Meszaros, Knight, Nowotny, Nat. Commun. 2025.) Exact as long as small changes do not
-change the order of events.
+(Wunderlich and Pehle, Sci. Rep. 2021; Meszaros, Knight, Nowotny, Nat. Commun. 2025.) Exact as long as small changes do
+not change the order of events.
 """
 
 from __future__ import annotations

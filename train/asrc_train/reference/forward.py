@@ -52,10 +52,12 @@ class Tape:
 
     def order(self) -> list[tuple[int, ...]]:
         """Who did what after whom: the same for two runs that differ by small changes only."""
-        return [
-            (0, self.spikes[e].neuron) if isinstance(e, int) else (1, e.target, e.source, e.cause < 0)
-            for e in self.events
-        ]
+        return [self._who(event) for event in self.events]
+
+    def _who(self, event: Arrival | int) -> tuple[int, ...]:
+        if isinstance(event, int):
+            return 0, self.spikes[event].neuron
+        return 1, event.target, event.source, event.cause < 0
 
 
 def run(graph: Graph, inputs: Sequence[tuple[float, int]], end: float) -> Tape:

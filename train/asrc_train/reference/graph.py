@@ -20,8 +20,8 @@ class Graph:
     column's target: entry [m, n] leads from n to m. A weight of exactly 0 is no synapse. ``thresholds`` (N,):
     infinity for leaky integrators. The last ``outputs`` neurons answer. Times in any unit, all in the same.
 
-    Raises InvalidSetting for shapes that do not fit, negative delays, and delays of 0 that do not lead to a later neuron:
-    a circle of them has no order.
+    Raises InvalidSetting for shapes that do not fit, negative delays, and delays of 0 that do not lead to a later
+    neuron: a circle of them has no order.
     """
 
     tau_membrane: float

@@ -39,7 +39,7 @@ class Loss:
 
 
 def first_spike(graph: Graph, tape: Tape, label: int, margin: float) -> Loss:
-    """1/2 sum_{i != c} (t_i - t_c - margin)^2 over the outputs' first spikes; one that never fires does so at the end."""
+    """1/2 sum_{i != c} (t_i - t_c - margin)^2 over the outputs' first spikes; who never fires does at the end."""
     first: dict[int, int] = {}
     for number, spike in enumerate(tape.spikes):
         first.setdefault(spike.neuron, number)
@@ -57,7 +57,8 @@ def exponential(graph: Graph, tape: Tape, label: int) -> Loss:
     """Cross entropy of logits 1/T int exp(-t / T) V dt of the outputs, which are integrators.
 
     From the equations of V and I, integrated by parts:
-    (1 + tau_s / T) int e I = tau_s (sum_arrivals w e(t) - e(T) I(T));  (1 + tau_m / T) int e V = int e I - tau_m e(T) V(T)
+    (1 + tau_s / T) int e I = tau_s (sum_arrivals w e(t) - e(T) I(T))
+    (1 + tau_m / T) int e V = int e I - tau_m e(T) V(T)
     """
     neurons, end, last = _outputs(graph), tape.end, math.exp(-1)
     arrived = np.zeros(graph.neurons)

@@ -63,13 +63,13 @@ def backward(tape: Tape, asked: Asked) -> list[list[Synapses]]:
     """Gradients of every layer's connections."""
     call = _Call(tape.run)
     call.c.grad_answers = call.kept(asked.answers)
-    for layer, each in zip(call.layers, asked.counts, strict=False):
-        layer.grad_counts = None if each is None else call.kept(each)
+    for c_layer, worth in zip(call.layers, asked.counts, strict=False):
+        c_layer.grad_counts = None if worth is None else call.kept(worth)
     made: list[list[Synapses]] = []
     for given, layer in zip(tape.run.layers, call.layers, strict=True):
         found = [Synapses(torch.empty_like(each.weight), torch.empty_like(each.weight)) for each in given.connections]
-        for to, each in zip((layer.forward, layer.back), found, strict=False):
-            to.grad_weight, to.grad_delay = each.weight.data_ptr(), each.delay.data_ptr()
+        for to, gradient in zip((layer.forward, layer.back), found, strict=False):
+            to.grad_weight, to.grad_delay = gradient.weight.data_ptr(), gradient.delay.data_ptr()
         made.append(found)
     require_memory(functions().asrc_delays_backward(call.c, tape.handle) == 0)
     return made

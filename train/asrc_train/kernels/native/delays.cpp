@@ -124,6 +124,7 @@ std::vector<DelayRoom<R>> rooms_of(Memory& memory, const Network<R>& network, bo
         const int64_t ring = (layer.mask + 1) * layer.width;
         R** rows[] = {&room.current, &room.v, &room.later, &room.moved, &room.now, &room.jumps};
         for (R** row : rows) *row = memory.uninitialized<R>(layer.width);
+        room.at = memory.uninitialized<int32_t>(layer.width);
         if (back) {
             room.pairs = memory.uninitialized<Pair<R>>(ring);
             room.sums = memory.uninitialized<Pair<R>>((layer.inputs + layer.neurons) * layer.width);

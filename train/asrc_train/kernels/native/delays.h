@@ -14,13 +14,25 @@ using namespace asrc;
 
 // ------------------------------------------------------------------------------------------------------- synapses
 
-// What row `source` sends at step t, times `value`, into the ring.
+// Where what row `source` sends at step t arrives in a ring, by target: worked out in vectors, for all of them at once.
 template <typename R, typename D>
-ASRC_INLINE void send(const DelayedLayer<R>& layer, int64_t source, int64_t t, R value, R* ring) {
-    const R* weight = layer.weight + source * layer.width;
+ASRC_INLINE void arrivals(const DelayedLayer<R>& layer, int64_t source, int64_t t, int32_t* at) {
     const D* delay = static_cast<const D*>(layer.delay) + source * layer.width;
-    const int64_t mask = layer.mask, width = layer.width, neurons = layer.neurons;
-    for (int64_t j = 0; j < neurons; ++j) ring[((t + delay[j]) & mask) * width + j] += weight[j] * value;
+    const int32_t mask = static_cast<int32_t>(layer.mask), width = static_cast<int32_t>(layer.width);
+    const int32_t now = static_cast<int32_t>(t & layer.mask);
+    for (int32_t j = 0; j < width; ++j) at[j] = ((now + delay[j]) & mask) * width + j;
+}
+
+template <typename R>
+ASRC_INLINE void send(const R* weight, const int32_t* at, int64_t width, R value, R* ring) {
+    if (value == R{1}) {
+        for (int64_t j = 0; j < width; j += 8) {
+            ASRC_UNROLL
+            for (int k = 0; k < 8; ++k) ring[at[j + k]] += weight[j + k];
+        }
+        return;
+    }
+    for (int64_t j = 0; j < width; ++j) ring[at[j]] += weight[j] * value;
 }
 
 // How many of the row's arrivals come after the last step.
@@ -35,46 +47,42 @@ ASRC_INLINE int64_t too_late(const DelayedLayer<R>& layer, int64_t source, int64
 
 template <typename R>
 ASRC_INLINE int64_t send_row(
-    const DelayedLayer<R>& layer, int64_t source, int64_t t, R value, R* ring, int64_t steps) {
-    if (layer.wide) {
-        send<R, uint16_t>(layer, source, t, value, ring);
-        return too_late<R, uint16_t>(layer, source, t, steps);
-    }
-    send<R, uint8_t>(layer, source, t, value, ring);
-    return too_late<R, uint8_t>(layer, source, t, steps);
+    const DelayedLayer<R>& layer, int64_t source, int64_t t, R value, const DelayRoom<R>& room, int64_t steps) {
+    layer.wide ? arrivals<R, uint16_t>(layer, source, t, room.at) : arrivals<R, uint8_t>(layer, source, t, room.at);
+    send(layer.weight + source * layer.width, room.at, layer.width, value, room.ring);
+    return layer.wide ? too_late<R, uint16_t>(layer, source, t, steps) : too_late<R, uint8_t>(layer, source, t, steps);
 }
+
+// Both numbers of a pair at once.
+template <typename R>
+struct PairOf;
+template <>
+struct PairOf<float> {
+    typedef float type __attribute__((vector_size(8), may_alias));
+};
+template <>
+struct PairOf<double> {
+    typedef double type __attribute__((vector_size(16), may_alias));
+};
 
 // Adds what the arrivals of the row met, times `value`, to its sums; sum_m w_m Q'_m.
-template <typename R, typename D>
-ASRC_INLINE R gather(
-    const DelayedLayer<R>& layer, int64_t source, int64_t t, R value, const Pair<R>* pairs, Pair<R>* sums) {
-    const R* weight = layer.weight + source * layer.width;
-    const D* delay = static_cast<const D*>(layer.delay) + source * layer.width;
-    Pair<R>* sum = sums + source * layer.width;
-    const int64_t mask = layer.mask, width = layer.width, neurons = layer.neurons;
-    R owed[4] = {};
-    int64_t j = 0;
-    for (; j + 4 <= neurons; j += 4) {
-        for (int64_t k = 0; k < 4; ++k) {
-            const Pair<R> met = pairs[((t + delay[j + k]) & mask) * width + j + k];
-            sum[j + k].q += value * met.q;
-            sum[j + k].moved += value * met.moved;
-            owed[k] += weight[j + k] * met.moved;
-        }
-    }
-    for (; j < neurons; ++j) {
-        const Pair<R> met = pairs[((t + delay[j]) & mask) * width + j];
-        sum[j].q += value * met.q;
-        sum[j].moved += value * met.moved;
-        owed[0] += weight[j] * met.moved;
-    }
-    return (owed[0] + owed[1]) + (owed[2] + owed[3]);
-}
-
 template <typename R>
 ASRC_INLINE R gather_row(const DelayedLayer<R>& layer, int64_t source, int64_t t, R value, const DelayRoom<R>& room) {
-    return layer.wide ? gather<R, uint16_t>(layer, source, t, value, room.pairs, room.sums)
-                      : gather<R, uint8_t>(layer, source, t, value, room.pairs, room.sums);
+    typedef typename PairOf<R>::type Both;
+    layer.wide ? arrivals<R, uint16_t>(layer, source, t, room.at) : arrivals<R, uint8_t>(layer, source, t, room.at);
+    const R* weight = layer.weight + source * layer.width;
+    const Both* met = reinterpret_cast<const Both*>(room.pairs);
+    Both* sum = reinterpret_cast<Both*>(room.sums) + source * layer.width;
+    Both owed[4] = {};
+    for (int64_t j = 0; j < layer.width; j += 4) {
+        ASRC_UNROLL
+        for (int k = 0; k < 4; ++k) {
+            const Both here = met[room.at[j + k]];
+            sum[j + k] += here * value;
+            owed[k] += here * weight[j + k];
+        }
+    }
+    return (owed[0][1] + owed[1][1]) + (owed[2][1] + owed[3][1]);
 }
 
 // -------------------------------------------------------------------------------------------------------- forward
@@ -137,15 +145,14 @@ DelayFound<R> delays_forward(
         int64_t began = 0;  // of the spikes of this step in the layer before
         for (int64_t l = 0; l < depth; ++l) {
             const DelayedLayer<R>& layer = layers[l];
-            R* ring = rooms[l].ring;
             if (l == 0) {
                 for (; event < events.count && events.step[event] == t; ++event) {
-                    found.late += send_row(layer, events.channel[event], t, events.value[event], ring, c.steps);
+                    found.late += send_row(layer, events.channel[event], t, events.value[event], rooms[l], c.steps);
                 }
             } else {
                 const DelaySpikes<R>& below = tapes[l - 1];
                 for (int64_t k = began; k < below.count; ++k) {
-                    found.late += send_row(layer, below.spikes[k].neuron, t, R{1}, ring, c.steps);
+                    found.late += send_row(layer, below.spikes[k].neuron, t, R{1}, rooms[l], c.steps);
                 }
             }
             began = tapes[l].count;
@@ -153,7 +160,7 @@ DelayFound<R> delays_forward(
             for (int64_t k = began; k < tapes[l].count; ++k) {
                 const DelaySpike<R>& spike = tapes[l].spikes[k];
                 if (layer.back) {
-                    found.late += send_row(layer, layer.inputs + spike.neuron, t, R{1}, ring, c.steps);
+                    found.late += send_row(layer, layer.inputs + spike.neuron, t, R{1}, rooms[l], c.steps);
                 }
                 counts[l][spike.neuron] += 1;
                 found.grazing += spike.slope < c.grazing * layer.threshold;
@@ -249,6 +256,8 @@ ASRC_INLINE void back_one(const Walk<R>& walk, int64_t l, int64_t t, int64_t& le
     for (int64_t j = 0; j < layer.width; ++j) {
         room.later[j] = room.current[j];
         room.current[j] = room.now[j];
+    }
+    for (int64_t j = 0; c.plain && j < layer.width; ++j) {
         room.moved[j] = room.now[j] / c.tau_synapse - room.v[j] / c.tau_membrane;
     }
 }

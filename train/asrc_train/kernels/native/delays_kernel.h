@@ -78,6 +78,7 @@ struct DelayRoom {
     R* moved;       // backward, plain: Q' of the step after
     R* now;         // backward: Q of this step
     R* jumps;       // backward: of the spikes of a step
+    int32_t* at;    // where a row's arrivals lie
     Pair<R>* sums;  // backward: (inputs + neurons, width)
 };
 
