@@ -73,7 +73,7 @@ def spikes(sound: NDArray[np.int16], cochlea: Cochlea) -> Spikes:
 
 
 def loudness(sound: NDArray[np.int16], cochlea: Cochlea) -> NDArray[np.float64]:
-    """z (windows, bands), in levels: the first window is centred on the recording's first sample. Raises ExtraMissing.
+    """Z (windows, bands), in levels: the first window is centred on the recording's first sample. Raises ExtraMissing.
 
     Silence, which has no loudest moment, is 0 throughout.
     """
