@@ -79,6 +79,8 @@ def _require_what_if(parser: argparse.ArgumentParser, options: argparse.Namespac
         parser.error("argument --change: goes with --what-if only")
     if options.what_if and (options.model is None or options.bits == "auto" or options.finetune):
         parser.error("argument --what-if: takes a checkpoint and a number of bits, and trains nothing")
+    if options.what_if and is_integers(options):
+        parser.error("argument --what-if: takes the checkpoint, as bits and spans are chosen anew from its floats")
 
 
 def _body(options: argparse.Namespace) -> Callable[[argparse.Namespace], None]:
