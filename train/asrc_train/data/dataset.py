@@ -71,9 +71,7 @@ class Dataset:
         what, here = f"data set '{self.name}'", self.shape
         if x.dtype != np.uint8 or x.shape[1:] != (here.steps, here.channels):
             why = f"its {split} samples are {x.dtype} of shape {x.shape}, not uint8 (n, {here.steps}, {here.channels})"
-            raise InvalidData(
-                what, why, "give a file of your own by its path, --data my.npz, or make them small integers"
-            )
+            raise InvalidData(what, why, "name a file of your own with `data`, or make them small integers")
         if y.shape != (len(x),) or y.dtype.kind not in "iu":
             why = f"its {split} part has {len(x):,} samples and labels {y.dtype} of shape {y.shape}"
             raise InvalidData(what, why, "give a number for each sample")
@@ -81,7 +79,7 @@ class Dataset:
             why = (
                 f"its {split} labels are {y.min()} to {y.max()}, and there are {here.classes} classes, numbered from 0"
             )
-            raise InvalidData(what, why, "number them so, or give your own by their path, --data my.npz")
+            raise InvalidData(what, why, "number them so, or name a file of your own with `data`")
         if here.maximum < 255 and x.size and int(x.max()) > here.maximum:
             why = f"its {split} samples go up to {x.max()}, beyond its maximum {here.maximum}"
             raise InvalidData(what, why, "state the largest value that a sample can hold")
