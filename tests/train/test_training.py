@@ -213,7 +213,9 @@ def test_an_unwritable_output_is_found_before_training(tmp_path: Path) -> None:
 
 
 def test_unknown_data_lists_the_known() -> None:
-    with pytest.raises(UnknownName, match=r"unknown data set 'mnist'; known: digits, fsdd, fsdd-speakers, gsc, "):
+    with pytest.raises(
+        UnknownName, match=r"unknown data set 'mnist'; known: digits, fsdd, fsdd-speakers, fsdd-spikes, gsc, "
+    ):
         data.load("mnist")
 
 

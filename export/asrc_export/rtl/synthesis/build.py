@@ -74,9 +74,9 @@ def build(plan: Plan, sources: list[str], folder: Path, logs: Path, device: Fpga
     try:
         said = ran(command, folder, "nextpnr", route)
     except BackendFailed:
-        _require_fit(route.read_text() if route.exists() else "", device)
+        require_fit(route.read_text() if route.exists() else "", device)
         raise
-    _require_fit(said, device)
+    require_fit(said, device)
     return Built(used(said, device), megahertz(said))
 
 
@@ -98,7 +98,8 @@ def megahertz(said: str) -> float:
     return float(clocks[-1])
 
 
-def _require_fit(said: str, device: Fpga) -> None:
+def require_fit(said: str, device: Fpga) -> None:
+    """Raise RulesBroken, naming each resource of which place and route needs more than there is."""
     broken = [
         f"{name}: {taken:,} of {there:,}. Way out: fewer neurons, or a larger device."
         for name, (taken, there) in used(said, device).items()
