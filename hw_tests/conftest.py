@@ -12,6 +12,9 @@ from asrc_lava.boards import board as boards
 def pytest_addoption(parser: pytest.Parser) -> None:
     names = (*boards.NAMES, serial.NAME)
     parser.addoption("--board", choices=names, help="run on such a board, reached as its page in docs/ says")
+    parser.addoption("--fpga", metavar="LINE", help="run on the FPGA board at this serial line")
+    parser.addoption("--network", metavar="FILE", help="the network whose circuit it holds")
+    parser.addoption("--device", metavar="NAME", default="ice40up5k", help="the FPGA (default: ice40up5k)")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from asrc_core.contract.result import LayerCounts, Result, Trace
     from asrc_core.errors import AsrcError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "AsrcError",
     "Chain",

@@ -75,6 +75,18 @@ class TrainingDiverged(AsrcError):
         )
 
 
+class TrainingSilent(AsrcError):
+    """A layer that does not fire any more, so that nothing reaches what stands below it."""
+
+    def __init__(self, epoch: int, layer: str, epochs: int, kept: Path | None) -> None:
+        lasting = "in a whole epoch" if epochs == 1 else f"for {epochs} epochs"
+        rest = f"the last good checkpoint is kept in '{kept}'" if kept else "no epoch was finished before"
+        super().__init__(
+            f"training stopped in epoch {epoch}: '{layer}' has not fired {lasting}; {rest}; start with larger weights, "
+            "lower `learning_rate`, or raise `revival`."
+        )
+
+
 class RunsFailed(AsrcError):
     """Some of a sweep's trainings failed; all of them at once, each with its own sentence."""
 

@@ -10,7 +10,7 @@ from asrc_core import extras
 
 
 def opened(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
-    """The package's ``__getattr__``: each public name is what the module in its place calls so.
+    """The package's ``__getattr__``: each public name is what the module in its place calls so, or that module.
 
     A module that lacks its extra raises ExtraMissing, which names the extra.
     """
@@ -19,6 +19,7 @@ def opened(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
         if name not in places:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
         with extras.importing():
-            return getattr(import_module(places[name]), name)
+            found = import_module(places[name])
+            return found if places[name] == f"{package}.{name}" else getattr(found, name)
 
     return attribute

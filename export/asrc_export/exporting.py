@@ -1,4 +1,4 @@
-"""From a checkpoint on disk to an integer network on disk: freeze, quantize, check, observe, write."""
+"""From a trained network to an integer network: freeze, quantize, check, observe, write."""
 
 from __future__ import annotations
 
@@ -6,25 +6,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Unpack
+
+from asrc_core import html
+from asrc_core.command.progress import shown
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Mapping
 from asrc_core.files.atomic import require_writable
+from asrc_core.files.paths import as_path
 from asrc_export import float_network
 from asrc_export.checks import calibrate, firing, leaks
 from asrc_export.checks.calibrate import Observed
 from asrc_export.chip import devices, targets
 from asrc_export.chip.rules import Finding
+from asrc_export.exportable import Feed, Model, fitting, frozen_model, require_arguments
 from asrc_export.interop.netx import writer as netx_export
-from asrc_export.quantization import checks, quantize
+from asrc_export.quantization import checks, delays, quantize
+from asrc_export.quantization.delays import Cut
 from asrc_export.quantization.rounding_log import Rounded
 from asrc_export.quantization.scale_choice import trained_at
 from asrc_export.quantization.search import search
 from asrc_export.quantization.search.activity import observe
 from asrc_export.quantization.search.search import Found, Measured, Progress
 from asrc_export.samples.dataset_samples import calibration_for
-from asrc_train.data.dataset import Samples
-from asrc_train.trained import freeze
+from asrc_export.simulator import Simulator
 from asrc_train.trained.freeze import FrozenNetwork
 
 
@@ -32,7 +40,8 @@ from asrc_train.trained.freeze import FrozenNetwork
 class Exported:
     """What an export wrote, and all there is to say about it."""
 
-    path: Path
+    path: Path | None
+    """Where it was written; None if it was not."""
     network: IntegerNetwork
     rounding: list[Rounded]
     observed: list[Observed]
@@ -41,45 +50,90 @@ class Exported:
     """Neurons that say nothing on the calibration samples, before export and after."""
     leaks: tuple[str, ...] = ()
     """Decays that 12 bits hold badly, a sentence each."""
+    cut: tuple[Cut, ...] = ()
+    """Connections whose delays were longer than asked for."""
     measured: tuple[Measured, ...] = ()
     """How far each layer and the readout is from the float one on calibration samples, if scales were searched."""
 
+    def __repr__(self) -> str:
+        return f"Exported({self.network!r}, {f'written to {self.path}' if self.path else 'not written'})"
+
+    def _repr_html_(self) -> str:
+        rows = [(part.name, f"{part.error:.2%}", f"{part.data_free:.2%}") for part in self.measured]
+        told = [("warning", leak) for leak in self.leaks]
+        notes = html.table("notes", ("", ""), [*told, *(("note", str(each)) for each in self.findings)])
+        off = html.table("off the float network", ("part", "chosen on samples", "without"), rows) if rows else ""
+        return self.network._repr_html_() + off + (notes if told or self.findings else "")
+
+    @property
+    def simulator(self) -> Simulator:
+        """The network made ready to run."""
+        return Simulator(self.network)
+
 
 def export(
-    model: str | Path,
-    target_name: str,
+    model: Model,
+    target: str = "loihi2",
     out: str | Path | None = None,
     *,
     bits: int | tuple[int, ...] = 8,
     mapping: Mapping = "delay-line",
     calibrate_on: str | None = None,
+    samples: NDArray[Any] | None = None,
     netx: bool = False,
     strict: bool = False,
-    progress: Progress = lambda done, note: None,
+    max_delay: int | None = None,
+    stock_lif: bool = False,
+    progress: Progress | bool = False,
+    **fed: Unpack[Feed],
 ) -> Exported:
-    """Quantize a checkpoint for a target and write the integer network (by default beside the checkpoint).
+    """Quantize a trained network for a target, and write the integer network.
+
+    ``model``: a checkpoint's path, a `Checkpoint`, or an ``nn.Module`` trained in a loop of one's own, which
+    `asrc_train.trained.own_module` looks at. A path's integer network goes beside it unless ``out`` says where; others
+    are written only where ``out`` says.
 
     ``bits``: the width of all weights, or one for each layer and the readout. Scales are searched, and ranges
-    observed, on training samples of ``calibrate_on``, by default the data set trained on. For a network from elsewhere
-    that names none, scales are those with the least expected error and no ranges are observed; for a checkpoint
-    fine-tuned for the target and bits they are those it was trained at. ``progress`` is told how much of a search is
-    done, as a share. ``strict`` refuses decays that
-    12 bits hold badly (`checks.leaks`). ``netx`` keeps to the number formats of lava-dl's netx. Raises
-    UnreadableFile, NonFiniteWeights, UnknownName, SpanTooLong, InvalidSetting, InvalidData, RulesBroken,
-    UnwritableOutput; an earlier file at ``out`` is left whole.
+    observed, on ``samples``, integers (n, T, channels) in the order in which the network takes its steps, or on
+    training samples of ``calibrate_on``, by default the data set trained on. Without either, scales are those with the
+    least expected error and no ranges are observed; for a checkpoint fine-tuned for the target and bits they are those
+    it was trained at. ``progress``: True shows a bar, on a terminal or in a notebook; a function is told how much of a
+    search is done, as a share. ``strict`` refuses decays that 12 bits hold badly (`checks.leaks`). ``max_delay`` cuts
+    delays of single synapses to so many steps, which is told; without it none may be longer than the target's.
+    ``stock_lif`` asks for what Lava's own LIF computes. ``netx`` keeps to the number formats of lava-dl's netx.
+    ``fed``, with a module only, says what it was trained on: ``scale``, ``zero``, ``maximum``, ``steps``, ``classes``,
+    ``unit``, ``step_seconds`` (`asrc_train.trained.own_loop`).
+
+    Raises UnreadableFile, NonFiniteWeights, UnknownName, SpanTooLong, InvalidSetting, InvalidData, CannotFreeze,
+    RulesBroken, UnwritableOutput; an earlier file at ``out`` is left whole.
     """
-    chip, device = devices.numbers(target_name)
-    path = Path(out or default_output(model, chip if device is None else device))
-    require_writable(path)
-    frozen = freeze.freeze_file(model)
+    require_arguments(target, bits, mapping, samples, calibrate_on)
+    chip, device = devices.numbers(target)
+    beside = default_output(model, device or chip) if isinstance(model, str | Path) else None
+    path = beside if out is None else as_path(out, "the integer network to write")
+    if path is not None:
+        require_writable(path)
+    frozen = frozen_model(model, samples, fed)
     numbers = netx_export.narrowed(chip) if netx else chip
+    has = chip.limits.max_synaptic_delay.count
+    frozen, cut = (frozen, ()) if max_delay is None else delays.within(frozen, min(max_delay, has))
+    if device is None:
+        delays.require_within(frozen, has, chip.name)
+    if stock_lif:
+        frozen = delays.for_stock_lif(frozen)
     trained = trained_at(frozen, numbers, bits)
     checks.require_spans(frozen, mapping)
     data = calibrate_on or frozen.provenance["data"]
-    samples = calibration_for(frozen, data).train_x if data else None
-    found = None if trained or samples is None else _searched(frozen, numbers, bits, samples, progress)
-    plan = found.plan if found else None
-    made = quantize.quantize(frozen, numbers, bits=bits, mapping=mapping, plan=plan, device=device)
+    if samples is not None:
+        samples, data = fitting(samples, frozen), f"{len(samples):,} samples given"
+    elif data:
+        samples = calibration_for(frozen, data).train_x
+    known_scales = trained is not None or frozen.decides is not None
+    found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, progress)
+    plan, own_shifts = found.plan if found else None, not stock_lif
+    made = quantize.quantize(
+        frozen, numbers, bits=bits, mapping=mapping, plan=plan, device=device, own_shifts=own_shifts
+    )
     if netx:
         made = netx_export.refit(made)
     leaking = tuple(leaks.badly_rounded(frozen.layers, made.network.hidden))
@@ -95,19 +149,25 @@ def export(
         **({} if device is None else {"device": device.name}),
     }
     network = replace(made.network, provenance=known)
-    network_file.save(network, path)
+    if path is not None:
+        network_file.save(network, path)
     return Exported(
-        path, network, made.rounding, observed, made.findings, silent, leaking, found.measured if found else ()
+        path, network, made.rounding, observed, made.findings, silent, leaking, cut, found.measured if found else ()
     )
 
 
 def _searched(
-    frozen: FrozenNetwork, chip: targets.Target, bits: int | tuple[int, ...], samples: Samples, progress: Progress
+    frozen: FrozenNetwork,
+    chip: targets.Target,
+    bits: int | tuple[int, ...],
+    samples: NDArray[np.generic],
+    progress: Progress | bool,
 ) -> Found:
     checks.require_finite(frozen)
     parts = len(frozen.layers) + 1
     activity = observe(frozen, samples)
-    return search.search(frozen, chip, bits, activity, lambda done, note: progress(done / parts, note))
+    with shown(progress, "choosing scales, %") as update:
+        return search.search(frozen, chip, bits, activity, lambda done, note: update(done / parts, note))
 
 
 def _calibration(data: str, found: Found) -> dict[str, Any]:
@@ -115,7 +175,7 @@ def _calibration(data: str, found: Found) -> dict[str, Any]:
     return {"calibration": {"data": data, "samples": found.samples, "parts": [m._asdict() for m in found.measured]}}
 
 
-def _silent(frozen: FrozenNetwork, observed: list[Observed], samples: Samples) -> list[firing.Finding]:
+def _silent(frozen: FrozenNetwork, observed: list[Observed], samples: NDArray[np.generic]) -> list[firing.Finding]:
     spikes = float_network.spikes(frozen, samples[: calibrate.SAMPLES])
     before = [firing.of_spikes(layer.name, fired) for layer, fired in zip(frozen.layers, spikes, strict=True)]
     return firing.findings([each.firing for each in observed if each.firing is not None], before)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from asrc_core.contract.connection import INPUT
 from asrc_core.contract.interpreter import Session
 from asrc_core.contract.operations.real import RealArithmetic
-from asrc_export import real_network
+from asrc_export import delayed_float, real_network
 from asrc_train.kernels.layer import fired_at
 from asrc_train.network.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
 from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork
@@ -25,6 +25,8 @@ from asrc_train.training.evaluate import BATCH, fed
 @torch.no_grad()
 def logits(network: FrozenNetwork, x: NDArray[np.generic]) -> NDArray[np.float32]:
     """Logits (n, C) on integer samples (n, T, channels)."""
+    if delayed_float.runs(network):
+        return delayed_float.logits(network, x)
     weight, bias = _single(network.readout_weight), _single(network.readout_bias)
     answers = []
     for start in range(0, len(x), BATCH):
@@ -36,6 +38,9 @@ def logits(network: FrozenNetwork, x: NDArray[np.generic]) -> NDArray[np.float32
 @torch.no_grad()
 def spikes(network: FrozenNetwork, x: NDArray[np.generic]) -> Iterator[NDArray[np.uint8]]:
     """Each layer's spikes (T, n, N) on integer samples (n, T, channels), all of them at once."""
+    if delayed_float.runs(network):
+        yield from delayed_float.spikes(network, x)
+        return
     s = _fed(network, x)
     if not _in_kernels(network):
         yield from (each.numpy().astype(np.uint8) for each in _stepped(network, s))

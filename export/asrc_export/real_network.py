@@ -79,9 +79,17 @@ class RealNetwork:
 
 
 def of(frozen: FrozenNetwork) -> RealNetwork:
-    """The layers of whatever kind, and a readout of kind `integrator`."""
+    """The layers of whatever kind, and a readout: a layer of its own, or an `integrator`."""
     layers = [_layer(layer) for layer in frozen.layers]
-    adding: dict[str, Any] = {"decay": 0, "current_decay": DECAY_ONE, "activation_shift": 0, "time_weights": None}
+    if frozen.decides is not None:
+        return RealNetwork((*layers, _layer(frozen.decides)))
+    adding: dict[str, Any] = {
+        "decay": 0,
+        "current_decay": DECAY_ONE,
+        "activation_shift": 0,
+        "time_weights": None,
+        "weight_shift": 0,
+    }
     last = Neuron("integrator", {"bias": frozen.readout_bias, **adding})
     readout = RealLayer("readout", (RealConnection(layers[-1].name, frozen.readout_weight),), last)
     return RealNetwork((*layers, readout))
@@ -89,5 +97,7 @@ def of(frozen: FrozenNetwork) -> RealNetwork:
 
 def _layer(layer: FrozenLayer) -> RealLayer:
     connections = (RealConnection(each.source, each.weight, each.taps, each.delays) for each in layer.connections)
-    neuron = Neuron(layer.kind, layer.of_kind.rounded(layer.constants, UNROUNDED))
+    kind = layer.of_kind
+    usual = {name: form.default for name, form in kind.parameters.items()}
+    neuron = Neuron(layer.kind, {**usual, **kind.rounded(layer.constants, UNROUNDED)})
     return RealLayer(layer.name, tuple(connections), neuron)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -67,11 +69,25 @@ def integrator(p: Numbers, state: Numbers, t: int, a: int, count: Counter[str]) 
     k = p["time_weights"]
     if k is None:
         return 0, y
-    state["z"] = held(state.get("z", 0) + int(k[min(t, len(k) - 1)]) * y, count)
+    weighted = math.floor(Fraction(int(k[min(t, len(k) - 1)]) * y, 2 ** p["weight_shift"]))
+    state["z"] = held(state.get("z", 0) + weighted, count)
     return 0, state["z"]
 
 
-STEPS = {"lif": lif, "cuba-lif": cuba_lif, "integrator": integrator}
+def first_spike(p: Numbers, state: Numbers, t: int, a: int, count: Counter[str]) -> tuple[int, int]:
+    s, _ = cuba_lif(p, state, t, a, count)
+    if s and not state.get("z", 0):
+        state["z"] = 2**20 - t
+    return 0, state.get("z", 0)
+
+
+def peak(p: Numbers, state: Numbers, t: int, a: int, count: Counter[str]) -> tuple[int, int]:
+    _, y = integrator({**p, "time_weights": None}, state, t, a, count)
+    state["z"] = max(state.get("z", 0), y)
+    return 0, state["z"]
+
+
+STEPS = {"lif": lif, "cuba-lif": cuba_lif, "integrator": integrator, "first-spike": first_spike, "peak": peak}
 
 
 def of_neuron(layer: Layer, n: int) -> Numbers:
@@ -152,13 +168,14 @@ def test_the_random_networks_have_everything_that_the_contract_has() -> None:
                 seen["negative exponent"] += connection.exponent < 0
         last = network.readout.neuron.parameters
         seen["leaky readout"] += bool(np.any(last["decay"]))
-        seen["time weights"] += last["time_weights"] is not None
+        seen["time weights"] += last.get("time_weights") is not None
+        seen["time weights shifted"] += last.get("time_weights") is not None and last["weight_shift"] > 0
         for count in result.counts[:-1]:
             seen["firing now and then"] += 0 < count.spikes < count.neuron_updates
             seen["saturating"] += count.saturations > 0
     few = {what: count for what, count in seen.items() if count < 10}
     assert not few
-    assert len(seen) == 16
+    assert len(seen) == 19
 
 
 @settings(max_examples=60, deadline=None)

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 
 from asrc_export.commands import (
+    analyze as cli_analyze,
+)
+from asrc_export.commands import (
     check as cli_check,
 )
 from asrc_export.commands import (
@@ -27,7 +30,6 @@ from asrc_export.commands import (
 from asrc_export.exporting import Exported
 from asrc_lava.commands import demo as cli_demo
 from asrc_lava.commands import sim as cli_sim
-from asrc_train.commands import analyze as cli_analyze
 from asrc_train.commands import sweep as cli_sweep
 from asrc_train.commands import train as cli_train
 
@@ -63,11 +65,23 @@ def test_help_has_examples_and_installs_as_a_command(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_wrong_usage_exits_with_2(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_exits_with_2_and_one_line_that_says_where_help_is(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as stop:
         COMMANDS[command](["--no-such-option"])
     assert stop.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.startswith(f"{command}: ")
+    assert told.endswith(f"; see '{command} --help'.\n")
+    assert told.count("\n") == 1
+
+
+def test_wrong_usage_of_a_part_of_a_command_names_that_part(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli_analyze.main(["gradients", "m.pt", "--samples", "many"])
+    told = "argument --samples: 'many' is not a whole number; see 'asrc-analyze gradients --help'.\n"
+    assert capsys.readouterr().err == f"asrc-analyze gradients: {told}"
 
 
 def test_export_writes_beside_the_model_and_prints_the_layers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,7 +141,11 @@ def test_a_users_own_modules_of_our_folders_names_are_left_alone(tmp_path: Path)
 
 BAD: list[tuple[str, list[str], str]] = [
     ("asrc-train", ["--out", "m.pt"], "--data: name a data set"),
-    ("asrc-train", ["--data", "mnist"], "unknown data set 'mnist'; known: digits, gsc, mnist5k, "),
+    (
+        "asrc-train",
+        ["--data", "mnist"],
+        "unknown data set 'mnist'; known: digits, fsdd, fsdd-speakers, fsdd-spikes, gsc, ",
+    ),
     ("asrc-train", ["--recipe", "fast", "--data", "digits"], "unknown recipe 'fast'"),
     ("asrc-train", ["--data", "digits", "--decay", "1.5"], "key 'network.decay'"),
     ("asrc-train", ["--data", "digits", "--seed", "-1"], "key 'training.seed'"),

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from asrc_core.command import options
-from asrc_export.commands import check, export, report, robustness
+from asrc_export.commands import analyze, check, export, report, robustness
 from asrc_lava.commands import demo, sim
-from asrc_train.commands import analyze, sweep, train
+from asrc_train.commands import sweep, train
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("core/asrc_core", "train/asrc_train", "export/asrc_export", "lava_models/asrc_lava")

@@ -16,6 +16,7 @@ from asrc_train import data
 from asrc_train.commands.train import OVERRIDES
 from asrc_train.settings import recipe
 from asrc_train.settings.config import Config, from_recipe, validated
+from asrc_train.training.schedule import note_on_temperature, temperature_in
 
 
 @pytest.mark.parametrize("name", recipe.names())
@@ -40,7 +41,7 @@ def test_every_option_of_the_command_is_a_key_of_the_configuration() -> None:
 
 
 def test_an_unknown_recipe_lists_the_known() -> None:
-    with pytest.raises(UnknownName, match=r"unknown recipe 'mnist'; known: digits, gsc-asrc-0\.089M, "):
+    with pytest.raises(UnknownName, match=r"unknown recipe 'mnist'; known: digits, fsdd, fsdd-delays, "):
         recipe.find("mnist")
 
 
@@ -131,3 +132,27 @@ def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
 def test_anything_else_is_refused(content: Any) -> None:
     with pytest.raises(InvalidSetting):
         validated(content, "it")
+
+
+@pytest.mark.parametrize("epochs", [2, 10, 99, 400])
+def test_a_training_of_other_epochs_ends_as_cold_as_its_recipe(epochs: int) -> None:
+    stated = from_recipe(recipe.find("digits"), {})
+    asked = from_recipe(recipe.find("digits"), {"training": {"epochs": epochs}})
+    assert temperature_in(asked, epochs - 1) == pytest.approx(temperature_in(stated, 99))
+    assert temperature_in(asked, 0) == temperature_in(stated, 0)
+
+
+def test_an_annealing_that_is_given_stays_and_so_does_that_of_one_epoch() -> None:
+    given = from_recipe(recipe.find("digits"), {"training": {"epochs": 10, "annealing": 0.5}})
+    assert given.training.annealing == 0.5
+    assert from_recipe(recipe.find("digits"), {"training": {"epochs": 1}}).training.annealing == 0.96
+    assert from_recipe(recipe.find("digits"), {"training": {"epochs": 100}}).training.annealing == 0.96
+
+
+def test_a_training_that_ends_warm_is_told_with_a_way_out() -> None:
+    warm = from_recipe(recipe.find("digits"), {"training": {"epochs": 15, "annealing": 0.96}})
+    note = note_on_temperature(warm)
+    assert note is not None
+    assert "the last of 15 epoch(s) has the temperature 0.56" in note
+    assert "anneal faster (training.annealing, now 0.96)" in note
+    assert note_on_temperature(from_recipe(recipe.find("digits"), {"training": {"epochs": 15}})) is None

@@ -13,18 +13,25 @@ from asrc_core import front_door
 
 if TYPE_CHECKING:
     from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
-    from asrc_train.settings.config import Config
+    from asrc_train.settings.config import Config, DataConfig, NetworkConfig, TrainingConfig
+    from asrc_train.settings.recipe import configured
     from asrc_train.trained.checkpoint import Checkpoint, load, save
     from asrc_train.trained.freeze import FrozenNetwork, freeze, freeze_file
+    from asrc_train.trained.own_loop import as_checkpoint
     from asrc_train.training.evaluate import evaluate
     from asrc_train.training.fit import fit
 
 __all__ = [
     "Checkpoint",
     "Config",
+    "DataConfig",
     "FrozenNetwork",
+    "NetworkConfig",
     "SkipRecurrentLayer",
     "SkipRecurrentNetwork",
+    "TrainingConfig",
+    "as_checkpoint",
+    "configured",
     "evaluate",
     "fit",
     "freeze",
@@ -36,9 +43,11 @@ __all__ = [
 __getattr__ = front_door.opened(
     __name__,
     {
-        "Config": "asrc_train.settings.config",
+        "configured": "asrc_train.settings.recipe",
+        "as_checkpoint": "asrc_train.trained.own_loop",
         "evaluate": "asrc_train.training.evaluate",
         "fit": "asrc_train.training.fit",
+        **dict.fromkeys(("Config", "DataConfig", "NetworkConfig", "TrainingConfig"), "asrc_train.settings.config"),
         **dict.fromkeys(("Checkpoint", "load", "save"), "asrc_train.trained.checkpoint"),
         **dict.fromkeys(("FrozenNetwork", "freeze", "freeze_file"), "asrc_train.trained.freeze"),
         **dict.fromkeys(("SkipRecurrentLayer", "SkipRecurrentNetwork"), "asrc_train.network.model"),

@@ -1,6 +1,6 @@
 """What all commands share: help with examples, one-sentence errors, exit statuses.
 
-0 is success, 1 a named error told in a sentence, 2 wrong usage (argparse), 130 an interrupt.
+0 is success, 1 a named error told in a sentence, 2 wrong usage told in a line, 130 an interrupt.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NoReturn
 
 from asrc_core import __version__, extras
 from asrc_core.command import options
@@ -21,9 +21,16 @@ _names: ContextVar[Mapping[str, str]] = ContextVar("names")
 """How the command that runs names the library's settings."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells wrong usage in one line, where argparse lists every option first."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'.\n")
+
+
 def parser(command: str, description: str, examples: str) -> argparse.ArgumentParser:
     """An argument parser whose ``--help`` ends with examples."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog=command,
         description=description,
         epilog=f"examples:\n{examples}",
@@ -97,7 +104,10 @@ def add_outputs(made: argparse.ArgumentParser, what: str, suffixes: str) -> None
 
 def positive(text: str) -> int:
     """Argparse type: an integer of at least 1."""
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not at least 1")
     return value

@@ -121,7 +121,7 @@ def _drawn(rng: np.random.Generator, kinds: Sequence[str], max_width: int, max_s
     widths = [*rng.integers(1, max_width + 1, depth).tolist(), int(rng.integers(1, 6))]
     names = [*(f"layer{i}" for i in range(depth)), "readout"]
     sizes = {INPUT: entry.channels, **dict(zip(names, widths, strict=True))}
-    chosen = [*(kinds[rng.integers(len(kinds))] for _ in range(depth)), "integrator"]
+    chosen = [*(kinds[rng.integers(len(kinds))] for _ in range(depth)), _any_readout(rng.spawn(1)[0])]
     graded = {INPUT: (low, high) != (0, 1)}
     graded |= {name: neurons.kind(kind).sends != (0, 1) for name, kind in zip(names, chosen, strict=True)}
     layers = []
@@ -135,6 +135,12 @@ def _drawn(rng: np.random.Generator, kinds: Sequence[str], max_width: int, max_s
         )
         layers.append(Layer(name, connections, _any_neuron(rng, kind, width, connections, max(abs(low), high))))
     return IntegerNetwork(entry, tuple(layers), "loihi2", int(rng.integers(1, max_steps + 1)))
+
+
+def _any_readout(rng: np.random.Generator) -> str:
+    """Mostly an integrator; of a stream of its own, so that all else is as without it."""
+    others = [name for name in neurons.OWN if neurons.kind(name).sends is None and name != "integrator"]
+    return str(rng.choice(others)) if rng.random() < 0.25 else "integrator"
 
 
 def _any_connection(
@@ -175,6 +181,8 @@ def _any_neuron(
     for name, form in neurons.kind(kind).parameters.items():
         if isinstance(form, Choice) and form.default is not None:  # of a stream of its own: all else is as without it
             parameters[name] = form.names[rng.spawn(1)[0].integers(len(form.names))]
+        elif name == "weight_shift":  # likewise
+            parameters[name] = int(rng.spawn(1)[0].integers(0, 13))
         elif isinstance(form, Choice):
             parameters[name] = form.names[rng.integers(len(form.names))]
         elif isinstance(form, Table):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core import html
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
-from asrc_core.errors import InvalidData
+from asrc_core.errors import InvalidData, InvalidSetting
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,28 @@ class Result:
     logits: Ints
     counts: tuple[LayerCounts, ...]
     trace: Trace | None = None
+
+    def __repr__(self) -> str:
+        samples, classes = self.logits.shape
+        spikes = sum(self.spikes_per_layer)
+        traced = ", with its trace" if self.trace is not None else ""
+        return f"Result({samples:,} samples, {classes} classes, {spikes:,} spikes{traced})"
+
+    def _repr_html_(self) -> str:
+        headers = ("layer", "spikes", "feed-forward operations", "recurrent operations", "updates", "saturations")
+        names = [*map(str, range(len(self.counts) - 1)), "readout"]
+        rows = [
+            (
+                name,
+                each.spikes,
+                each.feedforward_operations,
+                each.recurrent_operations,
+                each.neuron_updates,
+                each.saturations,
+            )
+            for name, each in zip(names, self.counts, strict=True)
+        ]
+        return html.table(repr(self), headers, rows)
 
     @property
     def predictions(self) -> Ints:
@@ -113,7 +136,11 @@ def checked_input(network: IntegerNetwork, x: NDArray[np.generic]) -> NDArray[np
 
     Raises InvalidData for a wrong type, shape, width or range, an empty batch or empty samples.
     """
+    if not isinstance(network, IntegerNetwork):
+        raise InvalidSetting("network", f"it is a {type(network).__name__}; give an IntegerNetwork")
     fed = "input samples"
+    if not isinstance(x, np.ndarray):
+        raise InvalidData(fed, f"they are a {type(x).__name__}", "feed an array of integers (samples, steps, channels)")
     if x.dtype.kind not in "iub":
         raise InvalidData(fed, f"their type is {x.dtype}", "feed integers; real values are integers times the scale")
     if x.ndim != 3 or 0 in x.shape:

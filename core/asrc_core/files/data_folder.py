@@ -19,8 +19,19 @@ def folder() -> Path:
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named).expanduser()
+    return _cache()
+
+
+def _cache() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "asrc" / "data"
+
+
+def for_results() -> Path:
+    """Where what is worked out from data is kept: their folder, or the user's cache if that cannot be written to."""
+    named = folder()
+    there = next((each for each in (named, *named.parents) if each.exists()), named)
+    return named if os.access(there, os.W_OK) else _cache()
 
 
 def make_folder(path: Path) -> None:

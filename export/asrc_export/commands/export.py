@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_export.commands import circuits as cli_circuits
 from asrc_export.commands import devices as cli_devices
 from asrc_export.commands import import_network as cli_import
+from asrc_export.commands.integer_file import check_integers, from_integers, is_integers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +30,16 @@ EXAMPLES = """\
   asrc-export model.pt --target loihi2 --bits auto --budget 40KB
   asrc-export model.pt --target my_chip.toml --rounding-log
   asrc-export model.pt --target loihi2 --onnx model.onnx
+  asrc-export delays.pt --target loihi1 --max-delay 7
   asrc-export vanilla.pt --target loihi2 --netx model.net
   asrc-export model.pt --nir model.nir --lossy
+  asrc-export model.loihi2.safetensors --onnx model.onnx --c out/
   asrc-export model.pt --target cortex-m4 --c out/ --run cortex-m4
-  asrc-export model.loihi2.safetensors --c out/
+  asrc-export model.loihi2.safetensors --verilog out/ --build ice40up5k
   asrc-export --show-target loihi1
   asrc-export --check digits --target loihi1 --mapping synaptic-delay
+  asrc-export --what-if model.pt --target loihi2
+  asrc-export --what-if model.pt --change bits=4 --change bits=4,span=1/2 -o smaller.md
   asrc-export best.pth --from asrc-snn args.json --target loihi2
   asrc-export network.net --from netx --steps 64 --input-maximum 16
   asrc-export graph.nir --from nir --dt 1e-4 --reset soft --data digits
@@ -49,16 +55,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("name a checkpoint, a recipe with --check, or a target with --show-target")
     if options.run and not options.c:
         parser.error("argument --run: goes with --c only")
+    cli_circuits.require(parser, options)
     if options.lossy and not options.nir:
         parser.error("argument --lossy: goes with --nir only")
     if (options.bits == "auto") != (options.budget is not None):
         parser.error("argument --budget: goes with --bits auto, and it with a budget")
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
         parser.error("argument --bits: auto needs a float network and samples")
+    _require_what_if(parser, options)
     if cli_devices.wanted(options) and options.source and options.source[0] == "netx":
-        parser.error("argument --c: import the network first, and name the integer network that was written")
-    body = _show_target if options.show_target is not None else _export if options.check is None else _check
-    return command_line.run(parser, lambda: body(options))
+        parser.error(
+            "argument --c or --verilog: import the network first, and name the integer network that was written"
+        )
+    if is_integers(options):
+        check_integers(parser, options)
+        return command_line.run(parser, lambda: from_integers(options))
+    return command_line.run(parser, lambda: _body(options)(options))
+
+
+def _require_what_if(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Exit with status 2 if the options of --what-if do not go together."""
+    if options.change and not options.what_if:
+        parser.error("argument --change: goes with --what-if only")
+    if options.what_if and (options.model is None or options.bits == "auto" or options.finetune):
+        parser.error("argument --what-if: takes a checkpoint and a number of bits, and trains nothing")
+
+
+def _body(options: argparse.Namespace) -> Callable[[argparse.Namespace], None]:
+    if options.show_target is not None:
+        return _show_target
+    if options.check is not None:
+        return _check
+    return _what_if if options.what_if else _export
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "model",
         metavar="MODEL.pt",
         nargs="?",
-        help="checkpoint written by asrc-train; with --onnx or --c also an integer network, .safetensors, as it is",
+        help="checkpoint written by asrc-train; or an integer network (.safetensors), to write in another form",
     )
     add(
         "--target",
@@ -114,7 +142,23 @@ def _parser() -> argparse.ArgumentParser:
     add("--nir", metavar="FILE.nir", help="write the float network as a NIR graph, too")
     add("--lossy", action="store_true", help="with --nir: even where only our own reader will see all of it; listed")
     add("--strict", action="store_true", help="refuse decays that round to none, or to a time constant a tenth off")
+    add("--max-delay", metavar="STEPS", type=int, help="cut delays of single synapses to so many steps, and say so")
+    stock = "keep to what Lava's own LIF computes, for networks with delays in which first spikes decide"
+    add("--stock-lif", action="store_true", help=stock)
     add("--check", metavar="RECIPE_OR_TOML", help="say whether a recipe's network will fit the target, and stop")
+    add(
+        "--what-if",
+        action="store_true",
+        help="say what half the bits, half the span and half the width would change, and stop; "
+        "-o writes the table (.txt, .md, .json, .csv)",
+    )
+    add(
+        "--change",
+        metavar="WHAT=N,...",
+        action="append",
+        default=[],
+        help="with --what-if: bits, span or width at most N, or a share of it, as bits=4,span=1/2; repeatable",
+    )
     add("--show-target", metavar="NAME_OR_TOML", help="print a target's numbers with their sources, and stop")
     cli_devices.add_options(parser)
     cli_import.add_options(parser)
@@ -126,9 +170,6 @@ def _export(options: argparse.Namespace) -> None:
         cli_import.import_integers(options)
         return
     cli_devices.require_writable(options)
-    if str(options.model).endswith(".safetensors") and (options.onnx or cli_devices.wanted(options)):
-        _write_integers(options)
-        return
     extras.require("train")
 
     from asrc_core.command import progress
@@ -151,6 +192,8 @@ def _export(options: argparse.Namespace) -> None:
             calibrate_on=options.calibrate,
             netx=bool(options.netx),
             strict=options.strict,
+            max_delay=options.max_delay,
+            stock_lif=options.stock_lif,
             progress=lambda done, note: update(100 * done, note),
         )
     print_layers(exported)
@@ -159,6 +202,8 @@ def _export(options: argparse.Namespace) -> None:
         _print_rounding(exported)
     for finding in exported.findings:
         command_line.say(f"note: {finding}")
+    for each in exported.cut:
+        command_line.say(f"warning: {each}")
     for leak in exported.leaks:
         command_line.say(f"warning: {leak}")
     for silent in exported.firing:
@@ -176,18 +221,6 @@ def _export(options: argparse.Namespace) -> None:
         print(options.netx)
 
 
-def _write_integers(options: argparse.Namespace) -> None:
-    """An integer network in the other forms asked for. Raises InvalidSetting, UnreadableFile, and what writing does."""
-    from asrc_core.contract.file import network_file
-    from asrc_core.errors import InvalidSetting
-
-    for name in ("out", "finetune", "netx", "nir", "calibrate", "rounding_log", "strict", "budget"):
-        if getattr(options, name):
-            why = f"'{options.model}' holds integers already, which stay as they are"
-            raise InvalidSetting(f"--{name.replace('_', '-')}", f"{why}; leave it away, or name the checkpoint")
-    _write_forms(network_file.load(options.model), options)
-
-
 def _write_forms(network: IntegerNetwork, options: argparse.Namespace) -> None:
     if options.onnx:
         from asrc_export.onnx_model import graph
@@ -200,7 +233,10 @@ def _write_forms(network: IntegerNetwork, options: argparse.Namespace) -> None:
 
 def _bits(text: str) -> int | str:
     """Argparse type: a number, or 'auto'."""
-    return text if text == "auto" else int(text)
+    try:
+        return text if text == "auto" else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a number nor auto") from None
 
 
 def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, ...]:
@@ -411,6 +447,22 @@ def _check(options: argparse.Namespace) -> None:
     from asrc_export.commands import recipe_check as cli_recipe_check
 
     cli_recipe_check.check(options.check, options.target, options.bits, options.mapping)
+
+
+def _what_if(options: argparse.Namespace) -> None:
+    extras.require("train")
+
+    from asrc_export.commands import what_if as cli_what_if
+
+    cli_what_if.show(
+        cli_import.import_network(options) if options.source else options.model,
+        options.target,
+        bits=options.bits,
+        mapping=options.mapping,
+        changes=options.change,
+        data_name=options.calibrate,
+        out=options.out,
+    )
 
 
 def _show_target(options: argparse.Namespace) -> None:

@@ -27,7 +27,8 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     require_bits(bits)
     chip, device = devices.numbers(target_name)
     settings = config.from_recipe(recipe.find(recipe_name), {})
-    planned = shape.of_recipe(settings, data.shape(settings.data.name), bits, mapping)
+    samples = data.shape(settings.data.name, settings.network.dt)
+    planned = shape.of_recipe(settings, samples, bits, mapping)
     if device is not None:
         _check_device(planned, device)
         return

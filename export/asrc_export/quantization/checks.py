@@ -14,7 +14,7 @@ from asrc_core.contract.proof import LayerRanges, layer_ranges
 from asrc_core.contract.ranges import BIT, Range
 from asrc_core.errors import InvalidNetwork, InvalidSetting, NonFiniteWeights
 from asrc_export.chip.targets import Formats
-from asrc_export.quantization.integers import Feed
+from asrc_export.quantization.integers import Feed, parts_of
 from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork
 
 
@@ -34,7 +34,7 @@ def require_spans(frozen: FrozenNetwork, mapping: Mapping) -> None:
 def require_finite(frozen: FrozenNetwork) -> None:
     """Raise NonFiniteWeights, naming the tensor, for a weight or a constant that is no number."""
     tensors = [("readout.weight", frozen.readout_weight), ("readout.bias", frozen.readout_bias)]
-    for layer in frozen.layers:
+    for layer in parts_of(frozen):
         tensors += _named(layer)
     for name, tensor in tensors:
         broken = int((~np.isfinite(tensor)).sum())
@@ -49,8 +49,9 @@ def _named(layer: FrozenLayer) -> list[tuple[str, Floats]]:
     return [*found, *((f"{layer.name}.{name}", np.asarray(value)) for name, value in constants.items())]
 
 
-def cannot_overflow(made: Layer, into: Sequence[Feed], formats: Formats, room: int = 1) -> bool:
-    """Whether no input can saturate a state, nor wrap the synaptic accumulator where its width is known.
+def cannot_overflow(made: Layer, into: Sequence[Feed], formats: Formats, room: int = 1, steps: int = 1) -> bool:
+    """Whether no input, of so many steps where that matters, can saturate a state, nor wrap the synaptic accumulator
+    where its width is known.
 
     Kinds that nothing keeps from saturating (`Kind.room`) have to hold as many times what one step can add as they
     say. With ``room``, not even if what they reach were that many times as large.
@@ -58,7 +59,7 @@ def cannot_overflow(made: Layer, into: Sequence[Feed], formats: Formats, room: i
     sent = [Range(each.low, each.high) for each in into]
     sources = ["before" if each.before else "self" for each in into]
     try:
-        ranges = layer_ranges(made, sent, sources, steps=1)
+        ranges = layer_ranges(made, sent, sources, steps)
     except InvalidNetwork:  # a register could leave 32 bits, or a state its own
         return False
     if made.neuron.of_kind.room is not None:

@@ -7,6 +7,7 @@ their scale.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,8 +44,14 @@ def feeds(frozen: FrozenNetwork, index: int) -> tuple[Feed, ...]:
 
     The input is integers: their scale moves into the weights.
     """
-    names = [layer.name for layer in frozen.layers]
-    return tuple(_feed(frozen, names, index, each.source) for each in frozen.layers[index].connections)
+    parts = parts_of(frozen)
+    names = [layer.name for layer in parts]
+    return tuple(_feed(frozen, names, index, each.source) for each in parts[index].connections)
+
+
+def parts_of(frozen: FrozenNetwork) -> tuple[FrozenLayer, ...]:
+    """All layers, the readout last where it is one."""
+    return frozen.layers if frozen.decides is None else (*frozen.layers, frozen.decides)
 
 
 def _feed(frozen: FrozenNetwork, names: Sequence[str], index: int, source: str) -> Feed:
@@ -68,6 +75,7 @@ def layer_at(
 
     Taps weigh whole numbers (`taps.whole`). Raises InvalidSetting if a threshold has no integer there.
     """
+    formats = with_shift(formats, at.activation_shift)
     try:
         parameters = layer.of_kind.rounded(layer.constants, rounding(at.scale, formats))
     except Unfit as error:
@@ -94,6 +102,29 @@ def _connection(
         tuple(Tap(span, int(weight)) for span, weight in connection.taps),
         connection.delays,
         "synaptic-delay" if in_synapses else mapping,
+    )
+
+
+def deciding_at(
+    layer: FrozenLayer, into: Sequence[Feed], at: ReadoutScales, grid: WeightGrid, formats: Formats
+) -> Layer:
+    """A readout that is a layer of its own, in integers at given scales. Raises InvalidSetting as `layer_at` does."""
+    made = layer_at(layer, into, at.of_layer(), grid, formats)
+    if layer.of_kind.at_scale is not None:
+        return made
+    shift = with_shift(formats, at.activation_shift).activation_shift.count
+    parameters = {**made.neuron.parameters, "activation_shift": shift}
+    if "weight_shift" in parameters:
+        parameters["weight_shift"] = at.weight_shift
+    return replace(made, neuron=replace(made.neuron, parameters=parameters))
+
+
+def with_shift(formats: Formats, shift: int | None) -> Formats:
+    """The formats of a layer that shifts what arrives by so much; those of the target if it says nothing of its own."""
+    if shift is None or shift == formats.activation_shift.count:
+        return formats
+    return formats.model_copy(
+        update={"activation_shift": formats.activation_shift.model_copy(update={"value": float(shift)})}
     )
 
 

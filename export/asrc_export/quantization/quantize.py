@@ -22,7 +22,7 @@ from asrc_export.chip.devices import Device
 from asrc_export.chip.targets import Target
 from asrc_export.quantization import rounding_log, taps
 from asrc_export.quantization.checks import cannot_overflow, readout_may_saturate, require_finite, require_spans
-from asrc_export.quantization.integers import feeds, layer_at, readout_at
+from asrc_export.quantization.integers import deciding_at, feeds, layer_at, readout_at, with_shift
 from asrc_export.quantization.rounding_log import Rounded
 from asrc_export.quantization.scale_choice import choose, trained_at
 from asrc_export.quantization.scales import PROVENANCE_KEY, Scales
@@ -53,13 +53,14 @@ def quantize(
     mapping: Mapping = "delay-line",
     plan: Plan | None = None,
     device: Device | None = None,
+    own_shifts: bool = True,
 ) -> Quantized:
     """The integer network that stands for a frozen float network on a target.
 
     ``bits``: the width of all weights, or one for each layer and the readout. Scales that a network was trained at
     (`scales.kept`), for this target and these bits, are used as they are, and then stand in its provenance. Otherwise
-    a ``plan`` found by `search` for this target and these bits is, or else the scales that `choose` finds. For a
-    ``device`` the target gives the number formats only, and the limits are the device's.
+    a ``plan`` found by `search` for this target and these bits is, or else the scales that `choose` finds, for which
+    ``own_shifts`` is meant. For a ``device`` the target gives the number formats only, and the limits are the device's.
 
     Raises NonFiniteWeights, SpanTooLong (naming the layer), InvalidSetting (bits, or weights that no scale fits, or
     not the one trained at), RulesBroken (all hardware limits that block, at once).
@@ -68,7 +69,9 @@ def quantize(
     require_finite(frozen)
     stated, frozen = frozen, taps.whole(frozen)
     trained, formats = trained_at(frozen, target, bits), target.formats
-    moved, scales = Plan(frozen, trained) if trained else plan or Plan(frozen, choose(frozen, target, bits))
+    moved, scales = (
+        Plan(frozen, trained) if trained else plan or Plan(frozen, choose(frozen, target, bits, own_shifts=own_shifts))
+    )
     *grids, readout_grid = (WeightGrid(width) for width in widths(bits, len(frozen.layers)))
     assert (scales.target, scales.widths) == (target.name, widths(bits, len(frozen.layers))), "another plan's bits"
     layers: list[Layer] = []
@@ -76,17 +79,25 @@ def quantize(
     for i, (float_layer, at, grid) in enumerate(zip(moved.layers, scales.layers, grids, strict=True)):
         into = feeds(frozen, i)
         integers = layer_at(float_layer, into, at, grid, formats, mapping)
-        if not cannot_overflow(integers, into, formats):
+        if not cannot_overflow(integers, into, with_shift(formats, at.activation_shift)):
             raise _outgrown(integers.name)
         layers.append(integers)
         rounding.extend(rounding_log.of_layer(stated.layers[i], integers, into))
-    readout = readout_at(moved.readout_weight, moved.readout_bias, scales.readout, readout_grid, formats)
-    if readout_may_saturate(readout, frozen.steps):
-        raise _outgrown(readout.name)
-    rounding.extend(rounding_log.of_readout(frozen, readout))
+    if moved.decides is None or stated.decides is None:
+        readout = readout_at(moved.readout_weight, moved.readout_bias, scales.readout, readout_grid, formats)
+        if readout_may_saturate(readout, frozen.steps):
+            raise _outgrown(readout.name)
+        rounding.extend(rounding_log.of_readout(frozen, readout))
+        last = readout.layer(layers[-1].name, mapping)
+    else:
+        into = feeds(frozen, len(layers))
+        last = deciding_at(moved.decides, into, scales.readout, readout_grid, formats)
+        if not cannot_overflow(last, into, with_shift(formats, scales.readout.activation_shift), steps=frozen.steps):
+            raise _outgrown(last.name)
+        rounding.extend(rounding_log.of_layer(stated.decides, last, into))
     made = IntegerNetwork(
         input=InputFormat(frozen.channels, 0, frozen.maximum, frozen.scale),
-        layers=(*layers, readout.layer(layers[-1].name, mapping)),
+        layers=(*layers, last),
         target=target.name,
         steps=frozen.steps,
         permutation=frozen.permutation,

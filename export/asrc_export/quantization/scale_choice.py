@@ -7,10 +7,12 @@ constants share it; the exponents of what comes from before and of what comes ba
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from asrc_core.contract.network import Layer
+from asrc_core.contract.neurons.integrator import MAX_WEIGHT_SHIFT
 from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.rounding.constants import Unfit
 from asrc_core.contract.rounding.grid import WeightGrid, widths
@@ -18,7 +20,15 @@ from asrc_core.errors import InvalidSetting
 from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization import taps
 from asrc_export.quantization.checks import cannot_overflow, readout_may_saturate, require_finite
-from asrc_export.quantization.integers import Feed, feeds, layer_at, readout_at, rounding
+from asrc_export.quantization.integers import (
+    Feed,
+    deciding_at,
+    feeds,
+    layer_at,
+    readout_at,
+    rounding,
+    with_shift,
+)
 from asrc_export.quantization.scales import LayerScales, ReadoutScales, Scales, kept
 from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork
 
@@ -41,42 +51,65 @@ def trained_at(frozen: FrozenNetwork, target: Target, bits: int | tuple[int, ...
     return trained if trained is not None and (trained.target, trained.widths) == (target.name, asked) else None
 
 
-def choose(frozen: FrozenNetwork, target: Target, bits: int | tuple[int, ...], *, to_train: bool = False) -> Scales:
+def choose(
+    frozen: FrozenNetwork,
+    target: Target,
+    bits: int | tuple[int, ...],
+    *,
+    to_train: bool = False,
+    own_shifts: bool = True,
+) -> Scales:
     """The feasible scales with the least expected error, each layer's for itself; no samples are needed.
 
     Where that lessens the square error, the largest weights are cut off at the grid's ends. ``to_train``: scales at
     which training goes on (`quantized_network`). Their recurrent sums are never floored (exponents of at least 0), and
-    they leave room for weights to grow. Raises NonFiniteWeights, InvalidSetting (bits, or a layer without a feasible
-    scale).
+    they leave room for weights to grow. ``own_shifts``: where neurons can be programmed, layers with a delay for each
+    synapse may shift what arrives by less than the target does. Raises NonFiniteWeights, InvalidSetting (bits, or a
+    layer without a feasible scale).
     """
     *grids, readout_grid = (WeightGrid(width) for width in widths(bits, len(frozen.layers)))
     require_finite(frozen)
     frozen, formats = taps.whole(frozen), target.formats
+    own = own_shifts and (target.neurons is None or target.neurons.programmable)
     layers = tuple(
-        choose_layer(layer, feeds(frozen, i), grid, formats, to_train)
+        choose_layer(layer, feeds(frozen, i), grid, formats, to_train, own_shift=own)
         for i, (layer, grid) in enumerate(zip(frozen.layers, grids, strict=True))
     )
-    readout = choose_readout(frozen, readout_grid, formats)
+    if frozen.decides is None:
+        readout = choose_readout(frozen, readout_grid, formats)
+    else:
+        into = feeds(frozen, len(layers))
+        readout = choose_deciding(frozen.decides, into, frozen.steps, readout_grid, formats, own_shift=own)
     return Scales(target=target.name, bits=bits, layers=layers, readout=readout)
 
 
 def choose_layer(
-    layer: FrozenLayer, into: Sequence[Feed], grid: WeightGrid, formats: Formats, to_train: bool = False
+    layer: FrozenLayer,
+    into: Sequence[Feed],
+    grid: WeightGrid,
+    formats: Formats,
+    to_train: bool = False,
+    steps: int = 1,
+    own_shift: bool = True,
 ) -> LayerScales:
     """The feasible scale with the least expected error; of equals the largest.
 
-    Raises InvalidSetting if there is none.
+    Layers with a delay for each synapse, whose exponents are never below 0, may shift what arrives by less than the
+    target's neurons do, with ``own_shift``. Raises InvalidSetting if there is none.
     """
     best: tuple[float, float, LayerScales] | None = None
-    for scale in scales_to_try(layer, into, grid, formats):
-        at = at_scale(layer, into, scale, grid, formats, to_train)
-        if at is None:
-            continue
-        made = layer_at(layer, into, at, grid, formats)
-        error = expected_error(layer, made, into)
-        better = best is None or (error, -scale) < (best[0], -best[1])
-        if better and cannot_overflow(made, into, formats, ROOM_TO_TRAIN if to_train else 1):
-            best = error, scale, at
+    for shift in shifts_to_try(layer, formats, own_shift):
+        own = with_shift(formats, shift)
+        for scale in scales_to_try(layer, into, grid, own):
+            at = at_scale(layer, into, scale, grid, own, to_train)
+            if at is None:
+                continue
+            at = at.model_copy(update={"activation_shift": shift})
+            made = layer_at(layer, into, at, grid, formats)
+            error = expected_error(layer, made, into)
+            better = best is None or (error, -scale) < (best[0], -best[1])
+            if better and cannot_overflow(made, into, own, ROOM_TO_TRAIN if to_train else 1, steps):
+                best = error, scale, at
     if best is None:
         room = " and leaves room to train" if to_train else ""
         raise InvalidSetting(
@@ -85,6 +118,43 @@ def choose_layer(
             f"saturate{room}; train with more weight decay or a gradient clip",
         )
     return best[2]
+
+
+def shifts_to_try(layer: FrozenLayer, formats: Formats, own: bool) -> list[int | None]:
+    """How many bits what arrives may be shifted by; None is what the target does."""
+    if not own or all(each.delays is None for each in layer.connections):
+        return [None]
+    if layer.of_kind.at_scale is None:  # nothing says so: what arrives is not shifted
+        return [0]
+    return list(range(formats.activation_shift.count, -1, -1))
+
+
+def choose_deciding(
+    layer: FrozenLayer,
+    into: Sequence[Feed],
+    steps: int,
+    grid: WeightGrid,
+    formats: Formats,
+    *,
+    own_shift: bool = True,
+) -> ReadoutScales:
+    """The scale of a readout that is a layer of its own, as `choose_layer`; then the least shift of weighted steps at
+    which nothing saturates in a sample of so many steps. Raises InvalidSetting if there is none.
+    """
+    unweighted = {name: value for name, value in layer.constants.items() if name != "time_weights"}
+    at = choose_layer(replace(layer, constants=unweighted), into, grid, formats, steps=steps, own_shift=own_shift)
+    found = ReadoutScales(scale=at.scale, exponent=at.feedforward_exponent, activation_shift=at.activation_shift)
+    for shift in range(MAX_WEIGHT_SHIFT + 1):
+        shifted = found.model_copy(update={"weight_shift": shift})
+        made = deciding_at(layer, into, shifted, grid, formats)
+        if cannot_overflow(made, into, with_shift(formats, at.activation_shift), steps=steps):
+            return shifted
+        if "weight_shift" not in made.neuron.of_kind.parameters:
+            break
+    raise InvalidSetting(
+        f"layer '{layer.name}'",
+        f"its accumulators could exceed {STATE_MAX} within {steps} steps; use a smaller last layer or shorter samples",
+    )
 
 
 def scales_to_try(layer: FrozenLayer, into: Sequence[Feed], grid: WeightGrid, formats: Formats) -> Iterator[float]:

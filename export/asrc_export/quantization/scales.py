@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from asrc_core.contract.neurons.integrator import MAX_WEIGHT_SHIFT
+from asrc_core.contract.neurons.kind import ACTIVATION_SHIFT
 from asrc_core.contract.numbers import MAX_EXPONENT
 from asrc_core.contract.rounding.grid import widths
 from asrc_core.errors import InvalidSetting
@@ -31,13 +33,30 @@ class LayerScales(_Section):
     scale: _Scale
     feedforward_exponent: _Exponent
     recurrent_exponent: _Exponent
+    activation_shift: Annotated[int, Field(ge=0, le=ACTIVATION_SHIFT.high)] | None = None
+    """Of what arrives, where it is the layer's own: layers with a delay for each synapse. None is the target's."""
 
 
 class ReadoutScales(_Section):
-    """Of the readout: accumulator units in one unit of the float logits, and the exponent of its weights."""
+    """Of the readout: accumulator units in one unit of the float logits, and the exponent of its weights.
+
+    Of one that is a layer of its own (`FrozenNetwork.decides`): units of its membrane, the shift of what arrives, and
+    that of what steps weigh.
+    """
 
     scale: _Scale
     exponent: _Exponent
+    activation_shift: Annotated[int, Field(ge=0, le=ACTIVATION_SHIFT.high)] | None = None
+    weight_shift: Annotated[int, Field(ge=0, le=MAX_WEIGHT_SHIFT)] = 0
+
+    def of_layer(self) -> LayerScales:
+        """The same, of a layer."""
+        return LayerScales(
+            scale=self.scale,
+            feedforward_exponent=self.exponent,
+            recurrent_exponent=self.exponent,
+            activation_shift=self.activation_shift,
+        )
 
 
 class Scales(_Section):

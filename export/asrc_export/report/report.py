@@ -11,12 +11,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from asrc_core import html
 from asrc_export.report.behaviour.ablation import Ablation
 from asrc_export.report.behaviour.activity import Inactive, LayerFiring, LayerNeurons
 from asrc_export.report.behaviour.answers import Accuracy, Confusion
+from asrc_export.report.behaviour.baselines import Baseline
 from asrc_export.report.behaviour.kernels import Kernels
 from asrc_export.report.behaviour.layers import Layer, Readout
 from asrc_export.report.behaviour.raster import Raster
+from asrc_export.report.behaviour.scores import Scores
 from asrc_export.report.cost.devices import Device
 from asrc_export.report.cost.energy import Energy
 from asrc_export.report.cost.neurobench import NeuroBench, NeuroBenchAbsent
@@ -32,6 +35,16 @@ from asrc_export.report.part import Index, Part, SampleCount, Share, StepCount
 class Report(Part):
     """The deployed network beside the float model it came from, as asrc-report writes it."""
 
+    def __repr__(self) -> str:
+        said = f"{self.accuracy.deployed:.1%} deployed, {self.accuracy.in_float:.1%} float, {self.agreement:.1%} agree"
+        return f"Report({self.samples:,} samples on {self.provenance.target}: {said})"
+
+    def _repr_html_(self) -> str:
+        from asrc_export.report import tables  # which knows this module
+
+        shown = (html.table(each.title, each.headers, each.rows) for each in tables.tables(self))
+        return html.title(tables.summary(self)) + "".join(shown)
+
     format: Literal["asrc-report"]
     version: Literal[1]
     schema_path: Literal["asrc_export/report/schema.json"] = Field(
@@ -43,6 +56,8 @@ class Report(Part):
     agreement: Share = Field(description="Share of samples on which deployed and hard-max float answer alike.")
     disagreeing_samples: tuple[Index, ...] = Field(description="Indices of the others.")
     confusion: Confusion
+    scores: Scores
+    baselines: tuple[Baseline, ...] = Field(description="Dense float networks trained beside it, if asked for.")
     ablation: Ablation = Field(alias="ladder")
     neurons: tuple[LayerNeurons, ...]
     firing: tuple[LayerFiring, ...]

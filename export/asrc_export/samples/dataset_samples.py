@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core import preprocessing
 from asrc_core.contract.network import InputFormat, IntegerNetwork
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train import data
@@ -25,20 +27,54 @@ def dataset_for(network: IntegerNetwork, name: str | None = None) -> Dataset:
     name = name or network.provenance.get("data")
     if not isinstance(name, str):
         raise InvalidSetting("`data`", "the network does not say what it was trained on, name a data set")
-    return _fitting(name, network.input, network.steps, network.permutation)
+    dt = network.provenance.get("dt") if name == network.provenance.get("data") else None
+    classes = network.classes
+    return _fitting(name, dt, network.input, network.steps, network.permutation, network.provenance, classes)
 
 
 def calibration_for(frozen: FrozenNetwork, name: str) -> Dataset:
     """The data set of that name for a network that has no integers yet. Raises UnknownName, InvalidData."""
     entry = InputFormat(frozen.channels, 0, frozen.maximum, frozen.scale)
-    return _fitting(name, entry, frozen.steps, frozen.permutation)
+    classes = len(frozen.readout_bias)
+    dt = frozen.provenance.get("dt") if name == frozen.provenance.get("data") else None
+    return _fitting(name, dt, entry, frozen.steps, frozen.permutation, frozen.provenance, classes)
 
 
-def _fitting(name: str, entry: InputFormat, steps: int, order: NDArray[np.int64] | None) -> Dataset:
-    shape = data.shape(name)
+def _fitting(
+    name: str,
+    dt: Any,
+    entry: InputFormat,
+    steps: int,
+    order: NDArray[np.int64] | None,
+    provenance: Mapping[str, Any],
+    classes: int,
+) -> Dataset:
+    """``dt`` comes from a file: what is no number there is none."""
+    stated = preprocessing.of(provenance)
+    if data.is_path(name):
+        return in_order(_own(name, entry, steps, provenance, classes), order)
+    dt = float(dt) if isinstance(dt, int | float) else None
+    shape = data.shape(name, dt)
     mine = f"{shape.steps} steps of {shape.channels} values from 0 to {shape.maximum}"
     theirs = f"{steps} steps of {entry.channels} values from {entry.minimum} to {entry.maximum}"
     if mine != theirs:
         why = f"its samples are {mine}, the network's are {theirs}"
         raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on")
-    return in_order(data.load(name), order)
+    loaded = data.load(name, dt)
+    if stated is not None and loaded.preprocessing != stated:
+        why = "the zero and scale of its channels are not those that the network was trained with"
+        raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on")
+    return in_order(loaded, order)
+
+
+def _own(name: str, entry: InputFormat, steps: int, provenance: Mapping[str, Any], classes: int) -> Dataset:
+    """A user's raw samples, by what the network states of them; of one that states nothing, integers as they are."""
+    from asrc_train.data.own import load as own
+
+    if entry.minimum != 0 or entry.maximum > 255:
+        why = f"the network takes {entry.minimum} to {entry.maximum}, and no file of one's own is read as such"
+        raise InvalidData(f"'{name}'", why, "give integers with --input, or name a data set")
+    stated = preprocessing.of(provenance)
+    made = stated or preprocessing.identity(entry.channels, entry.maximum)
+    known = own.Known(made, preprocessing.classes_of(provenance, classes), steps, entry.scale, stated is not None)
+    return own.load(name, known=known)

@@ -27,6 +27,8 @@ EXAMPLES = """\
   asrc-sim model.loihi2.safetensors --backend numpy --trace out.npz --limit 4
   asrc-sim model.loihi2.safetensors --json
   asrc-sim model.loihi2.safetensors --input samples.npz
+  asrc-sim digits.loihi2.safetensors seven.wav            raw samples: the file states what makes integers of them
+  asrc-sim mine.loihi2.safetensors --data my.npz --split train
   SLURM=1 asrc-sim model.loihi2.safetensors --backend loihi2 --limit 200 --json
 """
 
@@ -46,11 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("network", metavar="NETWORK.safetensors", help="integer network written by asrc-export")
+    raw = "raw samples, a file each: .wav, or (steps, channels) as .npy or .csv, in place of a data set"
+    add("raw", metavar="SAMPLE", nargs="*", help=raw)
     add(
         "--backend", choices=BACKENDS, default="native", help="default: native; loihi2 is a board, see docs/hardware.md"
     )
     add("--graph", choices=["batched", "single"], default="batched", help="lava: many samples at once, or one by one")
-    add("--data", metavar="NAME", help="data set (default: the one trained on)")
+    add("--data", metavar="NAME_OR_PATH", help="data set, or raw samples of your own (default: what it was trained on)")
     command_line.add_data_folder(parser)
     add("--input", metavar="FILE.npz", help="integers x (samples, steps, channels), fed as they are, instead of data")
     add("--split", choices=["train", "test"], default="test", help="default: test")
@@ -68,6 +72,7 @@ def _simulate(options: argparse.Namespace) -> None:
     import json
     import time
 
+    from asrc_core import preprocessing
     from asrc_core.contract import parity
     from asrc_core.contract.file import network_file
     from asrc_core.files.atomic import require_writable
@@ -86,12 +91,14 @@ def _simulate(options: argparse.Namespace) -> None:
         parity.require_equal(network, result, second, (backend, other))
     if options.trace:
         _write_trace(network, result, options.trace)
+    names = preprocessing.classes_of(network.provenance, network.classes)
     outcome: dict[str, Any] = {
         "backend": backend,
         "samples": len(x),
         "seconds": seconds,
         "accuracy": None if y is None else float((result.predictions == y).mean()),
         "predictions": result.predictions.tolist(),
+        "classes": list(names),
         "logits": result.logits.tolist(),
         "spikes_per_layer": result.spikes_per_layer,
         "saturations_per_layer": [count.saturations for count in result.counts],
@@ -108,6 +115,8 @@ def _simulate(options: argparse.Namespace) -> None:
     print(f"{backend}: {len(x)} samples in {seconds:.2f} s ({rate:,.1f} samples/s, start-up included)")
     answers = "no labels" if y is None else f"accuracy {outcome['accuracy']:.2%}"
     print(f"{answers}, spikes per sample {spikes}")
+    for path, logits in zip(options.raw, result.logits, strict=False):
+        print(_answer(path, logits, names))
     saturated = sum(outcome["saturations_per_layer"])
     if saturated:
         print(f"warning: {saturated} accumulator steps saturated at 24 bits")
@@ -119,10 +128,23 @@ def _simulate(options: argparse.Namespace) -> None:
         print(options.trace)
 
 
+def _answer(path: str, logits: NDArray[np.int64], names: Sequence[str]) -> str:
+    """Which class the file is of, and which comes next."""
+    first, second = logits.argsort(kind="stable")[::-1][:2]
+    return f"{path}: {names[first]} (logit {logits[first]:,}; next {names[second]}, {logits[second]:,})"
+
+
 def _samples(
     network: IntegerNetwork, options: argparse.Namespace
 ) -> tuple[NDArray[np.integer[Any]], NDArray[np.int64] | None]:
     """Samples in the network's order of steps and their labels; those of --input have none."""
+    if options.raw:
+        from asrc_export.samples import raw_samples
+
+        made = raw_samples.load(options.raw, network)
+        for said in made.notes:
+            print(f"note: {said}", file=sys.stderr)
+        return made.x, None
     if options.input:
         from asrc_export.samples import given_samples, samples_file
 
@@ -134,6 +156,9 @@ def _samples(
     from asrc_export.samples.dataset_samples import dataset_for
 
     dataset = dataset_for(network, options.data)
+    for note in dataset.notes:
+        if note.startswith(f"{options.split}:"):  # of one's own data
+            print(f"note: {note}", file=sys.stderr)
     return (dataset.test_x, dataset.test_y) if options.split == "test" else (dataset.train_x, dataset.train_y)
 
 

@@ -23,11 +23,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from asrc_core.errors import InvalidSetting
 from asrc_train import data
 from asrc_train.analysis import band, label
 from asrc_train.analysis.analysis import Analysis
 from asrc_train.analysis.figure import COLOURS, legend, log_axis, panels
 from asrc_train.data.dataset import permuted, training_parts
+from asrc_train.network.float_network import FloatNetwork
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training.evaluate import fed
@@ -72,10 +74,12 @@ def layer_norms(layer: SkipRecurrentLayer, x: Tensor, temperature: float | None,
     return norms
 
 
-def network_norms(network: SkipRecurrentNetwork, x: Tensor, temperature: float | None) -> list[NDArray[np.float64]]:
-    """G(d) of every layer of a network that is fed x (T, B, I), in evaluation mode."""
+def network_norms(network: FloatNetwork, x: Tensor, temperature: float | None) -> list[NDArray[np.float64]]:
+    """G(d) of every layer of a network fed x (T, B, I), as evaluation does. Raises InvalidSetting for delays."""
     found = []
     network.eval()
+    if not isinstance(network, SkipRecurrentNetwork):
+        raise InvalidSetting("gradients", "those of a network with delays live on events, not on steps")
     for layer in network.layers:
         assert isinstance(layer, SkipRecurrentLayer)
         found.append(layer_norms(layer, x, temperature))
@@ -86,7 +90,7 @@ def network_norms(network: SkipRecurrentNetwork, x: Tensor, temperature: float |
 
 def of_checkpoint(name: str, trained: Checkpoint, samples: int) -> Iterator[Norms]:
     """The norms before the first and after the best epoch, with the mixture of that time, on validation samples."""
-    dataset = data.load(trained.config.data.name)
+    dataset = data.load(trained.config.data.name, trained.config.network.dt)
     _, (held, _) = training_parts(dataset, trained.config.data.validation_fraction)
     x = fed(permuted(held[:samples], trained.permutation), dataset.scale)
     torch.manual_seed(trained.config.training.seed)

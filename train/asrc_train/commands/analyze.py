@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from asrc_train.analysis.analysis import Analysis
     from asrc_train.trained.checkpoint import Checkpoint
 
+    Add = Callable[[str, Callable[[argparse.Namespace], Analysis], str], argparse.ArgumentParser]
+
 EXAMPLES = """\
   asrc-analyze gradients vanilla.pt src.pt asrc.pt -o gradients.svg
   asrc-analyze skip-kernel asrc.pt -o kernel.png
+  asrc-analyze delays yin-yang.pt -o delays.svg
   asrc-analyze training vanilla.pt src.pt asrc.pt -o training.svg -o training.csv
   asrc-analyze sweep sweep/ --x network.span --where network.connection=src -o spans.svg
+  asrc-analyze sweep sweep/ --x network.max_delay --line network.recurrent -o delays.svg
   asrc-analyze sweep sweep/ --x network.decay --line network.connection -o decay.pdf
   asrc-analyze sweep sweep/ --x network.kernel_length --metric spans -o chosen.svg
 """
@@ -27,18 +31,28 @@ EXAMPLES = """\
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    parser = _parser()
+    return run(_parser(), argv)
+
+
+def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    """Parse the options and do what they ask for; the exit status."""
     return command_line.run(parser, lambda: _analyze(parser.parse_args(argv)))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = command_line.parser(
-        "asrc-analyze", "Draw what trained networks and sweeps show, and write the numbers beside.", EXAMPLES
+    return parser()[0]
+
+
+def parser(more_examples: str = "") -> tuple[argparse.ArgumentParser, Add]:
+    """The command's parser, and how another package adds an analysis: its name, function and description."""
+    examples = EXAMPLES + more_examples
+    made = command_line.parser(
+        "asrc-analyze", "Draw what trained networks and sweeps show, and write the numbers beside.", examples
     )
-    kinds = parser.add_subparsers(metavar="ANALYSIS", required=True)
+    kinds = made.add_subparsers(metavar="ANALYSIS", required=True)
 
     def add(name: str, analysis: Callable[[argparse.Namespace], Analysis], described: str) -> argparse.ArgumentParser:
-        own = [line for line in EXAMPLES.splitlines() if f" {name} " in line]
+        own = [line for line in examples.splitlines() if f" {name} " in line]
         kind = kinds.add_parser(
             name,
             help=described,
@@ -57,9 +71,6 @@ def _parser() -> argparse.ArgumentParser:
         )
         return kind
 
-    def add_checkpoints(kind: argparse.ArgumentParser) -> None:
-        kind.add_argument("checkpoints", metavar="MODEL.pt", nargs="+", type=Path, help="or folders of checkpoints")
-
     gradients = add("gradients", _gradients, "How far back in time each layer's gradient reaches.")
     add_checkpoints(gradients)
     gradients.add_argument(
@@ -67,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     kernel = add("skip-kernel", _skip_kernel, "Heat map of an ASRC network's mixture over spans, epoch by epoch.")
     kernel.add_argument("checkpoint", metavar="MODEL.pt", type=Path)
+    delays = add("delays", _delays, "Histogram of the delays that a network's synapses have learned.")
+    delays.add_argument("checkpoint", metavar="MODEL.pt", type=Path)
     add_checkpoints(add("training", _training, "Loss, accuracy and spans, epoch by epoch."))
     sweep = add("sweep", _sweep, "A metric over a swept setting, mean and band over the seeds.")
     add_checkpoints(sweep)
@@ -80,7 +93,12 @@ def _parser() -> argparse.ArgumentParser:
         help="only runs with one of these values, as network.connection=src; repeatable",
     )
     sweep.add_argument("--metric", default="test", help="test (default), validation, test_mixture or spans")
-    return parser
+    return made, add
+
+
+def add_checkpoints(kind: argparse.ArgumentParser) -> None:
+    """The checkpoints that an analysis is of."""
+    kind.add_argument("checkpoints", metavar="MODEL.pt", nargs="+", type=Path, help="or folders of checkpoints")
 
 
 def _analyze(options: argparse.Namespace) -> None:
@@ -111,6 +129,13 @@ def _skip_kernel(options: argparse.Namespace) -> Analysis:
     from asrc_train.trained import checkpoint
 
     return skip_kernel(str(options.checkpoint), checkpoint.load(options.checkpoint))
+
+
+def _delays(options: argparse.Namespace) -> Analysis:
+    from asrc_train.analysis.delays import delays
+    from asrc_train.trained import checkpoint
+
+    return delays(str(options.checkpoint), checkpoint.load(options.checkpoint))
 
 
 def _training(options: argparse.Namespace) -> Analysis:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,10 @@ EXAMPLES = """\
   asrc-train --data digits --connection asrc --out model.pt
   asrc-train --data mnist5k --permute --connection src --span 12 --epochs 100 --out src12.pt
   asrc-train --recipe psmnist-asrc-0.15M --data-dir ~/data --download --out psmnist.pt      the paper's best on PS-MNIST
+  asrc-train --data my.npz --class-weights balanced --out mine.pt    samples of your own: docs/how-to/own-data.md
   asrc-train --recipe my.toml --seed 3 --out model.pt
   asrc-train --data digits --out model.pt --resume        go on after an interruption
+  asrc-train --data digits --neuron cuba-lif --connection delays --dropout 0 --out delays.pt
   asrc-train --start-from model.pt --rounding-noise 6 --epochs 20 --learning-rate 0.0005 --out robust.pt
 """
 
@@ -44,10 +46,29 @@ OVERRIDES = {
     "dropout": ("network", "dropout"),
     "rounding_noise": ("network", "rounding_noise"),
     "batch_norm": ("network", "batch_norm"),
+    "recurrent": ("network", "recurrent"),
+    "max_delay": ("network", "max_delay"),
+    "delay_start": ("network", "delay_start"),
+    "recurrent_delay_start": ("network", "recurrent_delay_start"),
+    "dt": ("network", "dt"),
+    "tau_membrane": ("network", "tau_membrane"),
+    "tau_synapse": ("network", "tau_synapse"),
+    "readout": ("network", "readout"),
+    "gradient": ("training", "gradient"),
+    "delay_gradient": ("training", "delay_gradient"),
+    "learn": ("training", "learn"),
+    "delay_learning_rate": ("training", "delay_learning_rate"),
+    "grazing": ("training", "grazing"),
+    "shift": ("training", "shift"),
+    "blend": ("training", "blend"),
+    "rate_strength": ("training", "rate_strength"),
+    "rate_target": ("training", "rate_target"),
+    "revival": ("training", "revival"),
     "epochs": ("training", "epochs"),
     "batch_size": ("training", "batch_size"),
     "learning_rate": ("training", "learning_rate"),
     "weight_decay": ("training", "weight_decay"),
+    "class_weights": ("training", "class_weights"),
     "seed": ("training", "seed"),
 }
 
@@ -71,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         EXAMPLES,
     )
     add = parser.add_argument
-    add("--data", metavar="NAME", help=f"data set: {', '.join(data.names())}")
+    own = "or your own: .npz, NAME_x.npy, .csv, .ts, or a folder with one for each class"
+    add("--data", metavar="NAME_OR_PATH", help=f"data set: {', '.join(data.names())}; {own}")
     command_line.add_data_folder(parser)
     add("--download", action="store_true", help="fetch the data set first, unless it is there: checked, asked for only")
     add("--recipe", metavar="NAME_OR_TOML", help="recipe by name (psmnist-asrc-0.15M, ...), or a path ending in .toml")
@@ -92,17 +114,42 @@ def _parser() -> argparse.ArgumentParser:
     noise = "while training, noise on weights as large as rounding them to so many bits makes"
     add("--rounding-noise", metavar="BITS", type=command_line.positive, help=noise)
     add("--batch-norm", action="store_true", default=None, help="normalise each layer's feed-forward current")
+    _add_delays(parser)
     add("--permute", action="store_true", default=None, help="feed the steps in one fixed random order")
     add("--permutation-seed", metavar="SEED", type=int, help="which order")
     add("--epochs", metavar="N", type=command_line.positive)
     add("--batch-size", metavar="B", type=command_line.positive)
     add("--learning-rate", metavar="RATE", type=float)
     add("--weight-decay", metavar="RATE", type=float)
+    add("--class-weights", choices=["none", "balanced"], help="balanced: every class counts the same in the loss")
     add("--seed", metavar="SEED", type=int, help="same seed, device and threads: same bits")
     add("--resume", action="store_true", help="go on with the unfinished training kept beside --out")
     add("--device", default="auto", help="auto (default), cpu or cuda")
     add("--tensorboard", metavar="FOLDER", type=Path, help="write TensorBoard logs there")
     return parser
+
+
+def _add_delays(parser: argparse.ArgumentParser) -> None:
+    """Options of `--neuron cuba-lif`, and of `--connection delays`, which needs these neurons."""
+    add = parser.add_argument
+    add("--dt", metavar="MS", type=float, help="milliseconds of a step, for cuba-lif and for data of events in time")
+    add("--tau-membrane", metavar="MS", type=float, help="time constant of cuba-lif's membrane")
+    add("--tau-synapse", metavar="MS", type=float, help="time constant of cuba-lif's current")
+    add("--recurrent", action=argparse.BooleanOptionalAction, default=None, help="recurrent synapses beside the delays")
+    add("--max-delay", metavar="STEPS", type=int, help="longest delay of the target, 0 for none (default: 62)")
+    add("--delay-start", metavar="STEPS", type=float, help="delays start uniformly between 0 and so many steps")
+    add("--recurrent-delay-start", metavar="STEPS", type=float, help="the same of recurrent delays, from 1 on")
+    add("--readout", choices=["exponential", "mean", "maximum", "first-spike"], help="what decides (delays)")
+    add("--gradient", choices=["eventprop", "surrogate"], help="exact event-based gradients, or surrogate ones")
+    add("--delay-gradient", choices=["central", "plain"], help="how a delay's gradient is taken on the grid of steps")
+    add("--learn", choices=["both", "weights", "delays"], help="what learns in a network with delays")
+    add("--delay-learning-rate", metavar="STEPS", type=float, help="learning rate of delays, in steps")
+    add("--grazing", metavar="SHARE", type=float, help="least slope of a spike in gradients, as a share of theta")
+    add("--shift", metavar="PLACES", type=int, help="move a sample's events by up to so many places of pitch")
+    add("--blend", metavar="SHARE", type=float, help="share of samples blended with another of their class")
+    add("--rate-strength", metavar="K", type=float, help="of the term that keeps hidden neurons near --rate-target")
+    add("--rate-target", metavar="SPIKES", type=float, help="spikes of a hidden neuron in a sample")
+    add("--revival", metavar="GAIN", type=float, help="added to the weights of neurons silent for an epoch")
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -115,6 +162,7 @@ def _train(options: argparse.Namespace) -> None:
 
     if options.download:
         data.download(config.data.name)
+    _say_temperature(config, options)
     observers: list[Observer] = []
     if options.tensorboard:
         from asrc_train.training import tensorboard
@@ -131,9 +179,45 @@ def _train(options: argparse.Namespace) -> None:
         f"validation {trained.scores['validation']:.1%}, test {trained.scores['test']:.1%} "
         f"(mixture {trained.scores['test_mixture']:.1%}), spans {spans}"
     )
+    if data.is_path(config.data.name):
+        print(f"classes: {', '.join(trained.provenance['classes'])}")
+    for note in told(trained.history):
+        print(f"note: {note}")
     for note in trained.provenance.get("data_notes", ()):
         print(f"note: {note}")
     print(options.out)
+
+
+def _say_temperature(config: Config, options: argparse.Namespace) -> None:
+    """Say by how much the temperature falls if that is not the recipe's, and if it does not fall enough."""
+    from asrc_train.network.connections.connection import learns_spans
+    from asrc_train.settings.config import from_recipe
+    from asrc_train.training import schedule
+
+    if options.model is not None or not learns_spans(config.network):
+        return
+    if config.training.annealing != from_recipe(_recipe_file(options), {}).training.annealing:
+        cold = schedule.temperature_in(config, config.training.epochs - 1)
+        command_line.say(
+            f"note: the temperature is multiplied by {config.training.annealing:.3g} after each epoch, so that the "
+            f"last of {config.training.epochs} is as cold as the recipe's ({cold:.2g})"
+        )
+    note = schedule.note_on_temperature(config)
+    if note is not None:
+        command_line.say(f"note: {note}")
+
+
+def told(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What the last epoch of a network with delays found that a user has to know."""
+    figures = history[-1].get("figures", {})
+    if figures.get("late_arrivals"):
+        yield f"{figures['late_arrivals']:.1f} arrivals a sample come after the last step and count for nothing"
+    if figures.get("grazing_spikes"):
+        spikes = f"{figures['grazing_spikes']:.1f} spikes a sample"
+        yield f"{spikes} barely cross the threshold; --grazing bounds what they weigh in gradients"
+    for name, silent in figures.items():
+        if name.startswith("silent_") and silent:
+            yield f"{silent:.0f} neurons of {name.removeprefix('silent_')} were silent in the last epoch"
 
 
 def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start | None]:
@@ -152,13 +236,19 @@ def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start |
 def configuration(options: argparse.Namespace) -> Config:
     """The recipe with the options on top. Raises UnknownName, InvalidSetting."""
     from asrc_core.errors import InvalidSetting, UnknownName
-    from asrc_train.settings import config, recipe
+    from asrc_train.settings import config
 
     if options.data is None and options.recipe is None:
         raise InvalidSetting("--data", f"name a data set ({', '.join(data.names())}) or a --recipe")
-    if options.data is not None and options.data not in data.names():
-        raise UnknownName("data set", options.data, data.names())
-    return config.from_recipe(recipe.find(options.recipe or options.data), _overrides(options))
+    if options.data is not None and not data.is_known(options.data):
+        raise UnknownName("data set", options.data, data.names(), "the path of a file or a folder of your own")
+    return config.from_recipe(_recipe_file(options), _overrides(options))
+
+
+def _recipe_file(options: argparse.Namespace) -> Path:
+    from asrc_train.settings import recipe
+
+    return recipe.find(options.recipe or options.data)
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, Any]]:

@@ -1,5 +1,8 @@
 """Data sets, one file each: the file's name is the data set's, `SHAPE` what is known of it without loading it, and
-`load()` returns a `Dataset`. `ARCHIVES` lists what has to be fetched first, if anything has.
+`load()` returns a `Dataset`. `ARCHIVES` lists what has to be fetched first, if anything has. The path of a file or a
+folder is the name of samples of one's own (`own/`).
+
+Data sets of events in time have a `shape(dt)` in place of `SHAPE`, and a `load(dt)`: steps of dt milliseconds.
 """
 
 from __future__ import annotations
@@ -16,22 +19,53 @@ if TYPE_CHECKING:
 
 def names() -> list[str]:
     """All data sets, by the files in this folder."""
-    return choices.names(__path__, besides=("dataset",))
+    return choices.names(__path__, besides=("augmentation", "dataset"))
 
 
-def shape(name: str | None) -> Shape:
-    """Steps, channels, classes and scale, whether or not the data are there. Raises UnknownName."""
-    stated: Shape = _module(name).SHAPE
+def is_known(name: str) -> bool:
+    """Whether it names a data set, or a path to one's own."""
+    return name in names() or is_path(name)
+
+
+def is_path(name: str | None) -> bool:
+    """Whether it is the path of samples of one's own."""
+    from asrc_train.data.own import read
+
+    return name is not None and name not in names() and read.is_path(name)
+
+
+def shape(name: str | None, dt: float | None = None) -> Shape:
+    """Steps, channels, classes and scale, whether or not the data are there; one's own are read.
+
+    ``dt``: milliseconds of a step, if not the data set's own; of no meaning to data sets whose steps have no length.
+    Raises UnknownName; InvalidSetting for a dt that the data set does not take; and for one's own what `load` does.
+    """
+    if is_path(name):
+        return load(name, dt).shape
+    module = _module(name)
+    stated: Shape = module.shape(dt) if hasattr(module, "shape") else module.SHAPE
     return stated
 
 
-def load(name: str | None) -> Dataset:
-    """The data set of that name, from the data folder where it does not come with a package.
+def load(name: str | None, dt: float | None = None, validation_fraction: float = 0.125) -> Dataset:
+    """The data set of that name, from the data folder where it does not come with a package; ``dt`` as in `shape`.
 
-    Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, ExtraMissing.
+    ``validation_fraction`` is for one's own, whose validation part is drawn by class where the file has none.
+    Raises UnknownName listing the known ones, UnreadableFile saying what to put where, InvalidData, InvalidSetting,
+    ExtraMissing.
     """
-    loaded: Dataset = _module(name).load()
+    if is_path(name):
+        from asrc_train.data.own import load as own
+
+        return own.load(str(name), validation_fraction)
+    module = _module(name)
+    loaded: Dataset = module.load(dt) if hasattr(module, "shape") else module.load()
     return loaded
+
+
+def in_time(name: str | None) -> bool:
+    """Whether there is such a data set, and it is of events in time."""
+    return name in names() and hasattr(_module(name), "shape")
 
 
 def download(name: str | None) -> None:
@@ -41,7 +75,7 @@ def download(name: str | None) -> None:
     """
     from asrc_train.data.sources.archive import fetch
 
-    archives = getattr(_module(name), "ARCHIVES", ())
+    archives = () if is_path(name) else getattr(_module(name), "ARCHIVES", ())
     if not archives:
         raise InvalidSetting("`download`", f"data set '{name}' comes with the package, nothing has to be fetched")
     for archive in archives:

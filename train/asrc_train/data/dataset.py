@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core import extras
-from asrc_core.errors import InvalidSetting
+from asrc_core.errors import InvalidData, InvalidSetting
+from asrc_core.preprocessing import Preprocessing
 
 Samples = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -30,6 +31,10 @@ class Shape:
     zero: int = 0
     """The value that stands for zero: training feeds (x - zero) * scale. What it ends with takes x * scale all the
     same, because the biases of its first layer have become W 1 * zero * scale lower."""
+    dt: float | None = None
+    """Milliseconds of a step, where samples are events in time; None where steps are of no length."""
+    of_place: int = 1
+    """Channels next to each other that stand for one place along an axis such as pitch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +57,34 @@ class Dataset:
     notes: tuple[str, ...] = ()
     """What a user has to know about these samples: one clause for each thing that was left out or changed."""
 
+    class_names: tuple[str, ...] = ()
+    """One for each class; none where they are only numbered."""
+    preprocessing: Preprocessing | None = None
+    """What made these integers of raw samples, where a network is to be told."""
+
     def __post_init__(self) -> None:
-        for x, y in self.parts().values():
-            assert x.dtype == np.uint8
-            assert x.shape == (len(y), self.shape.steps, self.shape.channels)
+        for split, (x, y) in self.parts().items():
+            self._check(split, x, y)
+
+    def _check(self, split: str, x: Samples, y: Labels) -> None:
+        """Raise InvalidData for samples or labels that are not what the shape says."""
+        what, here = f"data set '{self.name}'", self.shape
+        if x.dtype != np.uint8 or x.shape[1:] != (here.steps, here.channels):
+            why = f"its {split} samples are {x.dtype} of shape {x.shape}, not uint8 (n, {here.steps}, {here.channels})"
+            raise InvalidData(
+                what, why, "give a file of your own by its path, --data my.npz, or make them small integers"
+            )
+        if y.shape != (len(x),) or y.dtype.kind not in "iu":
+            why = f"its {split} part has {len(x):,} samples and labels {y.dtype} of shape {y.shape}"
+            raise InvalidData(what, why, "give a number for each sample")
+        if len(y) and not 0 <= int(y.min()) <= int(y.max()) < here.classes:
+            why = (
+                f"its {split} labels are {y.min()} to {y.max()}, and there are {here.classes} classes, numbered from 0"
+            )
+            raise InvalidData(what, why, "number them so, or give your own by their path, --data my.npz")
+        if here.maximum < 255 and x.size and int(x.max()) > here.maximum:
+            why = f"its {split} samples go up to {x.max()}, beyond its maximum {here.maximum}"
+            raise InvalidData(what, why, "state the largest value that a sample can hold")
 
     def parts(self) -> dict[str, tuple[Samples, Labels]]:
         """Samples and labels of each split."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from torch import Tensor
 
 from asrc_core.errors import BackendMissing, UnknownName
 from asrc_train.kernels.layer import SkipLayer
 
+if TYPE_CHECKING:
+    from asrc_train.kernels.delays import layer as delays
+
 NAMES = ("native", "bptt", "autograd")
 """Fastest first."""
+DELAY_NAMES = ("native", "plain")
+"""Those for networks with a delay for each synapse (`kernels.delays`)."""
 
 _log = logging.getLogger("asrc_train.kernels")
 _told: set[str] = set()
@@ -36,10 +41,18 @@ class Kernel(Protocol):
         """Spikes of the last layer summed over time, (B, N)."""
 
 
+@runtime_checkable
+class KeepsBits(Protocol):
+    """What a kernel's module may offer beside."""
+
+    def packed_spikes(self, x: Tensor, layers: Sequence[SkipLayer]) -> tuple[Tensor, list[Tensor]]:
+        """`counts` without a gradient, and the spikes of every layer as bits, (B, T, words of 64)."""
+
+
 @contextmanager
 def using(name: str) -> Iterator[None]:
     """Run everything inside with kernel ``name``; takes precedence over ``ASRC_KERNEL``. Raises UnknownName."""
-    token = _asked.set(_known(name))
+    token = _asked.set(_known(name, dict.fromkeys((*NAMES, *DELAY_NAMES))))
     try:
         yield
     finally:
@@ -68,6 +81,20 @@ def choose(x: Tensor, layers: Sequence[SkipLayer], name: str | None = None) -> K
     return _load(NAMES[-1])
 
 
+def choose_delays(run: delays.Run, name: str | None = None) -> delays.Kernel:
+    """The same for a network with a delay for each synapse, whose kernels are others."""
+    asked = name or _asked.get() or os.environ.get("ASRC_KERNEL")
+    for candidate in (_known(asked, DELAY_NAMES),) if asked else DELAY_NAMES:
+        kernel = cast("delays.Kernel", import_module(f"asrc_train.kernels.delays.{candidate}"))
+        reason = kernel.why_not(run)
+        if reason is None:
+            return kernel
+        if asked:
+            raise BackendMissing(asked, reason, "leave the choice open, or ask for 'plain'")
+        _tell(f"kernel '{candidate}' for delays is passed over: {reason}.")
+    raise AssertionError("the last one covers everything")
+
+
 def pass_over_all(reason: str) -> None:
     """For what no kernel knows and plain PyTorch runs step by step: the log says so, once for each reason.
 
@@ -85,9 +112,9 @@ def _tell(what: str) -> None:
         _log.warning(what)
 
 
-def _known(name: str) -> str:
-    if name not in NAMES:
-        raise UnknownName("kernel", name, NAMES)
+def _known(name: str, names: Iterable[str] = NAMES) -> str:
+    if name not in names:
+        raise UnknownName("kernel", name, names)
     return name
 
 

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
+from asrc_core import html
 from asrc_train.kernels.choice import pass_over_all
 from asrc_train.kernels.layer import current
+from asrc_train.network.compiling import as_it_is
 from asrc_train.network.connections.connection import Connection, longest_span, new_connection, weight_of_lags
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.network.normalization import BatchNormalization
-from asrc_train.network.recurrence import Dynamics, SkipLayer, driven_recurrence, skip_recurrence, spike_counts
+from asrc_train.network.parts import (
+    LayerSettings,
+    NetworkSettings,
+    Parts,
+    configured,
+    of_layer,
+    require_call,
+    require_whole,
+    require_width,
+)
+from asrc_train.network.recurrence import (
+    Dynamics,
+    SkipLayer,
+    driven_recurrence,
+    packed_spikes,
+    skip_recurrence,
+    spike_counts,
+)
 from asrc_train.network.rounding_noise import noisy
-from asrc_train.network.sparsity import sparsify
+from asrc_train.network.sparsity import keep_absent, sparsify
 from asrc_train.network.stepping import stepped_recurrence
 from asrc_train.settings.config import NetworkConfig
 
@@ -23,10 +46,36 @@ class SkipRecurrentLayer(nn.Module):
     W and b start as PyTorch's Linear does, U orthogonal; of both matrices a share may be absent (`sparsity`). Dropout
     multiplies a neuron's feed-forward current by 0 or 1 / (1 - p), the same over all steps of a sample; batch
     normalisation comes after it. In training, W and U may carry noise (`rounding_noise`).
+
+    ``connection`` and ``neuron`` are names, or objects: modules as in `connections` and `neurons`. ``settings`` are
+    those of `NetworkConfig` that a layer has; ``steps`` of a sample are needed where something is learned for each of
+    them. Raises UnknownName and InvalidSetting for what does not fit, before there is a layer.
     """
 
-    def __init__(self, inputs: int, size: int, connection: Connection, neuron: Neuron, config: NetworkConfig) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        size: int,
+        connection: str | Connection = "asrc",
+        neuron: str | Neuron = "lif",
+        *,
+        steps: int | None = None,
+        **settings: Unpack[LayerSettings],
+    ) -> None:
+        require_width("inputs", inputs)
+        self._make(inputs, size, of_layer(size, connection, neuron, steps, settings))
+
+    @classmethod
+    def of(cls, inputs: int, size: int, parts: Parts) -> SkipRecurrentLayer:
+        """The layer of such parts."""
+        made = cls.__new__(cls)
+        made._make(inputs, size, parts)
+        return made
+
+    def _make(self, inputs: int, size: int, parts: Parts) -> None:
         super().__init__()
+        connection, neuron, config, self.named = parts
+        self.config = config
         self.feedforward = nn.Linear(inputs, size)
         self.recurrent = nn.Linear(size, size, bias=False)
         nn.init.orthogonal_(self.recurrent.weight)
@@ -39,8 +88,31 @@ class SkipRecurrentLayer(nn.Module):
         self.rounding_noise = config.rounding_noise
         self.normalization = BatchNormalization(size) if config.batch_norm else None
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Of a copy, or of one that was stored: its absent weights get no gradient either."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
+        for linear in (self.feedforward, self.recurrent):
+            if "mask" in dict(linear.named_buffers()):
+                keep_absent(linear)
+
+    def __repr__(self) -> str:
+        size, inputs = self.feedforward.weight.shape
+        of_neuron = self.config.neuron if self.named else type(self.neuron).__name__
+        of_connection = self.config.connection if self.named else type(self.connection).__name__
+        return f"{type(self).__name__}({inputs} -> {size}, {of_connection}, span {self.span}, {of_neuron})"
+
+    @property
+    def span(self) -> int:
+        """The longest span that it taps at test time."""
+        return longest_span(self.connection.taps(None))
+
+    @as_it_is
     def forward(self, x: Tensor, temperature: float | None = None) -> Tensor:
-        """Spikes (T, B, N) for input (T, B, I); hard-max spans unless a temperature is given."""
+        """Spikes (T, B, N) for input (T, B, I); hard-max spans unless a temperature is given.
+
+        Raises InvalidData and InvalidSetting for what does not fit.
+        """
+        require_call(x, temperature)
         layer = self.prepared(x.shape[1], temperature)
         if self.normalization is not None and self.training:
             x = self.normalization(current(x, layer))
@@ -90,47 +162,102 @@ class SkipRecurrentLayer(nn.Module):
 class SkipRecurrentNetwork(nn.Module):
     """logits = sum_t (W_o s[t] + b_o) over the spikes s of the last layer.
 
-    ``steps`` of a sample are needed only where something is learned for each of them: spans per step, GLIF.
+    ``steps`` of a sample are needed only where something is learned for each of them: spans per step, GLIF. In place of
+    a configuration its settings may be given one by one: ``hidden=(64, 64), connection="src", span=8``. Raises
+    InvalidSetting naming what does not fit.
     """
 
-    def __init__(self, channels: int, classes: int, config: NetworkConfig, steps: int | None = None) -> None:
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        config: NetworkConfig | None = None,
+        steps: int | None = None,
+        **settings: Unpack[NetworkSettings],
+    ) -> None:
         super().__init__()
+        require_width("channels", channels)
+        require_whole("classes", classes)
+        config = configured(config, settings)
+        self.config = config
         fan_ins = (channels, *config.hidden[:-1])
         shared = new_connection(config.each_layer()[0], steps) if config.shared_span else None
         self.layers = nn.ModuleList(
-            SkipRecurrentLayer(
-                inputs, size, shared or new_connection(own, steps), new_neurons(own, size, steps), config
+            SkipRecurrentLayer.of(
+                inputs, size, Parts(shared or new_connection(own, steps), new_neurons(own, size, steps), own, True)
             )
             for inputs, size, own in zip(fan_ins, config.hidden, config.each_layer(), strict=True)
         )
         self.readout = nn.Linear(config.hidden[-1], classes)
 
+    def __repr__(self) -> str:
+        widths = " -> ".join(map(str, (self._skip_layers()[0].feedforward.in_features, *self.config.hidden)))
+        count = sum(p.numel() for p in self.parameters())
+        made_of = f"{self.config.connection}, {self.config.neuron}, spans {'/'.join(map(str, self.spans))}"
+        return f"{type(self).__name__}({widths} -> {self.readout.out_features}, {made_of}, {count:,} parameters)"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (i, layer.feedforward.in_features, layer.feedforward.out_features, layer.span, repr(layer.connection))
+            for i, layer in enumerate(self._skip_layers())
+        ]
+        return html.table(repr(self), ("layer", "inputs", "neurons", "span", "connection"), rows)
+
+    @as_it_is
     def forward(self, x: Tensor, temperature: float | None = None) -> Tensor:
         """Logits (B, classes) for real input (T, B, channels).
 
-        Softmax mixture at a temperature, hard-max spans without one.
+        Softmax mixture at a temperature, hard-max spans without one. Raises InvalidData and InvalidSetting for what
+        does not fit.
         """
+        require_call(x, temperature)
         if not all(layer.in_stack for layer in self._skip_layers()):
             return self.traced(x, temperature)[0]
         layers = [layer.prepared(x.shape[1], temperature) for layer in self._skip_layers()]
         return self._decide(spike_counts(x, layers), len(x))
 
+    @as_it_is
     def traced(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[Tensor]]:
         """The same logits, and the spikes of every layer, (T, B, N) each."""
+        require_call(x, temperature)
         steps, outputs = len(x), []
         for layer in self._skip_layers():
             x = layer(x, temperature)
             outputs.append(x)
         return self._decide(x.sum(0), steps), outputs
 
+    @torch.no_grad()
+    def packed(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[Tensor]] | None:
+        """The logits, and the spikes of every layer as bits (`packed_spikes`), at a fraction of the time and memory of
+        `traced`; None where no kernel runs all layers that way.
+        """
+        if not all(layer.in_stack for layer in self._skip_layers()):
+            return None
+        found = packed_spikes(x, [layer.prepared(x.shape[1], temperature) for layer in self._skip_layers()])
+        return None if found is None else (self._decide(found[0], len(x)), found[1])
+
+    def tallied(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[int]]:
+        """The same logits, and how often every layer fired in all."""
+        packed = self.packed(x, temperature)
+        if packed is not None:
+            return packed[0], [int(np.unpackbits(words.numpy().view(np.uint8)).sum()) for words in packed[1]]
+        logits, spikes = self.traced(x, temperature)
+        # Summed in double precision: single counts whole numbers only up to 2^24.
+        return logits, [int(s.sum(dtype=torch.float64)) for s in spikes]
+
     def _decide(self, counts: Tensor, steps: int) -> Tensor:
         """The readout summed over time: the sum moves inside the linear map."""
         return nn.functional.linear(counts, self.readout.weight) + steps * self.readout.bias
 
     @property
+    def widths(self) -> list[int]:
+        """Neurons of each layer."""
+        return [len(layer.feedforward.weight) for layer in self._skip_layers()]
+
+    @property
     def spans(self) -> list[int]:
         """The longest span that each layer taps at test time; of most connections, the only one."""
-        return [longest_span(layer.connection.taps(None)) for layer in self._skip_layers()]
+        return [layer.span for layer in self._skip_layers()]
 
     @torch.no_grad()
     def weight_of_lags(self, temperature: float) -> list[list[float]]:

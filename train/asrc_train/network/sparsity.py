@@ -30,11 +30,16 @@ def sparsify(linear: nn.Linear, sparsity: float) -> None:
     linear.register_buffer("mask", mask)
     with torch.no_grad():
         weight.masked_fill_(~mask, 0).div_(math.sqrt(1 - sparsity))
+    keep_absent(linear)
+
+
+def keep_absent(linear: nn.Linear) -> None:
+    """Let absent weights get no gradient. A copy of a layer needs it again: hooks are not copied."""
 
     def masked(gradient: Tensor) -> Tensor:
         return gradient * linear.get_buffer("mask")
 
-    weight.register_hook(masked)  # type: ignore[no-untyped-call]
+    linear.weight.register_hook(masked)  # type: ignore[no-untyped-call]
 
 
 def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -27,19 +27,33 @@ def _one_of(names: Callable[[], list[str]]) -> AfterValidator:
 
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Normal = tuple[Annotated[float, Field(allow_inf_nan=False)], _NotNegative]
 _Width = Annotated[int, Field(ge=1, le=65_536)]
 _LARGEST_RECIPE = 1 << 16
 
 
 class _Section(BaseModel):
+    """Made by hand, a section raises InvalidSetting; read within another form, pydantic's error, which knows where."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    if not TYPE_CHECKING:  # pydantic's plugin knows each section's own arguments
+
+        def __init__(self, /, **settings: Any) -> None:
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                problem = first_problem(error, type(self))
+                raise InvalidSetting(f"{type(self).__name__}, {problem.key}", problem.why) from error
+
+        __init__.__pydantic_base_init__ = True  # so that reading a form does not come through here
 
 
 class DataConfig(_Section):
     """Which samples, in which order of steps."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)] | None
-    """None only in a network that comes from elsewhere, trained on none of our data sets."""
+    name: Annotated[str, Field(min_length=1, max_length=4096)] | None
+    """A data set, or the path of one's own; None only in a network from elsewhere, trained on none of ours."""
     permute: bool = False
     """Feed every sample's steps in one fixed random order, as PS-MNIST does."""
     permutation_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -66,7 +80,8 @@ class NetworkConfig(_Section):
     """One of the files in `neurons`, each with its equations."""
     connection: Annotated[str, _one_of(connections.names)] = "asrc"
     """One of the files in `connections`, each with its equations."""
-    hidden: Annotated[tuple[_Width, ...], Field(min_length=1, max_length=100)] = (64, 128, 128)
+    hidden: Annotated[tuple[_Width, ...], Field(max_length=100)] = (64, 128, 128)
+    """None at all only of a readout with delays, fed by the input."""
     kernel_length: Annotated[int, Field(ge=1, le=4096)] = 16
     """K of ASRC and its variants: the longest span they may choose."""
     kernels: Annotated[int, Field(ge=1, le=4096)] = 2
@@ -91,6 +106,63 @@ class NetworkConfig(_Section):
     """Normalise each layer's feed-forward current over the batch and its steps; at export it folds into the weights."""
     layers: tuple[LayerConfig, ...] = ()
     """Constants of each layer, one entry for each, or none at all."""
+
+    dt: _Positive = 1.0
+    """Milliseconds that a step stands for, to neurons whose constants are times and data sets of events in time."""
+    tau_membrane: _Positive = 20.0
+    """Milliseconds, of cuba-lif."""
+    tau_synapse: _Positive = 5.0
+    """Milliseconds, of cuba-lif."""
+
+    recurrent: bool = True
+    """Whether layers with delays have recurrent synapses; all the following is of such networks."""
+    max_delay: Annotated[int, Field(ge=0, le=4094)] = 62
+    """The longest delay of the target in steps; recurrent spikes, which arrive a step later at the earliest, reach one
+    step further. 0: no delays. Stock Lava and Loihi hold 62."""
+    delay_start: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Delays from below start uniformly between 0 and so many steps."""
+    recurrent_delay_start: Annotated[float, Field(allow_inf_nan=False)] = 1.0
+    """Recurrent delays start uniformly between 1 and so many steps."""
+    input_weights: _Normal | None = None
+    """Mean and standard deviation of the first layer's weights; None: both 1 / sqrt(fan-in)."""
+    hidden_weights: _Normal | None = None
+    """The same of the weights between layers."""
+    recurrent_weights: _Normal | None = None
+    """None: 0 and 0.3 / sqrt(neurons)."""
+    readout_weights: _Normal | None = None
+    """None: 0 and 0.5 / sqrt(neurons) of integrators, 1 / sqrt(neurons) twice of neurons that fire."""
+    readout: Literal["exponential", "mean", "maximum", "first-spike"] = "exponential"
+    """What decides: of leaky integrators the mean over the sample of exp(-t / T) V, of V, or the greatest V; or which
+    of as many neurons fires first."""
+    readout_delays: bool = True
+    """Whether the synapses of the readout have delays, too."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reset_to_zero_with_delays(cls, given: Any) -> Any:
+        with_delays = isinstance(given, dict) and given.get("connection") == "delays"
+        return {"reset": "hard", **given} if with_delays else given
+
+    @model_validator(mode="after")
+    def _something_learns(self) -> NetworkConfig:
+        if not self.hidden and self.connection != "delays":
+            raise ValueError("hidden: there must be at least one layer")
+        return self
+
+    @model_validator(mode="after")
+    def _a_step_fits(self) -> NetworkConfig:
+        for name in ("tau_membrane", "tau_synapse"):
+            if getattr(self, name) < self.dt:
+                why = f"{name} of {getattr(self, name):g} ms is shorter than a step of {self.dt:g} ms (dt)"
+                raise ValueError(f"{why}; take a shorter step")
+        return self
+
+    @model_validator(mode="after")
+    def _what_comes_back_takes_a_step(self) -> NetworkConfig:
+        if self.recurrent_delay_start < 1:
+            why = f"recurrent_delay_start: a recurrent delay of {self.recurrent_delay_start:g} does not exist"
+            raise ValueError(f"{why}, what comes back arrives a step later or more; give 1 or more")
+        return self
 
     @model_validator(mode="after")
     def _one_entry_for_each_layer(self) -> NetworkConfig:
@@ -124,7 +196,32 @@ class TrainingConfig(_Section):
     """The paper trains with one-cycle, CIFAR with cosine (section A.2); schedule.py has the equations."""
     gradient_clip: _Positive | None = None
     """Largest norm of the weights' gradient; the skip logits are left alone."""
+    gradient: Literal["eventprop", "surrogate"] = "eventprop"
+    """Of networks with delays, as is all up to the temperature: exact and event-based, or through the surrogate."""
+    delay_gradient: Literal["central", "plain"] = "central"
+    """How a delay's gradient is taken on the grid of steps (`kernels.delays.dynamics`)."""
+    learn: Literal["both", "weights", "delays"] = "both"
+    delay_learning_rate: _Positive = 0.1
+    """Steps; it follows the schedule of the learning rate."""
+    shift: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Each training sample's events move by -shift to shift - 1 places of pitch (`data.augmentation`)."""
+    blend: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of training samples that are blended with another one of their class (`data.augmentation`)."""
+    learning_rate_annealing: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Both rates are multiplied by this after each epoch."""
+    grazing: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """A spike whose membrane crosses with less than this share of theta for a slope counts as if it had so much."""
+    first_spike_margin: _NotNegative = 2.0
+    """Milliseconds by which the right neuron is to fire before the others."""
+    rate_strength: _NotNegative = 0.0
+    """k in the term k / 2 sum_n (n - rate_target)^2 of the loss, over the mean spikes n of each hidden neuron."""
+    rate_target: _NotNegative = 14.0
+    """Spikes of a hidden neuron in a sample."""
+    revival: _NotNegative = 0.002
+    """What all incoming weights of a neuron gain that has not fired in an epoch."""
     temperature: _Positive = 1.0
+    class_weights: Literal["none", "balanced"] = "none"
+    """balanced: a sample of class c counts n / (C n_c) times in the loss, so that every class counts the same."""
     annealing: Annotated[float, Field(gt=0, le=1)] = 0.96
     """The temperature is multiplied by this after each epoch."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -144,6 +241,12 @@ class Config(_Section):
             raise ValueError("the annealed temperature would reach zero; raise annealing or lower epochs")
         return self
 
+    @model_validator(mode="after")
+    def _only_events_move_first_spikes(self) -> Config:
+        if self.training.gradient == "surrogate" and self.network.readout == "first-spike":
+            raise ValueError("gradient: a surrogate does not move the first spike; take 'eventprop' or another readout")
+        return self
+
 
 def _said_by_its_connection(config: NetworkConfig) -> str | None:
     """Which settings the configured connection cannot obey."""
@@ -155,6 +258,8 @@ def _said_by_its_connection(config: NetworkConfig) -> str | None:
 
 def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:
     """A recipe file (TOML with sections data, network, training) with the overrides on top.
+
+    If they change the epochs and not the annealing, its last epoch is as cold as the recipe's last (`as_cold`).
 
     Raises InvalidSetting naming the key and its line, or the line where TOML itself is broken.
     """
@@ -170,10 +275,27 @@ def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:
     except (toml.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidSetting(f"recipe '{path}'", f"is not valid TOML ({error})") from error
     try:
-        return Config.model_validate(_on_top(content, overrides))
+        return as_cold(Config.model_validate(_on_top(content, overrides)), content, overrides)
     except ValidationError as error:
         problem = first_problem(error, Config)
         raise InvalidSetting(f"recipe '{path.name}'{_place(text, problem, overrides)}", problem.why) from error
+
+
+def as_cold(config: Config, recipe: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) -> Config:
+    """The configuration, its annealing such that E epochs end at the temperature of a recipe's E0.
+
+        annealing = recipe's annealing ^ ((E0 - 1) / (E - 1))
+
+    A short training that ends warm still answers with its mixture, and the one span of each layer does not. As it is
+    for one epoch, and where the annealing is given.
+    """
+    if "annealing" in overrides.get("training", {}) or "epochs" not in overrides.get("training", {}):
+        return config
+    stated, training = TrainingConfig.model_validate(recipe.get("training", {})), config.training
+    if training.epochs == stated.epochs or min(training.epochs, stated.epochs) == 1:
+        return config
+    annealing = stated.annealing ** ((stated.epochs - 1) / (training.epochs - 1))
+    return config.model_copy(update={"training": training.model_copy(update={"annealing": annealing})})
 
 
 def _on_top(content: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -199,3 +321,12 @@ def validated(content: Any, where: str) -> Config:
     except ValidationError as error:
         problem = first_problem(error, Config)
         raise InvalidSetting(f"{where}, key '{problem.key}'", problem.why) from error
+
+
+def network_config(settings: Any, where: str) -> NetworkConfig:
+    """The network's settings in plain data. Raises InvalidSetting naming the first key that does not fit."""
+    try:
+        return NetworkConfig.model_validate(settings)
+    except ValidationError as error:
+        problem = first_problem(error, NetworkConfig)
+        raise InvalidSetting(f"{where}, {problem.key}", problem.why) from error

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core import extras
+from asrc_core import extras, html
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_core.files.atomic import replacing
+from asrc_core.files.paths import as_path
 from asrc_train.settings.config import Config, validated
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from asrc_train.network.model import SkipRecurrentNetwork
+    from asrc_train.network.float_network import FloatNetwork
 
 FORMAT = "asrc-checkpoint"
 VERSION = 1
@@ -54,11 +55,21 @@ class Checkpoint:
     scores: dict[str, float]
     provenance: dict[str, Any]
 
-    def network(self) -> SkipRecurrentNetwork:
-        """The float network with the checkpoint's weights, in evaluation mode."""
-        from asrc_train.network.model import SkipRecurrentNetwork
+    def __repr__(self) -> str:
+        widths = " -> ".join(map(str, (self.channels, *self.config.network.hidden, self.classes)))
+        scores = "".join(f", {name} {score:.1%}" for name, score in self.scores.items())
+        return f"Checkpoint({widths}, {self.config.network.connection}, spans {'/'.join(map(str, self.spans))}{scores})"
 
-        network = SkipRecurrentNetwork(self.channels, self.classes, self.config.network, self.steps)
+    def _repr_html_(self) -> str:
+        scores = [(name, f"{score:.1%}") for name, score in self.scores.items()]
+        said = [("data", str(self.config.data.name)), ("steps", self.steps), ("scale", self.scale), *scores]
+        return html.table(repr(self), ("", ""), said)
+
+    def network(self) -> FloatNetwork:
+        """The float network with the checkpoint's weights, in evaluation mode."""
+        from asrc_train.network.float_network import new_network
+
+        network = new_network(self.channels, self.classes, self.config.network, self.steps)
         network.load_state_dict(dict(self.tensors))
         return network.eval()
 
@@ -68,6 +79,11 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
     import torch
 
     from asrc_train.network.sparsity import packed
+
+    if not isinstance(checkpoint, Checkpoint):
+        why = f"it is a {type(checkpoint).__name__}; give a Checkpoint, which as_checkpoint makes of a module"
+        raise InvalidSetting("checkpoint", why)
+    path = as_path(path, "the checkpoint to write")
 
     manifest = {
         name: getattr(checkpoint, name)
@@ -125,7 +141,7 @@ def load(path: str | Path) -> Checkpoint:
 
 def read_tensors_only(path: str | Path, kind: str, way_out: str) -> Any:
     """What `torch.save` wrote, if it is tensors and plain values only. Raises UnreadableFile."""
-    file = Path(path)
+    file = as_path(path, f"a {kind}")
     try:
         size = file.stat().st_size
         if size > MAX_BYTES:
@@ -176,10 +192,10 @@ def _checked_tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
         if not isinstance(value, int) or not 1 <= value <= 2**31:
             raise ValueError(f"{name} is {value!r}")
     with torch.device("meta"):  # shapes without memory, whatever widths the file claims
-        from asrc_train.network.model import SkipRecurrentNetwork
+        from asrc_train.network.float_network import new_network
 
         config, steps = checkpoint.config.network, checkpoint.steps
-        expected = SkipRecurrentNetwork(checkpoint.channels, checkpoint.classes, config, steps).state_dict()
+        expected = new_network(checkpoint.channels, checkpoint.classes, config, steps).state_dict()
     if set(expected) != set(checkpoint.tensors):
         wrong = sorted(set(expected) ^ set(checkpoint.tensors))[0]
         raise ValueError(f"tensor '{wrong}' is missing or does not belong")

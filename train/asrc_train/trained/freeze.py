@@ -19,11 +19,13 @@ from torch import Tensor
 from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT
 from asrc_core.contract.neurons.kind import Kind
-from asrc_core.contract.numbers import Fires
-from asrc_core.errors import CannotFreeze
+from asrc_core.contract.numbers import MAX_TABLE, Fires
+from asrc_core.errors import CannotFreeze, InvalidSetting, NonFiniteWeights
+from asrc_train import data
 from asrc_train.network.connections.connection import longest_span, new_connection
+from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.model import SkipRecurrentLayer
-from asrc_train.network.neurons.neuron import new_neurons
+from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.network.normalization import fold
 from asrc_train.network.recurrence import Reset
 from asrc_train.settings.config import NetworkConfig
@@ -39,6 +41,14 @@ class WeightedTap(NamedTuple):
     span: int
     weight: float
 
+
+READOUT_KINDS = {
+    "exponential": "integrator",
+    "mean": "integrator",
+    "maximum": "peak",
+    "first-spike": "first-spike",
+}
+"""The contract's kind of each readout of a network with delays."""
 
 AT_ONCE = (WeightedTap(0, 1.0),)
 """What the source sends in the same step."""
@@ -192,6 +202,9 @@ class FrozenNetwork:
     maximum: int
     permutation: NDArray[np.int64] | None
     provenance: dict[str, Any]
+    decides: FrozenLayer | None = None
+    """The readout, where it is more than the sum of W s + b: a layer of one of the readouts' kinds, whose weights
+    are ``readout_weight`` and which has no bias."""
 
 
 def freeze(trained: Checkpoint) -> FrozenNetwork:
@@ -200,27 +213,99 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
 
     Raises CannotFreeze for neurons and connections that the integer contract does not hold.
     """
+    if not isinstance(trained, Checkpoint):
+        raise InvalidSetting(
+            "checkpoint", f"it is a {type(trained).__name__}; give a Checkpoint, such as load(path) returns"
+        )
     require_freezable(trained.config.network, trained.steps)
+    if trained.config.network.connection == "delays":
+        return _with_delays(trained)
     network = trained.network().requires_grad_(False)
     made = [layer for layer in network.layers if isinstance(layer, SkipRecurrentLayer)]
-    layers = tuple(_frozen(trained, i, layer) for i, layer in enumerate(made))
+    layers = tuple(frozen_layer(i, layer) for i, layer in enumerate(made))
+    weight, bias = (array(name, trained.tensors[name]) for name in ("readout.weight", "readout.bias"))
+    return _network(trained, layers, weight, bias)
+
+
+def _network(
+    trained: Checkpoint,
+    layers: tuple[FrozenLayer, ...],
+    weight: Floats,
+    bias: Floats,
+    decides: FrozenLayer | None = None,
+) -> FrozenNetwork:
     return FrozenNetwork(
         layers=layers,
-        readout_weight=_array(trained, "readout.weight"),
-        readout_bias=_array(trained, "readout.bias"),
+        readout_weight=weight,
+        readout_bias=bias,
         channels=trained.channels,
         steps=trained.steps,
         scale=trained.scale,
         maximum=trained.maximum,
         permutation=trained.permutation,
-        provenance={"data": trained.config.data.name, "seed": trained.config.training.seed, **trained.provenance},
+        provenance={**_origin(trained), **trained.provenance},
+        decides=decides,
     )
+
+
+def _with_delays(trained: Checkpoint) -> FrozenNetwork:
+    """Delays become whole steps, half to even, as the network was trained; gain moves into theta."""
+    network = trained.network()
+    assert isinstance(network, DelayNetwork)
+    cuba = network.cuba
+    decays = {"decay_factor": cuba.alpha, "current_decay_factor": cuba.beta}
+
+    def connection(name: str, source: str) -> FrozenConnection:
+        delays = np.rint(array(f"{name}.delay", trained.tensors[f"{name}.delay"])).astype(np.int64)
+        return FrozenConnection(source, array(f"{name}.weight", trained.tensors[f"{name}.weight"]), delays=delays)
+
+    def neurons_of(count: int, threshold: float) -> dict[str, Any]:
+        return {"bias": np.zeros(count), "threshold": threshold / cuba.gain, **decays, "reset": "hard"}
+
+    layers = []
+    for i, layer in enumerate(network.hidden_layers()):
+        name, before = f"layer{i}", f"layer{i - 1}" if i else INPUT
+        connections = [connection(f"layers.{i}.feedforward", before)]
+        if layer.recurrent is not None:
+            connections.append(connection(f"layers.{i}.recurrent", name))
+        constants = neurons_of(len(connections[0].weight), float(layer.threshold))
+        layers.append(FrozenLayer(name, tuple(connections), "cuba-lif", constants))
+    last = connection("readout", layers[-1].name if layers else INPUT)
+    silent = np.zeros(len(last.weight))
+    if network.readout_threshold is not None:
+        constants = neurons_of(len(silent), network.readout_threshold)
+    else:
+        constants = {"bias": silent, **decays, **_weighted_over_time(trained)}
+    decides = FrozenLayer("readout", (last,), READOUT_KINDS[network.readout_kind], constants)
+    return _network(trained, tuple(layers), last.weight, silent, decides)
+
+
+def _weighted_over_time(trained: Checkpoint) -> dict[str, Floats]:
+    """What each step of an integrator counts for, of which only the proportions matter."""
+    kind = trained.config.network.readout
+    if kind == "maximum":
+        return {}
+    steps = trained.steps if kind == "exponential" else 1
+    if steps > MAX_TABLE:
+        why = f"weighs at most {MAX_TABLE} steps one by one, and a sample has {steps}"
+        raise CannotFreeze(f"readout '{kind}'", f"{why}; train with a longer `dt`, or with `readout='mean'`")
+    return {"time_weights": np.exp(-np.arange(steps) / steps)}
+
+
+def _origin(trained: Checkpoint) -> dict[str, Any]:
+    """What it was trained on."""
+    config, in_time = trained.config, data.in_time(trained.config.data.name)
+    return {
+        "data": config.data.name,
+        "seed": config.training.seed,
+        **({"dt": config.network.dt} if in_time else {}),
+    }
 
 
 def require_freezable(settings: NetworkConfig, steps: int) -> None:
     """Raise CannotFreeze if the integer contract does not hold the neurons or the connection of such a network."""
     with torch.device("meta"):
-        own = settings.each_layer()[0]
+        own = next(iter(settings.each_layer()), settings)
         neuron, connection = new_neurons(own, 1, steps), new_connection(own, steps)
     if neuron.missing is not None:
         raise CannotFreeze(f"neuron '{settings.neuron}'", neuron.missing)
@@ -228,21 +313,50 @@ def require_freezable(settings: NetworkConfig, steps: int) -> None:
         raise CannotFreeze(f"connection '{settings.connection}'", connection.missing)
 
 
-def _frozen(trained: Checkpoint, i: int, layer: SkipRecurrentLayer) -> FrozenLayer:
-    neuron, taps = layer.neuron, layer.connection.taps(None)
-    assert neuron.kind is not None, "a neuron that lacks nothing has a kind"
-    weight, bias = _feedforward(trained, i)
+def frozen_layer(i: int, layer: SkipRecurrentLayer) -> FrozenLayer:
+    """Layer ``i`` of a sequence, with its skip logits replaced and batch normalisation folded.
+
+    Raises CannotFreeze for neurons and connections that the integer contract does not hold, NonFiniteWeights.
+    """
+    neuron, connection = layer.neuron, layer.connection
+    for what, part, named in (
+        ("neuron", neuron, layer.config.neuron),
+        ("connection", connection, layer.config.connection),
+    ):
+        if part.missing is not None:
+            raise CannotFreeze(f"{what} '{named if layer.named else type(part).__name__}'", part.missing)
+    taps = connection.taps(None)
+    weight, bias = layer.feedforward.weight.detach().double(), layer.feedforward.bias.detach().double()
+    if layer.normalization is not None:
+        norm = layer.normalization
+        constants = (norm.gamma, norm.beta, norm.mean, norm.variance)
+        weight, bias = fold(weight, bias, *(each.detach().double() for each in constants))
     return skip_layer(
         name=f"layer{i}",
-        weight=weight,
-        recurrent=_array(trained, f"layers.{i}.recurrent.weight"),
-        bias=bias,
+        weight=array(f"layers.{i}.feedforward.weight", weight),
+        recurrent=array(f"layers.{i}.recurrent.weight", layer.recurrent.weight),
+        bias=array(f"layers.{i}.feedforward.bias", bias),
         source=f"layer{i - 1}" if i else INPUT,
         span=longest_span(taps),
         taps=_weighted(taps),
-        kind=neuron.kind,
+        kind=_kind(neuron),
         **{name: _plain(value) for name, value in neuron.constants().items()},
     )
+
+
+def _kind(neuron: Neuron) -> str:
+    if neuron.kind is None:
+        raise CannotFreeze(f"neuron '{type(neuron).__name__}'", "has no kind for it, and it names none")
+    return neuron.kind
+
+
+def array(name: str, tensor: Tensor) -> Floats:
+    """The tensor as float64. Raises NonFiniteWeights."""
+    values: Floats = tensor.detach().cpu().double().numpy()
+    broken = int((~np.isfinite(values)).sum())
+    if broken:
+        raise NonFiniteWeights(name, broken)
+    return values
 
 
 def _plain(value: float | Tensor | str) -> float | str | Floats:
@@ -259,22 +373,6 @@ def _weighted(taps: Tensor | int) -> tuple[WeightedTap, ...]:
         return ()
     found = [WeightedTap(k, weight) for k, weight in enumerate(taps.double().tolist(), start=1) if weight]
     return tuple(found) if len(found) > 1 else ()
-
-
-def _array(trained: Checkpoint, name: str) -> Floats:
-    values: Floats = trained.tensors[name].double().numpy()
-    return values
-
-
-def _feedforward(trained: Checkpoint, i: int) -> tuple[Floats, Floats]:
-    def tensor(name: str) -> Tensor:
-        return trained.tensors[f"layers.{i}.{name}"].double()
-
-    weight, bias = tensor("feedforward.weight"), tensor("feedforward.bias")
-    if trained.config.network.batch_norm:
-        constants = (tensor(f"normalization.{name}") for name in ("gamma", "beta", "mean", "variance"))
-        weight, bias = fold(weight, bias, *constants)
-    return weight.numpy(), bias.numpy()
 
 
 def freeze_file(path: str | Path) -> FrozenNetwork:

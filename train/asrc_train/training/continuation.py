@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from asrc_core import preprocessing
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train import data
 from asrc_train.data.dataset import permutation
-from asrc_train.network.model import SkipRecurrentNetwork
+from asrc_train.network.float_network import new_network
 from asrc_train.settings.config import Config, validated
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
@@ -39,7 +40,7 @@ def continued(model: str | Path, overrides: Mapping[str, Mapping[str, Any]]) -> 
                 why = f"is {was} in '{model}'; leave it as it is, or train a new network without `model`"
                 raise InvalidSetting(f"{section}.{key}", why)
     require_same_samples(trained)
-    network = SkipRecurrentNetwork(trained.channels, trained.classes, settings.network, trained.steps)
+    network = new_network(trained.channels, trained.classes, settings.network, trained.steps)
     network.load_state_dict(dict(trained.tensors))
     return settings, Start(network, {"continued_from_sha256": checkpoint.fingerprint(model)})
 
@@ -51,7 +52,7 @@ def require_same_samples(trained: Checkpoint) -> None:
     name = trained.config.data.name
     if name is None:
         raise InvalidSetting("data set", "the checkpoint does not say what it was trained on")
-    dataset = data.shape(name)
+    dataset = data.shape(name, trained.config.network.dt)
     ours = (dataset.steps, dataset.channels, dataset.classes, dataset.maximum, dataset.scale)
     theirs = (trained.steps, trained.channels, trained.classes, trained.maximum, trained.scale)
     order = permutation(dataset.steps, trained.config.data.permutation_seed) if trained.config.data.permute else None
@@ -59,3 +60,11 @@ def require_same_samples(trained: Checkpoint) -> None:
     if ours != theirs or (None if order is None else order.tolist()) != (None if fed is None else fed.tolist()):
         why = "its samples, or the order of their steps, are not those that the checkpoint was trained on"
         raise InvalidData(f"data set '{name}'", why, "train the float network here first")
+    if preprocessing.of(trained.provenance) is not None:
+        loaded = data.load(name, trained.config.network.dt, trained.config.data.validation_fraction)
+        stated = preprocessing.stated(loaded.preprocessing, loaded.class_names)
+        if any(trained.provenance.get(key) != value for key, value in stated.items()):
+            why = (
+                "its classes, or the zero and scale of its channels, are not those that the checkpoint was trained with"
+            )
+            raise InvalidData(f"data set '{name}'", why, "give the samples that it was trained on, or train anew")

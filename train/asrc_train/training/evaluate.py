@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train.data.dataset import Labels, Samples
+from asrc_train.kernels.delays.layer import Events, samples_as_events
+from asrc_train.network.delay_network import DelayNetwork
+from asrc_train.network.float_network import FloatNetwork
 from asrc_train.network.model import SkipRecurrentNetwork
 
 BATCH = 256
@@ -39,9 +44,37 @@ def fed(x: Samples | Tensor, scale: float, device: torch.device | str = "cpu", z
     return (samples - zero if zero else samples) * scale
 
 
+def fed_to(
+    network: FloatNetwork, x: Samples | Tensor, scale: float, device: torch.device | str = "cpu", zero: int = 0
+) -> Any:
+    """The same as this network takes it: one with delays gets what differs from 0 as events."""
+    if not isinstance(network, DelayNetwork):
+        return fed(x, scale, device, zero)
+    assert not zero, "where nothing is sent there is 0"
+    events: Events = samples_as_events(torch.as_tensor(x).to(device), scale, network.readout.weight.dtype)
+    return events
+
+
+@torch.no_grad()
+def traced(network: FloatNetwork, x: Any, temperature: float | None = None) -> tuple[Tensor, list[NDArray[np.uint8]]]:
+    """Logits (B, classes) for what `fed_to` makes, and the spikes of every layer, (T, B, N) zeros and ones."""
+    packed = None if isinstance(network, DelayNetwork) else network.packed(x, temperature)
+    if packed is not None and not isinstance(network, DelayNetwork):
+        logits, bits = packed
+        return logits, [_unpacked(words, width) for words, width in zip(bits, network.widths, strict=True)]
+    logits, spikes = network.traced(x, temperature)
+    return logits.cpu(), [each.cpu().numpy().astype(np.uint8) for each in spikes]
+
+
+def _unpacked(words: Tensor, neurons: int) -> NDArray[np.uint8]:
+    """(T, B, N) of bits (B, T, words of 64), the lowest bit first."""
+    octets = words.numpy().astype("<i8", copy=False).view(np.uint8)
+    return np.unpackbits(octets, axis=-1, count=neurons, bitorder="little").swapaxes(0, 1)
+
+
 @torch.no_grad()
 def evaluate(
-    network: SkipRecurrentNetwork,
+    network: FloatNetwork,
     x: Samples | Tensor,
     scale: float,
     *,
@@ -49,11 +82,21 @@ def evaluate(
     device: torch.device | str = "cpu",
     zero: int = 0,
 ) -> Evaluation:
-    """Run the network over samples (n, T, channels): hard-max spans, or the mixture at a temperature."""
+    """Run the network over samples (n, T, channels): hard-max spans, or the mixture at a temperature.
+
+    Raises InvalidSetting for what is no network, InvalidData for what are no samples.
+    """
+    if not isinstance(network, SkipRecurrentNetwork | DelayNetwork):
+        raise InvalidSetting("network", f"it is a {type(network).__name__}; give a SkipRecurrentNetwork")
+    if not isinstance(x, np.ndarray | Tensor) or x.ndim != 3 or not len(x):
+        shown = f"of shape {tuple(x.shape)}" if isinstance(x, np.ndarray | Tensor) else f"a {type(x).__name__}"
+        raise InvalidData("samples", f"they are {shown}", "give integers (n, T, channels)")
+    if isinstance(scale, bool) or not isinstance(scale, int | float):
+        raise InvalidSetting("scale", f"{scale!r} is not a number; it is the real value of one integer step")
     logits, totals = [], [0] * len(network.layers)
     for start in range(0, len(x), BATCH):
-        answers, spikes = network.traced(fed(x[start : start + BATCH], scale, device, zero), temperature)
+        given = fed_to(network, x[start : start + BATCH], scale, device, zero)
+        answers, spikes = network.tallied(given, temperature)
         logits.append(answers.cpu())
-        # Summed in double precision: single counts whole numbers only up to 2^24.
-        totals = [total + int(s.sum(dtype=torch.float64)) for total, s in zip(totals, spikes, strict=True)]
+        totals = [total + more for total, more in zip(totals, spikes, strict=True)]
     return Evaluation(torch.cat(logits).numpy(), totals)

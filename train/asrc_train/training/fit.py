@@ -14,18 +14,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from asrc_core import __version__
+from asrc_core import __version__, preprocessing
 from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing, require_writable
+from asrc_core.files.paths import as_path
 from asrc_train import data
+from asrc_train.data.augmentation import blended, shifted
 from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
-from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
+from asrc_train.network.delay_network import DelayNetwork
+from asrc_train.network.float_network import FloatNetwork, new_network
+from asrc_train.network.model import SkipRecurrentLayer
 from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training import distributed
 from asrc_train.training.distributed import World
-from asrc_train.training.evaluate import Evaluation, evaluate, fed
+from asrc_train.training.evaluate import Evaluation, evaluate, fed_to
+from asrc_train.training.objective import class_weights, objective_of
 from asrc_train.training.schedule import learning_rate_and_momentum, temperature_in
 
 
@@ -42,6 +47,8 @@ class Epoch:
     spans: list[int]
     skip_weights: list[list[float]]
     """What each lag weighs in each layer, for the heat map over training; empty lists where the span is fixed."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """What else this kind of network has to tell of the epoch (`objective`)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class Start:
     spikes in its own way (quantized, say). ``provenance`` is JSON-like and becomes part of the checkpoint's.
     """
 
-    network: SkipRecurrentNetwork
+    network: FloatNetwork
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -76,6 +83,7 @@ def fit(
     device: str = "cpu",
     observers: tuple[Observer, ...] = (),
     start: Start | None = None,
+    progress: bool = False,
 ) -> Checkpoint:
     """Train as configured and write the checkpoint of the best epoch to ``out``.
 
@@ -83,12 +91,22 @@ def fit(
     training split, with hard-max spans, the latest of equals. The test split is read once, at the end. After each
     epoch the whole state is kept beside ``out`` (`resume_path`), from which ``resume`` goes on to the same result, bit
     for bit. Same seed, same device, same number of threads: same bits. Under torchrun, each process takes its share of
-    every batch. ``start`` gives a network to go on with.
+    every batch. ``start`` gives a network to go on with; ``progress`` shows a bar, on a terminal or in a notebook.
 
     Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
     """
-    require_writable(out)
-    dataset = data.load(config.data.name)
+    if not isinstance(config, Config):
+        raise InvalidSetting("config", f"it is a {type(config).__name__}; give a Config, such as configured('digits')")
+    if start is not None and not isinstance(start, Start):
+        raise InvalidSetting("start", f"it is a {type(start).__name__}; give a Start, with the network to go on with")
+    _require_device(device)
+    if progress:
+        from asrc_train.training import training_progress  # which knows this module
+
+        with training_progress.shown(config) as observer:
+            return fit(config, out, resume=resume, device=device, observers=(*observers, observer), start=start)
+    require_writable(as_path(out, "the checkpoint to write"))
+    dataset = data.load(config.data.name, config.network.dt, config.data.validation_fraction)
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
     state = resume_path(out)
     with distributed.joined(device) as (world, own_device):
@@ -107,6 +125,17 @@ def fit(
             state.unlink(missing_ok=True)
         world.wait()
     return trained
+
+
+def _require_device(device: object) -> None:
+    """Raise InvalidSetting for a device that is not here."""
+    try:
+        if not isinstance(device, str):
+            raise ValueError(f"{device!r} is no device's name")
+        torch.empty(0, device=device)
+    except (RuntimeError, ValueError, AssertionError, NotImplementedError) as error:
+        why = str(error).splitlines()[0].rstrip(".")
+        raise InvalidSetting("`device`", f"'{device}' is not available here ({why}); use 'cpu'") from error
 
 
 def resume_path(out: str | Path) -> Path:
@@ -128,14 +157,17 @@ class _Run:
     ) -> None:
         self.config, self.dataset, self.order, self.device, self.world = config, dataset, order, device, world
         torch.manual_seed(config.training.seed)
-        begun = start or Start(SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network, dataset.steps))
+        begun = start or Start(new_network(dataset.channels, dataset.classes, config.network, dataset.steps))
         self.zero = 0 if start else dataset.shape.zero  # a network that is given takes x * scale, as trained ones do
         self.network, self.origin = begun.network.to(device), dict(begun.provenance)
+        if self.zero:
+            _require_bias(self.network, dataset.shape)
         self.optimizer = make_optimizer(self.network, config)
         (x, y), (held_x, self.held_y) = training_parts(dataset, config.data.validation_fraction)
         self.train_x = torch.from_numpy(permuted(x, order)).to(device)
         self.train_y = torch.from_numpy(y).to(device)
         self.held_x = permuted(held_x, order)
+        self.objective = objective_of(self.network, config, class_weights(self.train_y, dataset.classes, config))
         self.history: list[Epoch] = []
         self.best = 0
         self.best_tensors: dict[str, Tensor] = {}
@@ -162,17 +194,21 @@ class _Run:
             for group in self.optimizer.param_groups:
                 group["lr"], group["betas"] = rate * group["factor"], (momentum, group["betas"][1])
             self.optimizer.zero_grad(set_to_none=True)
-            loss, right = self._joint_gradient(batch, temperature).tolist()
+            figures = self._joint_gradient(batch, temperature)
+            loss, right = figures[:2].tolist()
             if not math.isfinite(loss):
                 raise TrainingDiverged(epoch + 1, "loss", kept if self.history else None)
             if training.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(weights, training.gradient_clip)
             self.optimizer.step()
+            self.objective.after_step(self.optimizer, figures)
             self._require_finite(kept)
             total_loss += loss * len(batch)
             correct += right
             for observe in observers:
                 observe(BatchDone(epoch + 1, i + 1, len(batches)))
+        before = [each.figures for each in self.history]
+        told = self.objective.after_epoch(epoch + 1, before, kept if self.history else None)
         done = Epoch(
             epoch=epoch + 1,
             loss=total_loss / len(order),
@@ -182,6 +218,7 @@ class _Run:
             learning_rate=rate,
             spans=self.network.spans,
             skip_weights=self.network.weight_of_lags(temperature),
+            figures=told,
         )
         self.history.append(done)
         if done.validation_accuracy >= self.history[self.best].validation_accuracy:
@@ -193,13 +230,21 @@ class _Run:
     def _joint_gradient(self, batch: Tensor, temperature: float) -> Tensor:
         """Back-propagate the batch's mean loss, each process its share; the loss and how many were right."""
         mine = self.world.share(batch)
-        figures = torch.zeros(2, device=self.device)
+        figures = self.objective.figures(self.device)
         if len(mine):
-            logits = self.network(fed(self.train_x[mine], self.dataset.scale, zero=self.zero), temperature)
-            loss = nn.functional.cross_entropy(logits, self.train_y[mine], reduction="sum") / len(batch)
+            x = fed_to(self.network, self._augmented(mine), self.dataset.scale, self.device, self.zero)
+            loss, figures = self.objective.judged(x, self.train_y[mine], len(batch), temperature)
             loss.backward()  # type: ignore[no-untyped-call]
-            figures = torch.stack([loss.detach(), (logits.argmax(1) == self.train_y[mine]).sum()])
         return self.world.sum_gradients(self.network.parameters(), figures)
+
+    def _augmented(self, batch: Tensor) -> Tensor:
+        """Samples of the training part, blended and shifted as configured."""
+        x, y, training, of_place = self.train_x[batch], self.train_y, self.config.training, self.dataset.shape.of_place
+        return shifted(
+            blended(x, y[batch], training.blend, self.train_x, y, of_place) if training.blend else x,
+            training.shift,
+            of_place,
+        )
 
     def finish(self) -> Checkpoint:
         """The best epoch as a checkpoint, with its accuracies: here, once, the test split is read."""
@@ -230,6 +275,7 @@ class _Run:
             provenance={
                 **self.origin,
                 **({"data_notes": list(self.dataset.notes)} if self.dataset.notes else {}),
+                **preprocessing.stated(self.dataset.preprocessing, self.dataset.class_names),
                 "best_epoch": best.epoch,
                 "asrc": __version__,
                 "torch": torch.__version__,
@@ -290,35 +336,47 @@ class _Run:
                 raise TrainingDiverged(self.epochs_done + 1, name, kept if self.history else None)
 
 
-def fresh(dataset: Dataset, config: Config) -> SkipRecurrentNetwork:
+def fresh(dataset: Dataset, config: Config) -> FloatNetwork:
     """An untrained network that takes the data set's x * scale, as trained ones do."""
-    network = SkipRecurrentNetwork(dataset.channels, dataset.classes, config.network, dataset.steps)
+    network = new_network(dataset.channels, dataset.classes, config.network, dataset.steps)
     absorb_zero(network, dataset.shape)
     return network
 
 
-def absorb_zero(network: SkipRecurrentNetwork, shape: Shape) -> None:
-    """Make a network that takes (x - zero) * scale one that takes x * scale, by the biases of its first layer."""
+def absorb_zero(network: FloatNetwork, shape: Shape) -> None:
+    """Make a network that takes (x - zero) * scale one that takes x * scale, by the biases of its first layer.
+
+    Raises InvalidSetting for a network with delays, which has no bias.
+    """
     if shape.zero:
+        _require_bias(network, shape)
         first = network.layers[0]
         assert isinstance(first, SkipRecurrentLayer)
         with torch.no_grad():
             first.feedforward.bias.sub_(first.feedforward.weight.sum(1) * (shape.zero * shape.scale))
 
 
+def _require_bias(network: FloatNetwork, shape: Shape) -> None:
+    if isinstance(network, DelayNetwork):
+        why = f"the data set has {shape.zero} for zero, and a network with delays takes what differs from 0 as events"
+        raise InvalidSetting("connection 'delays'", why)
+
+
 def _require_whole_batches(config: Config, world: World) -> None:
-    if config.network.batch_norm and world.size > 1:
-        raise InvalidSetting(
-            "batch_norm", f"its statistics are those of a whole batch, which {world.size} processes would share out"
-        )
+    wanted = {"batch_norm": config.network.batch_norm, "rate_strength": bool(config.training.rate_strength)}
+    for name in (name for name, asked in wanted.items() if asked and world.size > 1):
+        why = f"its statistics are those of a whole batch, which {world.size} processes would share out"
+        raise InvalidSetting(name, why)
 
 
-def make_optimizer(network: SkipRecurrentNetwork, config: Config) -> torch.optim.AdamW:
+def make_optimizer(network: FloatNetwork, config: Config) -> torch.optim.AdamW:
     """AdamW with the skip logits in a group of their own: faster, and without weight decay (paper, Table 2).
 
     Batch normalisation's gains and shifts and the neurons' own constants do not decay either.
     """
     training = config.training
+    if isinstance(network, DelayNetwork):
+        return _delay_optimizer(network, config)
     skip, constants = network.skip_logits(), network.constants()
     apart = {id(p) for p in (*skip, *constants)}
     others = [p for p in network.parameters() if id(p) not in apart]
@@ -327,6 +385,17 @@ def make_optimizer(network: SkipRecurrentNetwork, config: Config) -> torch.optim
         groups.append({"params": constants, "weight_decay": 0.0, "factor": 1.0})
     if skip:
         groups.append({"params": skip, "weight_decay": 0.0, "factor": training.skip_learning_rate_factor})
+    return torch.optim.AdamW(groups, lr=training.learning_rate)
+
+
+def _delay_optimizer(network: DelayNetwork, config: Config) -> torch.optim.AdamW:
+    """Weights as above, and delays at a rate of their own in steps, without decay; what does not learn is left out."""
+    training = config.training
+    weights, delays = ([p for p in found if p.requires_grad] for found in (network.weights(), network.delays()))
+    factor = training.delay_learning_rate / training.learning_rate
+    groups: list[dict[str, Any]] = [{"params": weights, "weight_decay": training.weight_decay, "factor": 1.0}]
+    if delays:
+        groups.append({"params": delays, "weight_decay": 0.0, "factor": factor})
     return torch.optim.AdamW(groups, lr=training.learning_rate)
 
 

@@ -12,13 +12,37 @@ def temperature_in(config: Config, epoch: int) -> float:
     return float(config.training.temperature * config.training.annealing**epoch)
 
 
+WARM = 0.1
+"""Share of its first temperature above which a training's last epoch is warm."""
+
+
+def note_on_temperature(config: Config) -> str | None:
+    """What is to be said of a training of spans that ends so warm that a mixture may be far from one span; None if
+    nothing.
+    """
+    last = temperature_in(config, config.training.epochs - 1)
+    if last <= WARM * config.training.temperature:
+        return None
+    epochs = config.training.epochs
+    return (
+        f"the last of {epochs} epoch(s) has the temperature {last:.2g}: mixtures may answer what one span a layer "
+        f"does not; train longer, or anneal faster (training.annealing, now {config.training.annealing:.3g})"
+    )
+
+
 def learning_rate_and_momentum(config: Config, epochs: float) -> tuple[float, float]:
     """Learning rate and Adam's first beta after a (fractional) number of epochs.
 
     constant: as configured, and 0.9. cosine: the rate ends at a hundredth. one-cycle (Smith and Topin,
     "Super-Convergence", 2018, with the defaults of PyTorch's OneCycleLR): half cosines from rate / 25 up to the rate
     over the first 30 % of the epochs, then down to rate / 250,000; beta goes the other way, from 0.95 to 0.85 and back.
+    In all of them the rate is also multiplied by learning_rate_annealing after each whole epoch.
     """
+    rate, momentum = _scheduled(config, epochs)
+    return rate * config.training.learning_rate_annealing ** int(epochs), momentum
+
+
+def _scheduled(config: Config, epochs: float) -> tuple[float, float]:
     training = config.training
     highest, done = training.learning_rate, epochs / training.epochs
     if training.schedule == "constant":

@@ -32,9 +32,10 @@ from asrc_core.contract.connection import INPUT, Connection, Tap
 from asrc_core.contract.file import forms
 from asrc_core.contract.file.tensors import MAX_FILE_BYTES, Arrays, Tensors, refuse, stored
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
-from asrc_core.contract.neurons.kind import Choice
 from asrc_core.contract.numbers import CONTRACT_VERSION, Ints
+from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import replacing
+from asrc_core.files.paths import as_path
 from asrc_core.forms.first_problem import first_problem
 
 MAX_MANIFEST_BYTES = 64 * 2**20
@@ -47,7 +48,9 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
 
     The same network gives the same bytes. Raises UnwritableOutput.
     """
-    with replacing(path) as temporary:
+    if not isinstance(network, IntegerNetwork):
+        raise InvalidSetting("network", f"it is a {type(network).__name__}; give an IntegerNetwork")
+    with replacing(as_path(path, "the file to write")) as temporary:
         temporary.write_bytes(to_bytes(network))
 
 
@@ -88,7 +91,8 @@ def load(path: str | Path) -> IntegerNetwork:
     from safetensors import SafetensorError
     from safetensors.numpy import load as deserialise
 
-    content = _read(Path(path))
+    path = as_path(path, "an integer network's file")
+    content = _read(path)
     form: type[BaseModel] = forms.Head
     try:
         header = _header(content)
@@ -299,8 +303,11 @@ def _skip_layer(layer: SkipLayer) -> forms.SkipLayerForm:
 
 
 def _plain(neuron: Neuron) -> dict[str, int | str]:
-    """The parameters that are no tensors, but for choices that are the usual ones: files without stay as they were."""
-    usual = {name: form.default for name, form in neuron.of_kind.parameters.items() if isinstance(form, Choice)}
+    """The parameters that are no tensors, but for choices, and numbers that only a layer has, that are the usual ones:
+    files without stay as they were.
+    """
+    of_layer = {name: form for name, form in neuron.of_kind.parameters.items() if not getattr(form, "each", False)}
+    usual = {name: form.default for name, form in of_layer.items()}
     given = ((name, value) for name, value in neuron.parameters.items() if isinstance(value, int | str))
     return {name: value for name, value in given if name not in usual or value != usual[name]}
 

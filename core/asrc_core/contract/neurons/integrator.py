@@ -2,12 +2,13 @@
 
 y[t] = saturate(decay(y[t-1], d) + a[t] 2^h + b): with d = 0 the plain sum, else a leaky one. With a current decay below
 4096, c[t] = decay(c[t-1], d_c) + a[t] 2^h takes the place of a 2^h. With weights over time k_1, ..., k_n it is
-z[t] = saturate(z[t-1] + k_t y[t]) that answers, the last weight holding for all later steps.
+z[t] = saturate(z[t-1] + floor(k_t y[t] / 2^r)) that answers, the last weight holding for all later steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +27,10 @@ from asrc_core.contract.neurons.kind import (
 from asrc_core.contract.neurons.lif import decay, settled
 from asrc_core.contract.numbers import DECAY_ONE, MAX_TABLE, STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
-from asrc_core.contract.rounding.constants import bias, kept
+from asrc_core.contract.rounding.constants import Constant, Rounding, bias, kept
 
 MAX_TIME_WEIGHT = 127
+MAX_WEIGHT_SHIFT = 30
 
 
 def lasting(p: Parameters) -> bool:
@@ -54,7 +56,8 @@ def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> 
     weights = p["time_weights"]
     if weights is None:
         return Step(after, None, y)
-    z = o.saturate(o.add(state["z"], o.mul(o.table(state["step"], weights), y)))
+    weighted = o.floor(o.mul(o.table(state["step"], weights), y), p["weight_shift"])
+    z = o.saturate(o.add(state["z"], weighted))
     return Step({**after, "z": z, "step": o.min(o.add(state["step"], 1), weights.size - 1)}, None, z)
 
 
@@ -88,6 +91,8 @@ def unsaturated(p: Parameters, low: Ints, high: Ints, steps: int) -> Bounds:
     weights = p["time_weights"]
     counted = np.abs(weights[:steps]).sum() + max(0, steps - len(weights)) * abs(int(weights[-1]))
     reach = np.minimum(np.maximum(*y), STATE_MAX) * int(counted)
+    shift = p["weight_shift"]
+    reach = (reach >> shift) + (steps if shift else 0)  # the floor of each step is at most 1 below
     return -reach, reach
 
 
@@ -98,6 +103,14 @@ def _drive(p: Parameters, low: Ints, high: Ints) -> Bounds:
     return least + p["bias"], greatest + p["bias"]
 
 
+def _whole_weights(weights: Any, at: Rounding) -> Any:
+    """In proportion, the greatest in magnitude becoming `MAX_TIME_WEIGHT`; 1 each where all are the same."""
+    if at.exact:
+        return weights
+    shares = np.asarray(weights, np.float64) / np.abs(weights).max()
+    return np.rint(shares if (shares == shares[0]).all() else shares * MAX_TIME_WEIGHT).astype(np.int64)
+
+
 KIND = Kind(
     parameters={
         "bias": BIAS,
@@ -105,6 +118,7 @@ KIND = Kind(
         "current_decay": Number(0, DECAY_ONE, default=DECAY_ONE),
         "activation_shift": Number(0, ACTIVATION_SHIFT.high, default=0),
         "time_weights": Table(-MAX_TIME_WEIGHT, MAX_TIME_WEIGHT, optional=True),
+        "weight_shift": Number(0, MAX_WEIGHT_SHIFT, default=0, each=False),
     },
     states=states,
     step=step,
@@ -112,5 +126,10 @@ KIND = Kind(
     invariant=invariant,
     registers=registers,
     unsaturated=unsaturated,
-    constants={"bias": bias(), "decay_factor": kept("decay"), "current_decay_factor": kept("current_decay")},
+    constants={
+        "bias": bias(),
+        "decay_factor": kept("decay"),
+        "current_decay_factor": kept("current_decay"),
+        "time_weights": Constant("time_weights", _whole_weights, lambda k, scale: k / np.abs(k).max()),
+    },
 )

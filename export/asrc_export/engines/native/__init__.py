@@ -157,7 +157,7 @@ class NativeStream:
 
         Raises InvalidData for a frame that does not fit the network's input.
         """
-        self._frame[:] = checked_input(self._engine.network, frame[np.newaxis, np.newaxis])[0, 0]
+        self._frame[:] = checked_input(self._engine.network, np.asarray(frame)[np.newaxis, np.newaxis])[0, 0]
         self._library.asrc_stream_feed(*self._arguments)
         self._steps += 1
         return StreamStep(self._logits.copy(), tuple(spikes.copy() for spikes in self._spikes))

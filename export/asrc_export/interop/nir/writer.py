@@ -20,6 +20,7 @@ unless the caller accepts it: a soft reset (NIR's neurons reset to a fixed poten
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,12 @@ def save(model: str | Path, path: str | Path, *, lossy: bool = False) -> list[st
     Raises InvalidSetting if there is such a thing and ``lossy`` is not given, and for layers that the graph has no form
     for; UnreadableFile, NonFiniteWeights, UnwritableOutput, ExtraMissing.
     """
-    frozen = freeze_file(model)
-    lost = losses(frozen)
+    return save_frozen(freeze_file(model), path, lossy=lossy)
+
+
+def save_frozen(frozen: FrozenNetwork, path: str | Path, *, lossy: bool = False, lost: Sequence[str] = ()) -> list[str]:
+    """Write a frozen network as NIR, of which ``lost`` is lost already; raises and returns as `save` does."""
+    lost = [*lost, *losses(frozen)]
     if lost and not lossy:
         listed = "; ".join(lost)
         raise InvalidSetting(

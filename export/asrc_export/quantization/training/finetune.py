@@ -143,4 +143,5 @@ def _configured(trained: Checkpoint, epochs: int) -> Config:
 def _samples(trained: Checkpoint) -> Samples:
     """The training samples as the network takes them, if those that `fit` will load are what it was trained on."""
     require_same_samples(trained)
-    return permuted(data.load(trained.config.data.name).train_x, trained.permutation)
+    source, dt = trained.config.data, trained.config.network.dt
+    return permuted(data.load(source.name, dt, source.validation_fraction).train_x, trained.permutation)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from pydantic import Field
 
 from asrc_export.report.part import Part, SampleCount, Share
-from asrc_export.report.runs import Runs
 from asrc_export.report.table import MAX_ROWS, Table
 from asrc_train.data.dataset import Labels
+
+if TYPE_CHECKING:  # it loads torch, which drawing a report from its JSON does not need
+    from asrc_export.report.behaviour.ablation_runs import AblationRuns
 
 
 class Accuracy(Part):
@@ -26,29 +31,26 @@ class Confusion(Part):
     deployed: tuple[tuple[SampleCount, ...], ...] = Field(description="The integer network.")
 
 
-def accuracy(runs: Runs) -> Accuracy:
+def accuracy(runs: AblationRuns) -> Accuracy:
     """The three networks' accuracy."""
-    return Accuracy(
-        float_mixture=runs.float_mixture.accuracy(runs.labels),
-        in_float=runs.in_float.accuracy(runs.labels),
-        deployed=float((runs.deployed.predictions == runs.labels).mean()),
-    )
+    of = {stage.name: stage.accuracy for stage in runs.stages}
+    return Accuracy(float_mixture=of["float_mixture"], in_float=of["float"], deployed=of["deployed"])
 
 
-def agreement(runs: Runs) -> float:
+def agreement(runs: AblationRuns) -> float:
     """Share of samples on which deployed and hard-max float give the same answer, right or wrong."""
-    return float((runs.in_float.predictions == runs.deployed.predictions).mean())
+    return float((runs.predictions["float"] == runs.predictions["deployed"]).mean())
 
 
-def disagreeing_samples(runs: Runs) -> tuple[int, ...]:
+def disagreeing_samples(runs: AblationRuns) -> tuple[int, ...]:
     """Indices of the samples on which they do not."""
-    return tuple(np.flatnonzero(runs.in_float.predictions != runs.deployed.predictions).tolist())
+    return tuple(np.flatnonzero(runs.predictions["float"] != runs.predictions["deployed"]).tolist())
 
 
-def confusion(runs: Runs, classes: int) -> Confusion:
+def confusion(runs: AblationRuns, classes: int) -> Confusion:
     """Both networks' answers, counted by label."""
     in_float, deployed = (
-        _counted(runs.labels, answers, classes) for answers in (runs.in_float.predictions, runs.deployed.predictions)
+        _counted(runs.labels, answers, classes) for answers in (runs.predictions["float"], runs.predictions["deployed"])
     )
     return Confusion(in_float=in_float, deployed=deployed)
 
@@ -59,7 +61,7 @@ def _counted(labels: Labels, predictions: Labels, classes: int) -> tuple[tuple[i
     return tuple(tuple(row) for row in matrix.tolist())
 
 
-def table(confusion: Confusion, samples: int) -> Table:
+def table(confusion: Confusion, samples: int, names: Sequence[str]) -> Table:
     """The most frequent wrong answers."""
     pairs = [
         (count, label, answer, confusion.in_float[label][answer])
@@ -72,8 +74,8 @@ def table(confusion: Confusion, samples: int) -> Table:
     shown = "" if len(most) == len(pairs) else f" The {len(most)} most frequent of {len(pairs)} kinds are listed."
     return Table(
         "confusion",
-        "Wrong answers",
-        ("label", "answered", "times, deployed", "times, float"),
-        [(label, answer, count, in_float) for count, label, answer, in_float in most],
+        "Confusion matrix: the most frequent wrong answers",
+        ("class", "answered", "times, deployed", "times, float"),
+        [(names[label], names[answer], count, in_float) for count, label, answer, in_float in most],
         f"Deployed, {wrong:,} of {samples:,} samples get a wrong answer.{shown}",
     )

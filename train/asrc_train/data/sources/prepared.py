@@ -12,25 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.errors import UnreadableFile, UnwritableOutput
-from asrc_core.files.data_folder import folder, whole_folder
+from asrc_core.files.data_folder import for_results, whole_folder
+from asrc_core.preprocessing import Preprocessing
 from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
 
 NOTES = "notes.json"
+PREPROCESSING = "preprocessing.json"
+"""What made the integers, where that was learned from samples."""
 Make = Callable[[Path], Sequence[str]]
 
 
-def prepared(name: str, shape: Shape, recipe: str, sources: Iterable[Path], make: Make) -> Dataset:
+def prepared(
+    name: str, shape: Shape, recipe: str, sources: Iterable[Path], make: Make, class_names: tuple[str, ...] = ()
+) -> Dataset:
     """The data set that ``make`` writes into a folder with `write`, made anew when sources or recipe change.
 
     ``recipe`` says in words how samples come from sources; ``make`` returns the notes. Sources are told apart by path,
     size and time of change. Raises UnreadableFile, UnwritableOutput and whatever ``make`` raises.
     """
-    home = folder() / "prepared" / f"{name}-{_fingerprint(recipe, sources)}"
+    home = for_results() / "prepared" / f"{name}-{_fingerprint(recipe, sources)}"
     if not home.is_dir():
         with whole_folder(home) as temporary:
             notes = make(temporary)
             (temporary / NOTES).write_text(json.dumps(list(notes)), encoding="utf-8")
-    return _opened(name, shape, home)
+    return _opened(name, shape, home, class_names)
 
 
 def write(home: Path, split: str, labels: Labels, shape: Shape, blocks: Iterable[Samples]) -> None:
@@ -42,6 +47,14 @@ def write(home: Path, split: str, labels: Labels, shape: Shape, blocks: Iterable
             for block in blocks:
                 file.write(np.ascontiguousarray(block).data)
         np.save(home / f"{split}_y.npy", labels)
+    except OSError as error:
+        raise UnwritableOutput(home, error.strerror or str(error)) from error
+
+
+def write_preprocessing(home: Path, preprocessing: Preprocessing) -> None:
+    """Write what made the integers. Raises UnwritableOutput."""
+    try:
+        (home / PREPROCESSING).write_text(preprocessing.model_dump_json(), encoding="utf-8")
     except OSError as error:
         raise UnwritableOutput(home, error.strerror or str(error)) from error
 
@@ -58,7 +71,7 @@ def _fingerprint(recipe: str, sources: Iterable[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _opened(name: str, shape: Shape, home: Path) -> Dataset:
+def _opened(name: str, shape: Shape, home: Path, class_names: tuple[str, ...]) -> Dataset:
     parts: dict[str, NDArray[Any]] = {}
     try:
         for split in ("train", "validation", "test"):
@@ -69,7 +82,9 @@ def _opened(name: str, shape: Shape, home: Path) -> Dataset:
                 raise ValueError(f"{split}: {x.dtype} of shape {x.shape}")
             parts |= {f"{split}_x": x, f"{split}_y": y}
         notes = json.loads((home / NOTES).read_text(encoding="utf-8"))
-        return Dataset(name, shape, notes=tuple(notes), **parts)
+        made = home / PREPROCESSING
+        learned = Preprocessing.model_validate_json(made.read_bytes()) if made.exists() else None
+        return Dataset(name, shape, notes=tuple(notes), class_names=class_names, preprocessing=learned, **parts)
     except (OSError, ValueError, TypeError, EOFError) as error:
         why = f"its arrays are not whole ({error or type(error).__name__})"
         raise UnreadableFile(home, "prepared samples", why, "remove that folder, they are made again") from error

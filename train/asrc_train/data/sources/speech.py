@@ -7,42 +7,27 @@ librosa's mel spectrogram of magnitudes (window and FFT of 480 samples = 30 ms, 
 
 from __future__ import annotations
 
-import wave
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core import extras
-from asrc_core.errors import UnreadableFile
+from asrc_core.preprocessing import MelFrontEnd
 from asrc_train.data.dataset import Samples
+from asrc_train.data.sources import wav
 
 RATE = 16_000
 WINDOW, HOP, BANDS, LOWEST, HIGHEST = 480, 160, 40, 40.0, 4000.0
 STEPS = 101
+FRONT_END = MelFrontEnd(rate=RATE, window=WINDOW, hop=HOP, bands=BANDS, lowest=LOWEST, highest=HIGHEST, steps=STEPS)
 LEVELS, ZERO, TOP = 32, 96, 255
 """A feature z becomes round(32 z) + 96, cut to 0 to 255: steps of 1/32 from -3 to 4.97."""
-LARGEST = 16 << 20
-"""Bytes of a file that are read at most: nine minutes."""
 
 
 def read(path: Path) -> NDArray[np.int16]:
     """The samples of a WAV file of 16 bits, 16 kHz, one channel. Raises UnreadableFile."""
-    try:
-        if path.stat().st_size > LARGEST:
-            raise _wrong(path, f"it exceeds {LARGEST:,} bytes")
-        with wave.open(str(path), "rb") as file:
-            form = file.getnchannels(), file.getsampwidth() * 8, file.getframerate()
-            if form != (1, 16, RATE):
-                raise _wrong(path, "it has {} channel(s) of {} bits at {:,} Hz in place of 1, 16, 16,000".format(*form))
-            announced = file.getnframes()
-            content = file.readframes(announced)
-    except (OSError, EOFError, wave.Error, RuntimeError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error) or "it ends too early"
-        raise _wrong(path, why) from error
-    if not content or len(content) != 2 * announced:
-        raise _wrong(path, f"it holds {len(content) // 2:,} of the {announced:,} samples it announces")
-    return np.frombuffer(content, "<i2").astype(np.int16)
+    return wav.read(path, RATE, "put the original file there")
 
 
 def features(sound: NDArray[np.int16]) -> tuple[Samples, int]:
@@ -55,20 +40,45 @@ def features(sound: NDArray[np.int16]) -> tuple[Samples, int]:
 
 def normalized(sound: NDArray[np.int16]) -> NDArray[np.float64]:
     """Mel features (101, 40) of a recording (n,), before quantization. Raises ExtraMissing."""
-    with extras.importing():
-        import librosa
-    y = np.zeros(max(len(sound), WINDOW), np.float32)
-    y[: len(sound)] = sound / np.float32(2**15)
-    mel = librosa.feature.melspectrogram(
-        y=y, sr=RATE, n_fft=WINDOW, hop_length=HOP, power=1.0, n_mels=BANDS, fmin=LOWEST, fmax=HIGHEST
-    )
-    decibels = np.zeros((STEPS, BANDS))
-    loud = librosa.power_to_db(mel, ref=np.max).T[:STEPS]
-    decibels[: len(loud)] = loud
-    spread = decibels.std(ddof=1)
-    z: NDArray[np.float64] = (decibels - decibels.mean()) / (spread or 1.0)
+    loud = _loudness(sound, FRONT_END)[:STEPS]
+    whole = np.zeros((STEPS, BANDS))
+    whole[: len(loud)] = loud
+    spread = whole.std(ddof=1)
+    z: NDArray[np.float64] = (whole - whole.mean()) / (spread or 1.0)
     return z
 
 
-def _wrong(path: Path, why: str) -> UnreadableFile:
-    return UnreadableFile(path, "recording", why, "put the original file there")
+def decibels(sound: NDArray[np.int16], front_end: MelFrontEnd) -> NDArray[np.float64]:
+    """Mel features (steps, bands) of a recording (n,) in dB below its loudest; after its end, the floor.
+
+    What comes after the last step is left out. Raises ExtraMissing.
+    """
+    loud = _loudness(sound, front_end)[: front_end.steps]
+    made = np.full((front_end.steps, front_end.bands), -front_end.floor)
+    made[: len(loud)] = loud
+    return made
+
+
+def lasts(sound: NDArray[np.int16], front_end: MelFrontEnd) -> int:
+    """Steps that a recording (n,) has, however many the front end keeps."""
+    return 1 + max(len(sound), front_end.window) // front_end.hop
+
+
+def _loudness(sound: NDArray[np.int16], front_end: MelFrontEnd) -> NDArray[np.float64]:
+    """(steps, bands) in dB, all steps that the recording has."""
+    with extras.importing():
+        import librosa
+    y = np.zeros(max(len(sound), front_end.window), np.float32)
+    y[: len(sound)] = sound / np.float32(2**15)
+    mel = librosa.feature.melspectrogram(
+        y=y,
+        sr=front_end.rate,
+        n_fft=front_end.window,
+        hop_length=front_end.hop,
+        power=1.0,
+        n_mels=front_end.bands,
+        fmin=front_end.lowest,
+        fmax=front_end.highest,
+    )
+    loud: NDArray[np.float64] = librosa.power_to_db(mel, ref=np.max, top_db=front_end.floor).T
+    return loud

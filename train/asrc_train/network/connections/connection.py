@@ -79,6 +79,11 @@ def new_connection(config: NetworkConfig, steps: int | None) -> Connection:
     return file_of(config).build(config, steps)
 
 
+def learns_spans(config: NetworkConfig) -> bool:
+    """Whether the configured connection has skip logits, and so a mixture that a temperature sharpens."""
+    return any(True for _ in new_connection(config.each_layer()[0], 1).parameters())
+
+
 def longest_span(taps: Tensor | int) -> int:
     """The longest of the spans that taps give any weight."""
     if isinstance(taps, int):

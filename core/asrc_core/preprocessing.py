@@ -1,0 +1,178 @@
+"""What makes a network's integers of raw samples: outside its arithmetic, stated in its file.
+
+A raw sample is real, (T, channels). Each channel has a zero and a scale, and the network is fed
+
+    x[t, c] = round((raw[t, c] - zero[c]) / scale[c]), cut to 0..maximum
+
+in double precision, halves to the even number. How many values were cut is counted, and told. What makes a raw sample
+of something else, such as a recording, is its front end. All of it stands in the provenance of a checkpoint and of an
+integer network, under `KEY`; the names of the classes under `CLASSES`. No arithmetic of a network depends on either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from asrc_core.errors import InvalidData, InvalidSetting
+from asrc_core.forms.first_problem import first_problem
+
+KEY = "preprocessing"
+CLASSES = "classes"
+MOST_CHANNELS = 2**20
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Size = Annotated[int, Field(ge=1, le=2**20)]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MelFrontEnd(_Form):
+    """Mel features of a recording in decibels below its loudest value, ``steps`` of ``bands`` (`speech.decibels`).
+
+    The magnitudes of a Fourier transform of ``window`` samples every ``hop`` samples, in ``bands`` mel bands from
+    ``lowest`` to ``highest`` Hz, with a floor ``floor`` dB below the loudest; after the recording's end, the floor.
+    """
+
+    kind: Literal["mel"] = "mel"
+    rate: _Size
+    """Samples a second."""
+    window: _Size
+    hop: _Size
+    bands: _Size
+    lowest: _Positive
+    highest: _Positive
+    floor: _Positive = 80.0
+    steps: _Size
+
+
+class EventFrontEnd(_Form):
+    """Counts of events: ``steps`` of ``width`` seconds, a channel for each unit, or pixel and polarity.
+
+    An event (t, unit) counts in channel unit; (t, x, y, p) in channel (p * height + y') * across + x', where x'
+    and y' are x and y divided by ``together``, rounded down.
+    """
+
+    kind: Literal["events"] = "events"
+    steps: _Size
+    width: _Positive
+    """Seconds of a step."""
+    units: _Size
+    """Channels."""
+    together: _Size = 1
+    across: _Size | None = None
+    """Pixels of a row; None for events of units."""
+    height: _Size | None = None
+
+
+class Cut(NamedTuple):
+    """Integers that a network takes, and how many of the values had to be cut to their range."""
+
+    x: NDArray[np.uint8]
+    cut: int
+
+
+class Preprocessing(_Form):
+    """A zero and a scale for each channel, the largest integer, and the front end, if any."""
+
+    zero: Annotated[tuple[_Finite, ...], Field(min_length=1, max_length=MOST_CHANNELS)]
+    """The raw value that becomes 0."""
+    scale: Annotated[tuple[_Positive, ...], Field(min_length=1, max_length=MOST_CHANNELS)]
+    """Raw units of one integer step."""
+    maximum: Annotated[int, Field(ge=1, le=255)] = 255
+    pad: Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Field(max_length=MOST_CHANNELS)] = ()
+    """Integers that follow the end of a sample shorter than the network's steps; none given: 0."""
+    front_end: Annotated[MelFrontEnd | EventFrontEnd, Field(discriminator="kind")] | None = None
+
+    @model_validator(mode="after")
+    def _one_for_each_channel(self) -> Preprocessing:
+        if len(self.zero) != len(self.scale) or (self.pad and len(self.pad) != len(self.zero)):
+            raise ValueError("zero, scale and pad are not of equally many channels")
+        return self
+
+    @property
+    def channels(self) -> int:
+        """Values of a step."""
+        return len(self.zero)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether integers from 0 to the maximum stay what they are."""
+        return set(self.zero) == {0.0} and set(self.scale) == {1.0}
+
+    def integers(self, raw: NDArray[Any]) -> Cut:
+        """Raw samples (..., channels) as the network takes them. Raises InvalidData for other channels, or NaN."""
+        if raw.shape[-1] != self.channels:
+            why = f"they have {raw.shape[-1]} channels and the network was trained on {self.channels}"
+            raise InvalidData("samples", why, "give what it was trained on, (samples, steps, channels)")
+        real = raw.astype(np.float64)
+        if not np.isfinite(real).all():
+            raise InvalidData("samples", "they hold NaN or infinity", "fill in or leave out what is missing")
+        if self.keeps and (np.floor(real) != real).any():
+            why = f"the network takes whole numbers from 0 to {self.maximum} as they are, and these are not whole"
+            raise InvalidData("samples", why, "give what it was trained on")
+        exact = np.rint((real - np.array(self.zero)) / np.array(self.scale))
+        kept = np.clip(exact, 0, self.maximum)
+        return Cut(kept.astype(np.uint8), int((kept != exact).sum()))
+
+    def padded(self, x: NDArray[np.uint8], steps: int) -> NDArray[np.uint8]:
+        """A sample (T, channels) brought to ``steps`` steps, T at most: what is missing is filled with ``pad``."""
+        made = np.empty((steps, self.channels), np.uint8)
+        made[:] = np.array(self.pad or (0,) * self.channels, np.uint8)
+        made[: len(x)] = x
+        return made
+
+
+def standardizing(mean: NDArray[np.float64], deviation: NDArray[np.float64], levels: int, zero: int) -> Preprocessing:
+    """Mean of each channel at the integer ``zero``, its standard deviation ``levels`` integers; a constant channel's
+    deviation counts as 1. What is padded is the mean.
+    """
+    scale = np.where(deviation > 0, deviation, 1.0) / levels
+    return Preprocessing(zero=tuple(mean - zero * scale), scale=tuple(scale), pad=(zero,) * len(scale))
+
+
+def identity(channels: int, maximum: int, front_end: EventFrontEnd | None = None) -> Preprocessing:
+    """Integers from 0 to ``maximum`` stay what they are."""
+    return Preprocessing(zero=(0.0,) * channels, scale=(1.0,) * channels, maximum=maximum, front_end=front_end)
+
+
+def of(provenance: Mapping[str, Any]) -> Preprocessing | None:
+    """The preprocessing that a checkpoint or a network states; None if none. Raises InvalidSetting if it is none."""
+    stated = provenance.get(KEY)
+    if stated is None:
+        return None
+    try:
+        return Preprocessing.model_validate(stated)
+    except ValidationError as error:
+        problem = first_problem(error, Preprocessing)
+        raise InvalidSetting(f"preprocessing in the network's file, key '{problem.key}'", problem.why) from error
+
+
+def classes_of(provenance: Mapping[str, Any], classes: int) -> tuple[str, ...]:
+    """The names of the classes that a checkpoint or a network states, else their numbers.
+
+    Raises InvalidSetting for names that are no names, or not one for each class.
+    """
+    stated = provenance.get(CLASSES)
+    if stated is None:
+        return tuple(str(i) for i in range(classes))
+    if not isinstance(stated, Sequence) or isinstance(stated, str) or not all(isinstance(s, str) for s in stated):
+        raise InvalidSetting("classes in the network's file", "they are not a list of names")
+    if len(stated) != classes:
+        raise InvalidSetting("classes in the network's file", f"they are {len(stated)} names for {classes} classes")
+    return tuple(stated)
+
+
+def stated(preprocessing: Preprocessing | None, classes: Sequence[str]) -> dict[str, Any]:
+    """What a provenance says of both; nothing of what there is not."""
+    return {
+        **({KEY: preprocessing.model_dump(mode="json", exclude_none=True)} if preprocessing else {}),
+        **({CLASSES: list(classes)} if classes else {}),
+    }

@@ -1,0 +1,113 @@
+"""Arrays: an .npz file with `x` and `y`, or `train_x`, `train_y`, `test_x`, ...; or .npy files of these names.
+
+x is (n, T, channels), or (n, T) of one channel; `lengths` (n,), or `train_lengths`, ..., says how many steps of a
+padded sample are its own. In place of x there may be `events`, the events of all samples one after the other, and
+`counts` (n,), how many belong to each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_core.files import numpy_file
+from asrc_train.data.own.raw import ALL, PARTS, Part, Raw, refuse
+
+FORM = "give x (samples, steps, channels) and y (samples,), or train_x, train_y, test_x, test_y"
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def read_npz(path: Path) -> Raw:
+    """The samples of an .npz file. Raises InvalidData, ValueError, OSError."""
+    return _raw(path, numpy_file.read_npz(path))
+
+
+def read_npy(path: Path) -> Raw:
+    """The samples of `x.npy` and the labels of `y.npy` beside it, or of `NAME_x.npy` and `NAME_y.npy`.
+
+    Raises InvalidData, ValueError, OSError.
+    """
+    stem = path.stem
+    if stem != "x" and not stem.endswith("_x"):
+        refuse(path, "its name does not end in x", "name samples NAME_x.npy and labels NAME_y.npy, or use an .npz file")
+    labels = path.with_name(f"{stem[:-1]}y.npy")
+    if not labels.is_file():
+        refuse(path, f"there are no labels: '{labels.name}' is not beside it", FORM)
+    return _raw(path, {"x": numpy_file.read_npy(path), "y": numpy_file.read_npy(labels)})
+
+
+def read_npy_folder(folder: Path) -> Raw:
+    """The .npy files of a folder, named as the arrays of an .npz file. Raises InvalidData, ValueError, OSError."""
+    return _raw(folder, {each.stem: numpy_file.read_npy(each) for each in sorted(folder.glob("*.npy"))})
+
+
+def is_npy_folder(folder: Path) -> bool:
+    """Whether a folder has such files."""
+    return any((folder / f"{name}.npy").is_file() for name in ("x", "train_x", "events", "train_events"))
+
+
+def _raw(path: Path, arrays: Arrays) -> Raw:
+    split = any(f"train_{name}" in arrays for name in ("x", "events"))
+    named = [(part, f"{part}_") for part in PARTS] if split else [(ALL, "")]
+    parts = {part: _part(path, arrays, prefix) for part, prefix in named if _has(arrays, prefix)}
+    if not parts:
+        refuse(path, f"it holds {', '.join(sorted(arrays)[:5])} and neither x nor train_x", FORM)
+    if split and "test" not in parts:
+        refuse(path, "it has train_x and no test_x", f"{FORM}, or x and y without splits: they are drawn by class")
+    kinds = {f"{prefix}x" in arrays for part, prefix in named if part in parts}
+    if len(kinds) > 1:
+        refuse(path, "some of its parts are arrays and some are events", FORM)
+    return Raw("series" if kinds == {True} else "events", parts)
+
+
+def _has(arrays: Arrays, prefix: str) -> bool:
+    return f"{prefix}x" in arrays or f"{prefix}events" in arrays
+
+
+def _part(path: Path, arrays: Arrays, prefix: str) -> Part:
+    if f"{prefix}y" not in arrays:
+        refuse(path, f"the labels are missing: it has no '{prefix}y'", FORM)
+    labels = arrays[f"{prefix}y"]
+    if labels.ndim != 1:
+        refuse(path, f"'{prefix}y' has the shape {labels.shape}", "give one label for each sample, (samples,)")
+    samples = (
+        _events(path, arrays, prefix)
+        if f"{prefix}events" in arrays and f"{prefix}x" not in arrays
+        else _series(path, arrays, prefix)
+    )
+    if len(samples) != len(labels):
+        why = f"it has {len(samples):,} samples in '{prefix}x' and {len(labels):,} labels in '{prefix}y'"
+        refuse(path, why, "give one label for each sample")
+    return Part(samples, list(labels))
+
+
+def _series(path: Path, arrays: Arrays, prefix: str) -> list[NDArray[Any]]:
+    x = arrays[f"{prefix}x"]
+    if x.dtype.kind not in "iufb" or x.ndim not in (2, 3) or 0 in x.shape:
+        refuse(path, f"'{prefix}x' is {x.dtype} of shape {x.shape}", FORM)
+    whole = x if x.ndim == 3 else x[:, :, None]
+    lengths = arrays.get(f"{prefix}lengths")
+    if lengths is None:
+        return list(whole)
+    if (
+        lengths.shape != (len(x),)
+        or lengths.dtype.kind not in "iu"
+        or not 1 <= lengths.min() <= lengths.max() <= x.shape[1]
+    ):
+        why = f"'{prefix}lengths' is not a number of steps from 1 to {x.shape[1]} for each of {len(x):,} samples"
+        refuse(path, why, "give (samples,) whole numbers")
+    return [each[:length] for each, length in zip(whole, lengths, strict=True)]
+
+
+def _events(path: Path, arrays: Arrays, prefix: str) -> list[NDArray[Any]]:
+    found, counts = arrays[f"{prefix}events"], arrays.get(f"{prefix}counts")
+    if counts is None or counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts < 0).any():
+        refuse(path, f"'{prefix}counts' does not say how many events each sample has", "give (samples,) whole numbers")
+    if int(counts.sum(dtype=np.int64)) != len(found):
+        why = f"'{prefix}counts' adds up to {int(counts.sum(dtype=np.int64)):,} and there are {len(found):,} events"
+        refuse(path, why, "give (samples,) whole numbers that add up")
+    return np.split(found, np.cumsum(counts)[:-1])

@@ -1,0 +1,118 @@
+"""Events (t, x, y, p) or (t, unit) as counts of steps: how wide a step and how large the field is, is learned once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_core.errors import InvalidData
+from asrc_core.preprocessing import EventFrontEnd
+from asrc_train.data.dataset import Samples
+from asrc_train.data.sources.events import UNITS, Binning, Tally, binned
+
+STEPS = 100
+COVERED = 0.99
+"""Share of the training samples that end within the steps."""
+LONGEST = 60.0
+"""Seconds of a sample, in the middle, from which on its times are taken for another unit."""
+MOST_CHANNELS = 2048
+MOST_UNITS = 1 << 20
+FORMS = (("t", "x", "y", "p"), ("t", "unit"))
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Those of one sample: columns t (seconds), and x, y, p or unit, (m,) each."""
+
+    columns: dict[str, NDArray[np.float64]]
+
+    @property
+    def pixels(self) -> bool:
+        """Whether they are of pixels."""
+        return "x" in self.columns
+
+    @property
+    def end(self) -> float:
+        """Time of the last, in seconds."""
+        return float(self.columns["t"].max(initial=0.0))
+
+
+def is_form(names: Sequence[str]) -> bool:
+    """Whether columns of these names are events."""
+    return any(set(names) == set(form) for form in FORMS)
+
+
+def of_array(array: NDArray[Any], where: str) -> Events:
+    """Events of a structured array with these fields, or of (m, 4) or (m, 2) in this order. Raises InvalidData."""
+    if array.dtype.names and is_form(array.dtype.names):
+        columns = {name: np.asarray(array[name], np.float64).ravel() for name in array.dtype.names}
+    elif array.ndim == 2 and array.shape[1] in (2, 4) and array.dtype.kind in "iufb":
+        form = FORMS[array.shape[1] == 2]
+        columns = {name: array[:, i].astype(np.float64) for i, name in enumerate(form)}
+    else:
+        why = f"it is {array.dtype} of shape {array.shape}"
+        raise InvalidData(where, why, "give columns t, x, y, p or t, unit, one row for each event")
+    for name, values in columns.items():
+        if not np.isfinite(values).all() or (len(values) and values.min() < 0):
+            raise InvalidData(
+                where, f"its '{name}' has values that are negative or not finite", "leave those events out"
+            )
+        if name != "t" and (np.floor(values) != values).any():
+            raise InvalidData(where, f"its '{name}' has values that are not whole", "give whole numbers")
+        if name != "t" and len(values) and values.max() >= MOST_UNITS:
+            raise InvalidData(where, f"its '{name}' goes up to {values.max():,.0f}", f"give less than {MOST_UNITS:,}")
+    return Events(columns)
+
+
+def learned(training: Sequence[Events], where: str) -> EventFrontEnd:
+    """Steps and field that suit the training samples. Raises InvalidData for times that are not in seconds."""
+    if len({each.pixels for each in training}) != 1:
+        raise InvalidData(where, "some samples have pixels and some have units", "give all in one form")
+    ends = np.sort([each.end for each in training])
+    middle = float(ends[len(ends) // 2])
+    if not middle > 0:
+        raise InvalidData(where, "half of its samples have no event after time 0", "give times in seconds from 0 on")
+    if middle > LONGEST:
+        fitting = [name for name, count in UNITS.items() if middle / count <= LONGEST]
+        unit = f"as if they were {fitting[0]}" if fitting else "in whatever unit they are"
+        why = f"its times are not in seconds: a sample in the middle ends at {middle:,.6g}, {unit}"
+        raise InvalidData(where, why, "divide its times so that they are in seconds, from 0 on")
+    end = float(ends[min(int(COVERED * len(ends)), len(ends) - 1)])
+    width = float(f"{end / STEPS * 1.001:.3g}")
+
+    def size(name: str) -> int:
+        return 1 + int(max(each.columns[name].max(initial=0) for each in training))
+
+    if not training[0].pixels:
+        return EventFrontEnd(steps=STEPS, width=width, units=size("unit"))
+    across, height, polarities = size("x"), size("y"), size("p")
+    together = 1
+    while -(-across // together) * -(-height // together) * polarities > MOST_CHANNELS:
+        together *= 2
+    w, h = -(-across // together), -(-height // together)
+    return EventFrontEnd(steps=STEPS, width=width, units=w * h * polarities, across=w, height=h, together=together)
+
+
+def counts(events: Events, front_end: EventFrontEnd, tally: Tally, where: str) -> Samples:
+    """(steps, channels). Raises InvalidData for a pixel or a unit that the front end does not know."""
+    columns = events.columns
+    if events.pixels != (front_end.across is not None):
+        mine, theirs = ("pixels", "units") if events.pixels else ("units", "pixels")
+        raise InvalidData(where, f"its events are of {mine}, the network's of {theirs}", "give what it was trained on")
+    if front_end.across is None or front_end.height is None:
+        unit = columns["unit"]
+    else:
+        x, y = (np.floor(columns[name] / front_end.together) for name in "xy")
+        if len(x) and (x.max() >= front_end.across or y.max() >= front_end.height):
+            most = f"{front_end.across * front_end.together} x {front_end.height * front_end.together}"
+            raise InvalidData(where, f"it has pixels beyond the {most} that training saw", "crop it, or train with it")
+        unit = (columns["p"] * front_end.height + y) * front_end.across + x
+    if len(unit) and unit.max() >= front_end.units:
+        why = f"it has unit or polarity {unit.max():,.0f}, beyond the {front_end.units} channels that training saw"
+        raise InvalidData(where, why, "leave those events out, or train with them")
+    binning = Binning(units=front_end.units, together=1, steps=front_end.steps, width=front_end.width)
+    return binned(columns["t"], unit, binning, tally)

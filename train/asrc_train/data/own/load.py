@@ -1,0 +1,236 @@
+"""From raw samples to a data set: classes, splits, front end, and the zero and scale of each channel.
+
+Whole numbers from 0 to 255 stay what they are, with 1 as the training part's largest. Anything else is standardised:
+of each channel the training part's mean becomes 128 and its standard deviation 32. Samples shorter than the longest of
+the training part are followed by what stands for zero; the mean and the deviation are those of the samples' own steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asrc_core import preprocessing
+from asrc_core.errors import InvalidData
+from asrc_core.preprocessing import EventFrontEnd, MelFrontEnd, Preprocessing
+from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
+from asrc_train.data.own import events, labels, read, recordings, splits
+from asrc_train.data.own.raw import ALL, PARTS, Part, Raw
+from asrc_train.data.sources.events import Tally
+
+LEVELS, ZERO, TOP = 32, 128, 255
+VALIDATION = 0.125
+MAX_CELLS = 2**33
+MOST_CHANNELS = 2**14
+FrontEnd = MelFrontEnd | EventFrontEnd
+Series = Sequence[NDArray[Any]]
+_MADE_OF = {"mel": "recordings", "events": "events"}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a network that is there already states of its samples."""
+
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+    steps: int
+    scale: float
+    cuts: bool = True
+    """Whether values beyond its range are cut to it, and told; refused otherwise."""
+
+
+@dataclass
+class _Told:
+    """What is to be said of the samples, clause by clause."""
+
+    notes: list[str]
+
+    def when(self, count: int, clause: str) -> None:
+        if count:
+            self.notes.append(clause)
+
+
+def load(name: str, validation_fraction: float = VALIDATION, known: Known | None = None) -> Dataset:
+    """The samples at a path in the form that a network takes: a fresh one, or the one that is ``known``.
+
+    Raises UnreadableFile, InvalidData, ExtraMissing: whatever is wrong is named before anything is trained.
+    """
+    path = Path(name)
+    return _cached(name, _stamp(path), validation_fraction, known)
+
+
+@lru_cache(maxsize=2)
+def _cached(name: str, stamp: tuple[int, ...], fraction: float, known: Known | None) -> Dataset:
+    raw, told = read.read(Path(name)), _Told([])
+    parts, y, classes = _in_splits(name, raw, fraction, known, told)
+    front_end = known.preprocessing.front_end if known else _front_end(name, raw, parts["train"])
+    series = {split: _series(name, raw, part, front_end, split, told) for split, part in parts.items()}
+    for split, samples in series.items():
+        _require_numbers(name, split, samples)
+    channels = _channels(name, series, known)
+    steps = known.steps if known else max(len(each) for each in series["train"])
+    if steps * channels * sum(len(each) for each in series.values()) > MAX_CELLS:
+        raise InvalidData(f"'{name}'", f"{steps:,} steps of {channels:,} channels are too many", "give shorter samples")
+    made = known.preprocessing if known else _learned(series["train"], channels, front_end, told)
+    x = {split: _fed(samples, made, steps, split, told) for split, samples in series.items()}
+    if known is not None and not known.cuts:
+        _require_uncut(name, made, series)
+    shape = _shape(steps, channels, len(classes), made)
+    if known is not None:
+        shape = Shape(steps, channels, len(classes), made.maximum, known.scale)
+    given: dict[str, Any] = {f"{split}_x": x[split] for split in x} | {f"{split}_y": y[split] for split in x}
+    return Dataset(name, shape, notes=tuple(told.notes), class_names=classes, preprocessing=made, **given)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes when the file does; of a folder, of all its files."""
+    try:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path, path.with_name(f"{path.stem[:-1]}y{path.suffix}")]
+        found = [each.stat() for each in files if each.is_file()]
+    except OSError:
+        return ()  # what is wrong is said when it is read
+    return tuple(number for each in found for number in (each.st_size, each.st_mtime_ns))
+
+
+def _in_splits(
+    name: str, raw: Raw, fraction: float, known: Known | None, told: _Told
+) -> tuple[dict[str, Part], dict[str, Labels], tuple[str, ...]]:
+    """Parts train, validation and test with their labels, and the classes' names."""
+    named = {split: labels.names_of(part.labels, f"'{name}'") for split, part in raw.parts.items()}
+    classes = known.classes if known else labels.in_order({each for found in named.values() for each in found})
+    parts = dict(raw.parts)
+    y = {split: labels.numbered(found, classes, f"'{name}'") for split, found in named.items()}
+
+    def divide(whole: str, rest: str, held: str, share: float) -> None:
+        kept, taken = splits.drawn(y[whole], classes, share, f"{rest} and {held}", strict=known is None)
+        part, its = parts.pop(whole), y.pop(whole)
+        parts.update({rest: part.only(kept), held: part.only(taken)})
+        y.update({rest: its[kept], held: its[taken]})
+        told.when(1, f"{held}: {len(taken):,} of {len(its):,} samples, drawn by class, always the same ones")
+
+    if ALL in parts:
+        divide(ALL, "train", "test", splits.TEST)
+    if "validation" not in parts:
+        divide("train", "train", "validation", fraction)
+    if known is None:
+        for split in PARTS:
+            splits.require_all_classes(split, y[split], classes)
+    return parts, y, classes
+
+
+def _front_end(name: str, raw: Raw, training: Part) -> FrontEnd | None:
+    if raw.kind == "recordings":
+        return recordings.learned(training.samples)
+    if raw.kind == "events":
+        found = [events.of_array(each, f"'{name}', training sample {i}") for i, each in enumerate(training.samples)]
+        return events.learned(found, f"'{name}'")
+    return None
+
+
+def _series(name: str, raw: Raw, part: Part, front_end: FrontEnd | None, split: str, told: _Told) -> Series:
+    """What each sample is after the front end: (T, channels)."""
+    if raw.kind == "recordings":
+        if not isinstance(front_end, MelFrontEnd):
+            raise InvalidData(f"'{name}'", "it has recordings, and the network was trained on numbers", "give such")
+        made, longer = recordings.features(part.samples, front_end)
+        seconds = front_end.steps * front_end.hop / front_end.rate
+        told.when(
+            longer, f"{split}: {longer:,} recordings are longer than {seconds:g} s, what comes after was left out"
+        )
+        return made
+    if raw.kind == "events":
+        if not isinstance(front_end, EventFrontEnd):
+            raise InvalidData(f"'{name}'", "it has events, and the network was trained on numbers", "give such")
+        tally = Tally()
+        counted = [
+            _counted(each, front_end, tally, f"'{name}', {split} sample {i}") for i, each in enumerate(part.samples)
+        ]
+        end = front_end.steps * front_end.width
+        told.when(
+            tally.late, f"{split}: {tally.late:,} of {tally.events:,} events come after {end:g} s and were left out"
+        )
+        told.when(tally.crowded, f"{split}: {tally.crowded:,} events would have made a count exceed 255")
+        return counted
+    if front_end is not None:
+        raise InvalidData(
+            f"'{name}'", f"the network was trained on samples of a front end ({front_end.kind})", "give such"
+        )
+    return list(part.samples)
+
+
+def _counted(array: NDArray[Any], front_end: EventFrontEnd, tally: Tally, where: str) -> Samples:
+    return events.counts(events.of_array(array, where), front_end, tally, where)
+
+
+def _require_numbers(name: str, split: str, samples: Series) -> None:
+    for i, each in enumerate(samples):
+        if not np.isfinite(each).all():
+            step, channel = (int(at[0]) for at in np.nonzero(~np.isfinite(each)))
+            why = f"{split} sample {i} holds NaN or infinity at step {step}, channel {channel}"
+            raise InvalidData(f"'{name}'", why, "fill in what is missing, or leave the sample out")
+
+
+def _channels(name: str, series: Mapping[str, Series], known: Known | None) -> int:
+    wanted = known.preprocessing.channels if known else series["train"][0].shape[1]
+    for split, samples in series.items():
+        for i, each in enumerate(samples):
+            if each.shape[1] != wanted:
+                others = "the network was trained on" if known else "the first training sample has"
+                why = f"{split} sample {i} has {each.shape[1]} channels, and {others} {wanted}"
+                raise InvalidData(f"'{name}'", why, "give every sample the same channels")
+    if wanted > MOST_CHANNELS:
+        raise InvalidData(f"'{name}'", f"it has {wanted:,} channels", f"give {MOST_CHANNELS:,} at most")
+    return int(wanted)
+
+
+def _learned(training: Series, channels: int, front_end: FrontEnd | None, told: _Told) -> Preprocessing:
+    if isinstance(front_end, EventFrontEnd):
+        return preprocessing.identity(channels, TOP, front_end)
+    whole = np.ascontiguousarray(np.concatenate([each.astype(np.float64, copy=False) for each in training]))
+    if front_end is None and whole.min() >= 0 and 1 <= whole.max() <= TOP and (np.floor(whole) == whole).all():
+        told.when(1, f"whole numbers from 0 to {whole.max():g} are fed as they are")
+        return preprocessing.identity(channels, int(whole.max()))
+    deviation = whole.std(0)
+    deviation[deviation <= 1e-12 * np.abs(whole.mean(0))] = 0
+    told.when(1, "each channel is standardised by the training part: its mean is 128, its standard deviation 32")
+    constant = int((deviation == 0).sum())
+    told.when(constant, f"{constant} of {channels} channels never change in the training part")
+    made = preprocessing.standardizing(whole.mean(0), deviation, LEVELS, ZERO)
+    return made.model_copy(update={"front_end": front_end})
+
+
+def _fed(samples: Series, made: Preprocessing, steps: int, split: str, told: _Told) -> Samples:
+    x = np.empty((len(samples), steps, made.channels), np.uint8)
+    cut = longer = shorter = 0
+    for i, each in enumerate(samples):
+        found = made.integers(each[:steps])
+        x[i] = made.padded(found.x, steps)
+        cut += found.cut
+        longer += len(each) > steps
+        shorter += len(each) < steps
+    told.when(cut, f"{split}: {cut:,} of {x.size:,} values lie beyond the range of 8 bits and were cut to it")
+    told.when(longer, f"{split}: {longer:,} samples have more than {steps:,} steps, what comes after was left out")
+    told.when(shorter, f"{split}: {shorter:,} samples are shorter than {steps:,} steps and were padded with zero")
+    return x
+
+
+def _require_uncut(name: str, made: Preprocessing, series: Mapping[str, Series]) -> None:
+    for split, samples in series.items():
+        for i, each in enumerate(samples):
+            if each.size and not 0 <= each.min() <= each.max() <= made.maximum:
+                why = (
+                    f"{split} sample {i} has values from {each.min():g} to {each.max():g}, and the network takes 0 to "
+                )
+                raise InvalidData(f"'{name}'", f"{why}{made.maximum} as they are", "give what it was trained on")
+
+
+def _shape(steps: int, channels: int, classes: int, made: Preprocessing) -> Shape:
+    if not made.keeps:
+        return Shape(steps, channels, classes, made.maximum, 1 / LEVELS, ZERO)
+    return Shape(steps, channels, classes, made.maximum, 1.0 if made.front_end else 1 / made.maximum)

@@ -1,0 +1,15 @@
+"""The network that a configuration describes: skip-recurrent layers, or layers with a delay for each synapse."""
+
+from __future__ import annotations
+
+from asrc_train.network.delay_network import DelayNetwork
+from asrc_train.network.model import SkipRecurrentNetwork
+from asrc_train.settings.config import NetworkConfig
+
+FloatNetwork = SkipRecurrentNetwork | DelayNetwork
+
+
+def new_network(channels: int, classes: int, config: NetworkConfig, steps: int | None = None) -> FloatNetwork:
+    """Fresh weights. Raises UnknownName, and InvalidSetting for settings that its parts cannot obey."""
+    made = DelayNetwork if config.connection == "delays" else SkipRecurrentNetwork
+    return made(channels, classes, config, steps)
