@@ -121,6 +121,10 @@ def test_the_keys_that_others_rely_on_are_there(written: dict[str, Any]) -> None
     assert written["energy"]["basis"] == "modelled"
     assert all(estimate["sources"] for estimate in written["energy"]["estimates"])
     assert written["energy"]["targets_without_published_prices"] == ["loihi2"]
+    found = {each["name"]: each for each in written["devices"]}
+    assert {"cortex-m4", "rv32imac"} <= found.keys()
+    assert [each["name"] for each in found["cortex-m4"]["resources"]] == ["flash", "RAM"]
+    assert found["cortex-m4"]["fits"]
 
 
 def test_storage_adds_up(written: dict[str, Any]) -> None:
