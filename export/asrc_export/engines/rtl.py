@@ -1,4 +1,4 @@
-"""The network as a circuit, simulated cycle by cycle: what `asrc-export --verilog` writes, on the machine at hand.
+"""The network as a circuit, simulated cycle by cycle: the files that an export writes, run on the machine at hand.
 
 Slow, and exact: each update of each neuron comes from the circuit's own trace port. Synaptic operations are counted
 from what the circuit sent.
