@@ -485,8 +485,8 @@ def _message(plan: Plan, link: Link, past: str, bits: int) -> str:
         for k in range(link.planes):
             lags = [link.first_lag + w for w in range(link.window)]
             window = [f"{past}[{at(lag) + k}]" for lag in reversed(lags)]
-            fill = plan.window - link.window if k < link.planes - 1 else 0
-            planes.append(f"{{{', '.join([*([str(fill) + chr(39) + 'b0'] if fill else []), *window])}}}")
+            gap = plan.window - link.window if k < link.planes - 1 else 0
+            planes.append(f"{{{', '.join([*([f'{gap}{chr(39)}b0'] if gap else []), *window])}}}")
         return f"{{{', '.join(reversed(planes))}}}"
     if len(link.connection.taps) > 1:
         width = link.planes
