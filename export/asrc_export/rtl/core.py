@@ -85,7 +85,7 @@ def row_bits(plan: Plan) -> int:
 
 def depth(plan: Plan) -> int:
     """Cycles from the issue of a group's last event to its sums on their way to the neuron unit."""
-    return 9 + (plan.shape.pipes - 1)
+    return 10 + (plan.shape.pipes - 1)
 
 
 def slices(plan: Plan) -> list[tuple[int, int]]:
@@ -268,11 +268,14 @@ def _list_memories(plan: Plan) -> str:
     entry = source + longest
     address = max(max(top(-(-each.entries // pipes) - 1) + 1 for each in plan.memories), f["base"])
     lines.append(f"reg [{address - 1}:0] p1_place; reg p1_bank;")
-    lines += [f"{_stage(f, s)} reg [{f['row'] - 1}:0] p{s}_row;" for s in (1, 2, 3)]
-    lines.append(f"reg [{f['memory'] - 1}:0] p1_memory, p2_memory;")
-    lines += [f"reg [{entry - 1}:0] p3_entry_{q};" for q in range(pipes)]
-    clocked = ["p1_place <= p0_base + p0_i; p1_bank <= p0_bank; p1_memory <= p0_memory; p2_memory <= p1_memory;"]
-    clocked += [_passed(s, ("v", "last", "negative", "second", "slot", "k", "row")) for s in (1, 2, 3)]
+    lines += [f"{_stage(f, s)} reg [{f['row'] - 1}:0] p{s}_row;" for s in (1, 2, 3, 4)]
+    lines.append(f"reg [{f['memory'] - 1}:0] p1_memory, p2_memory, p3_memory;")
+    lines += [f"reg [{entry - 1}:0] p4_entry_{q};" for q in range(pipes)]
+    clocked = [
+        "p1_place <= p0_base + p0_i; p1_bank <= p0_bank; p1_memory <= p0_memory; p2_memory <= p1_memory;",
+        "p3_memory <= p2_memory;",
+    ]
+    clocked += [_passed(s, ("v", "last", "negative", "second", "slot", "k", "row")) for s in (1, 2, 3, 4)]
     for m, each in enumerate(plan.memories):
         width = source + each.payload
         words = -(-each.entries // pipes)
@@ -282,7 +285,7 @@ def _list_memories(plan: Plan) -> str:
             name = f"list_{m}_{q}"
             lines += [
                 f'(* ram_style = "block" *) reg [{width - 1}:0] {name} [0:{deep - 1}];',
-                f"reg [{width - 1}:0] {name}_q;",
+                f"reg [{width - 1}:0] {name}_q, {name}_r;",
             ]
             read = f"{{p1_bank, p1_place[{bits - 1}:0]}}" if each.double else f"p1_place[{bits - 1}:0]"
             write = f"m{m}_place[{bits + pipes - 2}:{pipes - 1}]"
@@ -290,14 +293,14 @@ def _list_memories(plan: Plan) -> str:
             odd = f" && m{m}_place[0] == 1'b{q}" if pipes == 2 else ""
             lines += [
                 "always_ff @(posedge clk) begin",
-                f"  {name}_q <= {name}[{read}];",
+                f"  {name}_q <= {name}[{read}]; {name}_r <= {name}_q;",
                 f"  if (m{m}_add{odd}) {name}[{write}] <= m{m}_entry;",
                 "end",
             ]
     for q in range(pipes):
-        chosen = " ".join(f"{m}: p3_entry_{q} <= list_{m}_{q}_q;" for m in range(len(plan.memories)))
-        clocked.append(f"case (p2_memory) {chosen} default: p3_entry_{q} <= 'x; endcase")
-    clocked.append(f"if (rst) begin {_emptied((1, 2, 3))} end")
+        chosen = " ".join(f"{m}: p4_entry_{q} <= list_{m}_{q}_r;" for m in range(len(plan.memories)))
+        clocked.append(f"case (p3_memory) {chosen} default: p4_entry_{q} <= 'x; endcase")
+    clocked.append(f"if (rst) begin {_emptied((1, 2, 3, 4))} end")
     lines += ["always_ff @(posedge clk) begin", *(f"  {each}" for each in clocked), "end"]
     return _lines(lines)
 
@@ -323,26 +326,26 @@ def _weights(plan: Plan) -> str:
     pipes, width, source = plan.shape.pipes, row_bits(plan), plan.source_bits
     f = dict(fields(plan))
     lines = []
-    lines += [_stage(f, s) for s in (4, 5, 6)]
-    clocked = [_passed(s, ("v", "last", "negative", "second", "slot", "k")) for s in (4, 5, 6)]
+    lines += [_stage(f, s) for s in (5, 6, 7)]
+    clocked = [_passed(s, ("v", "last", "negative", "second", "slot", "k")) for s in (5, 6, 7)]
     for q in range(pipes):
-        lines.append(f"reg [{f['row'] - 1}:0] p4_address_{q}; reg [{width - 1}:0] p5_row_{q}, p6_row_{q};")
-        lines.append(" ".join(f"reg [{plan.window - 1}:0] p{s}_window_{q};" for s in (4, 5, 6)))
-        plane = f"p3_entry_{q}[{source + plan.window - 1}:{source}]"
+        lines.append(f"reg [{f['row'] - 1}:0] p5_address_{q}; reg [{width - 1}:0] p6_row_{q}, p7_row_{q};")
+        lines.append(" ".join(f"reg [{plan.window - 1}:0] p{s}_window_{q};" for s in (5, 6, 7)))
+        plane = f"p4_entry_{q}[{source + plan.window - 1}:{source}]"
         if plan.planes > 1:
-            lines.append(f"wire [{source + plan.planes * plan.window - 1}:0] p3_whole_{q} = p3_entry_{q};")
-            plane = f"p3_whole_{q}[{source} + p3_k * {plan.window} +: {plan.window}]"
+            lines.append(f"wire [{source + plan.planes * plan.window - 1}:0] p4_whole_{q} = p4_entry_{q};")
+            plane = f"p4_whole_{q}[{source} + p4_k * {plan.window} +: {plan.window}]"
         clocked += [
-            f"p4_address_{q} <= p3_row + p3_entry_{q}[{source - 1}:0]; p4_window_{q} <= {plane};",
-            f"p5_window_{q} <= p4_window_{q}; p6_window_{q} <= p5_window_{q}; p6_row_{q} <= p5_row_{q};",
+            f"p5_address_{q} <= p4_row + p4_entry_{q}[{source - 1}:0]; p5_window_{q} <= {plane};",
+            f"p6_window_{q} <= p5_window_{q}; p7_window_{q} <= p6_window_{q}; p7_row_{q} <= p6_row_{q};",
         ]
     if plan.shape.loadable:
         high = top(plan.rows - 1)
         lines += [
             f'(* ram_style = "huge" *) reg [{width - 1}:0] weights [0:{(2 << high) - 1}];',
-            f"wire [{high}:0] weights_at = load ? load_address : p4_address_0;",
+            f"wire [{high}:0] weights_at = load ? load_address : p5_address_0;",
             "always_ff @(posedge clk)",
-            "  if (load) weights[weights_at] <= load_data; else p5_row_0 <= weights[weights_at];",
+            "  if (load) weights[weights_at] <= load_data; else p6_row_0 <= weights[weights_at];",
         ]
     else:
         for s, (low, bits) in enumerate(slices(plan)):
@@ -350,8 +353,8 @@ def _weights(plan: Plan) -> str:
                 f'(* ram_style = "block", rom_style = "block" *) reg [{bits - 1}:0] weights_{s} [0:{plan.rows - 1}];',
                 f'initial $readmemh("weights_{s}.hex", weights_{s});',
             ]
-            clocked += [f"p5_row_{q}[{low + bits - 1}:{low}] <= weights_{s}[p4_address_{q}];" for q in range(pipes)]
-    clocked.append(f"if (rst) begin {_emptied((4, 5, 6))} end")
+            clocked += [f"p6_row_{q}[{low + bits - 1}:{low}] <= weights_{s}[p5_address_{q}];" for q in range(pipes)]
+    clocked.append(f"if (rst) begin {_emptied((5, 6, 7))} end")
     lines += ["always_ff @(posedge clk) begin", *(f"  {each}" for each in clocked), "end"]
     return _lines(lines)
 
@@ -363,7 +366,7 @@ def _lanes(plan: Plan) -> str:
     term = scaled + (1 if any_signed else 0)
     f = dict(fields(plan))
     lines = [f"wire [{lanes * sum(plan.slots) - 1}:0] lane_sums;"]
-    stages = [7] if pipes == 1 else [7, 8]
+    stages = [8] if pipes == 1 else [8, 9]
     lines += [f"reg p{s}_v, p{s}_last; reg [{f['slot'] - 1}:0] p{s}_slot;" for s in stages]
     end = stages[-1]
     lines.append("reg ship;")
@@ -377,19 +380,19 @@ def _lanes(plan: Plan) -> str:
     lines += ["genvar p;", f"generate for (p = 0; p < {lanes}; p = p + 1) begin : lane"]
     clocked = []
     for q in range(pipes):
-        lines.append(f"  wire signed [{w - 1}:0] weight_{q} = p6_row_{q}[p * {word} +: {w}];")
-        bit = f"p6_window_{q}[p6_row_{q}[p * {word} + {w} +: {d}]]" if d else f"p6_window_{q}[0]"
-        there = f" && {bit}" + (" && p6_second" if q else "")
+        lines.append(f"  wire signed [{w - 1}:0] weight_{q} = p7_row_{q}[p * {word} +: {w}];")
+        bit = f"p7_window_{q}[p7_row_{q}[p * {word} + {w} +: {d}]]" if d else f"p7_window_{q}[0]"
+        there = f" && {bit}" + (" && p7_second" if q else "")
         value = f"weight_{q}"
         if plan.planes > 1:
             lines.append(f"  reg signed [{scaled - 1}:0] shifted_{q};")
             lines.append(f"  wire signed [{scaled - 1}:0] wide_{q} = weight_{q};")
-            lines.append(f"  wire signed [{scaled - 1}:0] scaled_{q} = p6_k == 0 ? wide_{q} : shifted_{q} <<< 1;")
-            clocked.append(f"if (p6_v) shifted_{q} <= scaled_{q};")
+            lines.append(f"  wire signed [{scaled - 1}:0] scaled_{q} = p7_k == 0 ? wide_{q} : shifted_{q} <<< 1;")
+            clocked.append(f"if (p7_v) shifted_{q} <= scaled_{q};")
             value = f"scaled_{q}"
         lines.append(f"  reg signed [{term - 1}:0] term_{q};")
-        kept = f"p6_negative ? -{value} : {value}" if any_signed else value
-        clocked.append(f"if (p6_v{there}) term_{q} <= {kept}; else term_{q} <= '0;")
+        kept = f"p7_negative ? -{value} : {value}" if any_signed else value
+        clocked.append(f"if (p7_v{there}) term_{q} <= {kept}; else term_{q} <= '0;")
     added = "term_0"
     if pipes == 2:
         lines.append(f"  reg signed [{term}:0] both;")
@@ -485,8 +488,8 @@ def _message(plan: Plan, link: Link, past: str, bits: int) -> str:
         for k in range(link.planes):
             lags = [link.first_lag + w for w in range(link.window)]
             window = [f"{past}[{at(lag) + k}]" for lag in reversed(lags)]
-            fill = plan.window - link.window if k < link.planes - 1 else 0
-            planes.append(f"{{{', '.join([*([str(fill) + chr(39) + 'b0'] if fill else []), *window])}}}")
+            gap = plan.window - link.window if k < link.planes - 1 else 0
+            planes.append(f"{{{', '.join([*([f'{gap}{chr(39)}b0'] if gap else []), *window])}}}")
         return f"{{{', '.join(reversed(planes))}}}"
     if len(link.connection.taps) > 1:
         width = link.planes

@@ -53,7 +53,8 @@ class SerialBoard:
                 values = b"".join((each & mask).to_bytes(size, "little") for each in frame)
                 self._send(b"X" + bytes([flags]) + values)
             answers.append(np.frombuffer(self._receive(4 * self._plan.network.classes), "<i4"))
-        return np.stack(answers).astype(np.int64)
+        logits: Ints = np.stack(answers).astype(np.int64)
+        return logits
 
     def _load(self) -> None:
         """The weights, if the circuit is one that takes them."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from string import Template
 
 from asrc_core import extras
 from asrc_core.errors import BackendFailed, RulesBroken
@@ -18,8 +20,8 @@ SYNTHESIS = {
     "ice40": "read_verilog -sv {sources}; synth_ice40 -dsp -top {top} -json circuit.json",
     "ecp5": "read_verilog -sv {sources}; synth_ecp5 -top {top} -json circuit.json",
 }
-FREQUENCY = {"ice40": 50, "ecp5": 140}
-"""What place and route aims at, in MHz: beyond what is reached, so that it does not stop early."""
+HERE = Path(__file__).parent
+"""Where what is said to place and route lies, a file for each architecture: its clock aims beyond what is reached."""
 USED = {
     "ice40": {
         "logic cells": "ICESTORM_LC",
@@ -64,13 +66,9 @@ def build(plan: Plan, sources: list[str], folder: Path, logs: Path, device: Fpga
     script = SYNTHESIS[device.architecture].format(sources=" ".join([*sources, HARNESS]), top="pins")
     ran(yowasp.command("yosys", ["-p", script]), folder, "yosys", logs / "synthesis.log")
     route = logs / "place-and-route.log"
-    aim = ["--json", "circuit.json", "--freq", str(FREQUENCY[device.architecture]), "--seed", str(seed)]
-    if device.architecture == "ice40":
-        where = [f"--{device.part}", "--package", device.package, "--pcf-allow-unconstrained", "--asc", "circuit.asc"]
-    else:
-        where = [f"--{device.part}", "--package", device.package, "--speed", "6", "--lpf-allow-unconstrained"]
-        where += ["--textcfg", "circuit.config"]
-    command = yowasp.command(f"nextpnr_{device.architecture}", [*where, *aim, "--timing-allow-fail"])
+    form = Template((HERE / f"{device.architecture}.arguments").read_text())
+    arguments = form.substitute(part=device.part, package=device.package, seed=seed)
+    command = yowasp.command(f"nextpnr_{device.architecture}", shlex.split(arguments))
     try:
         said = ran(command, folder, "nextpnr", route)
     except BackendFailed:
