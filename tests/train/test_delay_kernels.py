@@ -65,9 +65,9 @@ def gradients(made: DelayNetwork, x: Tensor, kernel: str) -> tuple[Answered, lis
     [
         {"readout": "exponential"},
         {"readout": "maximum", "recurrent": False},
-        {"readout": "first-spike", "readout_weights": (0.5, 0.5)},
+        {"readout": "first-spike", "readout_weights": (2.0, 0.5)},
         {"readout": "mean", "hidden": (), "max_delay": 5, "delay_start": 5, "recurrent_delay_start": 6},
-        {"readout": "mean", "max_delay": 300, "delay_start": 300, "recurrent_delay_start": 300},
+        {"readout": "mean", "max_delay": 300},
         {"readout": "exponential", "max_delay": 0, "delay_start": 0, "recurrent_delay_start": 1},
     ],
     ids=lambda settings: "-".join(map(str, settings.values())),
@@ -75,6 +75,9 @@ def gradients(made: DelayNetwork, x: Tensor, kernel: str) -> tuple[Answered, lis
 def test_the_native_kernel_is_the_plain_one(settings: dict[str, object], delay_gradient: str) -> None:
     made = network(**settings)
     made.differentiate("eventprop", delay_gradient, 0.05)  # type: ignore[arg-type]
+    if settings.get("max_delay") == 300:
+        with torch.no_grad():
+            made.hidden_layers()[0].feedforward.delay[0, 0] = 300.0  # more than a byte holds
     (plain, expected), (fast, found) = (gradients(made, samples(), kernel) for kernel in ("plain", "native"))
     torch.testing.assert_close(fast.answers, plain.answers, rtol=1e-10, atol=1e-12)
     assert all(torch.equal(a, b) for a, b in zip(fast.counts, plain.counts, strict=True))
@@ -139,7 +142,7 @@ def drawn(seed: int) -> tuple[Matrices, list[tuple[float, int]]]:
     rng = np.random.default_rng(seed)
     shapes = ((HIDDEN, CHANNELS), (HIDDEN, HIDDEN), (OUTPUTS, HIDDEN))
     weights = [rng.normal(m, s, shape) for (m, s), shape in zip(((1.5, 1), (0, 0.5), (0.3, 0.6)), shapes, strict=True)]
-    delays = [rng.integers(low, 9, shape).astype(float) for low, shape in zip((0, 1, 0), shapes, strict=True)]
+    delays = [rng.integers(low, 9, shape).astype(float) for low, shape in zip((0, 1, 1), shapes, strict=True)]
     x = sorted({(float(time), int(channel)) for time in rng.integers(0, 15, 4) for channel in range(CHANNELS)})
     return [*weights, *delays], x
 
@@ -242,9 +245,10 @@ def test_what_comes_too_late_or_barely_happens_is_counted() -> None:
     x[0], x[8] = 1, 1
     for kernel in ("plain", "native"):
         run = Run(as_events(x), layers, Cuba(20.0, 5.0), Readout("maximum"), True)
-        told = answered(run, kernel=kernel).told
-        assert told.late == 1 + 7, "the second input spike, and all seven spikes of the neuron from step 3 on"
-        assert told.grazing == 0
+        done = answered(run, kernel=kernel)
+        assert done.counts[0].sum() > 1
+        assert done.told.late == 1 + done.counts[0].sum(), "the second input spike, and all that the neuron sends"
+        assert done.told.grazing == 0
         weak = [layers[0]._replace(forward=Synapses(torch.tensor([[6.36]]), torch.zeros(1, 1))), layers[1]]
         assert answered(run._replace(layers=weak), kernel=kernel).told.grazing > 0
 

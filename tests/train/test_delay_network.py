@@ -93,7 +93,7 @@ def test_only_what_is_to_learn_moves(learn: str, tmp_path: Path) -> None:
 def test_delays_stay_within_the_limits_and_nothing_goes_on_to_push_them() -> None:
     given = config({"max_delay": 3, "delay_start": 3, "recurrent_delay_start": 4}, delay_learning_rate=5.0)
     network = made(given)
-    objective, optimizer = objective_of(network, given), make_optimizer(network, given)
+    objective, optimizer = objective_of(network, given, None), make_optimizer(network, given)
     for group in optimizer.param_groups:
         group["lr"] = given.training.learning_rate * group["factor"]
     for parameter in network.parameters():
@@ -185,7 +185,7 @@ def test_a_data_set_whose_zero_is_not_nothing_is_refused(tmp_path: Path, monkeyp
     from asrc_train import data
 
     loaded = data.load("sequence")
-    monkeypatch.setattr(data, "load", lambda name, dt=None: replace(loaded, shape=replace(loaded.shape, zero=1)))
+    monkeypatch.setattr(data, "load", lambda *given: replace(loaded, shape=replace(loaded.shape, zero=1)))
     with pytest.raises(InvalidSetting, match="takes what differs from 0 as events"):
         fit(config(), tmp_path / "m.pt")
 
