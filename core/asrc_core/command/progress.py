@@ -1,17 +1,23 @@
-"""Progress bars on a terminal and in notebooks; silence when piped, and without rich, which comes with the extras that
-take long.
+"""Progress on standard error: bars on a terminal and in notebooks, elsewhere a plain line now and then.
+
+Bars need rich, which comes with the extras that take long; without it a terminal gets the lines, too.
 """
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+SECONDS_BETWEEN_LINES = 5.0
+"""A log is told no more often than that, and not at all of what takes less."""
+
 
 @contextmanager
 def bar(title: str, total: int) -> Iterator[Callable[[float, str], None]]:
-    """A bar on standard error; call it with how much is done and a note to show beside it."""
+    """Call what is given with how much of ``total`` is done and a note to show beside it."""
     try:
         from rich.console import Console
         from rich.progress import (
@@ -23,9 +29,8 @@ def bar(title: str, total: int) -> Iterator[Callable[[float, str], None]]:
             TimeRemainingColumn,
         )
     except ImportError:
-        yield lambda done, note: None
+        yield lines(title, total)
         return
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -34,15 +39,37 @@ def bar(title: str, total: int) -> Iterator[Callable[[float, str], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
+    console = Console(stderr=True)
     # In a notebook, rich draws with ipywidgets and would warn where they are missing.
-    seen = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
-    with Progress(*columns, console=console, disable=not seen) as progress:
+    if not (console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)):
+        yield lines(title, total)
+        return
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task(title, total=total, note="")
 
         def update(done: float, note: str = "") -> None:
             progress.update(task, completed=done, note=note)
 
         yield update
+
+
+def lines(title: str, total: int, clock: Callable[[], float] = time.monotonic) -> Callable[[float, str], None]:
+    """The same as lines of text: how much is done, for how long it has been going, and the note."""
+    started = told = clock()
+
+    def update(done: float, note: str = "") -> None:
+        nonlocal told
+        now = clock()
+        if now - told < SECONDS_BETWEEN_LINES:
+            return
+        told = now
+        minutes, seconds = divmod(int(now - started), 60)
+        share = f"{done / total:.0%}" if total else ""
+        print(
+            f"{title}: {share} after {minutes}:{seconds:02}{f'  {note}' if note else ''}", file=sys.stderr, flush=True
+        )
+
+    return update
 
 
 @contextmanager

@@ -102,11 +102,11 @@ ADVICE: dict[Kind, str] = {
 
 
 def of_spikes(name: str, spikes: NDArray[np.generic]) -> Firing:
-    """From what one layer sends, (T, B, N): zeros and ones, or numbers."""
+    """From what one layer sends, (T, B, N): zeros and ones, or whole numbers."""
     per_sample = np.count_nonzero(spikes, axis=0)  # (B, N)
     steps, samples, _ = spikes.shape
     total, least, most = per_sample.sum(0), per_sample.min(0), per_sample.max(0)
-    graded = bool(spikes.size) and not bool(np.isin(spikes, (0, 1)).all())
+    graded = bool(spikes.size) and bool(spikes.min() < 0 or spikes.max() > 1)
     return Firing(name, samples, steps, total.astype(np.int64), least.astype(np.int64), most.astype(np.int64), graded)
 
 

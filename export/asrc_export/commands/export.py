@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_export.commands import devices as cli_devices
 from asrc_export.commands import import_network as cli_import
 from asrc_export.commands.integer_file import check_integers, from_integers, is_integers
 
@@ -31,8 +32,8 @@ EXAMPLES = """\
   asrc-export delays.pt --target loihi1 --max-delay 7
   asrc-export vanilla.pt --target loihi2 --netx model.net
   asrc-export model.pt --nir model.nir --lossy
-  asrc-export model.loihi2.safetensors --onnx model.onnx
-  asrc-export model.pt --target cortex-m4
+  asrc-export model.loihi2.safetensors --onnx model.onnx --c out/
+  asrc-export model.pt --target cortex-m4 --c out/ --run cortex-m4
   asrc-export --show-target loihi1
   asrc-export --check digits --target loihi1 --mapping synaptic-delay
   asrc-export --what-if model.pt --target loihi2
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli_import.check(parser, options)
     if options.show_target is None and options.check is None and options.model is None:
         parser.error("name a checkpoint, a recipe with --check, or a target with --show-target")
+    if options.run and not options.c:
+        parser.error("argument --run: goes with --c only")
     if options.lossy and not options.nir:
         parser.error("argument --lossy: goes with --nir only")
     if (options.bits == "auto") != (options.budget is not None):
@@ -57,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
         parser.error("argument --bits: auto needs a float network and samples")
     _require_what_if(parser, options)
+    if cli_devices.wanted(options) and options.source and options.source[0] == "netx":
+        parser.error("argument --c: import the network first, and name the integer network that was written")
     if is_integers(options):
         check_integers(parser, options)
         return command_line.run(parser, lambda: from_integers(options))
@@ -91,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "model",
         metavar="MODEL.pt",
         nargs="?",
-        help="checkpoint written by asrc-train; or an integer network (.safetensors), to write as another format",
+        help="checkpoint written by asrc-train; or an integer network (.safetensors), to write in another form",
     )
     add(
         "--target",
@@ -150,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
         help="with --what-if: bits, span or width at most N, or a share of it, as bits=4,span=1/2; repeatable",
     )
     add("--show-target", metavar="NAME_OR_TOML", help="print a target's numbers with their sources, and stop")
+    cli_devices.add_options(parser)
     cli_import.add_options(parser)
     return parser
 
@@ -158,6 +164,7 @@ def _export(options: argparse.Namespace) -> None:
     if options.source and options.source[0] == "netx":
         cli_import.import_integers(options)
         return
+    cli_devices.require_writable(options)
     extras.require("train")
 
     from asrc_core.command import progress
@@ -201,16 +208,22 @@ def _export(options: argparse.Namespace) -> None:
     if options.finetune:
         _assert_same_spikes(model, exported, options)
     print(exported.path)
-    if options.onnx:
-        from asrc_export.onnx_model import graph
-
-        graph.save(exported.network, options.onnx)
-        print(options.onnx)
+    _write_forms(exported.network, options)
     if options.netx:
         from asrc_export.interop.netx import writer as netx_export
 
         netx_export.save(exported.network, options.netx)
         print(options.netx)
+
+
+def _write_forms(network: IntegerNetwork, options: argparse.Namespace) -> None:
+    if options.onnx:
+        from asrc_export.onnx_model import graph
+
+        graph.save(network, options.onnx)
+        print(options.onnx)
+    if cli_devices.wanted(options):
+        cli_devices.write(network, options)
 
 
 def _bits(text: str) -> int | str:

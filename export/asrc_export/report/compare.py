@@ -13,7 +13,7 @@ from asrc_export.chip import targets
 from asrc_export.engines import select
 from asrc_export.engines.select import Engine
 from asrc_export.quantization import taps
-from asrc_export.report import outline, runs
+from asrc_export.report import outline
 from asrc_export.report.behaviour import ablation, ablation_runs, activity, answers, kernels, layers, raster
 from asrc_export.report.cost import devices, energy, neurobench, placement, storage
 from asrc_export.report.origin import limits, provenance, rounding
@@ -51,20 +51,19 @@ def make(
     log = rounding.of(network.provenance.get("rounding", []))
     x, y = dataset.test_x[:limit], dataset.test_y[:limit]
     samples, steps, names = len(y), int(x.shape[1]), seen.layer_names
-    ran = runs.run(network, trained, x, y, dataset.scale, engine.run)
     traced = ablation_runs.run(network, trained, x, y, dataset.scale, engine.run)
     chip = targets.of(network.target, network.provenance)
-    counts = ran.deployed.counts
+    counts = traced.counts
     return Report(
         format="asrc-report",
         version=1,
         schema_path="asrc_export/report/schema.json",
         samples=samples,
         steps=steps,
-        accuracy=answers.accuracy(ran),
-        agreement=answers.agreement(ran),
-        disagreeing_samples=answers.disagreeing_samples(ran),
-        confusion=answers.confusion(ran, dataset.classes),
+        accuracy=answers.accuracy(traced),
+        agreement=answers.agreement(traced),
+        disagreeing_samples=answers.disagreeing_samples(traced),
+        confusion=answers.confusion(traced, dataset.classes),
         ablation=ablation.of(traced, names),
         neurons=activity.neurons(traced, names),
         firing=activity.spikes(traced, names),
@@ -72,7 +71,7 @@ def make(
         raster=raster.of(traced, names),
         neurobench=neurobench.of(network, trained, x),
         kernels=kernels.of(seen.layers, trained.network().weight_of_lags(trained.temperature), trained.temperature),
-        layers=layers.of(seen.layers, counts[:-1], ran.in_float.spikes_per_layer),
+        layers=layers.of(seen.layers, counts[:-1], traced.float_spikes),
         readout=layers.readout(seen.readout, counts[-1]),
         placement=placement.of(network, chip),
         storage=storage.of(network, chip),

@@ -64,6 +64,24 @@ class Connection:
     weight: NDArray[np.generic]
     fed: NDArray[np.generic]
 
+    @property
+    def graded(self) -> NDArray[np.bool_]:
+        """(T,): whether a step's inputs are other than -1, 0 and 1 anywhere in the batch."""
+        graded: NDArray[np.bool_] = ~np.isin(self.fed, (-1, 0, 1)).all(axis=(1, 2))
+        return graded
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A run of samples: all matrices with what they were fed; of each hidden layer what it sent and its membranes after
+    each step, (T, B, N); and the logits (B, C).
+    """
+
+    connections: tuple[Connection, ...]
+    sent: tuple[NDArray[Any], ...]
+    membranes: tuple[NDArray[Any], ...]
+    logits: NDArray[Any]
+
 
 def measured(model: SteppedNetwork, x: NDArray[np.float64], *, footprint: bool = False) -> Metrics:
     """What the neurobench package says of a model on samples (B, T, channels), fed as one batch."""
@@ -96,15 +114,20 @@ def measured(model: SteppedNetwork, x: NDArray[np.float64], *, footprint: bool =
 
 def counted_on_integers(network: IntegerNetwork, x: Samples) -> Metrics:
     """The same metrics of the integer network, counted by ourselves on samples (B, T, channels)."""
-    return _counted(network, NumpyArithmetic(), x)
+    return counted(recorded(network, NumpyArithmetic(), x))
 
 
 def counted_on_float(frozen: FrozenNetwork, x: Samples) -> Metrics:
     """The same metrics of the float network on integer samples (B, T, channels)."""
     from asrc_export import real_network
 
-    biases = sum(layer.bias.size for layer in frozen.layers) + frozen.readout_bias.size
-    return _counted(real_network.of(frozen), RealArithmetic(), x * frozen.scale, biases)
+    run = recorded(real_network.of(frozen), RealArithmetic(), x * frozen.scale)
+    return counted(run, biases=biases_of(frozen))
+
+
+def biases_of(frozen: FrozenNetwork) -> int:
+    """How many biases a float network has."""
+    return sum(layer.bias.size for layer in frozen.layers) + frozen.readout_bias.size
 
 
 def membrane(states: Mapping[str, Value]) -> NDArray[Any]:
@@ -112,23 +135,29 @@ def membrane(states: Mapping[str, Value]) -> NDArray[Any]:
     return np.asarray(states["v"]) if "v" in states else np.concatenate(list(states.values()), axis=-1)
 
 
-def _counted(network: Wired, arithmetic: Arithmetic, x: NDArray[Any], biases: int | None = None) -> Metrics:
+def recorded(network: Wired, arithmetic: Arithmetic, x: NDArray[Any]) -> Recorded:
+    """A run of samples (B, T, channels), step by step."""
     seen = _Seen()
     hooks = Hooks(on_message=seen.message, on_spikes=seen.spikes, on_states=seen.states)
     session = Session(network, len(x), arithmetic, hooks)
     for t in range(x.shape[1]):
-        session.step(x[:, t])
-    connections = [
+        done = session.step(x[:, t])
+    connections = tuple(
         each
         for i, layer in enumerate(network.layers)
         for j, connection in enumerate(layer.connections)
         for each in _matrices(connection, np.stack(seen.messages[i, j]))
-    ]
+    )
     hidden = range(len(network.layers) - 1)
-    spikes = [np.stack(seen.sent[i]) for i in hidden]
-    updates = sum(_changes(np.stack(seen.membranes[i])) for i in hidden)
-    weights = sum(each.weight.size for each in connections)
-    return _metrics(connections, spikes, updates, None if biases is None else 4 * (weights + biases))
+    sent, membranes = (tuple(np.stack(of[i]) for i in hidden) for of in (seen.sent, seen.membranes))
+    return Recorded(connections, sent, membranes, done[-1].shown)
+
+
+def counted(run: Recorded, biases: int | None = None) -> Metrics:
+    """The metrics of a run; the footprint only if it is said how many biases there are."""
+    updates = sum(_changes(each) for each in run.membranes)
+    weights = sum(each.weight.size for each in run.connections)
+    return _metrics(run.connections, run.sent, updates, None if biases is None else 4 * (weights + biases))
 
 
 class _Seen:
@@ -188,7 +217,7 @@ def _effective(connection: Connection) -> tuple[int, int]:
     """Effective MACs and ACs over all steps and samples."""
     meets = np.count_nonzero(connection.weight, axis=0)  # (I,): non-zero weights that an input meets
     each_step = (connection.fed != 0).sum(axis=1) @ meets
-    graded = ~np.isin(connection.fed, (-1, 0, 1)).all(axis=(1, 2))
+    graded = connection.graded
     return int(each_step[graded].sum()), int(each_step[~graded].sum())
 
 

@@ -6,6 +6,9 @@ precision, in which every sum of products is exact.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,12 +17,24 @@ from numpy.typing import NDArray
 from asrc_core.contract.interpreter import Session, trace_arrays
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.operations.real import RealArithmetic
+from asrc_core.native.build import CannotBuild
+from asrc_export.codegen.c import unrounded
+
+Outcome = tuple[NDArray[np.float64], list[NDArray[Any]]]
 
 
-def run(
-    network: IntegerNetwork, x: NDArray[np.generic], *, integer_state: bool
-) -> tuple[NDArray[np.float64], list[NDArray[Any]]]:
-    """Logits (B, C) and what each hidden layer sends (T, B, N), for samples (B, T, channels).
+def prepared(network: IntegerNetwork, *, integer_state: bool) -> Callable[[NDArray[np.generic]], Outcome]:
+    """`run` for many batches: compiled, where this machine has a compiler and the network is one that compiles, and
+    then to the same doubles.
+    """
+    if unrounded.why_not(network) is None:
+        with suppress(CannotBuild):
+            return unrounded.Unrounded(network, integer_state=integer_state).run
+    return partial(run, network, integer_state=integer_state)
+
+
+def run(network: IntegerNetwork, x: NDArray[np.generic], *, integer_state: bool) -> Outcome:
+    """Logits (B, C) and what each hidden layer sends (T, B, N), for samples (B, T, channels), in NumPy.
 
     The network's own kinds and connections (docs/arithmetic.md), but no connection's sum is ever floored: a 2^e is
     exact for negative exponents, too. With ``integer_state``, what a neuron computes from it is rounded and saturated

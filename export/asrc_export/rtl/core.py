@@ -199,10 +199,10 @@ def _counts(plan: Plan) -> str:
                 ]
                 continue
             m, source = each.memory, each.source
-            here = f" && enter_bank == 1'b{b}" if each.back else ""
+            here = f" && bank == 1'b{b}" if each.back else ""
             there = f" && h_bank == 1'b{b}" if each.back else ""
             lines += [
-                f"  if (enter && now_layer == {source}{here}) begin count_{c}_{b} <= '0; done_{c}_{b} <= 1'b0; end",
+                f"  if (entering && entering_layer == {source}{here}) begin count_{c}_{b} <= '0; done_{c}_{b} <= 1'b0; end",
                 f"  else if (h_v && h_layer == {source}{there}) begin",
                 f"    count_{c}_{b} <= m{m}_at + m{m}_add; done_{c}_{b} <= h_ends;",
                 "  end",
@@ -305,6 +305,7 @@ def _list_memories(plan: Plan) -> str:
     for q in range(pipes):
         chosen = " ".join(f"{m}: p3_entry_{q} <= list_{m}_{q}_q;" for m in range(len(plan.memories)))
         clocked.append(f"case (p2_memory) {chosen} default: p3_entry_{q} <= 'x; endcase")
+    clocked.append(f"if (rst) begin {_emptied((1, 2, 3))} end")
     lines += ["always_ff @(posedge clk) begin", *(f"  {each}" for each in clocked), "end"]
     return _lines(lines)
 
@@ -351,6 +352,7 @@ def _weights(plan: Plan) -> str:
                 f'initial $readmemh("weights_{s}.hex", weights_{s});',
             ]
             clocked += [f"p5_row_{q}[{low + bits - 1}:{low}] <= weights_{s}[p4_address_{q}];" for q in range(pipes)]
+    clocked.append(f"if (rst) begin {_emptied((4, 5, 6))} end")
     lines += ["always_ff @(posedge clk) begin", *(f"  {each}" for each in clocked), "end"]
     return _lines(lines)
 
@@ -370,9 +372,8 @@ def _lanes(plan: Plan) -> str:
     lines.append("always_ff @(posedge clk) begin")
     lines += [f"  p{s}_v <= p{s - 1}_v; p{s}_last <= p{s - 1}_last; p{s}_slot <= p{s - 1}_slot;" for s in stages]
     lines += [f"  ship <= p{end}_last;"]
-    names = [f"p{s}_{n}" for s in range(1, end + 1) for n in ("v", "last")]
     lines += [
-        f"  if (rst) begin {' '.join(f'{each} <= 1' + chr(39) + 'b0;' for each in names)} ship <= 1'b0; end",
+        f"  if (rst) begin {_emptied(stages)} ship <= 1'b0; end",
         "end",
     ]
     lines += ["genvar p;", f"generate for (p = 0; p < {lanes}; p = p + 1) begin : lane"]
@@ -413,6 +414,11 @@ def _lanes(plan: Plan) -> str:
     clocked.append(f"if (rst) begin {' '.join(f'sum_{s} <= 0;' for s in range(len(plan.slots)))} end")
     lines += ["  always_ff @(posedge clk) begin", *(f"    {each}" for each in clocked), "  end", "end endgenerate"]
     return _lines(lines)
+
+
+def _emptied(stages: Iterable[int]) -> str:
+    """At reset no stage holds anything."""
+    return " ".join(f"p{s}_v <= 1'b0; p{s}_last <= 1'b0;" for s in stages)
 
 
 def _stages(plan: Plan, latency: int) -> str:

@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> None:
+    print("Loading PyTorch and Lava; the first time after an installation that takes up to a minute.", flush=True)
     extras.require("report")
 
     from asrc_core.errors import UnwritableOutput
@@ -73,7 +74,7 @@ def _demo(options: argparse.Namespace) -> None:
     print_layers(exported)
     print("3. Run on Lava, step by step, and compare every integer", flush=True)
     confirmations = _confirm(exported.network)
-    print("4. Report")
+    print("4. Report: both networks on all held-out digits, figures, five formats", flush=True)
     assert exported.path is not None, "a checkpoint's export is written"
     made = report.make_from_files(exported.path, model, select.engine(), confirmations=confirmations)
     written = [folder / f"report{suffix}" for suffix in formats.WRITERS]

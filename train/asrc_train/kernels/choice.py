@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from torch import Tensor
 
@@ -39,6 +39,14 @@ class Kernel(Protocol):
 
     def counts(self, x: Tensor, layers: Sequence[SkipLayer]) -> Tensor:
         """Spikes of the last layer summed over time, (B, N)."""
+
+
+@runtime_checkable
+class KeepsBits(Protocol):
+    """What a kernel's module may offer beside."""
+
+    def packed_spikes(self, x: Tensor, layers: Sequence[SkipLayer]) -> tuple[Tensor, list[Tensor]]:
+        """`counts` without a gradient, and the spikes of every layer as bits, (B, T, words of 64)."""
 
 
 @contextmanager

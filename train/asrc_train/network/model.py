@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import Unpack
@@ -25,7 +26,14 @@ from asrc_train.network.parts import (
     require_whole,
     require_width,
 )
-from asrc_train.network.recurrence import Dynamics, SkipLayer, driven_recurrence, skip_recurrence, spike_counts
+from asrc_train.network.recurrence import (
+    Dynamics,
+    SkipLayer,
+    driven_recurrence,
+    packed_spikes,
+    skip_recurrence,
+    spike_counts,
+)
 from asrc_train.network.rounding_noise import noisy
 from asrc_train.network.sparsity import keep_absent, sparsify
 from asrc_train.network.stepping import stepped_recurrence
@@ -218,8 +226,21 @@ class SkipRecurrentNetwork(nn.Module):
             outputs.append(x)
         return self._decide(x.sum(0), steps), outputs
 
+    @torch.no_grad()
+    def packed(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[Tensor]] | None:
+        """The logits, and the spikes of every layer as bits (`packed_spikes`), at a fraction of the time and memory of
+        `traced`; None where no kernel runs all layers that way.
+        """
+        if not all(layer.in_stack for layer in self._skip_layers()):
+            return None
+        found = packed_spikes(x, [layer.prepared(x.shape[1], temperature) for layer in self._skip_layers()])
+        return None if found is None else (self._decide(found[0], len(x)), found[1])
+
     def tallied(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[int]]:
         """The same logits, and how often every layer fired in all."""
+        packed = self.packed(x, temperature)
+        if packed is not None:
+            return packed[0], [int(np.unpackbits(words.numpy().view(np.uint8)).sum()) for words in packed[1]]
         logits, spikes = self.traced(x, temperature)
         # Summed in double precision: single counts whole numbers only up to 2^24.
         return logits, [int(s.sum(dtype=torch.float64)) for s in spikes]
@@ -227,6 +248,11 @@ class SkipRecurrentNetwork(nn.Module):
     def _decide(self, counts: Tensor, steps: int) -> Tensor:
         """The readout summed over time: the sum moves inside the linear map."""
         return nn.functional.linear(counts, self.readout.weight) + steps * self.readout.bias
+
+    @property
+    def widths(self) -> list[int]:
+        """Neurons of each layer."""
+        return [len(layer.feedforward.weight) for layer in self._skip_layers()]
 
     @property
     def spans(self) -> list[int]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from asrc_train.kernels.choice import Kernel, choose, using
+from asrc_train.kernels.choice import KeepsBits, Kernel, choose, using
 from asrc_train.kernels.layer import Dynamics, Reset, SkipLayer, require_valid
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Reset",
     "SkipLayer",
     "driven_recurrence",
+    "packed_spikes",
     "skip_recurrence",
     "spike_counts",
     "using",
@@ -70,6 +71,16 @@ def spike_counts(x: Tensor, layers: Sequence[SkipLayer], *, kernel: str | None =
     """
     stack = tuple(layers)
     return _run(x, stack, kernel, lambda chosen: chosen.counts(x, stack))
+
+
+def packed_spikes(x: Tensor, layers: Sequence[SkipLayer]) -> tuple[Tensor, list[Tensor]] | None:
+    """`spike_counts` without a gradient, and the spikes of every layer as bits, (B, T, words of 64): neuron n is bit
+    n mod 64 of word n div 64. None where the kernel that runs does not keep spikes in this way.
+    """
+    stack = tuple(layers)
+    require_valid(x, stack)
+    kernel = choose(x, stack)
+    return kernel.packed_spikes(x, stack) if isinstance(kernel, KeepsBits) else None
 
 
 def _run(x: Tensor, layers: tuple[SkipLayer, ...], name: str | None, body: Callable[[Kernel], Tensor]) -> Tensor:

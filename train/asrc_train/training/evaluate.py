@@ -56,6 +56,23 @@ def fed_to(
 
 
 @torch.no_grad()
+def traced(network: FloatNetwork, x: Any, temperature: float | None = None) -> tuple[Tensor, list[NDArray[np.uint8]]]:
+    """Logits (B, classes) for what `fed_to` makes, and the spikes of every layer, (T, B, N) zeros and ones."""
+    packed = None if isinstance(network, DelayNetwork) else network.packed(x, temperature)
+    if packed is not None and not isinstance(network, DelayNetwork):
+        logits, bits = packed
+        return logits, [_unpacked(words, width) for words, width in zip(bits, network.widths, strict=True)]
+    logits, spikes = network.traced(x, temperature)
+    return logits.cpu(), [each.cpu().numpy().astype(np.uint8) for each in spikes]
+
+
+def _unpacked(words: Tensor, neurons: int) -> NDArray[np.uint8]:
+    """(T, B, N) of bits (B, T, words of 64), the lowest bit first."""
+    octets = words.numpy().astype("<i8", copy=False).view(np.uint8)
+    return np.unpackbits(octets, axis=-1, count=neurons, bitorder="little").swapaxes(0, 1)
+
+
+@torch.no_grad()
 def evaluate(
     network: FloatNetwork,
     x: Samples | Tensor,

@@ -49,7 +49,7 @@ def printed(layer: Layer, ranges: LayerRanges) -> PrintedStep:
     names = list(ranges.states)
     before = {name: Term(f"v{i}", Interval(*ranges.each_state[name])) for i, name in enumerate(names)}
     total = Term("a[i]", Interval(*ranges.each_total))
-    after = layer.neuron.of_kind.step(operations, _for_each_neuron(layer), before, total)
+    after = layer.neuron.of_kind.step(operations, for_each_neuron(layer), before, total)
     done = [operations.term(after.states[name]).text for name in names]
     widths = [register_bits(before[name].bounds) for name in names]
     arrays = [f"{c_type(bits)} *restrict s{i} = states[{i}];" for i, bits in enumerate(widths)]
@@ -58,8 +58,8 @@ def printed(layer: Layer, ranges: LayerRanges) -> PrintedStep:
     stores = [f"s{i}[i] = ({c_type(bits)})({each});" for i, (bits, each) in enumerate(zip(widths, done, strict=True))]
     text = _TEXT.format(
         function=FUNCTION,
-        arrays=_lines(arrays, 1),
-        body=_lines([*loads, *operations.statements, *stores, *_outputs(operations, after)], 2),
+        arrays=lines(arrays, 1),
+        body=lines([*loads, *operations.statements, *stores, *_outputs(operations, after)], 2),
     )
     return PrintedStep(text, tuple(kept.arrays), tuple(_TYPES[bits] for bits in widths))
 
@@ -104,7 +104,7 @@ class _Constants:
         return f"k{found}"
 
 
-def _for_each_neuron(layer: Layer) -> Parameters:
+def for_each_neuron(layer: Layer) -> Parameters:
     """The parameters with one number for each neuron wherever the kind takes that, so that none stands in the text."""
     forms = layer.neuron.of_kind.parameters
     return {
@@ -126,5 +126,6 @@ def _bits(values: NDArray[np.signedinteger[Any]]) -> int:
     return 8 * values.dtype.itemsize
 
 
-def _lines(lines: Iterable[str], depth: int) -> str:
-    return "\n".join("    " * depth + line for line in lines)
+def lines(statements: Iterable[str], depth: int) -> str:
+    """One below the other, indented."""
+    return "\n".join("    " * depth + each for each in statements)

@@ -65,6 +65,9 @@ class QuantizedNetwork(SkipRecurrentNetwork):
         """Logits (B, classes), float64, for real input (T, B, channels)."""
         return self.traced(x, temperature)[0]
 
+    def packed(self, x: Tensor, temperature: float | None = None) -> None:
+        """No kernel keeps the spikes of these layers as bits."""
+
     def traced(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[Tensor]]:
         """The same logits, and the spikes of every layer, (T, B, N) each."""
         y, spikes = self.accumulated(torch.round(x / self._start.scale))

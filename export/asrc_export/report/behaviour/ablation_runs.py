@@ -6,15 +6,16 @@ the share of (step, sample, neuron) cells whose spike differs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import STATE_MAX, Ints
+from asrc_core.contract.result import LayerCounts
 from asrc_export.checks import firing
 from asrc_export.checks.firing import Firing
 from asrc_export.engines.select import Run
@@ -24,12 +25,10 @@ from asrc_export.report.behaviour.stages import REFERENCE, STAGES, StageName
 from asrc_train.data.dataset import Labels, Samples
 from asrc_train.network.float_network import FloatNetwork
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.training.evaluate import BATCH, fed_to
+from asrc_train.training.evaluate import BATCH, fed_to, traced
 
-MAX_CELLS = 2**24
-"""At most this many (step, sample, neuron) cells are traced; a longer data set is cut to its first samples."""
-CHUNK_CELLS = 2**23
-"""At most this many are held at a time."""
+CHUNK_CELLS = 2**24
+"""At most this many (step, sample, neuron) cells are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +66,32 @@ class Activity:
 
 @dataclass(frozen=True, eq=False)
 class AblationRuns:
-    """All stages on the first ``samples`` samples, and how the spikes of deployed and float hard-max differ.
+    """All stages on all samples, and how the spikes of deployed and float hard-max differ.
 
+    labels: (n,), and predictions (n,) of each stage; counts: the deployed network's events, by layer, over all samples.
     drift: (L, T), the share of a step's (sample, neuron) cells that differ; first_divergences: the first difference
     of each sample that has one; first_sample: the spikes (T, N) of sample 0 in each layer, float then deployed.
     """
 
-    samples: int
+    labels: Labels
+    predictions: Mapping[StageName, Labels]
+    counts: tuple[LayerCounts, ...]
     steps: int
     stages: tuple[StageRun, ...]
     drift: NDArray[np.float64]
     first_divergences: tuple[FirstDivergence, ...]
     activity: tuple[Activity, ...]
     first_sample: tuple[tuple[Spikes, ...], tuple[Spikes, ...]]
+
+    @property
+    def samples(self) -> int:
+        """How many."""
+        return len(self.labels)
+
+    @property
+    def float_spikes(self) -> list[int]:
+        """Spikes of each layer in float hard-max, over all samples."""
+        return [int(each.float_spikes.sum()) for each in self.activity]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,53 +109,65 @@ def run(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, sca
     """
     layers, steps, model = outline.of(network).layers, x.shape[1], trained.network()
     per_sample = steps * sum(layer.neurons for layer in layers)
-    count = min(len(x), max(1, MAX_CELLS // per_sample))
-    right, agreeing = (dict.fromkeys(STAGES, 0) for _ in range(2))
-    unlike = {name: np.zeros((len(layers), steps), np.int64) for name in STAGES}
+    count = len(x)
+    real, whole = (unrounded.prepared(network, integer_state=each) for each in (False, True))
+    predicted: dict[StageName, list[Labels]] = {name: [] for name in STAGES}
+    counts = [LayerCounts()] * len(network.layers)
+    unlike = {name: np.zeros(len(layers), np.int64) for name in STAGES}
+    drift = np.zeros((len(layers), steps), np.int64)
     found: list[FirstDivergence] = []
     fired: list[list[tuple[Firing, Firing]]] = [[] for _ in layers]
     at_limit = [np.zeros(layer.neurons, np.bool_) for layer in layers]
     shown: tuple[tuple[Spikes, ...], tuple[Spikes, ...]] | None = None
     for chunk in _chunks(count, min(BATCH, max(1, CHUNK_CELLS // per_sample))):
-        deployed, at = _deployed(network, x[chunk], engine)
+        result = engine(network, x[chunk], trace=True)
+        assert result.trace is not None
+        deployed = _Answer(result.predictions, [trace.spikes for trace in result.trace.layers])
+        inputs = fed_to(model, x[chunk], scale)
         answers: dict[StageName, _Answer] = {
-            "float_mixture": _trained(model, x[chunk], scale, trained.temperature),
-            "float": _trained(model, x[chunk], scale, None),
-            "quantized_weights": _unrounded(network, x[chunk], integer_state=False),
-            "quantized_state": _unrounded(network, x[chunk], integer_state=True),
+            "float_mixture": _trained(model, inputs, trained.temperature),
+            "float": _trained(model, inputs, None),
+            "quantized_weights": _unrounded(real, x[chunk]),
+            "quantized_state": _unrounded(whole, x[chunk]),
             "deployed": deployed,
         }
+        counts = [before + each for before, each in zip(counts, result.counts, strict=True)]
         reference = answers[REFERENCE]
         for name, answer in answers.items():
-            right[name] += int((answer.predictions == y[chunk]).sum())
-            agreeing[name] += int((answer.predictions == reference.predictions).sum())
-            pairs = zip(reference.spikes, answer.spikes, strict=True)
-            unlike[name] += np.stack([differing(mine, theirs) for mine, theirs in pairs])
+            predicted[name].append(answer.predictions)
+            if answer is not reference:
+                pairs = zip(reference.spikes, answer.spikes, strict=True)
+                unlike[name] += [np.count_nonzero(mine != theirs) for mine, theirs in pairs]
+        drift += [differing(mine, theirs) for mine, theirs in zip(reference.spikes, deployed.spikes, strict=True)]
         firsts = first_divergences(reference.spikes, deployed.spikes)
         found += [first._replace(sample=first.sample + chunk.start) for first in firsts]
-        for i, layer in enumerate(layers):
+        for i, (layer, trace) in enumerate(zip(layers, result.trace.layers, strict=True)):
             mine, theirs = (firing.of_spikes(layer.name, each.spikes[i]) for each in (reference, deployed))
             fired[i].append((mine, theirs))
-            at_limit[i] |= at[i]
+            if layer.membrane.magnitude >= STATE_MAX:  # elsewhere it is proven that none stands there
+                at_limit[i] |= (np.abs(trace.membrane) >= STATE_MAX).any(axis=(0, 1))
         if shown is None:
             shown = (_of_first(reference), _of_first(deployed))
     assert shown is not None
+    predictions = {name: np.concatenate(parts) for name, parts in predicted.items()}
     cells = np.array([layer.neurons * count for layer in layers])
     stages = tuple(
         StageRun(
             name,
             *STAGES[name],
-            accuracy=right[name] / count,
-            agreement=agreeing[name] / count,
-            differing=tuple((unlike[name].sum(axis=1) / (cells * steps)).tolist()),
+            accuracy=float((predictions[name] == y).mean()),
+            agreement=float((predictions[name] == predictions[REFERENCE]).mean()),
+            differing=tuple((unlike[name] / (cells * steps)).tolist()),
         )
         for name in STAGES
     )
     return AblationRuns(
-        samples=count,
+        labels=y,
+        predictions=predictions,
+        counts=tuple(counts),
         steps=steps,
         stages=stages,
-        drift=unlike["deployed"] / cells[:, None],
+        drift=drift / cells[:, None],
         first_divergences=tuple(found),
         activity=tuple(
             Activity(firing.joined([mine for mine, _ in parts]), firing.joined([theirs for _, theirs in parts]), at)
@@ -153,23 +177,13 @@ def run(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, sca
     )
 
 
-def _deployed(network: IntegerNetwork, x: Samples, engine: Run) -> tuple[_Answer, list[NDArray[np.bool_]]]:
-    """The engine's answer, and which neurons of each layer ever stood at the 24-bit limit."""
-    result = engine(network, x, trace=True)
-    assert result.trace is not None
-    traces = result.trace.layers
-    at_limit = [(np.abs(trace.membrane) >= STATE_MAX).any(axis=(0, 1)) for trace in traces]
-    return _Answer(result.predictions, [trace.spikes for trace in traces]), at_limit
+def _trained(model: FloatNetwork, x: Any, temperature: float | None) -> _Answer:
+    logits, spikes = traced(model, x, temperature)
+    return _Answer(logits.numpy().argmax(axis=1), spikes)
 
 
-@torch.no_grad()
-def _trained(model: FloatNetwork, x: Samples, scale: float, temperature: float | None) -> _Answer:
-    logits, spikes = model.traced(fed_to(model, x, scale), temperature)
-    return _Answer(logits.numpy().argmax(axis=1), [each.numpy().astype(np.uint8) for each in spikes])
-
-
-def _unrounded(network: IntegerNetwork, x: Samples, *, integer_state: bool) -> _Answer:
-    logits, spikes = unrounded.run(network, x, integer_state=integer_state)
+def _unrounded(run: Callable[[Samples], unrounded.Outcome], x: Samples) -> _Answer:
+    logits, spikes = run(x)
     return _Answer(logits.argmax(axis=1), spikes)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from pydantic import Field
 
 from asrc_export.report.part import Part, SampleCount, Share
-from asrc_export.report.runs import Runs
 from asrc_export.report.table import MAX_ROWS, Table
 from asrc_train.data.dataset import Labels
+
+if TYPE_CHECKING:  # it loads torch, which drawing a report from its JSON does not need
+    from asrc_export.report.behaviour.ablation_runs import AblationRuns
 
 
 class Accuracy(Part):
@@ -26,29 +30,26 @@ class Confusion(Part):
     deployed: tuple[tuple[SampleCount, ...], ...] = Field(description="The integer network.")
 
 
-def accuracy(runs: Runs) -> Accuracy:
+def accuracy(runs: AblationRuns) -> Accuracy:
     """The three networks' accuracy."""
-    return Accuracy(
-        float_mixture=runs.float_mixture.accuracy(runs.labels),
-        in_float=runs.in_float.accuracy(runs.labels),
-        deployed=float((runs.deployed.predictions == runs.labels).mean()),
-    )
+    of = {stage.name: stage.accuracy for stage in runs.stages}
+    return Accuracy(float_mixture=of["float_mixture"], in_float=of["float"], deployed=of["deployed"])
 
 
-def agreement(runs: Runs) -> float:
+def agreement(runs: AblationRuns) -> float:
     """Share of samples on which deployed and hard-max float give the same answer, right or wrong."""
-    return float((runs.in_float.predictions == runs.deployed.predictions).mean())
+    return float((runs.predictions["float"] == runs.predictions["deployed"]).mean())
 
 
-def disagreeing_samples(runs: Runs) -> tuple[int, ...]:
+def disagreeing_samples(runs: AblationRuns) -> tuple[int, ...]:
     """Indices of the samples on which they do not."""
-    return tuple(np.flatnonzero(runs.in_float.predictions != runs.deployed.predictions).tolist())
+    return tuple(np.flatnonzero(runs.predictions["float"] != runs.predictions["deployed"]).tolist())
 
 
-def confusion(runs: Runs, classes: int) -> Confusion:
+def confusion(runs: AblationRuns, classes: int) -> Confusion:
     """Both networks' answers, counted by label."""
     in_float, deployed = (
-        _counted(runs.labels, answers, classes) for answers in (runs.in_float.predictions, runs.deployed.predictions)
+        _counted(runs.labels, answers, classes) for answers in (runs.predictions["float"], runs.predictions["deployed"])
     )
     return Confusion(in_float=in_float, deployed=deployed)
 

@@ -73,13 +73,16 @@ def of(network: IntegerNetwork, trained: Checkpoint, x: Samples) -> NeuroBench |
     cells = x.shape[1] * sum(layer.neurons for layer in outline.of(network).layers)
     samples = x[: max(1, MAX_CELLS // cells)]
     frozen = freeze(trained)
+    model = neurobench_model.of_float(frozen)
+    in_float = neurobench_counts.measured(model, samples * frozen.scale, footprint=True)
+    assert model.run is not None
     return NeuroBench(
         available=True,
         version=installed,
         samples=len(samples),
-        in_float=neurobench_counts.measured(neurobench_model.of_float(frozen), samples * frozen.scale, footprint=True),
+        in_float=in_float,
         own_counts=OwnCounts(
-            in_float=neurobench_counts.counted_on_float(frozen, samples),
+            in_float=neurobench_counts.counted(model.run, neurobench_counts.biases_of(frozen)),
             deployed=neurobench_counts.counted_on_integers(network, samples),
         ),
     )

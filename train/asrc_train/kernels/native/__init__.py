@@ -44,6 +44,18 @@ def counts(x: Tensor, layers: Sequence[SkipLayer]) -> Tensor:
     return _run(x, tuple(layers), summed=True)
 
 
+def packed_spikes(x: Tensor, layers: Sequence[SkipLayer]) -> tuple[Tensor, list[Tensor]]:
+    """The same counts, and the spikes of every layer as bits, (B, T, words of 64), without a gradient.
+
+    Neuron n is bit n mod 64 of word n div 64.
+    """
+    try:
+        with torch.no_grad():
+            return _with_bits(x, tuple(layers))
+    except _NotFinite:
+        raise _not_finite(x, tuple(layers)) from None
+
+
 class _Feed(NamedTuple):
     """What the first layer is fed with: ``kind``, and what a packed spike is worth."""
 
@@ -65,19 +77,40 @@ class _Weights(NamedTuple):
 
 def _run(x: Tensor, layers: tuple[SkipLayer, ...], summed: bool) -> Tensor:
     try:
-        return _fed(x, layers, summed)
+        x, packed, feed, layers = _fed(x, layers)
+        tensors = [tensor for layer in layers for tensor in _weights(layer)]
+        out: Tensor = _Stack.apply(x, packed, feed, layers, summed, *tensors)
+        return out
     except _NotFinite:
-        require_finite_values(x, layers)
-        raise InvalidData(
-            "the current that input x makes", "it leaves the number range", "scale the input or the weights down"
-        ) from None
+        raise _not_finite(x, layers) from None
 
 
 class _NotFinite(Exception):
     """NaN or infinity among the numbers that the library was given."""
 
 
-def _fed(x: Tensor, layers: tuple[SkipLayer, ...], summed: bool) -> Tensor:
+def _not_finite(x: Tensor, layers: tuple[SkipLayer, ...]) -> InvalidData:
+    """What is to be raised for it; or raises InvalidSetting, if a layer's own numbers are not finite."""
+    require_finite_values(x, layers)
+    return InvalidData(
+        "the current that input x makes", "it leaves the number range", "scale the input or the weights down"
+    )
+
+
+def _with_bits(x: Tensor, layers: tuple[SkipLayer, ...]) -> tuple[Tensor, list[Tensor]]:
+    x, packed, feed, layers = _fed(x, layers)
+    kept = [_room_for_spikes(x, layer.neurons) for layer in layers]
+    out = x.new_empty((x.shape[1], layers[-1].neurons))
+    given = x if packed is None else packed
+    call = _Call(x.shape, x.dtype, instruction_set(), given, feed, layers, [_weights(each) for each in layers], kept)
+    call.c.counts = out.data_ptr()
+    if not run("forward", call.c):
+        raise _NotFinite
+    return out, kept
+
+
+def _fed(x: Tensor, layers: tuple[SkipLayer, ...]) -> tuple[Tensor, Tensor | None, _Feed, tuple[SkipLayer, ...]]:
+    """The input, the same as packed spikes if it is that, what it is, and the layers that are left to run."""
     first, packed = layers[0], None
     feed = _Feed(_CURRENT if first.weight is None else _CHANNELS)
     if first.weight is not None and x.shape[2] > FEW_CHANNELS:
@@ -87,9 +120,7 @@ def _fed(x: Tensor, layers: tuple[SkipLayer, ...], summed: bool) -> Tensor:
         else:  # a matrix product of its own makes the current
             feed, x = _Feed(_CURRENT), current(x, first)
             layers = (first._replace(weight=None, bias=None, gain=None), *layers[1:])
-    tensors = [tensor for layer in layers for tensor in _weights(layer)]
-    out: Tensor = _Stack.apply(x, packed, feed, layers, summed, *tensors)
-    return out
+    return x, packed, feed, layers
 
 
 class _Stack(torch.autograd.Function):

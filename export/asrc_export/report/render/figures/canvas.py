@@ -88,9 +88,12 @@ def legend(axes: Axes, entries: int) -> None:
 
 def svg(drawing: Canvas) -> str:
     """The figure as an <svg> element to inline: the page's colours and font, short numbers, no ids but those used."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     out = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    drawing.savefig(out, format="svg", metadata=nothing)
+    printed: Any = FigureCanvasSVG(drawing)
+    printed.print_svg(out, metadata=nothing)  # savefig would draw it twice
     drawn = out.getvalue()
     drawn = drawn[drawn.index("<svg") :]
     for stand_in, colour in COLOURS.items():

@@ -21,8 +21,9 @@ def draw(report: Report) -> Figure | None:
         spans = taps.spans(layer.span, layer.taps)
         lags = np.arange(1, len(weights) + 1)
         chosen = np.isin(lags, spans)
-        axes.bar(lags[~chosen], weights[~chosen], color=MUTED, alpha=0.6)
-        axes.bar(lags[chosen], weights[chosen], color=ACCENT)
+        width = 150 / columns / len(lags)  # in points; one collection of lines draws faster than a bar for each lag
+        axes.vlines(lags[~chosen], 0, weights[~chosen], colors=MUTED, alpha=0.6, linewidth=width)
+        axes.vlines(lags[chosen], 0, weights[chosen], colors=ACCENT, linewidth=width)
         axes.set(
             title=f"{layer.name}: span {', '.join(map(str, spans))}",
             xlabel="lag in steps",

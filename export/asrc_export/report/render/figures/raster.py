@@ -57,4 +57,5 @@ def _dashes(axes: Axes, spikes: np.ndarray[Any, Any], base: int, colour: str) ->
         return
     ends = np.stack([np.stack([steps - 0.42, neurons + base], 1), np.stack([steps + 0.42, neurons + base], 1)], 1)
     codes = np.tile([Path.MOVETO, Path.LINETO], len(steps)).astype(np.uint8)
-    axes.add_patch(PathPatch(Path(ends.reshape(-1, 2), codes), edgecolor=colour, facecolor="none", linewidth=1.1))
+    # An artist, not a patch: the limits of the axes are set, and finding them from a path takes most of the time.
+    axes.add_artist(PathPatch(Path(ends.reshape(-1, 2), codes), edgecolor=colour, facecolor="none", linewidth=1.1))

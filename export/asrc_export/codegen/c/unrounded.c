@@ -1,0 +1,128 @@
+/* A network on real numbers, sample by sample, around the printed steps of its layers (unrounded_step.py).
+
+   Plain C99 without a library: all memory belongs to the caller, who fills in the structures (unrounded.py mirrors them).
+   Layers send 0 or 1, so sums of weights are whole numbers; the contract proves that every part of every one fits in 32
+   bits. Scaled by a power of two in double precision they are exact, too, in whatever order they are added. */
+
+#include <stdint.h>
+
+#pragma STDC FP_CONTRACT OFF
+
+typedef void step_function(int64_t n, const double *restrict a, double *const *states, const double *const *constants,
+                           uint8_t *restrict sent, double *restrict shown);
+
+struct connection {
+    int64_t source; /* -1 is the input, 0 the first layer */
+    int64_t inputs;
+    double scale;
+    const int32_t *weights; /* (inputs, neurons) */
+    int64_t tap_count;
+    const int32_t *spans;
+    const int32_t *tap_weights;
+};
+
+struct layer {
+    int64_t neurons;
+    int64_t sends;
+    int64_t connection_count;
+    const struct connection *connections;
+    step_function *step;
+    int64_t state_count;
+    double *const *states; /* (state_count), each (neurons) */
+    const double *const *constants;
+    int32_t *sum;   /* (neurons) */
+    double *total;  /* likewise */
+    double *shown;  /* likewise */
+    uint8_t *nothing; /* likewise: where a readout's step could write what it sends */
+    uint8_t *sent;  /* (samples, steps, neurons), or null for the readout */
+};
+
+struct network {
+    int64_t channels;
+    int64_t layer_count;
+    const struct layer *layers;
+    int32_t *places; /* (widest source) */
+};
+
+void asrc_unrounded(const struct network *network, const int32_t *x, int64_t first, int64_t end, int64_t steps,
+                    double *logits);
+
+/* The places that are not 0 among n numbers, or spikes; returns how many. */
+static int64_t list_numbers(int32_t *restrict places, const int32_t *restrict x, int64_t n) {
+    int64_t count = 0;
+    for (int64_t j = 0; j < n; j++) {
+        places[count] = (int32_t)j;
+        count += x[j] != 0;
+    }
+    return count;
+}
+
+static int64_t list_spikes(int32_t *restrict places, const uint8_t *restrict s, int64_t n) {
+    int64_t count = 0;
+    for (int64_t j = 0; j < n; j++) {
+        places[count] = (int32_t)j;
+        count += s[j];
+    }
+    return count;
+}
+
+/* A tile of sums stays in registers while all rows are added; x is null for spikes. */
+static void add_rows(int32_t *restrict sum, const struct connection *connection, const int32_t *restrict places,
+                     int64_t count, const int32_t *restrict x, int32_t times, int64_t n) {
+    enum { TILE = 32 };
+    int64_t from = 0;
+    for (; from + TILE <= n; from += TILE) {
+        int32_t kept[TILE] = {0};
+        for (int64_t c = 0; c < count; c++) {
+            const int32_t *restrict row = connection->weights + places[c] * n + from;
+            if (x) {
+                const int32_t by = x[places[c]];
+                for (int64_t i = 0; i < TILE; i++) kept[i] += by * row[i];
+            } else {
+                for (int64_t i = 0; i < TILE; i++) kept[i] += row[i];
+            }
+        }
+        for (int64_t i = 0; i < TILE; i++) sum[from + i] += times * kept[i];
+    }
+    for (int64_t c = 0; c < count; c++) {
+        const int32_t *restrict row = connection->weights + places[c] * n, by = times * (x ? x[places[c]] : 1);
+        for (int64_t i = from; i < n; i++) sum[i] += by * row[i];
+    }
+}
+
+/* Samples first to end of (samples, steps, channels): what they make each layer send, and (samples, classes) logits. */
+void asrc_unrounded(const struct network *network, const int32_t *x, int64_t first, int64_t end, int64_t steps,
+                    double *logits) {
+    const struct layer *readout = &network->layers[network->layer_count - 1];
+    for (int64_t b = first; b < end; b++) {
+        for (int64_t l = 0; l < network->layer_count; l++)
+            for (int64_t s = 0; s < network->layers[l].state_count; s++)
+                for (int64_t i = 0; i < network->layers[l].neurons; i++) network->layers[l].states[s][i] = 0;
+        for (int64_t t = 0; t < steps; t++)
+            for (int64_t l = 0; l < network->layer_count; l++) {
+                const struct layer *layer = &network->layers[l];
+                const int64_t n = layer->neurons;
+                for (int64_t i = 0; i < n; i++) layer->total[i] = 0;
+                for (int64_t c = 0; c < layer->connection_count; c++) {
+                    const struct connection *connection = &layer->connections[c];
+                    for (int64_t i = 0; i < n; i++) layer->sum[i] = 0;
+                    for (int64_t k = 0; k < connection->tap_count; k++) {
+                        const int64_t at = t - connection->spans[k];
+                        if (at < 0) continue;
+                        const int64_t cell = (b * steps + at) * connection->inputs;
+                        const int32_t times = connection->tap_weights[k];
+                        const int32_t *numbers = connection->source < 0 ? x + cell : 0;
+                        const int64_t count =
+                            numbers ? list_numbers(network->places, numbers, connection->inputs)
+                                    : list_spikes(network->places, network->layers[connection->source].sent + cell,
+                                                  connection->inputs);
+                        add_rows(layer->sum, connection, network->places, count, numbers, times, n);
+                    }
+                    for (int64_t i = 0; i < n; i++) layer->total[i] += layer->sum[i] * connection->scale;
+                }
+                layer->step(n, layer->total, layer->states, layer->constants,
+                            layer->sends ? layer->sent + (b * steps + t) * n : layer->nothing, layer->shown);
+            }
+        for (int64_t i = 0; i < readout->neurons; i++) logits[b * readout->neurons + i] = readout->shown[i];
+    }
+}
