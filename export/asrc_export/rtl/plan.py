@@ -215,7 +215,7 @@ def plan(network: IntegerNetwork, shape: Shape) -> Plan:
         # What is there already is added while the layer before still computes; then sources in their order.
         order = sorted(
             range(len(backs)),
-            key=lambda j: (not backs[j], network.place(layer.connections[j].source)),  # noqa: B023
+            key=lambda j: (not backs[j], network.place(layer.connections[j].source)),
         )
         links += [_link(network, len(links) + n, place, n, layer.connections[j], backs[j]) for n, j in enumerate(order)]
     links, memories = _lists(links)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.network import Layer
+from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.intervals import Interval
 from asrc_core.contract.ranges import product_bounds, shifted
