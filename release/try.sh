@@ -5,27 +5,28 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-python="${1:-3.10}"
+python="$(uv python find "${1:-3.10}")"
 version="$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)"
 wheel="$(ls "$PWD"/dist/asrc_toolchain-"$version"-*manylinux*.whl)"
 sdist="$PWD/dist/asrc_toolchain-$version.tar.gz"
 network="$PWD/examples/psmnist-src.loihi2.safetensors"
 constraints="$PWD/constraints.txt"
-uv="$(command -v uv)"
+uv="$(uv run --no-project --quiet sh -c 'echo "$UV"')"   # the program itself: what PATH has may be a script in need of others
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
-# Nothing is taken from the caller's environment but where things are; of programs, only those named are found.
-clean() { env -i HOME="$HOME" LANG=C.UTF-8 PATH="$1" "${@:2}"; }
+# Of the caller's programs only those in the folders named are found, and no Python environment is taken over.
+clean() { env -u PYTHONPATH -u VIRTUAL_ENV -u CXX PATH="$1" "${@:2}"; }
 
 # try NAME WHAT PROGRAMS ENGINE: install WHAT with those PROGRAMS on PATH; ENGINE is what has to run by default.
 try() {
     local name="$1" what="$2" programs="$3" engine="$4" folder="$work/$1"
     mkdir -p "$folder/cwd"
+    cp "$what" "$folder/"  # from a place of its own, so that nothing that was built before is taken
     cd "$folder/cwd"
     "$uv" venv --quiet --no-project --python "$python" "$folder/environment"
-    clean "$programs" "$uv" pip install --quiet --no-cache-dir --no-config --python "$folder/environment/bin/python" \
-        --constraints "$constraints" "$what"
+    clean "$programs" "$uv" pip install --quiet --reinstall-package asrc-toolchain --refresh-package asrc-toolchain --python "$folder/environment/bin/python" \
+        --constraints "$constraints" "$folder/$(basename "$what")"
     local bin="$folder/environment/bin"
     clean "$bin" "$uv" pip check --quiet --python "$bin/python"
     clean "$bin" asrc-sim --version | grep -qx "asrc-sim $version"

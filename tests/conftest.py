@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,10 @@ from hypothesis import settings
 if TYPE_CHECKING:  # fixtures import what they use: tests of the core need neither PyTorch nor the time to load it
     from asrc_export.exporting import Exported
     from asrc_train.trained.checkpoint import Checkpoint
+
+# Networks here are so small that PyTorch's threads, in each of pytest's processes and in those that tests start, would
+# mostly spin beside each other; tests about threads set their own number.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("asrc", deadline=None)  # tests assert behaviour, never seconds
 settings.load_profile("asrc")

@@ -115,6 +115,9 @@ class Preprocessing(_Form):
         real = raw.astype(np.float64)
         if not np.isfinite(real).all():
             raise InvalidData("samples", "they hold NaN or infinity", "fill in or leave out what is missing")
+        if self.keeps and (np.floor(real) != real).any():
+            why = f"the network takes whole numbers from 0 to {self.maximum} as they are, and these are not whole"
+            raise InvalidData("samples", why, "give what it was trained on")
         exact = np.rint((real - np.array(self.zero)) / np.array(self.scale))
         kept = np.clip(exact, 0, self.maximum)
         return Cut(kept.astype(np.uint8), int((kept != exact).sum()))

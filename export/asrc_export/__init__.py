@@ -13,17 +13,20 @@ from asrc_core import front_door
 
 if TYPE_CHECKING:
     from asrc_export import report
+    from asrc_export.checks.check import Checked, check
     from asrc_export.chip.targets import Target
     from asrc_export.exporting import Exported, export
     from asrc_export.simulator import Simulator, Stream, load, run, stream
     from asrc_export.windows import Decision
 
 __all__ = [
+    "Checked",
     "Decision",
     "Exported",
     "Simulator",
     "Stream",
     "Target",
+    "check",
     "export",
     "load",
     "report",
@@ -37,6 +40,7 @@ __getattr__ = front_door.opened(
         "Decision": "asrc_export.windows",
         "report": "asrc_export.report",
         "Target": "asrc_export.chip.targets",
+        **dict.fromkeys(("Checked", "check"), "asrc_export.checks.check"),
         **dict.fromkeys(("Exported", "export"), "asrc_export.exporting"),
         **dict.fromkeys(("Simulator", "Stream", "load", "run", "stream"), "asrc_export.simulator"),
     },

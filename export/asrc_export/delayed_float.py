@@ -46,7 +46,8 @@ def _answered(network: FrozenNetwork, x: NDArray[np.generic]) -> Answered:
     assert decides is not None
     samples = torch.from_numpy(np.ascontiguousarray(x))
     events = samples_as_events(samples, network.scale, torch.float32)
-    cuba = Cuba(*(-1 / math.log(decides.constants[name]) for name in ("decay_factor", "current_decay_factor")))
+    membrane, synapse = (-1 / math.log(decides.constants[name]) for name in ("decay_factor", "current_decay_factor"))
+    cuba = Cuba(membrane, synapse)
     layers = [_layer(layer, cuba) for layer in (*network.layers, decides)]
     return answered(Run(events, layers, cuba, _readout(decides, x.shape[1]), keep=False))
 

@@ -23,9 +23,11 @@ from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork, Weight
 
 def effective(network: IntegerNetwork) -> FrozenNetwork:
     """A chain of LIF layers as floats. Raises InvalidSetting for another network, naming what is in the way."""
-    why = why_no_chain(network)
-    if why:
-        raise InvalidSetting("network", f"only chains of LIF layers have a float form here, and {why}")
+    other = why_no_chain(network)
+    if other is not None:
+        raise InvalidSetting(
+            "network", f"only chains of LIF layers have a float form here, and of {other[0]}: {other[1]}"
+        )
     if network.input.minimum < 0:
         raise InvalidSetting("network", f"its input begins at {network.input.minimum}, and a float form has 0 there")
     made = chain(network)

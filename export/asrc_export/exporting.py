@@ -24,7 +24,8 @@ from asrc_export.chip import devices, targets
 from asrc_export.chip.rules import Finding
 from asrc_export.exportable import Feed, Model, fitting, frozen_model, require_arguments
 from asrc_export.interop.netx import writer as netx_export
-from asrc_export.quantization import checks, quantize
+from asrc_export.quantization import checks, delays, quantize
+from asrc_export.quantization.delays import Cut
 from asrc_export.quantization.rounding_log import Rounded
 from asrc_export.quantization.scale_choice import trained_at
 from asrc_export.quantization.search import search
@@ -49,6 +50,8 @@ class Exported:
     """Neurons that say nothing on the calibration samples, before export and after."""
     leaks: tuple[str, ...] = ()
     """Decays that 12 bits hold badly, a sentence each."""
+    cut: tuple[Cut, ...] = ()
+    """Connections whose delays were longer than asked for."""
     measured: tuple[Measured, ...] = ()
     """How far each layer and the readout is from the float one on calibration samples, if scales were searched."""
 
@@ -79,6 +82,8 @@ def export(
     samples: NDArray[Any] | None = None,
     netx: bool = False,
     strict: bool = False,
+    max_delay: int | None = None,
+    stock_lif: bool = False,
     progress: Progress | bool = False,
     **fed: Unpack[Feed],
 ) -> Exported:
@@ -93,9 +98,11 @@ def export(
     training samples of ``calibrate_on``, by default the data set trained on. Without either, scales are those with the
     least expected error and no ranges are observed; for a checkpoint fine-tuned for the target and bits they are those
     it was trained at. ``progress``: True shows a bar, on a terminal or in a notebook; a function is told how much of a
-    search is done, as a share. ``strict`` refuses decays that 12 bits hold badly (`checks.leaks`). ``netx`` keeps to
-    the number formats of lava-dl's netx. ``fed``, with a module only, says what it was trained on: ``scale``,
-    ``zero``, ``maximum``, ``steps``, ``classes``, ``unit``, ``step_seconds`` (`asrc_train.trained.own_loop`).
+    search is done, as a share. ``strict`` refuses decays that 12 bits hold badly (`checks.leaks`). ``max_delay`` cuts
+    delays of single synapses to so many steps, which is told; without it none may be longer than the target's.
+    ``stock_lif`` asks for what Lava's own LIF computes. ``netx`` keeps to the number formats of lava-dl's netx.
+    ``fed``, with a module only, says what it was trained on: ``scale``, ``zero``, ``maximum``, ``steps``, ``classes``,
+    ``unit``, ``step_seconds`` (`asrc_train.trained.own_loop`).
 
     Raises UnreadableFile, NonFiniteWeights, UnknownName, SpanTooLong, InvalidSetting, InvalidData, CannotFreeze,
     RulesBroken, UnwritableOutput; an earlier file at ``out`` is left whole.
@@ -108,6 +115,12 @@ def export(
         require_writable(path)
     frozen = frozen_model(model, samples, fed)
     numbers = netx_export.narrowed(chip) if netx else chip
+    has = chip.limits.max_synaptic_delay.count
+    frozen, cut = (frozen, ()) if max_delay is None else delays.within(frozen, min(max_delay, has))
+    if device is None:
+        delays.require_within(frozen, has, chip.name)
+    if stock_lif:
+        frozen = delays.for_stock_lif(frozen)
     trained = trained_at(frozen, numbers, bits)
     checks.require_spans(frozen, mapping)
     data = calibrate_on or frozen.provenance["data"]
@@ -117,8 +130,10 @@ def export(
         samples = calibration_for(frozen, data).train_x
     known_scales = trained is not None or frozen.decides is not None
     found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, progress)
-    plan = found.plan if found else None
-    made = quantize.quantize(frozen, numbers, bits=bits, mapping=mapping, plan=plan, device=device)
+    plan, own_shifts = found.plan if found else None, not stock_lif
+    made = quantize.quantize(
+        frozen, numbers, bits=bits, mapping=mapping, plan=plan, device=device, own_shifts=own_shifts
+    )
     if netx:
         made = netx_export.refit(made)
     leaking = tuple(leaks.badly_rounded(frozen.layers, made.network.hidden))
@@ -137,7 +152,7 @@ def export(
     if path is not None:
         network_file.save(network, path)
     return Exported(
-        path, network, made.rounding, observed, made.findings, silent, leaking, found.measured if found else ()
+        path, network, made.rounding, observed, made.findings, silent, leaking, cut, found.measured if found else ()
     )
 
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core import preprocessing
-from asrc_core.contract import meaning
+from asrc_core import meaning, preprocessing
 from asrc_core.contract.file import network_file
-from asrc_core.contract.meaning import Meaning
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import Result
 from asrc_core.errors import InvalidSetting
+from asrc_core.meaning import Meaning
 from asrc_export import windows
 from asrc_export.engines import select
 from asrc_export.engines.select import Stream
@@ -54,7 +53,7 @@ class Simulator:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes that the file states, else their numbers. Raises InvalidSetting."""
+        """The names of the classes, or their numbers. Raises InvalidSetting for names that are none."""
         return preprocessing.classes_of(self.network.provenance, self.network.classes)
 
     @property

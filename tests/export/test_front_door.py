@@ -203,6 +203,19 @@ def test_networks_and_results_are_shown_in_a_line_and_as_a_table(exported: asrc_
     assert repr(result).startswith("Result(60 samples, 3 classes, ")
 
 
+def test_a_check_says_how_much_room_there_is(exported: asrc_export.Exported, samples: Any) -> None:
+    checked = asrc_export.check(exported.network, samples)
+    assert checked.samples == 60
+    assert {each.layer for each in checked.headroom} == set(exported.network.names)
+    assert "\n" not in repr(checked)
+    assert "<table" in checked._repr_html_()
+    for wrong in (None, 3):
+        with pytest.raises(AsrcError, match="network"):
+            asrc_export.check(wrong)  # type: ignore[arg-type]
+    with pytest.raises(InvalidData):
+        asrc_export.check(exported.network, samples.astype(float))
+
+
 # The integer file alone.
 
 

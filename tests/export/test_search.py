@@ -304,6 +304,7 @@ def replace_widths(allowed: tuple[int, ...]) -> targets.Target:
     return LOIHI2.model_copy(update={"formats": LOIHI2.formats.model_copy(update={"weight_bits": allowed})})
 
 
+@pytest.mark.slow
 def test_the_command_chooses_bits_fine_tunes_at_them_and_asserts(
     checkpoint_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -137,6 +137,7 @@ def several(trained: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return path
 
 
+@pytest.mark.slow
 def test_a_checkpoint_with_several_taps_is_deployed_and_reported_as_such(several: Path) -> None:
     made = export(several, "loihi2")
     first, second = chain(made.network).layers

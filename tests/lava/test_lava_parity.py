@@ -19,7 +19,10 @@ from asrc_lava.host import run
 
 pytestmark = [pytest.mark.lava, pytest.mark.skipif(sdk.why_no_lava() is not None, reason=str(sdk.why_no_lava()))]
 
-GRAPHS = pytest.mark.parametrize("graph", plan.GRAPHS)
+GRAPHS = pytest.mark.parametrize(
+    "graph", [pytest.param(name, marks=[pytest.mark.slow] if name == "single" else []) for name in plan.GRAPHS]
+)
+"""One sample at a time is the same arithmetic, and takes Lava several times as long."""
 
 
 def in_full_rounds(cases: list[Case]) -> list[Case]:

@@ -31,7 +31,7 @@ def test_a_thousand_networks_are_equal_on_all_backends(block: int) -> None:
     equal_on(BACKENDS, (any_network(seed, max_width=10, max_steps=20) for seed in range(first, first + BLOCK)))
 
 
-@pytest.mark.parametrize("name", ["native", "generated", "onnx"])
+@pytest.mark.parametrize("name", ["native", "generated", "onnx", "c"])
 def test_chains_compute_as_before_on_every_engine(name: str) -> None:
     outputs, _ = recorded.outputs()
     for seed in range(0, 1000, 25 if name == "native" else 100):
@@ -55,7 +55,7 @@ def test_ten_thousand_chains_compute_and_are_written_as_before(tenth: int) -> No
         assert content[:8] == files[seed].tobytes(), f"the file of network {seed}"
 
 
-@pytest.mark.parametrize("engine", ["native", "generated", "onnx"])
+@pytest.mark.parametrize("engine", ["native", "generated", "onnx", "c"])
 @pytest.mark.parametrize("name", recorded.EXAMPLES)
 def test_the_examples_compute_as_before_on_every_engine(name: str, engine: str) -> None:
     network = network_file.load(EXAMPLES / name)

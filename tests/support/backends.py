@@ -43,7 +43,12 @@ def _torch(network: IntegerNetwork, x: NDArray[np.generic]) -> Result:
     return Result(y.numpy().astype(np.int64), like.counts, Trace(tuple(layers), like.trace.readout))
 
 
-BACKENDS: dict[str, Run] = {"generated": _engine("generated"), "onnx": _engine("onnx"), "torch": _torch}
+BACKENDS: dict[str, Run] = {
+    "c": _engine("c"),
+    "generated": _engine("generated"),
+    "onnx": _engine("onnx"),
+    "torch": _torch,
+}
 
 
 def equal_on(names: Iterable[str], networks: Iterable[IntegerNetwork]) -> None:

@@ -67,7 +67,7 @@ def cases(draw: st.DrawFn, depth: int | None = None, dtype: torch.dtype = torch.
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
 
-    steps, batch = draw(st.integers(1, 50)), draw(st.integers(1, 19))
+    steps, batch = draw(st.integers(1, 30)), draw(st.integers(1, 19))
     inputs = draw(st.sampled_from([1, 2, 3, 17, 33]))
     x = normal(steps, batch, inputs)
     if draw(st.booleans()):

@@ -213,7 +213,9 @@ def test_an_unwritable_output_is_found_before_training(tmp_path: Path) -> None:
 
 
 def test_unknown_data_lists_the_known() -> None:
-    with pytest.raises(UnknownName, match=r"unknown data set 'mnist'; known: digits, fsdd, fsdd-speakers, gsc, "):
+    with pytest.raises(
+        UnknownName, match=r"unknown data set 'mnist'; known: digits, fsdd, fsdd-speakers, fsdd-spikes, gsc, "
+    ):
         data.load("mnist")
 
 
@@ -243,6 +245,7 @@ def test_bundled_data_is_whole_stratified_and_always_split_alike(name: str, held
     assert duplicates <= 1  # the bundles themselves may hold a digit twice; the splits share none otherwise
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does_on_the_joint_batch(tmp_path: Path) -> None:
     """Real processes, real torchrun and gloo; losses equal to rounding."""
     train = Path(sys.executable).parent / "asrc-train"

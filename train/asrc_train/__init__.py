@@ -14,6 +14,7 @@ from asrc_core import front_door
 if TYPE_CHECKING:
     from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
     from asrc_train.settings.config import Config, DataConfig, NetworkConfig, TrainingConfig
+    from asrc_train.settings.recipe import configured
     from asrc_train.trained.checkpoint import Checkpoint, load, save
     from asrc_train.trained.freeze import FrozenNetwork, freeze, freeze_file
     from asrc_train.trained.own_loop import as_checkpoint
@@ -30,6 +31,7 @@ __all__ = [
     "SkipRecurrentNetwork",
     "TrainingConfig",
     "as_checkpoint",
+    "configured",
     "evaluate",
     "fit",
     "freeze",
@@ -41,6 +43,7 @@ __all__ = [
 __getattr__ = front_door.opened(
     __name__,
     {
+        "configured": "asrc_train.settings.recipe",
         "as_checkpoint": "asrc_train.trained.own_loop",
         "evaluate": "asrc_train.training.evaluate",
         "fit": "asrc_train.training.fit",

@@ -15,7 +15,7 @@ import numpy as np
 from asrc_core.contract.connection import INPUT, NOW, Connection, Tap, span
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import DECAY_ONE, Fires, Ints, Mapping, Reset
-from asrc_core.errors import InvalidNetwork
+from asrc_core.errors import InvalidNetwork, InvalidSetting
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +139,8 @@ class Chain:
 
 def chain(network: IntegerNetwork) -> Chain:
     """The network as a chain. Raises InvalidNetwork, saying what of it a chain has not."""
+    if not isinstance(network, IntegerNetwork):
+        raise InvalidSetting("network", f"it is a {type(network).__name__}; give an IntegerNetwork")
     why = why_no_chain(network)
     if why is not None:
         raise InvalidNetwork(*why)

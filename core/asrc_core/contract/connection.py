@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,6 +66,11 @@ class Connection:
     def __post_init__(self) -> None:
         at = f"connection from '{self.source}'"
         object.__setattr__(self, "weights", whole_numbers(at, "its weights", self.weights))
+        of_type(at, "its source", self.source, str)
+        of_type(at, "its taps", self.taps, tuple | list)
+        for tap in self.taps:
+            if not isinstance(tap, tuple | list) or len(tap) != 2:
+                raise InvalidNetwork(at, f"its tap {tap!r} is not a span and a weight")
         taps = tuple(Tap(whole(at, "a span", lag), whole(at, "a tap's weight", times)) for lag, times in self.taps)
         object.__setattr__(self, "taps", taps)
         for name in ("exponent", "weight_bits"):
@@ -197,6 +203,19 @@ def _require_taps(at: str, connection: Connection, sent: Range) -> None:
 def listed(numbers: Sequence[int]) -> str:
     """The numbers, separated by commas."""
     return ", ".join(map(str, numbers))
+
+
+def of_type(at: str, name: str, value: object, form: type[Any] | UnionType) -> None:
+    """Raise InvalidNetwork for a part of another type."""
+    if not isinstance(value, form):
+        wanted = str(form) if isinstance(form, UnionType) else form.__name__
+        raise InvalidNetwork(at, f"{name} {value!r:.40} should be of type {wanted}")
+
+
+def number(at: str, name: str, value: object) -> None:
+    """Raise InvalidNetwork for what is no real number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise InvalidNetwork(at, f"{name} {value!r:.40} is not a number")
 
 
 def whole(at: str, name: str, value: object) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from asrc_core import html
 from asrc_core.contract import connection as connections
 from asrc_core.contract import neurons
-from asrc_core.contract.connection import INPUT, Connection, whole, whole_numbers, within
+from asrc_core.contract.connection import INPUT, Connection, number, of_type, whole, whole_numbers, within
 from asrc_core.contract.neurons.kind import Kind, Parameters, States
 from asrc_core.contract.numbers import MAX_MESSAGE, MAX_NAME, MAX_STATE_BITS, STATE_MAX, WORD, Ints
 from asrc_core.contract.proof import LayerRanges, layer_ranges, says
@@ -37,6 +37,7 @@ class InputFormat:
     def __post_init__(self) -> None:
         for name in ("channels", "minimum", "maximum"):
             object.__setattr__(self, name, whole("input", name, getattr(self, name)))
+        number("input", "scale", self.scale)
 
     @property
     def range(self) -> Range:
@@ -112,6 +113,7 @@ class IntegerNetwork:
     provenance: MappingOf[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check_types(self)
         object.__setattr__(self, "steps", whole("steps", "T", self.steps))
         if self.permutation is not None:
             object.__setattr__(self, "permutation", whole_numbers("permutation", "its steps", self.permutation))
@@ -201,6 +203,25 @@ class IntegerNetwork:
     def is_recurrent(self, layer: int, connection: int) -> bool:
         """Whether a connection comes from the layer itself or from a later one."""
         return self.sources(layer)[connection] != "before"
+
+
+def _check_types(network: IntegerNetwork) -> None:
+    """That every part is what it should be, so that nothing below meets anything else."""
+    of_type("input", "it", network.input, InputFormat)
+    of_type("target", "its name", network.target, str)
+    of_type("provenance", "it", network.provenance, MappingOf)
+    of_type("layers", "they", network.layers, tuple | list)
+    for place, layer in enumerate(network.layers):
+        at = f"layer {place}"
+        of_type(at, "it", layer, Layer)
+        of_type(at, "its name", layer.name, str)
+        of_type(at, "its neuron", layer.neuron, Neuron)
+        of_type(at, "its neuron's kind", layer.neuron.kind, str)
+        of_type(at, "its neuron's parameters", layer.neuron.parameters, MappingOf)
+        of_type(at, "its connections", layer.connections, tuple | list)
+        number(at, "scale", layer.scale)
+        for each in layer.connections:
+            of_type(at, "a connection", each, Connection)
 
 
 def _check_frame(network: IntegerNetwork) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import Result, Trace
-from asrc_core.errors import ParityBroken
+from asrc_core.errors import InvalidSetting, ParityBroken
 
 
 def first_difference(network: IntegerNetwork, a: Result, b: Result) -> str | None:
@@ -16,6 +16,9 @@ def first_difference(network: IntegerNetwork, a: Result, b: Result) -> str | Non
     With traces: the earliest step, within it the first layer, sample and neuron, with both values. Logits and
     counts are compared in any case.
     """
+    for each in (a, b):
+        if not isinstance(each, Result):
+            raise InvalidSetting("result", f"it is a {type(each).__name__}; give a Result, such as run returns")
     if a.trace is not None and b.trace is not None:
         found = _first_in_traces(network, a.trace, b.trace)
         if found is not None:

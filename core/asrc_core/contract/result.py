@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from asrc_core import html
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
-from asrc_core.errors import InvalidData
+from asrc_core.errors import InvalidData, InvalidSetting
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +136,8 @@ def checked_input(network: IntegerNetwork, x: NDArray[np.generic]) -> NDArray[np
 
     Raises InvalidData for a wrong type, shape, width or range, an empty batch or empty samples.
     """
+    if not isinstance(network, IntegerNetwork):
+        raise InvalidSetting("network", f"it is a {type(network).__name__}; give an IntegerNetwork")
     fed = "input samples"
     if not isinstance(x, np.ndarray):
         raise InvalidData(fed, f"they are a {type(x).__name__}", "feed an array of integers (samples, steps, channels)")

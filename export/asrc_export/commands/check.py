@@ -56,9 +56,7 @@ def _check(options: argparse.Namespace) -> None:
     from asrc_core.contract.file import network_file
     from asrc_core.errors import ExtraMissing
     from asrc_core.files.atomic import require_writable
-    from asrc_export.checks import calibrate, firing, overflow
-    from asrc_export.checks.headroom import headroom
-    from asrc_export.chip import targets
+    from asrc_export.checks import calibrate, check
     from asrc_export.engines import select
     from asrc_export.samples.dataset_samples import dataset_for
 
@@ -74,14 +72,8 @@ def _check(options: argparse.Namespace) -> None:
         if options.data:
             raise
         print(f"asrc-check: nothing is observed on data set '{known}': {error}", file=sys.stderr)
-    width = targets.of(network.target, network.provenance).formats.accumulator_bits
-    spare = headroom(network, x, accumulator_bits=None if width is None else width.count)
-    verdicts = overflow.search(network, engine.run, x)
-    trace = None if x is None else engine.run(network, x, trace=True).trace
-    inactive = []
-    if trace is not None:
-        pairs = zip(network.hidden, trace.layers, strict=True)
-        inactive = firing.findings([firing.of_spikes(layer.name, each.spikes) for layer, each in pairs])
+    found = check.check(network, x, run=engine.run)
+    spare, verdicts, inactive = found.headroom, found.verdicts, found.inactive
     if options.json:
         print(json.dumps(_content(network, spare, verdicts, inactive, 0 if x is None else len(x))))
     else:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_export.commands import circuits as cli_circuits
+from asrc_export.commands import devices as cli_devices
 from asrc_export.commands import import_network as cli_import
 from asrc_export.commands.integer_file import check_integers, from_integers, is_integers
 
@@ -28,10 +30,12 @@ EXAMPLES = """\
   asrc-export model.pt --target loihi2 --bits auto --budget 40KB
   asrc-export model.pt --target my_chip.toml --rounding-log
   asrc-export model.pt --target loihi2 --onnx model.onnx
+  asrc-export delays.pt --target loihi1 --max-delay 7
   asrc-export vanilla.pt --target loihi2 --netx model.net
   asrc-export model.pt --nir model.nir --lossy
-  asrc-export model.loihi2.safetensors --onnx model.onnx
-  asrc-export model.pt --target cortex-m4
+  asrc-export model.loihi2.safetensors --onnx model.onnx --c out/
+  asrc-export model.pt --target cortex-m4 --c out/ --run cortex-m4
+  asrc-export model.loihi2.safetensors --verilog out/ --build ice40up5k
   asrc-export --show-target loihi1
   asrc-export --check digits --target loihi1 --mapping synaptic-delay
   asrc-export --what-if model.pt --target loihi2
@@ -49,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli_import.check(parser, options)
     if options.show_target is None and options.check is None and options.model is None:
         parser.error("name a checkpoint, a recipe with --check, or a target with --show-target")
+    if options.run and not options.c:
+        parser.error("argument --run: goes with --c only")
+    cli_circuits.require(parser, options)
     if options.lossy and not options.nir:
         parser.error("argument --lossy: goes with --nir only")
     if (options.bits == "auto") != (options.budget is not None):
@@ -56,6 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
         parser.error("argument --bits: auto needs a float network and samples")
     _require_what_if(parser, options)
+    if cli_devices.wanted(options) and options.source and options.source[0] == "netx":
+        parser.error(
+            "argument --c or --verilog: import the network first, and name the integer network that was written"
+        )
     if is_integers(options):
         check_integers(parser, options)
         return command_line.run(parser, lambda: from_integers(options))
@@ -90,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "model",
         metavar="MODEL.pt",
         nargs="?",
-        help="checkpoint written by asrc-train; or an integer network (.safetensors), to write as another format",
+        help="checkpoint written by asrc-train; or an integer network (.safetensors), to write in another form",
     )
     add(
         "--target",
@@ -131,6 +142,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--nir", metavar="FILE.nir", help="write the float network as a NIR graph, too")
     add("--lossy", action="store_true", help="with --nir: even where only our own reader will see all of it; listed")
     add("--strict", action="store_true", help="refuse decays that round to none, or to a time constant a tenth off")
+    add("--max-delay", metavar="STEPS", type=int, help="cut delays of single synapses to so many steps, and say so")
+    stock = "keep to what Lava's own LIF computes, for networks with delays in which first spikes decide"
+    add("--stock-lif", action="store_true", help=stock)
     add("--check", metavar="RECIPE_OR_TOML", help="say whether a recipe's network will fit the target, and stop")
     add(
         "--what-if",
@@ -146,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
         help="with --what-if: bits, span or width at most N, or a share of it, as bits=4,span=1/2; repeatable",
     )
     add("--show-target", metavar="NAME_OR_TOML", help="print a target's numbers with their sources, and stop")
+    cli_devices.add_options(parser)
     cli_import.add_options(parser)
     return parser
 
@@ -154,6 +169,7 @@ def _export(options: argparse.Namespace) -> None:
     if options.source and options.source[0] == "netx":
         cli_import.import_integers(options)
         return
+    cli_devices.require_writable(options)
     extras.require("train")
 
     from asrc_core.command import progress
@@ -176,6 +192,8 @@ def _export(options: argparse.Namespace) -> None:
             calibrate_on=options.calibrate,
             netx=bool(options.netx),
             strict=options.strict,
+            max_delay=options.max_delay,
+            stock_lif=options.stock_lif,
             progress=lambda done, note: update(100 * done, note),
         )
     print_layers(exported)
@@ -184,6 +202,8 @@ def _export(options: argparse.Namespace) -> None:
         _print_rounding(exported)
     for finding in exported.findings:
         command_line.say(f"note: {finding}")
+    for each in exported.cut:
+        command_line.say(f"warning: {each}")
     for leak in exported.leaks:
         command_line.say(f"warning: {leak}")
     for silent in exported.firing:
@@ -193,16 +213,22 @@ def _export(options: argparse.Namespace) -> None:
     if options.finetune:
         _assert_same_spikes(model, exported, options)
     print(exported.path)
-    if options.onnx:
-        from asrc_export.onnx_model import graph
-
-        graph.save(exported.network, options.onnx)
-        print(options.onnx)
+    _write_forms(exported.network, options)
     if options.netx:
         from asrc_export.interop.netx import writer as netx_export
 
         netx_export.save(exported.network, options.netx)
         print(options.netx)
+
+
+def _write_forms(network: IntegerNetwork, options: argparse.Namespace) -> None:
+    if options.onnx:
+        from asrc_export.onnx_model import graph
+
+        graph.save(network, options.onnx)
+        print(options.onnx)
+    if cli_devices.wanted(options):
+        cli_devices.write(network, options)
 
 
 def _bits(text: str) -> int | str:

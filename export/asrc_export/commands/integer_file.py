@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from asrc_core.command import command_line
+from asrc_export.commands import devices
 
 SUFFIX = ".safetensors"
 FORMATS = ("onnx", "netx", "nir")
@@ -20,16 +21,17 @@ def is_integers(options: argparse.Namespace) -> bool:
 
 def check_integers(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """End with a usage error for an option that would make other integers, or without a format."""
+    kept = (*KEPT, *devices.OPTIONS) if devices.wanted(options) else KEPT
     for action in parser._actions:  # argparse has no public way to ask a parser what it takes
         name = action.dest
-        if name in KEPT or name in ("help", "version", "data_dir"):
+        if name in kept or name in ("help", "version", "data_dir"):
             continue
         if getattr(options, name) != action.default:
             parser.error(
                 f"argument {action.option_strings[-1]}: goes with a checkpoint, and {options.model} holds integers"
             )
-    if not any(getattr(options, name) for name in FORMATS):
-        listed = ", ".join(f"--{name}" for name in FORMATS)
+    if not any(getattr(options, name) for name in (*FORMATS, *devices.FORMATS)):
+        listed = ", ".join(f"--{name}" for name in (*FORMATS, *devices.FORMATS))
         parser.error(f"{options.model} is an integer network already; name a format to write ({listed})")
 
 
@@ -41,6 +43,7 @@ def from_integers(options: argparse.Namespace) -> None:
     asked = {name: path for name in FORMATS if (path := getattr(options, name))}
     for path in asked.values():
         require_writable(path)
+    devices.require_writable(options)
     network = formats.integers(options.model)
     if "onnx" in asked:
         print(formats.to_onnx(network, asked["onnx"]))
@@ -50,3 +53,5 @@ def from_integers(options: argparse.Namespace) -> None:
         for lost in formats.to_nir(network, asked["nir"], lossy=options.lossy):
             command_line.say(f"note: said in the metadata of '{asked['nir']}' only, or not at all: {lost}")
         print(asked["nir"])
+    if devices.wanted(options):
+        devices.write(network, options)

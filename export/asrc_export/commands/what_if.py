@@ -29,9 +29,10 @@ def show(
     """
     from asrc_core.command import progress
     from asrc_core.contract.rounding.grid import require_bits
+    from asrc_core.errors import InvalidSetting
     from asrc_core.files import by_suffix
     from asrc_core.files.atomic import require_writable
-    from asrc_export.chip import targets
+    from asrc_export.chip import devices
     from asrc_export.engines import select
     from asrc_export.samples.dataset_samples import calibration_for
     from asrc_export.what_if import change, formats, measure
@@ -42,7 +43,12 @@ def show(
         require_writable(out)
     require_bits(bits)
     wanted = [change.parse(text) for text in changes] or change.HALVES
-    chip, frozen = targets.load(target_name), freeze.freeze_file(model)
+    chip, device = devices.numbers(target_name)
+    if device is not None:
+        raise InvalidSetting(
+            "`target`", f"'{target_name}' has no cores to place neurons on; ask about loihi1 or loihi2"
+        )
+    frozen = freeze.freeze_file(model)
     name = data_name or frozen.provenance["data"]
     dataset = calibration_for(frozen, name) if name else None
     setting = measure.Setting(chip, select.engine().run, dataset, mapping)

@@ -50,7 +50,8 @@ def _named(layer: FrozenLayer) -> list[tuple[str, Floats]]:
 
 
 def cannot_overflow(made: Layer, into: Sequence[Feed], formats: Formats, room: int = 1, steps: int = 1) -> bool:
-    """Whether no input, of so many steps where that matters, can saturate a state, nor wrap the synaptic accumulator where its width is known.
+    """Whether no input, of so many steps where that matters, can saturate a state, nor wrap the synaptic accumulator
+    where its width is known.
 
     Kinds that nothing keeps from saturating (`Kind.room`) have to hold as many times what one step can add as they
     say. With ``room``, not even if what they reach were that many times as large.

@@ -110,9 +110,12 @@ def deciding_at(
 ) -> Layer:
     """A readout that is a layer of its own, in integers at given scales. Raises InvalidSetting as `layer_at` does."""
     made = layer_at(layer, into, at.of_layer(), grid, formats)
-    if "weight_shift" not in made.neuron.of_kind.parameters:
+    if layer.of_kind.at_scale is not None:
         return made
-    parameters = {**made.neuron.parameters, "weight_shift": at.weight_shift}
+    shift = with_shift(formats, at.activation_shift).activation_shift.count
+    parameters = {**made.neuron.parameters, "activation_shift": shift}
+    if "weight_shift" in parameters:
+        parameters["weight_shift"] = at.weight_shift
     return replace(made, neuron=replace(made.neuron, parameters=parameters))
 
 

@@ -53,13 +53,14 @@ def quantize(
     mapping: Mapping = "delay-line",
     plan: Plan | None = None,
     device: Device | None = None,
+    own_shifts: bool = True,
 ) -> Quantized:
     """The integer network that stands for a frozen float network on a target.
 
     ``bits``: the width of all weights, or one for each layer and the readout. Scales that a network was trained at
     (`scales.kept`), for this target and these bits, are used as they are, and then stand in its provenance. Otherwise
-    a ``plan`` found by `search` for this target and these bits is, or else the scales that `choose` finds. For a
-    ``device`` the target gives the number formats only, and the limits are the device's.
+    a ``plan`` found by `search` for this target and these bits is, or else the scales that `choose` finds, for which
+    ``own_shifts`` is meant. For a ``device`` the target gives the number formats only, and the limits are the device's.
 
     Raises NonFiniteWeights, SpanTooLong (naming the layer), InvalidSetting (bits, or weights that no scale fits, or
     not the one trained at), RulesBroken (all hardware limits that block, at once).
@@ -68,7 +69,9 @@ def quantize(
     require_finite(frozen)
     stated, frozen = frozen, taps.whole(frozen)
     trained, formats = trained_at(frozen, target, bits), target.formats
-    moved, scales = Plan(frozen, trained) if trained else plan or Plan(frozen, choose(frozen, target, bits))
+    moved, scales = (
+        Plan(frozen, trained) if trained else plan or Plan(frozen, choose(frozen, target, bits, own_shifts=own_shifts))
+    )
     *grids, readout_grid = (WeightGrid(width) for width in widths(bits, len(frozen.layers)))
     assert (scales.target, scales.widths) == (target.name, widths(bits, len(frozen.layers))), "another plan's bits"
     layers: list[Layer] = []

@@ -51,25 +51,35 @@ def trained_at(frozen: FrozenNetwork, target: Target, bits: int | tuple[int, ...
     return trained if trained is not None and (trained.target, trained.widths) == (target.name, asked) else None
 
 
-def choose(frozen: FrozenNetwork, target: Target, bits: int | tuple[int, ...], *, to_train: bool = False) -> Scales:
+def choose(
+    frozen: FrozenNetwork,
+    target: Target,
+    bits: int | tuple[int, ...],
+    *,
+    to_train: bool = False,
+    own_shifts: bool = True,
+) -> Scales:
     """The feasible scales with the least expected error, each layer's for itself; no samples are needed.
 
     Where that lessens the square error, the largest weights are cut off at the grid's ends. ``to_train``: scales at
     which training goes on (`quantized_network`). Their recurrent sums are never floored (exponents of at least 0), and
-    they leave room for weights to grow. Raises NonFiniteWeights, InvalidSetting (bits, or a layer without a feasible
-    scale).
+    they leave room for weights to grow. ``own_shifts``: where neurons can be programmed, layers with a delay for each
+    synapse may shift what arrives by less than the target does. Raises NonFiniteWeights, InvalidSetting (bits, or a
+    layer without a feasible scale).
     """
     *grids, readout_grid = (WeightGrid(width) for width in widths(bits, len(frozen.layers)))
     require_finite(frozen)
     frozen, formats = taps.whole(frozen), target.formats
+    own = own_shifts and (target.neurons is None or target.neurons.programmable)
     layers = tuple(
-        choose_layer(layer, feeds(frozen, i), grid, formats, to_train)
+        choose_layer(layer, feeds(frozen, i), grid, formats, to_train, own_shift=own)
         for i, (layer, grid) in enumerate(zip(frozen.layers, grids, strict=True))
     )
     if frozen.decides is None:
         readout = choose_readout(frozen, readout_grid, formats)
     else:
-        readout = choose_deciding(frozen.decides, feeds(frozen, len(layers)), frozen.steps, readout_grid, formats)
+        into = feeds(frozen, len(layers))
+        readout = choose_deciding(frozen.decides, into, frozen.steps, readout_grid, formats, own_shift=own)
     return Scales(target=target.name, bits=bits, layers=layers, readout=readout)
 
 
@@ -80,14 +90,15 @@ def choose_layer(
     formats: Formats,
     to_train: bool = False,
     steps: int = 1,
+    own_shift: bool = True,
 ) -> LayerScales:
     """The feasible scale with the least expected error; of equals the largest.
 
     Layers with a delay for each synapse, whose exponents are never below 0, may shift what arrives by less than the
-    target's neurons do. Raises InvalidSetting if there is none.
+    target's neurons do, with ``own_shift``. Raises InvalidSetting if there is none.
     """
     best: tuple[float, float, LayerScales] | None = None
-    for shift in shifts_to_try(layer, formats):
+    for shift in shifts_to_try(layer, formats, own_shift):
         own = with_shift(formats, shift)
         for scale in scales_to_try(layer, into, grid, own):
             at = at_scale(layer, into, scale, grid, own, to_train)
@@ -109,9 +120,9 @@ def choose_layer(
     return best[2]
 
 
-def shifts_to_try(layer: FrozenLayer, formats: Formats) -> list[int | None]:
+def shifts_to_try(layer: FrozenLayer, formats: Formats, own: bool) -> list[int | None]:
     """How many bits what arrives may be shifted by; None is what the target does."""
-    if all(each.delays is None for each in layer.connections):
+    if not own or all(each.delays is None for each in layer.connections):
         return [None]
     if layer.of_kind.at_scale is None:  # nothing says so: what arrives is not shifted
         return [0]
@@ -119,13 +130,19 @@ def shifts_to_try(layer: FrozenLayer, formats: Formats) -> list[int | None]:
 
 
 def choose_deciding(
-    layer: FrozenLayer, into: Sequence[Feed], steps: int, grid: WeightGrid, formats: Formats
+    layer: FrozenLayer,
+    into: Sequence[Feed],
+    steps: int,
+    grid: WeightGrid,
+    formats: Formats,
+    *,
+    own_shift: bool = True,
 ) -> ReadoutScales:
     """The scale of a readout that is a layer of its own, as `choose_layer`; then the least shift of weighted steps at
     which nothing saturates in a sample of so many steps. Raises InvalidSetting if there is none.
     """
     unweighted = {name: value for name, value in layer.constants.items() if name != "time_weights"}
-    at = choose_layer(replace(layer, constants=unweighted), into, grid, formats, steps=steps)
+    at = choose_layer(replace(layer, constants=unweighted), into, grid, formats, steps=steps, own_shift=own_shift)
     found = ReadoutScales(scale=at.scale, exponent=at.feedforward_exponent, activation_shift=at.activation_shift)
     for shift in range(MAX_WEIGHT_SHIFT + 1):
         shifted = found.model_copy(update={"weight_shift": shift})

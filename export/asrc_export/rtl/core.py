@@ -174,9 +174,8 @@ def _lines(lines: Iterable[str], depth: int = 1) -> str:
 def _fields(plan: Plan) -> str:
     lines, at = [], 0
     for name, width in fields(plan):
-        for of in ("now", "ahead"):
-            if of == "now" or name in ("link", "enters"):
-                lines.append(f"wire [{width - 1}:0] {of}_{name} = {of}[{at + width - 1}:{at}];")
+        read = ("now", "ahead") if name in ("link", "enters") else ("now",)
+        lines += [f"wire [{width - 1}:0] {of}_{name} = {of}[{at + width - 1}:{at}];" for of in read]
         at += width
     return _lines(lines)
 
@@ -199,10 +198,12 @@ def _counts(plan: Plan) -> str:
                 ]
                 continue
             m, source = each.memory, each.source
-            here = f" && enter_bank == 1'b{b}" if each.back else ""
+            here = f" && bank == 1'b{b}" if each.back else ""
             there = f" && h_bank == 1'b{b}" if each.back else ""
             lines += [
-                f"  if (enter && now_layer == {source}{here}) begin count_{c}_{b} <= '0; done_{c}_{b} <= 1'b0; end",
+                f"  if (entering && entering_layer == {source}{here}) begin",
+                f"    count_{c}_{b} <= '0; done_{c}_{b} <= 1'b0;",
+                "  end",
                 f"  else if (h_v && h_layer == {source}{there}) begin",
                 f"    count_{c}_{b} <= m{m}_at + m{m}_add; done_{c}_{b} <= h_ends;",
                 "  end",
@@ -248,7 +249,8 @@ def _p_declared(plan: Plan) -> str:
 def _p0(plan: Plan) -> str:
     return _lines(
         [
-            "p0_i <= i; p0_k <= k; p0_base <= now_base; p0_row <= now_row; p0_slot <= now_slot; p0_memory <= now_memory;",
+            "p0_i <= i; p0_k <= k; p0_base <= now_base; p0_row <= now_row;",
+            "p0_slot <= now_slot; p0_memory <= now_memory;",
             "p0_bank <= now_input ? read_bank : now_back && !bank;",
             "p0_negative <= now_signed && plane_end;",
             "p0_second <= !(n_odd && i_next == n);",
@@ -266,21 +268,11 @@ def _list_memories(plan: Plan) -> str:
     entry = source + longest
     address = max(max(top(-(-each.entries // pipes) - 1) + 1 for each in plan.memories), f["base"])
     lines.append(f"reg [{address - 1}:0] p1_place; reg p1_bank;")
-    for stage in (1, 2, 3):
-        lines.append(
-            f"reg p{stage}_v, p{stage}_last, p{stage}_negative, p{stage}_second; reg [{f['slot'] - 1}:0] p{stage}_slot; "
-            f"reg [{f['planes'] - 1}:0] p{stage}_k; reg [{f['row'] - 1}:0] p{stage}_row;"
-        )
+    lines += [f"{_stage(f, s)} reg [{f['row'] - 1}:0] p{s}_row;" for s in (1, 2, 3)]
     lines.append(f"reg [{f['memory'] - 1}:0] p1_memory, p2_memory;")
-    for q in range(pipes):
-        lines.append(f"reg [{entry - 1}:0] p3_entry_{q};")
+    lines += [f"reg [{entry - 1}:0] p3_entry_{q};" for q in range(pipes)]
     clocked = ["p1_place <= p0_base + p0_i; p1_bank <= p0_bank; p1_memory <= p0_memory; p2_memory <= p1_memory;"]
-    for stage in (1, 2, 3):
-        clocked.append(
-            " ".join(
-                f"p{stage}_{n} <= p{stage - 1}_{n};" for n in ("v", "last", "negative", "second", "slot", "k", "row")
-            )
-        )
+    clocked += [_passed(s, ("v", "last", "negative", "second", "slot", "k", "row")) for s in (1, 2, 3)]
     for m, each in enumerate(plan.memories):
         width = source + each.payload
         words = -(-each.entries // pipes)
@@ -305,8 +297,22 @@ def _list_memories(plan: Plan) -> str:
     for q in range(pipes):
         chosen = " ".join(f"{m}: p3_entry_{q} <= list_{m}_{q}_q;" for m in range(len(plan.memories)))
         clocked.append(f"case (p2_memory) {chosen} default: p3_entry_{q} <= 'x; endcase")
+    clocked.append(f"if (rst) begin {_emptied((1, 2, 3))} end")
     lines += ["always_ff @(posedge clk) begin", *(f"  {each}" for each in clocked), "end"]
     return _lines(lines)
+
+
+def _stage(f: dict[str, int], stage: int) -> str:
+    """What each stage of the pipeline from an entry to its weights holds."""
+    return (
+        f"reg p{stage}_v, p{stage}_last, p{stage}_negative, p{stage}_second; "
+        f"reg [{f['slot'] - 1}:0] p{stage}_slot; reg [{f['planes'] - 1}:0] p{stage}_k;"
+    )
+
+
+def _passed(stage: int, names: Iterable[str]) -> str:
+    """From the stage before."""
+    return " ".join(f"p{stage}_{name} <= p{stage - 1}_{name};" for name in names)
 
 
 def _place_bits(plan: Plan, m: int) -> int:
@@ -317,15 +323,8 @@ def _weights(plan: Plan) -> str:
     pipes, width, source = plan.shape.pipes, row_bits(plan), plan.source_bits
     f = dict(fields(plan))
     lines = []
-    for stage in (4, 5, 6):
-        lines.append(
-            f"reg p{stage}_v, p{stage}_last, p{stage}_negative, p{stage}_second; reg [{f['slot'] - 1}:0] p{stage}_slot; "
-            f"reg [{f['planes'] - 1}:0] p{stage}_k;"
-        )
-    clocked = [
-        " ".join(f"p{s}_{n} <= p{s - 1}_{n};" for n in ("v", "last", "negative", "second", "slot", "k"))
-        for s in (4, 5, 6)
-    ]
+    lines += [_stage(f, s) for s in (4, 5, 6)]
+    clocked = [_passed(s, ("v", "last", "negative", "second", "slot", "k")) for s in (4, 5, 6)]
     for q in range(pipes):
         lines.append(f"reg [{f['row'] - 1}:0] p4_address_{q}; reg [{width - 1}:0] p5_row_{q}, p6_row_{q};")
         lines.append(" ".join(f"reg [{plan.window - 1}:0] p{s}_window_{q};" for s in (4, 5, 6)))
@@ -342,7 +341,8 @@ def _weights(plan: Plan) -> str:
         lines += [
             f'(* ram_style = "huge" *) reg [{width - 1}:0] weights [0:{(2 << high) - 1}];',
             f"wire [{high}:0] weights_at = load ? load_address : p4_address_0;",
-            "always_ff @(posedge clk) if (load) weights[weights_at] <= load_data; else p5_row_0 <= weights[weights_at];",
+            "always_ff @(posedge clk)",
+            "  if (load) weights[weights_at] <= load_data; else p5_row_0 <= weights[weights_at];",
         ]
     else:
         for s, (low, bits) in enumerate(slices(plan)):
@@ -351,6 +351,7 @@ def _weights(plan: Plan) -> str:
                 f'initial $readmemh("weights_{s}.hex", weights_{s});',
             ]
             clocked += [f"p5_row_{q}[{low + bits - 1}:{low}] <= weights_{s}[p4_address_{q}];" for q in range(pipes)]
+    clocked.append(f"if (rst) begin {_emptied((4, 5, 6))} end")
     lines += ["always_ff @(posedge clk) begin", *(f"  {each}" for each in clocked), "end"]
     return _lines(lines)
 
@@ -363,16 +364,14 @@ def _lanes(plan: Plan) -> str:
     f = dict(fields(plan))
     lines = [f"wire [{lanes * sum(plan.slots) - 1}:0] lane_sums;"]
     stages = [7] if pipes == 1 else [7, 8]
-    for s in stages:
-        lines.append(f"reg p{s}_v, p{s}_last; reg [{f['slot'] - 1}:0] p{s}_slot;")
+    lines += [f"reg p{s}_v, p{s}_last; reg [{f['slot'] - 1}:0] p{s}_slot;" for s in stages]
     end = stages[-1]
     lines.append("reg ship;")
     lines.append("always_ff @(posedge clk) begin")
     lines += [f"  p{s}_v <= p{s - 1}_v; p{s}_last <= p{s - 1}_last; p{s}_slot <= p{s - 1}_slot;" for s in stages]
     lines += [f"  ship <= p{end}_last;"]
-    names = [f"p{s}_{n}" for s in range(1, end + 1) for n in ("v", "last")]
     lines += [
-        f"  if (rst) begin {' '.join(f'{each} <= 1' + chr(39) + 'b0;' for each in names)} ship <= 1'b0; end",
+        f"  if (rst) begin {_emptied(stages)} ship <= 1'b0; end",
         "end",
     ]
     lines += ["genvar p;", f"generate for (p = 0; p < {lanes}; p = p + 1) begin : lane"]
@@ -384,12 +383,8 @@ def _lanes(plan: Plan) -> str:
         value = f"weight_{q}"
         if plan.planes > 1:
             lines.append(f"  reg signed [{scaled - 1}:0] shifted_{q};")
-            lines.append(
-                f"  wire signed [{scaled - 1}:0] scaled_{q} = p6_k == 0 ? {scaled}'(weight_{q}) : shifted_{q} <<< 1;".replace(
-                    f"{scaled}'(weight_{q})",
-                    f"$signed({{{{{scaled - w + 1}{{weight_{q}[{w - 1}]}}}}, weight_{q}[{w - 2}:0]}})",
-                )
-            )
+            lines.append(f"  wire signed [{scaled - 1}:0] wide_{q} = weight_{q};")
+            lines.append(f"  wire signed [{scaled - 1}:0] scaled_{q} = p6_k == 0 ? wide_{q} : shifted_{q} <<< 1;")
             clocked.append(f"if (p6_v) shifted_{q} <= scaled_{q};")
             value = f"scaled_{q}"
         lines.append(f"  reg signed [{term - 1}:0] term_{q};")
@@ -413,6 +408,11 @@ def _lanes(plan: Plan) -> str:
     clocked.append(f"if (rst) begin {' '.join(f'sum_{s} <= 0;' for s in range(len(plan.slots)))} end")
     lines += ["  always_ff @(posedge clk) begin", *(f"    {each}" for each in clocked), "  end", "end endgenerate"]
     return _lines(lines)
+
+
+def _emptied(stages: Iterable[int]) -> str:
+    """At reset no stage holds anything."""
+    return " ".join(f"p{s}_v <= 1'b0; p{s}_last <= 1'b0;" for s in stages)
 
 
 def _stages(plan: Plan, latency: int) -> str:
@@ -558,7 +558,8 @@ def _input_memory(plan: Plan) -> str:
         name = _payload(plan, link, "input_past", bits, lines)
         lines += [
             f"reg i2_any_{m}; reg [{_index_bits(plan) - 1}:0] m{m}_count;",
-            f"assign m{m}_add = i2_v && i2_any_{m}; assign m{m}_at = m{m}_count; assign m{m}_place = m{m}_count + {link.base};",
+            f"assign m{m}_add = i2_v && i2_any_{m}; assign m{m}_at = m{m}_count;",
+            f"assign m{m}_place = m{m}_count + {link.base};",
             "always_ff @(posedge clk) begin",
             f"  i2_any_{m} <= |{name}; m{m}_bank <= i1_bank;",
             f"  m{m}_entry <= {{{name}, {plan.source_bits}'b0}} | i1_c;",

@@ -71,12 +71,13 @@ $fields
   end
   // ------------------------------------------------------------------------------------------------ issue
   // Walks over the lists: a slot for each bit plane of each entry. A layer is entered once its last step is over.
-  reg entered, settled, first, bank, wanted;
+  reg entered, entering, settled, first, bank, wanted;
   reg [$index_top:0] i, i_next;
   reg [$plane_top:0] k;
   reg [$count_top:0] n;
   reg n_odd, n_done;
   reg [$gap_top:0] gap;
+  reg gap_over;
   reg [$layers_top:0] busy;
   reg h_v, h_bank, h_starts, h_ends;
   reg [$layer_top:0] h_layer;
@@ -84,25 +85,28 @@ $fields
   wire listed = i != n;
   wire plane_end = k == now_planes;
   wire moving = n_done && (!listed || (plane_end && i_next == n));
-  wire held = moving && (!ahead_valid || (now_last && gap != 0));
+  wire held = moving && (!ahead_valid || (now_last && !gap_over));
   wire active = now_valid && entered && settled;
   wire go = active && !held;
   assign take = now_valid ? go && moving : ahead_valid;
   wire wanted_now = now_begins ? step_last[read_bank] : wanted;
   wire enter = now_valid && !entered && !busy[now_layer] && (!now_begins || full[read_bank])
     && !(now_layer == $readout && wanted_now && results_full);
-  wire enter_bank = now_begins ? !bank : bank;
+  reg [$layer_top:0] entering_layer;
   assign release_bank = go && moving && now_ends;
 $counts
   reg p0_v, p0_last;
 $p_declared
   always_ff @(posedge clk) begin
+    entering <= enter;
+    entering_layer <= now_layer;
+    gap_over <= gap <= 1;
     if (enter) begin
       entered <= 1'b1;
       busy[now_layer] <= 1'b1;
       if (now_begins) begin first <= step_first[read_bank]; wanted <= step_last[read_bank]; bank <= !bank; end
     end
-    settled <= entered && !(take && ahead_enters);
+    settled <= entered && !entering && !(take && ahead_enters);
     if (h_v && h_ends) busy[h_layer] <= 1'b0;
     if (gap != 0) gap <= gap - 1'b1;
     p0_v <= go && listed;
@@ -114,7 +118,7 @@ $p_declared
       end
       if (moving) begin
         i <= '0; i_next <= 1; k <= '0;
-        if (now_last) gap <= now_neurons > $depth ? now_neurons - 1'b1 : $depth - 1;
+        if (now_last) begin gap <= now_neurons > $depth ? now_neurons - 1'b1 : $depth - 1; gap_over <= 1'b0; end
       end
     end
     if (take) begin
@@ -125,7 +129,7 @@ $p_declared
     if (release_bank) read_bank <= !read_bank;
 $p0
     if (rst) begin
-      entered <= 1'b0; settled <= 1'b0; busy <= '0; bank <= 1'b0; read_bank <= 1'b0; gap <= '0;
+      entered <= 1'b0; settled <= 1'b0; entering <= 1'b0; gap_over <= 1'b1; busy <= '0; bank <= 1'b0; read_bank <= 1'b0; gap <= '0;
       p0_v <= 1'b0; p0_last <= 1'b0; i <= '0; i_next <= 1; k <= '0; wanted <= 1'b0; first <= 1'b0;
     end
   end

@@ -28,8 +28,8 @@ class Shape:
     """How much of a circuit there is.
 
     lanes: neurons whose sums grow at once (P). pipes: events that are added at once, 1 or 2: two need a weight memory
-    with two ports. loadable: whether weights are written at the start, into memory that starts empty. sliced: whether weights are cut into
-    memories as narrow as a block RAM of their depth.
+    with two ports. loadable: whether weights are written at the start, into memory that starts empty.
+    sliced: whether weights are cut into memories as narrow as a block RAM of their depth.
     """
 
     lanes: int = 8
@@ -135,7 +135,7 @@ class Plan:
     @cached_property
     def first_neuron(self) -> list[int]:
         """Of each layer, counted over all."""
-        return np.cumsum([0, *(layer.neurons for layer in self.network.layers)]).tolist()[:-1]
+        return [sum(each.neurons for each in self.network.layers[:place]) for place in range(len(self.network.layers))]
 
     @property
     def weight_bits(self) -> int:

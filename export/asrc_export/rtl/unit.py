@@ -211,7 +211,7 @@ def _neuron_bits(plan: Plan) -> int:
 
 
 _TEXT = """\
-// Neurons of kind {kind}. What goes in at stage 0 comes out where the last register stands; states come {{}} stages later.
+// Neurons of kind {kind}: what goes in at stage 0 comes out after the last register; states come {{}} stages later.
 module {name} (
   input  logic clk,
   input  logic [{layer}:0] layer_0,

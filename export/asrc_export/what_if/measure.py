@@ -84,11 +84,11 @@ def _outcome(
     """One row, and the events of the run that it rests on."""
     changed = with_widths(with_spans(frozen, change), change)
     width = change.of("bits", bits)
-    trained = [len(layer.bias) for layer in changed.layers] == [len(layer.bias) for layer in frozen.layers]
+    trained = [layer.neurons for layer in changed.layers] == [layer.neurons for layer in frozen.layers]
     row = Outcome(
         name=change.name,
         bits=width,
-        spans=tuple(max(1, layer.span) for layer in changed.layers),
+        spans=tuple(max(each.span for each in layer.connections) for layer in changed.layers),
         widths=tuple(layer.neurons for layer in changed.layers),
         trained=trained,
         accuracy=None,
@@ -113,7 +113,8 @@ def deployed(frozen: FrozenNetwork, setting: Setting, bits: int, *, searched: bo
     """
     checks.require_spans(frozen, setting.mapping)
     plan = None
-    if searched and setting.dataset is not None and trained_at(frozen, setting.target, bits) is None:
+    known_scales = trained_at(frozen, setting.target, bits) is not None or frozen.decides is not None
+    if searched and setting.dataset is not None and not known_scales:
         plan = search.search(frozen, setting.target, bits, observe(frozen, setting.dataset.train_x)).plan
     network = quantize(frozen, setting.target, bits=bits, mapping=setting.mapping, plan=plan).network
     return replace(network, provenance={**network.provenance, **targets.embedded(setting.target)})

@@ -16,11 +16,11 @@ from asrc_export.report.part import (
     Part,
     SampleCount,
     Share,
-    Span,
     StepCount,
     Unit,
 )
 
+Lag = Annotated[int, Field(ge=0), Unit("step")]
 WeightBits = Annotated[int, Field(ge=1), Unit("bit")]
 
 
@@ -63,7 +63,7 @@ class Outcome(Part):
 
     name: str = Field(description="The change in words.")
     bits: WeightBits = Field(description="Of every weight.")
-    spans: tuple[Span, ...] = Field(description="The longest lag of each layer.")
+    spans: tuple[Lag, ...] = Field(description="The longest lag of what comes to each layer.")
     widths: tuple[NeuronCount, ...] = Field(description="Neurons of each layer.")
     trained: bool = Field(description="False where only a training would tell the accuracy: layers are narrower.")
     accuracy: Share | None = Field(description="Of the integer network on the test split; null where it is not known.")

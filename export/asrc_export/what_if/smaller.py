@@ -18,11 +18,12 @@ from asrc_train.trained.freeze import FrozenConnection, FrozenLayer, FrozenNetwo
 
 def with_spans(frozen: FrozenNetwork, change: Change) -> FrozenNetwork:
     """The same weights with every span and delay changed; taps that come to lie on one another weigh their sum."""
-    layers = (
-        replace(layer, connections=tuple(_shorter(each, change) for each in layer.connections))
-        for layer in frozen.layers
-    )
-    return replace(frozen, layers=tuple(layers))
+
+    def shorter(layer: FrozenLayer) -> FrozenLayer:
+        return replace(layer, connections=tuple(_shorter(each, change) for each in layer.connections))
+
+    decides = None if frozen.decides is None else shorter(frozen.decides)
+    return replace(frozen, layers=tuple(map(shorter, frozen.layers)), decides=decides)
 
 
 def _shorter(connection: FrozenConnection, change: Change) -> FrozenConnection:
@@ -48,12 +49,14 @@ def with_widths(frozen: FrozenNetwork, change: Change) -> FrozenNetwork:
     kept = {layer.name: change.of("width", layer.neurons) for layer in frozen.layers}
     layers = tuple(_narrower(layer, kept) for layer in frozen.layers)
     provenance = {key: value for key, value in frozen.provenance.items() if key != PROVENANCE_KEY}
-    last = kept[frozen.layers[-1].name]
-    return replace(frozen, layers=layers, readout_weight=frozen.readout_weight[:, :last], provenance=provenance)
+    decides = None if frozen.decides is None else _narrower(frozen.decides, kept)
+    last = kept[frozen.layers[-1].name] if frozen.layers else None
+    weight = frozen.readout_weight[:, :last]
+    return replace(frozen, layers=layers, readout_weight=weight, decides=decides, provenance=provenance)
 
 
 def _narrower(layer: FrozenLayer, kept: Mapping[str, int]) -> FrozenLayer:
-    rows = kept[layer.name]
+    rows = kept.get(layer.name, layer.neurons)  # a readout keeps its classes
 
     def cut(connection: FrozenConnection) -> FrozenConnection:
         columns = kept.get(connection.source)
@@ -82,13 +85,13 @@ def counts_of_narrower(frozen: FrozenNetwork, change: Change, counts: Sequence[L
     """
     share = {INPUT: 1.0} | {each.name: change.of("width", each.neurons) / each.neurons for each in frozen.layers}
     spikes = {layer.name: count.spikes for layer, count in zip(frozen.layers, counts, strict=False)}
-    last = frozen.layers[-1].name
+    deciding = None if frozen.decides is None else [each.source for each in frozen.decides.connections]
     found = []
     for i, count in enumerate(counts):
         hidden = i < len(frozen.layers)
         own = share[frozen.layers[i].name] if hidden else 1.0
         names = [layer.name for layer in frozen.layers[:i]]
-        sources = [each.source for each in frozen.layers[i].connections] if hidden else [last]
+        sources = [each.source for each in frozen.layers[i].connections] if hidden else deciding or names[-1:]
         before = [each for each in sources if each == INPUT or each in names]
         back = [each for each in sources if each not in before]
         found.append(

@@ -92,8 +92,8 @@ def runs(options: argparse.Namespace) -> list[Run]:
     if not (options.data or options.recipe):
         raise InvalidSetting("--data", f"name a data set ({', '.join(data.names())}), a --recipe or a sweep file")
     if options.data:
-        if options.data not in data.names():
-            raise UnknownName("data set", options.data, data.names())
+        if not data.is_known(options.data):
+            raise UnknownName("data set", options.data, data.names(), "the path of a file or a folder of your own")
         fixed.setdefault("data", {})["name"] = options.data
     return grid.runs(recipe.find(options.recipe or options.data), fixed, [more], options.seed or [0])
 

@@ -69,4 +69,5 @@ def regions(points: NDArray[np.float64]) -> Labels:
 
 def times(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """When x, y, 1 - x and 1 - y spike, (n, 4), in milliseconds."""
-    return EARLIEST + (LATEST - EARLIEST) * np.concatenate([points, 1 - points], axis=1)
+    when: NDArray[np.float64] = EARLIEST + (LATEST - EARLIEST) * np.concatenate([points, 1 - points], axis=1)
+    return when

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAMES = ("native", "bptt", "autograd")
 """Fastest first."""
-DELAY_NAMES = ("plain",)
+DELAY_NAMES = ("native", "plain")
 """Those for networks with a delay for each synapse (`kernels.delays`)."""
 
 _log = logging.getLogger("asrc_train.kernels")

@@ -39,6 +39,9 @@ class LayerSettings(TypedDict, total=False):
     dropout: float
     rounding_noise: int | None
     batch_norm: bool
+    dt: float
+    tau_membrane: float
+    tau_synapse: float
 
 
 class NetworkSettings(LayerSettings, total=False):
@@ -78,6 +81,7 @@ def of_layer(
                 raise UnknownName(what, given, known.names(), f"an object as in asrc_train.network.{what}s")
             named[what] = given  # type: ignore[assignment]
     config = network_config({**named, **settings}, "SkipRecurrentLayer")
+    _require_no_delays(config)
     made = new_connection(config, steps) if isinstance(connection, str) else connection
     cells = new_neurons(config, size, steps) if isinstance(neuron, str) else neuron
     if not isinstance(connection, str):
@@ -93,14 +97,21 @@ def of_layer(
 def configured(config: NetworkConfig | None, settings: Mapping[str, Any]) -> NetworkConfig:
     """A network's configuration, given whole or setting by setting. Raises InvalidSetting, for both at once, too."""
     if config is None:
-        return network_config(dict(settings), "SkipRecurrentNetwork")
+        config, settings = network_config(dict(settings), "SkipRecurrentNetwork"), {}
     if not isinstance(config, NetworkConfig):
         raise InvalidSetting(
             "config", f"it is a {type(config).__name__}; give a NetworkConfig, or its settings by name"
         )
     if settings:
         raise InvalidSetting(next(iter(settings)), "the configuration says it; give the one or the other")
+    _require_no_delays(config)
     return config
+
+
+def _require_no_delays(config: NetworkConfig) -> None:
+    if config.connection == "delays":
+        why = "a delay for each synapse makes a network of its own kind, asrc_train.network.delay_network"
+        raise InvalidSetting("connection", f"{why}; take that, or another connection")
 
 
 def require_width(name: str, value: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -33,7 +33,20 @@ _LARGEST_RECIPE = 1 << 16
 
 
 class _Section(BaseModel):
+    """Made by hand, a section raises InvalidSetting; read within another form, pydantic's error, which knows where."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    if not TYPE_CHECKING:  # pydantic's plugin knows each section's own arguments
+
+        def __init__(self, /, **settings: Any) -> None:
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                problem = first_problem(error, type(self))
+                raise InvalidSetting(f"{type(self).__name__}, {problem.key}", problem.why) from error
+
+        __init__.__pydantic_base_init__ = True  # so that reading a form does not come through here
 
 
 class DataConfig(_Section):
@@ -190,6 +203,10 @@ class TrainingConfig(_Section):
     learn: Literal["both", "weights", "delays"] = "both"
     delay_learning_rate: _Positive = 0.1
     """Steps; it follows the schedule of the learning rate."""
+    shift: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Each training sample's events move by -shift to shift - 1 places of pitch (`data.augmentation`)."""
+    blend: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of training samples that are blended with another one of their class (`data.augmentation`)."""
     learning_rate_annealing: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Both rates are multiplied by this after each epoch."""
     grazing: Annotated[float, Field(gt=0, le=1)] = 0.05

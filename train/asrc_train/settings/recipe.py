@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
-from asrc_core.errors import UnknownName
+from pydantic import BaseModel
 
+from asrc_core.errors import InvalidSetting, UnknownName
+from asrc_train import data
+from asrc_train.settings.config import Config, DataConfig, NetworkConfig, TrainingConfig, from_recipe
+
+SECTIONS: dict[str, type[BaseModel]] = {"data": DataConfig, "network": NetworkConfig, "training": TrainingConfig}
 FOLDER = Path(__file__).parents[1] / "recipes"
 
 OWN_DATA = Path(__file__).parent / "own_data.toml"
@@ -18,14 +25,38 @@ def names() -> list[str]:
 
 
 def find(name_or_path: str) -> Path:
-    """The file of a recipe given by name, or by a path that ends in .toml. Raises UnknownName.
+    """The file of a recipe given by name, by a path that ends in .toml, or by that of samples of one's own.
+
+    Raises UnknownName.
 
     The paper's recipes are named task-connection-parameters; a task alone stands for its smallest adaptive network.
     """
     if name_or_path.endswith(".toml"):
         return Path(name_or_path)
     known = names()
+    if name_or_path not in known and data.is_path(name_or_path):
+        return OWN_DATA
     found = [name for name in known if name == name_or_path or name.startswith(f"{name_or_path}-asrc-")]
     if not found:
         raise UnknownName("recipe", name_or_path, known, "a path ending in .toml")
     return FOLDER / f"{found[0]}.toml"
+
+
+def configured(recipe: str | Path, **settings: Any) -> Config:
+    """A recipe, by name or by the path of a TOML file, with settings on top: what asrc-train's options say.
+
+    ``configured("digits", hidden=(32, 32), epochs=20, seed=1)``; a setting is a key of any of a recipe's sections, and
+    ``data`` the data set's name. Raises UnknownName, and InvalidSetting naming the key that does not fit.
+    """
+    if not isinstance(recipe, str | Path):
+        raise InvalidSetting("recipe", f"{recipe!r} is neither a recipe's name nor the path of a TOML file")
+    known = {key: section for section, form in SECTIONS.items() for key in form.model_fields if key != "name"}
+    overrides: dict[str, dict[str, Any]] = {}
+    for key, value in settings.items():
+        if key != "data" and key not in known:
+            near = get_close_matches(key, known, 1)
+            hint = f"did you mean '{near[0]}'" if near else f"known are {', '.join(sorted(known))}"
+            raise InvalidSetting(key, f"there is no such setting; {hint}")
+        section, name = ("data", "name") if key == "data" else (known[key], key)
+        overrides.setdefault(section, {})[name] = value
+    return from_recipe(find(str(recipe)), overrides)

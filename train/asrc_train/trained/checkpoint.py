@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core import extras
+from asrc_core import extras, html
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_core.files.atomic import replacing
 from asrc_core.files.paths import as_path
@@ -54,6 +54,16 @@ class Checkpoint:
     history: list[dict[str, Any]]
     scores: dict[str, float]
     provenance: dict[str, Any]
+
+    def __repr__(self) -> str:
+        widths = " -> ".join(map(str, (self.channels, *self.config.network.hidden, self.classes)))
+        scores = "".join(f", {name} {score:.1%}" for name, score in self.scores.items())
+        return f"Checkpoint({widths}, {self.config.network.connection}, spans {'/'.join(map(str, self.spans))}{scores})"
+
+    def _repr_html_(self) -> str:
+        scores = [(name, f"{score:.1%}") for name, score in self.scores.items()]
+        said = [("data", str(self.config.data.name)), ("steps", self.steps), ("scale", self.scale), *scores]
+        return html.table(repr(self), ("", ""), said)
 
     def network(self) -> FloatNetwork:
         """The float network with the checkpoint's weights, in evaluation mode."""

@@ -20,7 +20,7 @@ from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT
 from asrc_core.contract.neurons.kind import Kind
 from asrc_core.contract.numbers import MAX_TABLE, Fires
-from asrc_core.errors import CannotFreeze, NonFiniteWeights
+from asrc_core.errors import CannotFreeze, InvalidSetting, NonFiniteWeights
 from asrc_train import data
 from asrc_train.network.connections.connection import longest_span, new_connection
 from asrc_train.network.delay_network import DelayNetwork
@@ -213,6 +213,10 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
 
     Raises CannotFreeze for neurons and connections that the integer contract does not hold.
     """
+    if not isinstance(trained, Checkpoint):
+        raise InvalidSetting(
+            "checkpoint", f"it is a {type(trained).__name__}; give a Checkpoint, such as load(path) returns"
+        )
     require_freezable(trained.config.network, trained.steps)
     if trained.config.network.connection == "delays":
         return _with_delays(trained)

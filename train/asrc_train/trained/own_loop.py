@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from asrc_core import __version__, preprocessing
-from asrc_core.contract import meaning
+from asrc_core import __version__, meaning, preprocessing
 from asrc_core.errors import InvalidData, InvalidSetting
+from asrc_core.preprocessing import Preprocessing
 from asrc_train.network.model import SkipRecurrentLayer
 from asrc_train.network.parts import require_whole
 from asrc_train.settings.config import Config, DataConfig, NetworkConfig, network_config
@@ -27,6 +27,8 @@ from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import FrozenNetwork, array, frozen_layer
 from asrc_train.trained.own_module import Sequenced, sequenced
 
+MOST_RAW = 255
+"""The largest integer that is made of raw samples."""
 OF_LAYERS = ("kernel_length", "span", "decay", "threshold", "reset", "fires")
 """Settings that each layer of a checkpoint may have of its own."""
 
@@ -85,13 +87,25 @@ def describe(
     said = meaning.stated({"zero": zero, "unit": unit, "step_seconds": step_seconds}, "samples")
     names = None if classes is None else meaning.class_names(classes, len(found.weight))
     provenance = {
-        **preprocessing.stated(None, names or ()),
+        **preprocessing.stated(_raw(float(scale), float(zero), maximum, channels), names or ()),
         **({meaning.KEY: told} if (told := said.model_dump(exclude_defaults=True)) else {}),
         "asrc": __version__,
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
     return Described(found, channels, steps, maximum, float(scale), float(zero), provenance)
+
+
+def _raw(scale: float, zero: float, maximum: int, channels: int) -> Preprocessing | None:
+    """How real values become x: raw samples that commands take are these. None beyond what 8 bits hold."""
+    if maximum > MOST_RAW:
+        return None
+    return Preprocessing(zero=(-zero * scale,) * channels, scale=(scale,) * channels, maximum=maximum)
+
+
+def _without_raw(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """For a data set of ours, whose raw samples are its integers."""
+    return {key: value for key, value in provenance.items() if key != preprocessing.KEY}
 
 
 def freeze_module(described: Described) -> FrozenNetwork:
@@ -167,7 +181,9 @@ def as_checkpoint(
         permutation=None,
         history=[],
         scores=dict(scores or {}),
-        provenance=described.provenance,
+        provenance={
+            key: value for key, value in described.provenance.items() if data is None or key != preprocessing.KEY
+        },
     )
     made.network()
     return made

@@ -10,10 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train.data.dataset import Labels, Samples
 from asrc_train.kernels.delays.layer import Events, samples_as_events
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork
+from asrc_train.network.model import SkipRecurrentNetwork
 
 BATCH = 256
 
@@ -80,7 +82,17 @@ def evaluate(
     device: torch.device | str = "cpu",
     zero: int = 0,
 ) -> Evaluation:
-    """Run the network over samples (n, T, channels): hard-max spans, or the mixture at a temperature."""
+    """Run the network over samples (n, T, channels): hard-max spans, or the mixture at a temperature.
+
+    Raises InvalidSetting for what is no network, InvalidData for what are no samples.
+    """
+    if not isinstance(network, SkipRecurrentNetwork | DelayNetwork):
+        raise InvalidSetting("network", f"it is a {type(network).__name__}; give a SkipRecurrentNetwork")
+    if not isinstance(x, np.ndarray | Tensor) or x.ndim != 3 or not len(x):
+        shown = f"of shape {tuple(x.shape)}" if isinstance(x, np.ndarray | Tensor) else f"a {type(x).__name__}"
+        raise InvalidData("samples", f"they are {shown}", "give integers (n, T, channels)")
+    if isinstance(scale, bool) or not isinstance(scale, int | float):
+        raise InvalidSetting("scale", f"{scale!r} is not a number; it is the real value of one integer step")
     logits, totals = [], [0] * len(network.layers)
     for start in range(0, len(x), BATCH):
         given = fed_to(network, x[start : start + BATCH], scale, device, zero)

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from asrc_core import __version__, preprocessing
 from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing, require_writable
+from asrc_core.files.paths import as_path
 from asrc_train import data
+from asrc_train.data.augmentation import blended, shifted
 from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
@@ -81,6 +83,7 @@ def fit(
     device: str = "cpu",
     observers: tuple[Observer, ...] = (),
     start: Start | None = None,
+    progress: bool = False,
 ) -> Checkpoint:
     """Train as configured and write the checkpoint of the best epoch to ``out``.
 
@@ -88,11 +91,21 @@ def fit(
     training split, with hard-max spans, the latest of equals. The test split is read once, at the end. After each
     epoch the whole state is kept beside ``out`` (`resume_path`), from which ``resume`` goes on to the same result, bit
     for bit. Same seed, same device, same number of threads: same bits. Under torchrun, each process takes its share of
-    every batch. ``start`` gives a network to go on with.
+    every batch. ``start`` gives a network to go on with; ``progress`` shows a bar, on a terminal or in a notebook.
 
     Raises UnknownName (data set), UnwritableOutput, InvalidSetting (resume), TrainingDiverged, UnreadableFile.
     """
-    require_writable(out)
+    if not isinstance(config, Config):
+        raise InvalidSetting("config", f"it is a {type(config).__name__}; give a Config, such as configured('digits')")
+    if start is not None and not isinstance(start, Start):
+        raise InvalidSetting("start", f"it is a {type(start).__name__}; give a Start, with the network to go on with")
+    _require_device(device)
+    if progress:
+        from asrc_train.training import training_progress  # which knows this module
+
+        with training_progress.shown(config) as observer:
+            return fit(config, out, resume=resume, device=device, observers=(*observers, observer), start=start)
+    require_writable(as_path(out, "the checkpoint to write"))
     dataset = data.load(config.data.name, config.network.dt, config.data.validation_fraction)
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
     state = resume_path(out)
@@ -112,6 +125,17 @@ def fit(
             state.unlink(missing_ok=True)
         world.wait()
     return trained
+
+
+def _require_device(device: object) -> None:
+    """Raise InvalidSetting for a device that is not here."""
+    try:
+        if not isinstance(device, str):
+            raise ValueError(f"{device!r} is no device's name")
+        torch.empty(0, device=device)
+    except (RuntimeError, ValueError, AssertionError, NotImplementedError) as error:
+        why = str(error).splitlines()[0].rstrip(".")
+        raise InvalidSetting("`device`", f"'{device}' is not available here ({why}); use 'cpu'") from error
 
 
 def resume_path(out: str | Path) -> Path:
@@ -208,10 +232,19 @@ class _Run:
         mine = self.world.share(batch)
         figures = self.objective.figures(self.device)
         if len(mine):
-            x = fed_to(self.network, self.train_x[mine], self.dataset.scale, self.device, self.zero)
+            x = fed_to(self.network, self._augmented(mine), self.dataset.scale, self.device, self.zero)
             loss, figures = self.objective.judged(x, self.train_y[mine], len(batch), temperature)
             loss.backward()  # type: ignore[no-untyped-call]
         return self.world.sum_gradients(self.network.parameters(), figures)
+
+    def _augmented(self, batch: Tensor) -> Tensor:
+        """Samples of the training part, blended and shifted as configured."""
+        x, y, training, of_place = self.train_x[batch], self.train_y, self.config.training, self.dataset.shape.of_place
+        return shifted(
+            blended(x, y[batch], training.blend, self.train_x, y, of_place) if training.blend else x,
+            training.shift,
+            of_place,
+        )
 
     def finish(self) -> Checkpoint:
         """The best epoch as a checkpoint, with its accuracies: here, once, the test split is read."""

@@ -25,7 +25,7 @@ def note_on_temperature(config: Config) -> str | None:
         return None
     epochs = config.training.epochs
     return (
-        f"the last of {epochs} epochs has the temperature {last:.2g}: mixtures may answer what one span for each layer "
+        f"the last of {epochs} epoch(s) has the temperature {last:.2g}: mixtures may answer what one span a layer "
         f"does not; train longer, or anneal faster (training.annealing, now {config.training.annealing:.3g})"
     )
 

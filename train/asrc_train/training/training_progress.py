@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from asrc_core.command import progress
+from asrc_train.settings.config import Config
 from asrc_train.training.fit import BatchDone, Epoch, Observer
 
 
@@ -23,3 +26,11 @@ def moving(update: Callable[[float, str], None]) -> Observer:
         update(event.epoch, shown)
 
     return observe
+
+
+@contextmanager
+def shown(config: Config) -> Iterator[Observer]:
+    """An observer that moves a bar on the terminal, or in a notebook."""
+    title = f"training {config.network.connection} on {config.data.name}"
+    with progress.bar(title, config.training.epochs) as update:
+        yield moving(update)

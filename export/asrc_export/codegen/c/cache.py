@@ -28,7 +28,8 @@ from pathlib import Path
 from asrc_core.native.build import CannotBuild, named_compiler
 from asrc_core.native.build import compiler as cpp_compiler
 
-FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared")
+LEVEL = "-O3"
+FLAGS = ("-std=c99", LEVEL, "-fPIC", "-shared")
 """Besides ``-march=native``, where the compiler knows it."""
 KEY_BYTES = 32
 
@@ -44,18 +45,22 @@ def libraries(texts: Sequence[str]) -> list[ctypes.CDLL]:
 
 
 @cache
-def library(text: str) -> ctypes.CDLL:
-    """A compiled text, loaded once in a process. Its calls release the GIL. Raises CannotBuild."""
-    path = compiled(text)
+def library(text: str, level: str = LEVEL) -> ctypes.CDLL:
+    """A text compiled at a level of optimization, loaded once in a process. Its calls release the GIL.
+
+    Raises CannotBuild.
+    """
+    path = compiled(text, level)
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
         raise CannotBuild(f"what was compiled does not load ({error})") from error
 
 
-def compiled(text: str) -> Path:
+def compiled(text: str, level: str = LEVEL) -> Path:
     """Where the text's library lies, compiled if it does not lie there untouched. Raises CannotBuild."""
     command, about = compiler()
+    command = [level if each == LEVEL else each for each in command]
     name = hashlib.sha256("\0".join([*command, about, text]).encode()).hexdigest()
     entry = private_folder() / name
     try:

@@ -41,6 +41,8 @@ class Known:
     classes: tuple[str, ...]
     steps: int
     scale: float
+    cuts: bool = True
+    """Whether values beyond its range are cut to it, and told; refused otherwise."""
 
 
 @dataclass
@@ -77,10 +79,12 @@ def _cached(name: str, stamp: tuple[int, ...], fraction: float, known: Known | N
         raise InvalidData(f"'{name}'", f"{steps:,} steps of {channels:,} channels are too many", "give shorter samples")
     made = known.preprocessing if known else _learned(series["train"], channels, front_end, told)
     x = {split: _fed(samples, made, steps, split, told) for split, samples in series.items()}
+    if known is not None and not known.cuts:
+        _require_uncut(name, made, series)
     shape = _shape(steps, channels, len(classes), made)
     if known is not None:
         shape = Shape(steps, channels, len(classes), made.maximum, known.scale)
-    given = {f"{split}_{key}": value for split in x for key, value in (("x", x[split]), ("y", y[split]))}
+    given: dict[str, Any] = {f"{split}_x": x[split] for split in x} | {f"{split}_y": y[split] for split in x}
     return Dataset(name, shape, notes=tuple(told.notes), class_names=classes, preprocessing=made, **given)
 
 
@@ -108,9 +112,7 @@ def _in_splits(
         part, its = parts.pop(whole), y.pop(whole)
         parts.update({rest: part.only(kept), held: part.only(taken)})
         y.update({rest: its[kept], held: its[taken]})
-        told.when(
-            1, f"{len(taken):,} of {len(its):,} samples were drawn by class for the {held} part, always the same ones"
-        )
+        told.when(1, f"{held}: {len(taken):,} of {len(its):,} samples, drawn by class, always the same ones")
 
     if ALL in parts:
         divide(ALL, "train", "test", splits.TEST)
@@ -190,7 +192,7 @@ def _channels(name: str, series: Mapping[str, Series], known: Known | None) -> i
 def _learned(training: Series, channels: int, front_end: FrontEnd | None, told: _Told) -> Preprocessing:
     if isinstance(front_end, EventFrontEnd):
         return preprocessing.identity(channels, TOP, front_end)
-    whole = np.concatenate([each.astype(np.float64, copy=False) for each in training])
+    whole = np.ascontiguousarray(np.concatenate([each.astype(np.float64, copy=False) for each in training]))
     if front_end is None and whole.min() >= 0 and 1 <= whole.max() <= TOP and (np.floor(whole) == whole).all():
         told.when(1, f"whole numbers from 0 to {whole.max():g} are fed as they are")
         return preprocessing.identity(channels, int(whole.max()))
@@ -216,6 +218,16 @@ def _fed(samples: Series, made: Preprocessing, steps: int, split: str, told: _To
     told.when(longer, f"{split}: {longer:,} samples have more than {steps:,} steps, what comes after was left out")
     told.when(shorter, f"{split}: {shorter:,} samples are shorter than {steps:,} steps and were padded with zero")
     return x
+
+
+def _require_uncut(name: str, made: Preprocessing, series: Mapping[str, Series]) -> None:
+    for split, samples in series.items():
+        for i, each in enumerate(samples):
+            if each.size and not 0 <= each.min() <= each.max() <= made.maximum:
+                why = (
+                    f"{split} sample {i} has values from {each.min():g} to {each.max():g}, and the network takes 0 to "
+                )
+                raise InvalidData(f"'{name}'", f"{why}{made.maximum} as they are", "give what it was trained on")
 
 
 def _shape(steps: int, channels: int, classes: int, made: Preprocessing) -> Shape:

@@ -53,10 +53,8 @@ def read(path: Path) -> Raw:
     of_events = SAMPLE in table.text and form is not None
     if of_events and form is not None:
         samples = [sample[:, [table.names.index(name) for name in form]] for sample in samples]
-    return Raw(
-        "events" if of_events else "series",
-        _parts(path, samples, [table.text[label][rows[0]] for rows in each], _splits(table, each)),
-    )
+    whole = Part(samples, [table.text[label][rows[0]] for rows in each])
+    return Raw("events" if of_events else "series", _parts(path, whole, _splits(table, each)))
 
 
 def one(path: Path) -> tuple[NDArray[np.float64], bool]:

@@ -73,9 +73,9 @@ def spikes(sound: NDArray[np.int16], cochlea: Cochlea) -> Spikes:
 
 
 def loudness(sound: NDArray[np.int16], cochlea: Cochlea) -> NDArray[np.float64]:
-    """Z (windows, bands), in levels: the first window is centred on the recording's first sample. Raises ExtraMissing.
+    """Loudness z (windows, bands), in levels: the first window is centred on the first sample.
 
-    Silence, which has no loudest moment, is 0 throughout.
+    Raises ExtraMissing. Silence, which has no loudest moment, is 0 throughout.
     """
     with extras.importing():
         import librosa

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asrc_core.errors import InvalidData, UnreadableFile
 from asrc_core.files.data_folder import folder
@@ -114,7 +115,7 @@ def _write(found: Sequence[Recording], splits: Sequence[str], into: Path) -> lis
     ]
 
 
-def _learned(decibels: np.ndarray) -> Preprocessing:
+def _learned(decibels: NDArray[np.float64]) -> Preprocessing:
     mean, deviation = decibels.mean((0, 1)), decibels.std((0, 1))
     made = standardizing(mean, deviation, LEVELS, ZERO)
     return made.model_copy(update={"front_end": FRONT_END, "pad": ()})

@@ -252,8 +252,6 @@ constexpr Kernels<R> kernels() {
     return {pack_matrix<R>, forward<R>, backward<R>, pack_spikes<R>};
 }
 
-constexpr InstructionSet instruction_set(const char* name) { return {name, kernels<float>(), kernels<double>()}; }
-
 }  // namespace
 
 #endif

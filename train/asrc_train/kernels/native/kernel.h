@@ -1,4 +1,4 @@
-// What the kernels work on, how it lies in memory, and the table of functions that each instruction set provides.
+// What the kernels work on, how it lies in memory, and the functions that each instruction set provides.
 //
 // Only plain data and declarations: every kernels_<isa>.cpp is compiled for another instruction set, and an inline
 // function with a body that two of them share could be linked in its AVX-512 form for all.
@@ -119,20 +119,6 @@ struct Kernels {
     // Bits of the numbers equal to `value` > 0; false if any other than these and 0 is among them.
     bool (*pack_spikes)(const R* numbers, int64_t count, R value, uint64_t* words);
 };
-
-struct InstructionSet {
-    const char* name;
-    Kernels<float> floats;
-    Kernels<double> doubles;
-
-    const Kernels<float>& of(float) const { return floats; }
-    const Kernels<double>& of(double) const { return doubles; }
-};
-
-const InstructionSet* baseline();
-const InstructionSet* avx2();
-const InstructionSet* avx512();
-const InstructionSet* neon();
 
 }  // namespace asrc
 

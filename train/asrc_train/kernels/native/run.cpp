@@ -8,11 +8,17 @@
 
 #include "abi.h"
 #include "cpu.h"
+#include "isa.h"
 #include "kernel.h"
 #include "memory.h"
 #include "threads.h"
 
 namespace asrc {
+
+const std::vector<const InstructionSet*>& instruction_sets();
+
+const InstructionSet& instruction_set_at(int64_t index) { return *instruction_sets()[static_cast<size_t>(index)]; }
+
 namespace {
 
 int64_t rounded_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
@@ -35,12 +41,16 @@ std::vector<const InstructionSet*> usable() {
     return sets;
 }
 
+}  // namespace
+
 const std::vector<const InstructionSet*>& instruction_sets() {
     static const std::vector<const InstructionSet*> sets = usable();
     return sets;
 }
 
-const InstructionSet& chosen(const asrc_call& call) { return *instruction_sets()[static_cast<size_t>(call.isa)]; }
+namespace {
+
+const InstructionSet& chosen(const asrc_call& call) { return instruction_set_at(call.isa); }
 
 // ----------------------------------------------------------------------------------------------- packed layers
 

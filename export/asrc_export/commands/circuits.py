@@ -1,0 +1,161 @@
+"""asrc-export --verilog: an integer network as a circuit; with --build, how large and how fast it is on an FPGA."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asrc_core.command import command_line
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from asrc_core.contract.network import IntegerNetwork
+    from asrc_export.chip.devices.fpga import Fpga
+    from asrc_export.rtl.plan import Plan
+    from asrc_export.rtl.synthesis.build import Built
+
+TESTED = 2
+"""Samples in the testbench."""
+MEASURED = 4
+"""Samples over which cycles are counted."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this file."""
+    add = parser.add_argument
+    add("--verilog", metavar="FOLDER", help="write the integer network as a circuit in SystemVerilog, too")
+    add("--lanes", metavar="P", type=command_line.positive, help="with --verilog: neurons at once (default: 8)")
+    add(
+        "--build",
+        metavar="FPGA",
+        help="with --verilog: synthesise, place and route it for ice40up5k, ecp5-25f, ecp5-85f or a device file, and "
+        "print its size and speed",
+    )
+
+
+def require(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Stop at options that do not go together."""
+    for name in ("lanes", "build"):
+        if getattr(options, name) is not None and options.verilog is None:
+            parser.error(f"argument --{name}: goes with --verilog only")
+
+
+def require_writable(options: argparse.Namespace) -> None:
+    """Raise UnwritableOutput before any work is done."""
+    from asrc_export.rtl import folder
+
+    folder.require_writable(options.verilog)
+
+
+def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
+    """Write what is asked for, and say what it is.
+
+    Raises UnwritableOutput, UnknownName, InvalidSetting; with --build also RulesBroken for a network that does not fit,
+    ExtraMissing, and BackendFailed with the last lines of a tool that fails.
+    """
+    import tempfile
+    from dataclasses import replace
+    from pathlib import Path
+
+    from asrc_export.rtl import folder
+    from asrc_export.rtl.boards.shell import shell
+    from asrc_export.rtl.design import design
+    from asrc_export.rtl.plan import Shape
+    from asrc_export.rtl.synthesis import build
+    from asrc_export.rtl.testbench import bench
+
+    folder.require_writable(options.verilog)
+    device = None if options.build is None else _fpga(options.build, network)
+    shape = Shape() if device is None else build.shape_for(device)
+    if options.lanes is not None:
+        shape = replace(shape, lanes=options.lanes)
+    plan, files = design(network, shape)
+    sources = [name for name in files if name.endswith(".sv")]
+    x = _samples(network)
+    everything: dict[str, str | Path] = {**files, **shell(plan), **bench(plan, x[:TESTED])}
+    if device is None:
+        _write(everything, options.verilog, plan)
+        return
+    build.require(device)
+    with tempfile.TemporaryDirectory(prefix="asrc-rtl-") as name:
+        made, logs = Path(name), Path(f"{options.verilog}.logs")
+        for place, text in files.items():
+            (made / place).write_text(text)
+        logs.mkdir(parents=True, exist_ok=True)
+        built = build.build(plan, sources, made, logs, device)
+        _write(everything, options.verilog, plan)
+        print(f"logs: {logs}")
+    _report(network, plan, device, built, x)
+
+
+def _write(files: dict[str, str | Path], out: str, plan: Plan) -> None:
+    from asrc_export.rtl import folder
+
+    folder.write(files, out)
+    print(
+        f"{out}: {len(files)} files; {plan.neurons:,} neurons, {plan.shape.lanes} lanes, {plan.rows:,} rows of weights,"
+        f" {len(plan.program):,} instructions; sums of {', '.join(map(str, plan.slots))} bits by the proofs"
+    )
+
+
+def _fpga(name: str, network: IntegerNetwork) -> Fpga:
+    from asrc_core.errors import UnknownName
+    from asrc_export.chip import devices
+    from asrc_export.chip.devices.fpga import Fpga
+
+    device = devices.load(name)
+    if not isinstance(device, Fpga):
+        known = [each for each in devices.names() if isinstance(devices.load(each), Fpga)]
+        raise UnknownName("FPGA", name, known, "a path ending in .toml")
+    devices.require(network, device)
+    return device
+
+
+def _report(network: IntegerNetwork, plan: Plan, device: Fpga, built: Built, x: NDArray[np.generic]) -> None:
+    from tabulate import tabulate
+
+    from asrc_core.errors import BackendMissing
+    from asrc_export.rtl.simulation.circuit import Circuit
+
+    rows = [(name, f"{used:,}", f"{there:,}", "nextpnr") for name, (used, there) in built.used.items()]
+    rows.append(("clock, MHz", f"{built.megahertz:.1f}", "", "nextpnr, after routing; one seed"))
+    try:
+        done = Circuit(network, plan.shape).run(x[:MEASURED])
+    except BackendMissing as error:
+        command_line.say(f"note: no cycles are counted: {error}")
+    else:
+        a_step = done.cycles_per_step
+        rows.append(("cycles a step", f"{a_step:,.0f}", "", f"counted, {len(x[:MEASURED])} simulated samples"))
+        rows.append(("latency of a step, us", f"{a_step / built.megahertz:,.1f}", "", "cycles over clock"))
+        rows.append(
+            (
+                "samples a second",
+                f"{built.megahertz * 1e6 / a_step / network.steps:,.0f}",
+                "",
+                f"{network.steps} steps each",
+            )
+        )
+    print(f"{device.title}, {plan.shape.lanes} lanes, {plan.shape.pipes} event(s) a cycle")
+    print(tabulate(rows, ("", "takes", "of", "basis"), disable_numparse=True))
+
+
+def _samples(network: IntegerNetwork) -> NDArray[np.generic]:
+    """The first test samples of the data set trained on; where it is not at hand, drawn ones."""
+    import numpy as np
+
+    from asrc_core.errors import AsrcError
+    from asrc_export.samples.dataset_samples import dataset_for
+
+    data = network.provenance.get("data")
+    try:
+        if data:
+            return dataset_for(network, data).test_x[:MEASURED]
+    except (AsrcError, ImportError):
+        command_line.say(f"note: data set '{data}' is not at hand: samples of the testbench are drawn")
+    entry = network.input
+    shape = (MEASURED, network.steps, entry.channels)
+    return np.random.default_rng(0).integers(entry.minimum, entry.maximum + 1, shape)

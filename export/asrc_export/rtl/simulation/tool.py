@@ -1,0 +1,45 @@
+"""Tools as child processes: run in a folder, and if they fail, their last lines in one sentence."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from asrc_core.errors import BackendFailed
+
+HERE = Path(__file__).resolve().parent
+LAST_LINES = 6
+
+
+class _Compiler:
+    """The C++ compiler: what CXX names, or the usual one."""
+
+    def compiler(self) -> list[str]:
+        """Its command."""
+        named = shlex.split(os.environ.get("CXX", ""))
+        return named or [shutil.which("g++") or shutil.which("c++") or shutil.which("clang++") or "c++"]
+
+    def missing(self) -> str | None:
+        """What is missing here; None if nothing is."""
+        return None if shutil.which(self.compiler()[0]) else "there is no C++ compiler"
+
+
+MAKES = _Compiler()
+
+
+def ran(command: Sequence[str], folder: Path, name: str, log: Path | None = None) -> str:
+    """All that the tool said. Raises BackendFailed with its last lines, and the place of the log if one is kept."""
+    done = subprocess.run(  # noqa: S603 - a tool of this machine, with files of ours
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
+    )
+    if log is not None:
+        log.write_text(done.stdout)
+    if done.returncode:
+        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()][-LAST_LINES:]
+        why = f"{name} gave up with status {done.returncode}: {' / '.join(lines) or 'it said nothing'}"
+        raise BackendFailed("rtl", why, f"its log is '{log}'" if log else "please report it, with the network file")
+    return done.stdout

@@ -1,0 +1,17 @@
+// All kernels, compiled for the including file's instruction set.
+#ifndef ASRC_ISA_TABLE_H
+#define ASRC_ISA_TABLE_H
+
+#include "backward.h"
+#include "delays.h"
+#include "isa.h"
+
+namespace {
+
+constexpr InstructionSet instruction_set(const char* name) {
+    return {name, kernels<float>(), kernels<double>(), delay_kernels<float>(), delay_kernels<double>()};
+}
+
+}  // namespace
+
+#endif
