@@ -19,7 +19,7 @@ EXAMPLES = """\
   asrc-report model.loihi2.safetensors --float model.pt -o report.html -o report.json
   asrc-report model.loihi2.safetensors --float model.pt --limit 100 --engine numpy
   asrc-report model.loihi2.safetensors --float model.pt --baseline gru -o report.html
-  asrc-report a.safetensors b.safetensors --float a.pt b.pt -o both.html
+  asrc-report a.safetensors b.safetensors --float a.pt --float b.pt -o both.html
 """
 
 
@@ -43,10 +43,9 @@ def _parser() -> argparse.ArgumentParser:
         "--float",
         dest="models",
         metavar="MODEL.pt",
-        nargs="+",
-        action="extend",
+        action="append",
         required=True,
-        help="the checkpoint it was exported from; of several networks, all of them in the same order",
+        help="the checkpoint it was exported from; of several networks, once for each, in the same order",
     )
     add("--data", metavar="NAME", help="data set (default: the one trained on)")
     command_line.add_data_folder(parser)
