@@ -15,17 +15,8 @@ from asrc_export.engines import select
 from asrc_export.engines.select import Engine
 from asrc_export.quantization import taps
 from asrc_export.report import outline
-from asrc_export.report.behaviour import (
-    ablation,
-    ablation_runs,
-    activity,
-    answers,
-    baselines,
-    kernels,
-    layers,
-    raster,
-    scores,
-)
+from asrc_export.report.accuracy import answers, baselines, scores
+from asrc_export.report.behaviour import ablation, ablation_runs, activity, kernels, layers, raster
 from asrc_export.report.cost import devices, energy, neurobench, placement, storage
 from asrc_export.report.origin import limits, provenance, rounding
 from asrc_export.report.origin.confirmations import Confirmation

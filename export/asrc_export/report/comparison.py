@@ -11,8 +11,8 @@ from pydantic import Field
 
 from asrc_core.errors import InvalidSetting
 from asrc_export.report import tables, verdict
-from asrc_export.report.behaviour import scores
-from asrc_export.report.behaviour.scores import Paired
+from asrc_export.report.accuracy import scores
+from asrc_export.report.accuracy.scores import Paired
 from asrc_export.report.part import Index, Part
 from asrc_export.report.report import Report
 from asrc_export.report.table import Group, Table

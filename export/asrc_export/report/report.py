@@ -12,14 +12,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from asrc_core import html
+from asrc_export.report.accuracy.answers import Accuracy, Confusion
+from asrc_export.report.accuracy.baselines import Baseline
+from asrc_export.report.accuracy.scores import Scores
 from asrc_export.report.behaviour.ablation import Ablation
 from asrc_export.report.behaviour.activity import Inactive, LayerFiring, LayerNeurons
-from asrc_export.report.behaviour.answers import Accuracy, Confusion
-from asrc_export.report.behaviour.baselines import Baseline
 from asrc_export.report.behaviour.kernels import Kernels
 from asrc_export.report.behaviour.layers import Layer, Readout
 from asrc_export.report.behaviour.raster import Raster
-from asrc_export.report.behaviour.scores import Scores
 from asrc_export.report.cost.devices import Device
 from asrc_export.report.cost.energy import Energy
 from asrc_export.report.cost.neurobench import NeuroBench, NeuroBenchAbsent

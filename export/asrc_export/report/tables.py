@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asrc_export.report.behaviour import ablation, activity, answers, baselines, divergence, kernels, layers, scores
+from asrc_export.report.accuracy import answers, baselines, scores
+from asrc_export.report.behaviour import ablation, activity, divergence, kernels, layers
 from asrc_export.report.cost import devices, energy, neurobench, placement, storage
 from asrc_export.report.origin import confirmations, limits, provenance, rounding
 from asrc_export.report.report import Report

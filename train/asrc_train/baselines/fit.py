@@ -124,7 +124,7 @@ class _Run:
         stated = json.dumps([self.kind, self.depth, parameters(self.network), training, self.config.data.name])
         digest = hashlib.sha256(stated.encode())
         for part in (x, y):
-            digest.update(np.ascontiguousarray(part))
+            digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
     def train_epoch(self, say: Callable[[str], None], progress: Callable[[float, str], None]) -> None:

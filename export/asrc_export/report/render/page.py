@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asrc_export.report import comparison, tables, verdict
-from asrc_export.report.behaviour.scores import span
+from asrc_export.report.accuracy.scores import span
 from asrc_export.report.comparison import Comparison
 from asrc_export.report.report import Report
 from asrc_export.report.table import plural

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from asrc_export.report.behaviour.answers import Confusion
+from asrc_export.report.accuracy.answers import Confusion
 from asrc_export.report.part import Index, Part, SampleCount, Share
 from asrc_export.report.table import MAX_ROWS, Table
 

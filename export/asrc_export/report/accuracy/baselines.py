@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from asrc_export.report.behaviour import scores
-from asrc_export.report.behaviour.scores import Interval, Paired
+from asrc_export.report.accuracy import scores
+from asrc_export.report.accuracy.scores import Interval, Paired
 from asrc_export.report.part import Count, Index, NeuronCount, Part, Seconds, Share, Unit
 from asrc_export.report.table import Table
 from asrc_train.data.dataset import Samples
