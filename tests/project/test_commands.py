@@ -77,6 +77,14 @@ def test_wrong_usage_exits_with_2_and_one_line_that_says_where_help_is(
     assert told.count("\n") == 1
 
 
+def test_an_integer_network_without_a_format_to_write_is_wrong_usage(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli_export.main(["model.loihi2.safetensors"])
+    assert "is an integer network already; name a format to write (--onnx, " in capsys.readouterr().err
+
+
 def test_wrong_usage_of_a_part_of_a_command_names_that_part(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli_analyze.main(["gradients", "m.pt", "--samples", "many"])
@@ -153,7 +161,6 @@ BAD: list[tuple[str, list[str], str]] = [
     ("asrc-train", ["--data", "digits", "--out", "m.pt", "--resume"], "--resume: no unfinished training is kept"),
     ("asrc-train", ["--data", "digits", "--device", "tpu"], "'tpu' is not available here"),
     ("asrc-export", ["absent.pt"], "cannot read checkpoint 'absent.pt': No such file"),
-    ("asrc-export", ["model.loihi2.safetensors"], "not a PyTorch file"),
     ("asrc-export", ["model.pt", "--target", "loihi9"], "unknown target 'loihi9'; known: loihi1, loihi2"),
     ("asrc-export", ["model.pt", "--bits", "9"], "--bits: 9 is outside 2 to 8"),
     ("asrc-export", ["model.pt", "--target", "loihi1", "--bits", "auto", "--budget", "1B"], "--budget: 0.001 KB"),

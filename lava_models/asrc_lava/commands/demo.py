@@ -47,10 +47,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    print("Loading PyTorch and Lava; the first time after an installation that takes up to a minute.", flush=True)
-    extras.require("report")
-
     from asrc_core.errors import UnwritableOutput
+
+    extras.require("report")
+    folder: Path = options.out
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableOutput(folder, error.strerror or str(error)) from error
+    print("Loading PyTorch and Lava; the first time after an installation that takes up to a minute.", flush=True)
+
     from asrc_export import report
     from asrc_export.commands.export import print_layers
     from asrc_export.engines import select
@@ -60,11 +66,6 @@ def _demo(options: argparse.Namespace) -> None:
     from asrc_train.commands import train as cli_train
 
     interpreter.command()  # raises if there is none: before a minute of training, not after it
-    folder: Path = options.out
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnwritableOutput(folder, error.strerror or str(error)) from error
 
     model = folder / "model.pt"
     print("1. Train: ASRC on 8 x 8 digits, one pixel a step", flush=True)

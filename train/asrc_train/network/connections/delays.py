@@ -27,7 +27,7 @@ class OwnDelays(nn.Module):
 
     def taps(self, temperature: float | None) -> NoReturn:
         """There are none that a whole layer shares."""
-        raise AssertionError("layers with a delay for each synapse are run by `delay_network`")
+        raise AssertionError("layers with a delay for each synapse are run by a DelayNetwork")
 
 
 def build(config: NetworkConfig, steps: int | None) -> OwnDelays:
