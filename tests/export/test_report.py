@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,7 +24,8 @@ from asrc_export import report as reports
 from asrc_export.engines import numpy as engine
 from asrc_export.engines import select
 from asrc_export.exporting import Exported, export
-from asrc_export.report import Confirmation, Report, schema, tables
+from asrc_export.report import Confirmation, Report, schema, tables, verdict
+from asrc_export.report.render import comparison as several
 from asrc_export.report.render import formats
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train import data
@@ -121,6 +123,10 @@ def test_the_keys_that_others_rely_on_are_there(written: dict[str, Any]) -> None
     assert written["energy"]["basis"] == "modelled"
     assert all(estimate["sources"] for estimate in written["energy"]["estimates"])
     assert written["energy"]["targets_without_published_prices"] == ["loihi2"]
+    found = {each["name"]: each for each in written["devices"]}
+    assert {"cortex-m4", "rv32imac"} <= found.keys()
+    assert [each["name"] for each in found["cortex-m4"]["resources"]] == ["flash", "RAM"]
+    assert found["cortex-m4"]["fits"]
 
 
 def test_storage_adds_up(written: dict[str, Any]) -> None:
@@ -293,3 +299,47 @@ def test_what_was_observed_while_exporting_is_kept_in_the_file(exported: Exporte
     assert set(observed) == {"layer0", "layer1", "readout"}
     for low, high in observed.values():
         assert low <= high
+
+
+def test_networks_on_the_same_samples_stand_side_by_side(report: Report, tmp_path: Path) -> None:
+    both = reports.compared([report, report], ["a/n.safetensors", "b/n.safetensors"])
+    assert both.names == ("n (1)", "n (2)")
+    assert [(pair.first, pair.second, pair.deployed.p) for pair in both.pairs] == [(0, 1, 1)]
+    for suffix in several.WRITERS:
+        several.write(both, tmp_path / f"both{suffix}")
+    assert reports.Comparison.model_validate_json((tmp_path / "both.json").read_text()) == both
+    page = (tmp_path / "both.html").read_text()
+    ids = re.findall(r'<section[^>]* id="([^"]*)"', page)
+    assert len(set(ids)) == len(ids)
+    assert {"n0-answers", "n1-answers", "comparison"} <= set(ids)
+    for text in (page, (tmp_path / "both.md").read_text(), (tmp_path / "both.txt").read_text()):
+        assert "do not differ in accuracy" in text
+    fewer = report.model_copy(update={"samples": report.samples - 1})
+    with pytest.raises(InvalidSetting, match="compare like with like"):
+        reports.compared([report, fewer], ["a", "b"])
+
+
+def test_the_verdict_says_what_does_not_fit_and_what_differs(report: Report) -> None:
+    fits, agrees, costs = verdict.verdict(report)
+    assert fits.answer == "It fits"
+    assert "cores" in fits.why
+    assert agrees.answer == "It agrees"
+    assert "KiB" in costs.answer
+    assert "loihi1" in costs.why
+    unplaced = report.model_copy(update={"placement": None})
+    assert verdict.verdict(unplaced)[0].answer == "It does not fit"
+    apart = report.scores.deployed_against_float.model_copy(update={"p": 0.001})
+    accuracy = report.accuracy.model_copy(update={"deployed": 0.1, "in_float": 0.6})
+    scored = report.scores.model_copy(update={"deployed_against_float": apart})
+    worse = report.model_copy(update={"scores": scored, "accuracy": accuracy})
+    assert verdict.verdict(worse)[1].answer == "It answers less well than float"
+
+
+def test_the_groups_hold_every_table_once_and_scales_of_energy_are_apart(report: Report) -> None:
+    groups = tables.groups(report)
+    assert [group.key for group in groups] == ["answers", "agreement", "cost", "origin"]
+    keys = [table.key for group in groups for table in group.tables]
+    assert len(set(keys)) == len(keys)
+    shown = {table.key: table for table in tables.tables(report)}
+    assert not any("45 nm" in str(cell) for row in shown["energy"].rows for cell in row)
+    assert all("45 nm" in str(row[0]) for row in shown["arithmetic"].rows)

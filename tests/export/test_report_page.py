@@ -25,6 +25,7 @@ PLACEMENT = ReportedPlacement(
     target="loihi2",
     mapping="delay-line",
     cores_used=5,
+    cores_available=6,
     lower_bound=4,
     chips=2,
     limits={"neurons": 8, "synapses": 100},

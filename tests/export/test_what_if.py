@@ -201,7 +201,13 @@ def test_the_command_writes_what_the_suffix_says(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--what-if"], ["m.pt", "--change", "bits=4"], ["--what-if", "m.pt", "--bits", "auto"]]
+    "arguments",
+    [
+        ["--what-if"],
+        ["m.pt", "--change", "bits=4"],
+        ["--what-if", "m.pt", "--bits", "auto"],
+        ["--what-if", "m.safetensors"],
+    ],
 )
 def test_options_that_do_not_go_together_are_wrong_usage(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:

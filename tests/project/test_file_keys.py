@@ -10,8 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 import asrc_core
-from asrc_core import preprocessing
-from asrc_core.contract import meaning
+from asrc_core import meaning, preprocessing
 from asrc_core.contract.file import forms
 from asrc_export.exporting import Exported
 

@@ -444,6 +444,20 @@ def test_heidelberg_digits_are_250_steps_of_140_counts(home: Path) -> None:
     )
 
 
+def test_heidelberg_digits_as_spikes_are_of_all_units_and_at_most_one_a_step(home: Path) -> None:
+    samples = put_shd(home)
+    put_spikes(home / "SHD/shd_test.h5", [([0.101] * 3 + [0.501, 1.3], [3] * 5)], [1])
+    loaded = data.load("shd-spikes", 2.5)
+    assert loaded.shape == data.shape("shd-spikes", 2.5)
+    assert loaded.train_x.shape == (3, 400, 700)
+    np.testing.assert_array_equal(np.argwhere(loaded.test_x[0]), [[40, 3], [200, 3]])
+    times, units = samples[0]
+    early = [i for i, time in enumerate(times) if time < 1.0]
+    assert loaded.train_x[0, int(float(times[early[0]]) / 2.5e-3), units[early[0]]] == 1
+    assert loaded.train_x.max() == 1
+    assert "spikes come after the last of 400 steps and were left out" in loaded.notes[0]
+
+
 def test_spiking_speech_commands_come_with_their_validation_split(home: Path) -> None:
     for split, count in (("train", 3), ("valid", 2), ("test", 1)):
         put_spikes(home / f"SSC/ssc_{split}.h5", [spikes(i, 50) for i in range(count)], [34] * count)

@@ -19,7 +19,7 @@ from asrc_train.network.connections.src import FixedSpan
 from asrc_train.network.neurons.glif import GLIF
 from asrc_train.network.neurons.lif import LIF
 from asrc_train.network.parts import LayerSettings, NetworkSettings
-from asrc_train.network.recurrence import Dynamics
+from asrc_train.network.recurrence import Dynamics, using
 from asrc_train.settings.config import NetworkConfig
 
 STEPS, CHANNELS, CLASSES = 12, 2, 3
@@ -162,7 +162,17 @@ def test_a_copy_is_as_sparse_as_the_original(copied: Any) -> None:
     assert not gradient[~layer.recurrent.get_buffer("mask")].any()
 
 
+@pytest.mark.parametrize("kernel", ["native", "bptt", "autograd"])
+@pytest.mark.parametrize("span", [2, STEPS + 1])
+def test_a_learned_decay_beside_a_fixed_threshold_gets_its_gradient(kernel: str, span: int) -> None:
+    layer = SkipRecurrentLayer(CHANNELS, 5, "src", "plif", span=span)
+    with using(kernel):
+        layer(torch.rand(STEPS, 3, CHANNELS) * 4).sum().backward()
+    assert all(p.grad is not None for p in layer.neuron.parameters())
+
+
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the compiler looks at it
 def test_compiled_layers_give_what_they_give_uncompiled() -> None:
     plain = seeded()
     compiled = torch.compile(copy.deepcopy(plain), backend="eager")

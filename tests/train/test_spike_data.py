@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
+from delay_networks import delay_checkpoint
+from hypothesis import given
+from hypothesis import strategies as st
+from recordings import put_wav, word
 
-from asrc_core.errors import InvalidSetting
+from asrc_core.errors import InvalidSetting, UnreadableFile
 from asrc_train import data
-from asrc_train.data import yin_yang
+from asrc_train.analysis.delays import delays
+from asrc_train.data import fsdd_spikes, yin_yang
+from asrc_train.data.augmentation import blended, shifted
+from asrc_train.data.sources import cochlea
 from asrc_train.data.sources.spike_times import MOST_STEPS, at_steps, steps_of
+from asrc_train.data.sources.spoken_digits import HOME, SPEAKERS
 from asrc_train.settings import recipe
 from asrc_train.settings.config import from_recipe
 
@@ -102,3 +114,140 @@ def test_a_recipe_states_the_length_of_a_step() -> None:
     assert data.shape(config.data.name, config.network.dt).steps == 160
     with pytest.raises(InvalidSetting, match=r"network\.dt"):
         from_recipe(recipe.find("yin-yang"), {"network": {"dt": 0}})
+
+
+# Recordings as spikes
+
+
+FRONT_END = fsdd_spikes.FRONT_END
+
+
+def test_a_rising_and_falling_band_spikes_at_each_level_on_the_way_up_and_down() -> None:
+    small = replace(FRONT_END, bands=2, levels=3, hop=8)
+    z = np.zeros((7, 2))
+    z[:, 1] = [0, 1, 2, 2.5, 1.5, 0.5, 0]  # a level at 1, 2 on the way up; back through 1 and 0
+    found = cochlea.crossings(z, small)
+    np.testing.assert_allclose(found.times, [1, 2, 4.5, 6])
+    up, down = small.of_band, small.of_band + small.levels
+    np.testing.assert_array_equal(found.channels, [up, up + 1, down + 1, down])
+
+
+def test_crossings_within_a_step_are_interpolated_and_noise_of_less_than_a_level_is_silent() -> None:
+    small = replace(FRONT_END, bands=1, levels=4)
+    jump = cochlea.crossings(np.array([[0.0], [4.0], [4.0]]), small)
+    np.testing.assert_allclose(jump.times[:4], [0.25, 0.5, 0.75, 1.0])
+    wobble = 2.5 + 0.45 * np.sin(np.arange(200.0))
+    found = cochlea.crossings(wobble[:, None], small)
+    assert (found.times[2:] >= 199).all(), "two levels up at once, and down at the end"
+    with_silence = cochlea.crossings(np.zeros((5, 1)), small)
+    assert not len(with_silence.times)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_levels_are_crossed_one_after_the_other_and_all_are_left_at_the_end(seed: int) -> None:
+    small = replace(FRONT_END, bands=3, levels=5)
+    z = np.random.default_rng(seed).uniform(0, 5, (30, 3))
+    found = cochlea.crossings(z, small)
+    assert (np.diff(found.times) >= 0).all()
+    for band in range(3):
+        mine = found.channels // small.of_band == band
+        channel = found.channels[mine] % small.of_band
+        way = np.where(channel < small.levels, 1, -1)
+        level = np.where(way > 0, channel + 1, channel - small.levels)
+        np.testing.assert_array_equal(np.cumsum(way), level)
+        assert level.size == 0 or level[-1] == 0
+
+
+def test_a_tone_is_heard_where_its_pitch_is_and_silence_nowhere() -> None:
+    t = np.arange(4000) / FRONT_END.rate
+    heard = []
+    for pitch in (300.0, 1000.0, 3000.0):
+        sound = (8000 * np.sin(2 * np.pi * pitch * t) * np.hanning(4000)).astype(np.int16)
+        found = cochlea.spikes(sound, FRONT_END)
+        top = found.channels[found.channels % FRONT_END.of_band == FRONT_END.levels - 2]
+        heard.append(float((top // FRONT_END.of_band).mean()))
+    assert heard == sorted(heard)
+    assert heard[0] < heard[1] < heard[2]
+    assert not len(cochlea.spikes(np.zeros(4000, np.int16), FRONT_END).times)
+
+
+def test_loudness_does_not_depend_on_the_volume() -> None:
+    quiet = word(500, seed=1)
+    np.testing.assert_allclose(
+        cochlea.loudness(quiet, FRONT_END), cochlea.loudness((quiet * 2).astype(np.int16), FRONT_END), atol=1e-3
+    )
+
+
+def test_spikes_are_counted_once_a_step_and_those_without_a_place_are_told() -> None:
+    found = cochlea.Spikes(np.array([0.0, 0.9, 1.0, 9.9, 10.0]), np.array([1, 1, 1, 0, 0]))
+    x, late, crowded = cochlea.binned(found, 2, 1.0, 10)
+    assert (late, crowded) == (1, 1)
+    np.testing.assert_array_equal(np.argwhere(x), [[0, 1], [1, 1], [9, 0]])
+
+
+def test_spoken_digits_become_spikes_split_by_speaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASRC_DATA", str(tmp_path / "data"))
+    for digit in range(10):
+        for i, speaker in enumerate(SPEAKERS):
+            sound = word(200 + 150 * digit, seed=10 * digit + i, seconds=0.1)
+            put_wav(tmp_path / "data" / HOME / f"{digit}_{speaker}_0.wav", sound)
+    loaded = data.load("fsdd-spikes", 5.0)
+    assert {split: x.shape for split, (x, _) in loaded.parts().items()} == {
+        "train": (30, 160, 240),
+        "test": (20, 160, 240),
+        "validation": (10, 160, 240),
+    }
+    assert loaded.shape == data.shape("fsdd-spikes", 5.0)
+    assert loaded.train_x.max() == 1
+    assert loaded.class_names == tuple("0123456789")
+    assert "spikes come after 800 ms and were left out" in loaded.notes[0]
+
+
+# Augmentation
+
+
+def test_a_shift_moves_whole_places_and_drops_what_leaves() -> None:
+    torch.manual_seed(0)
+    x = torch.zeros(40, 5, 12, dtype=torch.uint8)
+    x[:, 2, 4] = x[:, 3, 5] = 1
+    moved = shifted(x, 2, of_place=4)
+    ends = {tuple(each.nonzero()[:, 1].tolist()) for each in moved}
+    assert ends == {(), (0, 1), (4, 5), (8, 9)}
+    assert shifted(x, 0) is x
+
+
+def test_a_blend_lies_between_both_samples_and_keeps_half_of_their_events() -> None:
+    torch.manual_seed(0)
+    first, second = torch.zeros(100, 60, dtype=torch.uint8), torch.zeros(100, 60, dtype=torch.uint8)
+    first[20:40, 10:20] = 1
+    second[60:80, 30:40] = 1
+    pool, classes = torch.stack([second, torch.ones_like(first)]), torch.tensor([3, 4])
+    (made,) = blended(first[None], torch.tensor([3]), 1.0, pool, classes)
+    events = made.nonzero()
+    assert set(events[:, 0].tolist()) <= set(range(40, 60))
+    assert set(events[:, 1].tolist()) <= set(range(20, 30))
+    assert 120 < len(events) < 180  # of 200 cells, each lit with probability 3/4
+    assert blended(first[None], torch.tensor([3]), 0.0, pool, classes)[0].equal(first)
+
+
+def test_a_blend_with_silence_is_half_of_a_sample() -> None:
+    torch.manual_seed(0)
+    first = torch.zeros(10, 10, dtype=torch.uint8)
+    first[5, 5] = 1
+    (made,) = blended(first[None], torch.tensor([0]), 1.0, torch.zeros(1, 10, 10, dtype=torch.uint8), torch.tensor([0]))
+    assert made.sum() <= 1
+
+
+# What was learned
+
+
+def test_learned_delays_are_counted_for_each_connection() -> None:
+    trained = delay_checkpoint()
+    analysis = delays("model.pt", trained)
+    assert {row["connection"] for row in analysis.rows} == {"layers.0.feedforward", "layers.0.recurrent", "readout"}
+    synapses = {"layers.0.feedforward": 48, "layers.0.recurrent": 144, "readout": 36}
+    for connection, many in synapses.items():
+        assert sum(row["synapses"] for row in analysis.rows if row["connection"] == connection) == many
+    assert analysis.draw().axes
+    with pytest.raises(UnreadableFile, match="its synapses have no delays of their own; train with"):
+        delays("model.pt", replace(trained, tensors={}))

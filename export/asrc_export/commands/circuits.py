@@ -44,6 +44,13 @@ def require(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
             parser.error(f"argument --{name}: goes with --verilog only")
 
 
+def require_writable(options: argparse.Namespace) -> None:
+    """Raise UnwritableOutput before any work is done."""
+    from asrc_export.rtl import folder
+
+    folder.require_writable(options.verilog)
+
+
 def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     """Write what is asked for, and say what it is.
 
@@ -59,7 +66,7 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     from asrc_export.rtl.design import design
     from asrc_export.rtl.plan import Shape
     from asrc_export.rtl.synthesis import build
-    from asrc_export.rtl.testbench import testbench
+    from asrc_export.rtl.testbench import bench
 
     folder.require_writable(options.verilog)
     device = None if options.build is None else _fpga(options.build, network)
@@ -69,7 +76,7 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     plan, files = design(network, shape)
     sources = [name for name in files if name.endswith(".sv")]
     x = _samples(network)
-    everything: dict[str, str | Path] = {**files, **shell(plan), **testbench(plan, x[:TESTED])}
+    everything: dict[str, str | Path] = {**files, **shell(plan), **bench(plan, x[:TESTED])}
     if device is None:
         _write(everything, options.verilog, plan)
         return
@@ -90,8 +97,8 @@ def _write(files: dict[str, str | Path], out: str, plan: Plan) -> None:
 
     folder.write(files, out)
     print(
-        f"{out}: {len(files)} files; {plan.neurons:,} neurons, {plan.shape.lanes} lanes, {plan.rows:,} rows of weights, "
-        f"{len(plan.program):,} instructions; sums of {', '.join(map(str, plan.slots))} bits by the proofs"
+        f"{out}: {len(files)} files; {plan.neurons:,} neurons, {plan.shape.lanes} lanes, {plan.rows:,} rows of weights,"
+        f" {len(plan.program):,} instructions; sums of {', '.join(map(str, plan.slots))} bits by the proofs"
     )
 
 

@@ -1,8 +1,10 @@
-"""asrc-export --c: an integer network as the files of a device, sizes printed, run under QEMU if asked."""
+"""asrc-export --c and --verilog: an integer network as the files of a device, with its sizes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from asrc_export.commands import circuits
 
 if TYPE_CHECKING:
     import argparse
@@ -12,9 +14,9 @@ if TYPE_CHECKING:
 
     from asrc_core.contract.network import IntegerNetwork
 
-FORMATS = ("c",)
+FORMATS = ("c", "verilog")
 """The options that name a folder to write."""
-OPTIONS = (*FORMATS, "run", "target")
+OPTIONS = (*FORMATS, "run", "lanes", "build", "target")
 """Those that mean something for an integer network's file."""
 SAMPLES = 3
 """Samples that ``--run`` emulates."""
@@ -27,11 +29,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--c", metavar="FOLDER", help="write the integer network as C for microcontrollers, too, and print its sizes")
     add("--run", metavar="CORE", choices=CORES, help="with --c: run it under QEMU, compared in every spike")
+    circuits.add_options(parser)
 
 
 def wanted(options: argparse.Namespace) -> bool:
     """Whether files for a device are asked for."""
-    return options.c is not None
+    return options.c is not None or options.verilog is not None
 
 
 def require_writable(options: argparse.Namespace) -> None:
@@ -40,9 +43,19 @@ def require_writable(options: argparse.Namespace) -> None:
 
     if options.c is not None:
         folder.require_writable(options.c)
+    if options.verilog is not None:
+        circuits.require_writable(options)
 
 
 def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
+    """Write what is asked for, and say what it is. Raises what `circuits.write` and C for a device raise."""
+    if options.c is not None:
+        _write_c(network, options)
+    if options.verilog is not None:
+        circuits.write(network, options)
+
+
+def _write_c(network: IntegerNetwork, options: argparse.Namespace) -> None:
     """Write what is asked for, and print sizes.
 
     Raises RulesBroken for a network that a device named by ``--target`` has no room for, UnwritableOutput,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_export.commands import circuits as cli_circuits
 from asrc_export.commands import devices as cli_devices
 from asrc_export.commands import import_network as cli_import
 from asrc_export.commands.integer_file import check_integers, from_integers, is_integers
@@ -34,6 +35,7 @@ EXAMPLES = """\
   asrc-export model.pt --nir model.nir --lossy
   asrc-export model.loihi2.safetensors --onnx model.onnx --c out/
   asrc-export model.pt --target cortex-m4 --c out/ --run cortex-m4
+  asrc-export model.loihi2.safetensors --verilog out/ --build ice40up5k
   asrc-export --show-target loihi1
   asrc-export --check digits --target loihi1 --mapping synaptic-delay
   asrc-export --what-if model.pt --target loihi2
@@ -53,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("name a checkpoint, a recipe with --check, or a target with --show-target")
     if options.run and not options.c:
         parser.error("argument --run: goes with --c only")
+    cli_circuits.require(parser, options)
     if options.lossy and not options.nir:
         parser.error("argument --lossy: goes with --nir only")
     if (options.bits == "auto") != (options.budget is not None):
@@ -61,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("argument --bits: auto needs a float network and samples")
     _require_what_if(parser, options)
     if cli_devices.wanted(options) and options.source and options.source[0] == "netx":
-        parser.error("argument --c: import the network first, and name the integer network that was written")
+        parser.error(
+            "argument --c or --verilog: import the network first, and name the integer network that was written"
+        )
     if is_integers(options):
         check_integers(parser, options)
         return command_line.run(parser, lambda: from_integers(options))
@@ -74,6 +79,8 @@ def _require_what_if(parser: argparse.ArgumentParser, options: argparse.Namespac
         parser.error("argument --change: goes with --what-if only")
     if options.what_if and (options.model is None or options.bits == "auto" or options.finetune):
         parser.error("argument --what-if: takes a checkpoint and a number of bits, and trains nothing")
+    if options.what_if and is_integers(options):
+        parser.error("argument --what-if: takes the checkpoint, as bits and spans are chosen anew from its floats")
 
 
 def _body(options: argparse.Namespace) -> Callable[[argparse.Namespace], None]:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from asrc_core import extras
 from asrc_core.command import command_line
 from asrc_export import engines
 
+Made = TypeVar("Made")
+
 EXAMPLES = """\
   asrc-report model.loihi2.safetensors --float model.pt
   asrc-report model.loihi2.safetensors --float model.pt -o report.html -o report.json
   asrc-report model.loihi2.safetensors --float model.pt --limit 100 --engine numpy
+  asrc-report model.loihi2.safetensors --float model.pt --baseline gru -o report.html
+  asrc-report a.safetensors b.safetensors --float a.pt --float b.pt -o both.html
 """
 
 
@@ -33,12 +38,33 @@ def _parser() -> argparse.ArgumentParser:
         EXAMPLES,
     )
     add = parser.add_argument
-    add("network", metavar="NETWORK.safetensors", help="integer network written by asrc-export")
-    add("--float", dest="model", metavar="MODEL.pt", required=True, help="the checkpoint it was exported from")
+    add("networks", metavar="NETWORK.safetensors", nargs="+", help="integer network written by asrc-export; or several")
+    add(
+        "--float",
+        dest="models",
+        metavar="MODEL.pt",
+        action="append",
+        required=True,
+        help="the checkpoint it was exported from; of several networks, once for each, in the same order",
+    )
     add("--data", metavar="NAME", help="data set (default: the one trained on)")
     command_line.add_data_folder(parser)
     add("--limit", metavar="N", type=command_line.positive, help="only the first N test samples")
     add("--engine", choices=engines.names(), default="native", help="all give the same bits")
+    add(
+        "--baseline",
+        choices=["gru", "rnn"],
+        action="append",
+        default=[],
+        help="also train a float GRU or RNN of as many parameters, on the same data with the same budget, and measure "
+        "it; hours for long sequences, kept beside the report after each epoch; repeatable",
+    )
+    add(
+        "--baseline-epochs",
+        metavar="N",
+        type=command_line.positive,
+        help="epochs of the baseline's training (default: the network's own)",
+    )
     command_line.add_outputs(parser, "the report", ".html, .json, .csv, .md, .txt")
     return parser
 
@@ -48,28 +74,60 @@ def _report(options: argparse.Namespace) -> None:
     # Threads that wait for each other's small products burn more processor time than the products take.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+    from pathlib import Path
+
+    from asrc_core.command import progress
+    from asrc_core.errors import InvalidSetting
     from asrc_core.files import by_suffix
     from asrc_core.files.atomic import require_writable
     from asrc_export import report
     from asrc_export.engines import select
-    from asrc_export.report.render import formats
+    from asrc_export.report.render import comparison, formats
 
+    if len(options.models) != len(options.networks):
+        counted = f"{len(options.models)} for {len(options.networks)} networks"
+        raise InvalidSetting("`models`", f"there are {counted}; give one for each, in the same order")
     for path in options.out:
         by_suffix.require(path, formats.WRITERS)
         require_writable(path)
-    made = report.make_from_files(
-        options.network,
-        options.model,
-        select.engine(options.engine),
-        data_name=options.data,
-        limit=options.limit,
-    )
-    if not options.out:
-        print(formats.text(made), end="")
+    made = []
+    for network, model in zip(options.networks, options.models, strict=True):
+        with progress.bar(f"report on {Path(network).name}, %", 100) as update:
+            made.append(
+                report.make_from_files(
+                    network,
+                    model,
+                    select.engine(options.engine),
+                    data_name=options.data,
+                    limit=options.limit,
+                    baseline=options.baseline,
+                    baseline_epochs=options.baseline_epochs,
+                    folder=Path(options.out[0]).parent if options.out else None,
+                    say=lambda text: print(text, file=sys.stderr, flush=True),
+                    progress=lambda done, note: update(100 * done, note),
+                )
+            )
+    if len(made) == 1:
+        _print_or_write(made[0], options.out, formats.text, report.summary, report.write)
         return
-    print(report.summary(made))
-    for path in options.out:
-        report.write(made, path)
+    both = report.compared(made, options.networks)
+    _print_or_write(both, options.out, comparison.text, comparison.summary, comparison.write)
+
+
+def _print_or_write(
+    made: Made,
+    out: Sequence[str],
+    text: Callable[[Made], str],
+    summary: Callable[[Made], str],
+    write: Callable[[Made, str], None],
+) -> None:
+    """The whole text, or the summary and the names of the files written."""
+    if not out:
+        print(text(made), end="")
+        return
+    print(summary(made))
+    for path in out:
+        write(made, path)
         print(path)
 
 

@@ -21,7 +21,7 @@ class Core:
     packages: str
     instructions_a_tick: int
     """Of the counter that the harness reads, with an instruction a nanosecond."""
-    bare: tuple[str, ...] = ("-ffreestanding", "-nostdlib", "-Wl,--gc-sections")
+    bare: tuple[str, ...] = ("-ffreestanding", "-nostdlib", "-Wl,-gc-sections")
     """How its programs are compiled and linked: without a library."""
 
 

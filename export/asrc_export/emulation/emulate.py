@@ -92,6 +92,12 @@ def emulate(network: IntegerNetwork, x: NDArray[np.generic], core: Core, *, trac
 
 def hashes(network: IntegerNetwork, result: Result) -> NDArray[np.uint32]:
     """The harness's hash of each sample's spikes and membranes: (B,)."""
+    last: NDArray[np.uint32] = hashes_by_step(network, result)[-1]
+    return last
+
+
+def hashes_by_step(network: IntegerNetwork, result: Result) -> NDArray[np.uint32]:
+    """The same after each step, of all up to it: (T, B)."""
     assert result.trace is not None, "only traced results are hashed"
     batch = len(result.logits)
     found = np.full(batch, HASH_START, np.uint32)
@@ -99,12 +105,14 @@ def hashes(network: IntegerNetwork, result: Result) -> NDArray[np.uint32]:
     sent = [each.spikes for each in result.trace.layers]
     shown = [*(each.membrane for each in result.trace.layers), result.trace.readout]
     silent = np.zeros((batch, network.classes), np.int32)
+    after = np.zeros((steps, batch), np.uint32)
     with np.errstate(over="ignore"):
         for t in range(steps):
             values = np.concatenate([*(each[t] for each in sent), silent, *(each[t] for each in shown)], axis=1)
             for column in values.astype(np.int32).view(np.uint32).T:
                 found = (found ^ column) * np.uint32(HASH_FACTOR)
-    return found
+            after[t] = found
+    return after
 
 
 def _run(

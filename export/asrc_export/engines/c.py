@@ -1,4 +1,4 @@
-"""The C engine: the file that `asrc-export --c` writes for microcontrollers, compiled for this machine.
+"""The C engine: the file that is written for microcontrollers, compiled for this machine.
 
 It runs samples through the very text that goes onto a device, with every spike and membrane kept where asked. Its state
 is static, as on the device: one sample at a time, on one core. Faster engines are those for this machine.

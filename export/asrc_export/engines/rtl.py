@@ -1,10 +1,12 @@
-"""The network as a circuit, simulated cycle by cycle: what `asrc-export --verilog` writes, on the machine at hand.
+"""The network as a circuit, simulated cycle by cycle: the files that an export writes, run on the machine at hand.
 
 Slow, and exact: each update of each neuron comes from the circuit's own trace port. Synaptic operations are counted
 from what the circuit sent.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +39,8 @@ def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False)
 def result(network: IntegerNetwork, x: NDArray[np.int32], done: Simulated, *, trace: bool) -> Result:
     """What a circuit did on samples (B, T, channels), as every engine says it."""
     batch, steps, _ = x.shape
-    traces, counts, sent = [], [], {-1: x.transpose(1, 0, 2)}
+    traces, counts = [], []
+    sent: dict[int, NDArray[Any]] = {-1: x.transpose(1, 0, 2)}
     at = 0
     for place, layer in enumerate(network.layers):
         here = slice(at, at + layer.neurons)

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asrc_export.report.compare import make, make_from_files
+    from asrc_export.report.comparison import Comparison, compared
     from asrc_export.report.origin.confirmations import Confirmation
     from asrc_export.report.render.formats import write
     from asrc_export.report.report import Report
     from asrc_export.report.tables import summary
 
-__all__ = ["Confirmation", "Report", "make", "make_from_files", "summary", "write"]
+__all__ = ["Comparison", "Confirmation", "Report", "compared", "make", "make_from_files", "summary", "write"]
 
 _HOMES = {
+    "Comparison": "comparison",
+    "compared": "comparison",
     "Confirmation": "origin.confirmations",
     "Report": "report",
     "make": "compare",

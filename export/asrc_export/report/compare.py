@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from asrc_core import preprocessing
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidNetwork, InvalidSetting, UnreadableFile
@@ -14,16 +15,25 @@ from asrc_export.engines import select
 from asrc_export.engines.select import Engine
 from asrc_export.quantization import taps
 from asrc_export.report import outline
-from asrc_export.report.behaviour import ablation, ablation_runs, activity, answers, kernels, layers, raster
+from asrc_export.report.accuracy import answers, baselines, scores
+from asrc_export.report.behaviour import ablation, ablation_runs, activity, kernels, layers, raster
 from asrc_export.report.cost import devices, energy, neurobench, placement, storage
 from asrc_export.report.origin import limits, provenance, rounding
 from asrc_export.report.origin.confirmations import Confirmation
 from asrc_export.report.report import Report
 from asrc_export.samples.dataset_samples import dataset_for
+from asrc_train.baselines.fit import Fitted, fit, learned
+from asrc_train.baselines.recurrent import Kind
 from asrc_train.data.dataset import Dataset
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
+
+Progress = Callable[[float, str], None]
+
+
+def _silent(done: float, note: str) -> None:
+    """Nobody looks on."""
 
 
 def make(
@@ -35,11 +45,14 @@ def make(
     limit: int | None = None,
     confirmations: Sequence[Confirmation] = (),
     float_sha256: str | None = None,
+    fitted: Sequence[Fitted] = (),
+    progress: Progress = _silent,
 ) -> Report:
     """The integer network beside the checkpoint that it came from, on the data set's test split.
 
     The data set's steps are in the network's order (`dataset_for`); ``limit`` takes only the first so many samples;
-    ``float_sha256`` is the hash of the checkpoint's file. Raises InvalidSetting if the widths or spans of the two
+    ``float_sha256`` is the hash of the checkpoint's file; ``fitted`` are baselines to measure on the same samples;
+    ``progress`` gets the share done and what is being done. Raises InvalidSetting if the widths or spans of the two
     differ, InvalidNetwork for a broken rounding log, InvalidData for samples that do not fit.
     """
     seen = outline.of(network)
@@ -51,7 +64,9 @@ def make(
     log = rounding.of(network.provenance.get("rounding", []))
     x, y = dataset.test_x[:limit], dataset.test_y[:limit]
     samples, steps, names = len(y), int(x.shape[1]), seen.layer_names
-    traced = ablation_runs.run(network, trained, x, y, dataset.scale, engine.run)
+    traced = ablation_runs.run(network, trained, x, y, dataset.scale, engine.run, progress)
+    confusion = answers.confusion(traced, dataset.classes)
+    names_of_classes = dataset.class_names or preprocessing.classes_of(network.provenance, network.classes)
     chip = targets.of(network.target, network.provenance)
     counts = traced.counts
     return Report(
@@ -63,7 +78,9 @@ def make(
         accuracy=answers.accuracy(traced),
         agreement=answers.agreement(traced),
         disagreeing_samples=answers.disagreeing_samples(traced),
-        confusion=answers.confusion(traced, dataset.classes),
+        confusion=confusion,
+        scores=scores.of(traced, confusion, names_of_classes),
+        baselines=tuple(baselines.of(each, learned(trained), traced, x) for each in fitted),
         ablation=ablation.of(traced, names),
         neurons=activity.neurons(traced, names),
         firing=activity.spikes(traced, names),
@@ -92,8 +109,17 @@ def make_from_files(
     data_name: str | None = None,
     limit: int | None = None,
     confirmations: Sequence[Confirmation] = (),
+    baseline: Sequence[Kind] = (),
+    baseline_epochs: int | None = None,
+    folder: str | Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
+    progress: Progress = _silent,
 ) -> Report:
     """The same from an integer network's file and the file of its checkpoint, on the data set trained on or another.
+
+    ``baseline``: dense networks of as many parameters to train on the same data with the same budget, or with
+    ``baseline_epochs``; they are kept in ``folder``, by default the checkpoint's, so that the next report finds them.
+    ``say`` is told how long that takes.
 
     Raises UnreadableFile, InvalidSetting (the two files do not belong together), InvalidData, UnknownName.
     """
@@ -105,14 +131,21 @@ def make_from_files(
     except InvalidNetwork as error:
         why = "its rounding log is broken"
         raise UnreadableFile(network_path, "integer network", why, "write it again with asrc-export") from error
+    dataset = dataset_for(network, data_name)
+    keep = Path(float_path).parent if folder is None else folder
+    fitted = [
+        fit(kind, trained, dataset, keep, epochs=baseline_epochs, say=say, progress=progress) for kind in baseline
+    ]
     return make(
         network,
         trained,
-        dataset_for(network, data_name),
+        dataset,
         engine,
         limit=limit,
         confirmations=confirmations,
         float_sha256=float_sha256,
+        fitted=fitted,
+        progress=progress,
     )
 
 

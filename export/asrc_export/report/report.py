@@ -12,9 +12,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from asrc_core import html
+from asrc_export.report.accuracy.answers import Accuracy, Confusion
+from asrc_export.report.accuracy.baselines import Baseline
+from asrc_export.report.accuracy.scores import Scores
 from asrc_export.report.behaviour.ablation import Ablation
 from asrc_export.report.behaviour.activity import Inactive, LayerFiring, LayerNeurons
-from asrc_export.report.behaviour.answers import Accuracy, Confusion
 from asrc_export.report.behaviour.kernels import Kernels
 from asrc_export.report.behaviour.layers import Layer, Readout
 from asrc_export.report.behaviour.raster import Raster
@@ -54,6 +56,8 @@ class Report(Part):
     agreement: Share = Field(description="Share of samples on which deployed and hard-max float answer alike.")
     disagreeing_samples: tuple[Index, ...] = Field(description="Indices of the others.")
     confusion: Confusion
+    scores: Scores
+    baselines: tuple[Baseline, ...] = Field(description="Dense float networks trained beside it, if asked for.")
     ablation: Ablation = Field(alias="ladder")
     neurons: tuple[LayerNeurons, ...]
     firing: tuple[LayerFiring, ...]

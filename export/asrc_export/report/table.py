@@ -20,6 +20,16 @@ class Table:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Group:
+    """Tables that answer one question."""
+
+    key: str
+    title: str
+    about: str
+    tables: tuple[Table, ...]
+
+
 def interval(low: float, high: float, digits: int = 1) -> str:
     """Both ends of a range, or the number that they both are."""
     return f"{low:,.{digits}f}" if low == high else f"{low:,.{digits}f} to {high:,.{digits}f}"

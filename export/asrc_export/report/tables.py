@@ -1,19 +1,26 @@
-"""The report as people read it: a title, a sentence, and the tables that text, Markdown and the page all show."""
+"""The report as people read it: a title, a sentence, and four groups of tables, in text, Markdown and on the page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asrc_export.report.behaviour import ablation, activity, answers, divergence, kernels, layers
+from asrc_export.report.accuracy import answers, baselines, scores
+from asrc_export.report.behaviour import ablation, activity, divergence, kernels, layers
 from asrc_export.report.cost import devices, energy, neurobench, placement, storage
 from asrc_export.report.origin import confirmations, limits, provenance, rounding
 from asrc_export.report.report import Report
-from asrc_export.report.table import Table
+from asrc_export.report.table import Group, Table
 
 
 def title(report: Report) -> str:
     """The heading of text and Markdown."""
     return f"asrc report: {report.provenance.data}"
+
+
+def headline(report: Report) -> str:
+    """The report in a line."""
+    accuracy, target = report.accuracy, report.provenance.target
+    return f"{accuracy.deployed:.1%} right on {target}, {accuracy.in_float:.1%} in float"
 
 
 def summary(report: Report) -> str:
@@ -29,23 +36,52 @@ def summary(report: Report) -> str:
     )
 
 
+def groups(report: Report) -> tuple[Group, ...]:
+    """All tables, by the question that they answer, in the order in which people ask. A new section goes into one."""
+    made = (
+        ("answers", "Is it right?", "How often, how surely, and on which classes.", _answers),
+        ("agreement", "Does it do what the float network does?", "Spike by spike, and what parts them.", _agreement),
+        ("cost", "What does it take?", "Cores, memory, energy and time; of the chip and of other devices.", _cost),
+        ("origin", "Where does it come from?", "Checks, limits met, roundings, files and versions.", _origin),
+    )
+    return tuple(Group(key, heading, about, tuple(of(report))) for key, heading, about, of in made)
+
+
 def tables(report: Report) -> Iterator[Table]:
-    """All tables in the order in which people ask."""
+    """All tables of all groups."""
+    for group in groups(report):
+        yield from group.tables
+
+
+def _answers(report: Report) -> Iterator[Table]:
+    others = baselines.rows(report.baselines, report.samples)
+    yield scores.accuracy_table(report.scores, report.accuracy.model_dump(), report.samples, others)
+    yield from baselines.tables(report.baselines)
+    yield answers.table(report.confusion, report.samples, [each.name for each in report.scores.classes])
+    yield scores.table(report.scores)
+
+
+def _agreement(report: Report) -> Iterator[Table]:
     traced, neurons = report.ablation, {layer.name: layer.neurons for layer in report.layers}
-    yield ablation.table(traced, report.accuracy, report.agreement, report.samples, list(neurons))
-    yield answers.table(report.confusion, report.samples)
+    yield ablation.table(traced, report.agreement, list(neurons))
     yield divergence.table(traced.divergence, traced.drift, neurons, traced.samples, traced.steps)
     yield activity.neurons_table(report.neurons, traced.samples)
     if report.inactive:
         yield activity.inactive_table(report.inactive, traced.samples)
     yield kernels.table(report.kernels)
     yield layers.table(report.layers, report.readout, report.samples)
+
+
+def _cost(report: Report) -> Iterator[Table]:
     if report.placement is not None:
         yield from placement.tables(report.placement)
     yield from storage.tables(report.storage)
     yield from energy.tables(report.energy)
     yield devices.table(report.devices)
     yield neurobench.table(report.neurobench)
+
+
+def _origin(report: Report) -> Iterator[Table]:
     if report.confirmations:
         yield confirmations.table(report.confirmations)
     if report.findings:

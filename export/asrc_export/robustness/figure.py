@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asrc_export.robustness.report import PerturbationCurves, RobustnessReport
 from asrc_train.analysis import figure
-from asrc_train.analysis.figure import COLOURS, INK, MARKERS, panels
+from asrc_train.analysis.figure import COLOURS, INK, MARKERS, PAPER, RULE, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,10 +25,24 @@ def svg(report: RobustnessReport) -> str:
     return figure.svg(lambda: _figure(report))
 
 
-def _figure(report: RobustnessReport) -> Figure:
+def on_page(report: RobustnessReport) -> dict[str, str]:
+    """An <svg> element for each perturbation, by its name: narrow enough for a phone, in the colours of the page that
+    it stands on, light or dark.
+    """
+    return {each.name: _in_page_colours(figure.svg(partial(_figure, report, (each,)))) for each in report.perturbations}
+
+
+def _in_page_colours(drawn: str) -> str:
+    drawn = drawn[drawn.index("<svg") :]
+    for colour, of_page in ((INK, "currentColor"), (RULE, "var(--rule)"), (PAPER, "none")):
+        drawn = drawn.replace(colour, of_page)
+    return re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", re.sub(r"<style>@media.*?</style>", "", drawn))
+
+
+def _figure(report: RobustnessReport, only: Sequence[PerturbationCurves] = ()) -> Figure:
     from matplotlib.lines import Line2D
 
-    measured = report.perturbations
+    measured = only or report.perturbations
     columns = min(COLUMNS, len(measured))
     variants = dict.fromkeys(curve.variant for each in measured for curve in each.curves)
     looks: dict[str, dict[str, Any]] = {
@@ -42,7 +59,7 @@ def _figure(report: RobustnessReport) -> Figure:
     styles = [Line2D([], [], label=name, linestyle="", **look) for name, look in looks.items()]
     versions = dict.fromkeys(curve.version for each in measured for curve in each.curves)
     styles += [Line2D([], [], color=INK, linestyle=DASHES[version], label=version) for version in versions]
-    drawing.legend(handles=styles, loc="outside upper center", ncols=len(styles))
+    drawing.legend(handles=styles, loc="outside upper center", ncols=min(len(styles), 4 * columns))
     return drawing
 
 

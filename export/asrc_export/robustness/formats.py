@@ -9,14 +9,19 @@ from pathlib import Path
 
 from asrc_core import extras
 from asrc_core.files import by_suffix
+from asrc_export.report.render.figures.canvas import Figure
 from asrc_export.report.render.formats import as_json
-from asrc_export.report.render.page import environment
+from asrc_export.report.render.page import environment, numeric
 from asrc_export.report.render.spreadsheet import harmless
 from asrc_export.report.render.text import as_markdown, as_text
 from asrc_export.report.table import Table, plural
 from asrc_export.robustness import figure
 from asrc_export.robustness.report import VERSIONS, Curve, PerturbationCurves, RobustnessReport
 
+CAPTION = (
+    "Accuracy over the level; solid lines are the deployed integers, dashed ones the float network. Bands: a standard "
+    "deviation of deployed."
+)
 FOLDER = Path(__file__).parent / "template"
 
 
@@ -134,7 +139,7 @@ def page(report: RobustnessReport) -> str:
     extras.require("report", ["jinja2", "matplotlib"])
     from markupsafe import Markup
 
-    drawn = figure.svg(report)
+    drawn = figure.on_page(report)
     return (
         environment(FOLDER)
         .get_template("robustness.html.j2")
@@ -142,7 +147,9 @@ def page(report: RobustnessReport) -> str:
             title=title(report),
             summary=summary(report),
             tables=list(tables(report)),
-            drawing=Markup(drawn[drawn.index("<svg") :]),  # noqa: S704 - our own figure: matplotlib has escaped its text
+            drawn={name: Figure(each, f"Accuracy over {name}", CAPTION) for name, each in drawn.items()},
+            drawing=Markup,  # our own figures: matplotlib has escaped their text
+            numeric=numeric,
             asrc=report.asrc,
         )
     )

@@ -85,7 +85,7 @@ def row_bits(plan: Plan) -> int:
 
 def depth(plan: Plan) -> int:
     """Cycles from the issue of a group's last event to its sums on their way to the neuron unit."""
-    return 9 + (plan.shape.pipes - 1)
+    return 10 + (plan.shape.pipes - 1)
 
 
 def slices(plan: Plan) -> list[tuple[int, int]]:
@@ -174,9 +174,8 @@ def _lines(lines: Iterable[str], depth: int = 1) -> str:
 def _fields(plan: Plan) -> str:
     lines, at = [], 0
     for name, width in fields(plan):
-        for of in ("now", "ahead"):
-            if of == "now" or name in ("link", "enters"):
-                lines.append(f"wire [{width - 1}:0] {of}_{name} = {of}[{at + width - 1}:{at}];")
+        read = ("now", "ahead") if name in ("link", "enters") else ("now",)
+        lines += [f"wire [{width - 1}:0] {of}_{name} = {of}[{at + width - 1}:{at}];" for of in read]
         at += width
     return _lines(lines)
 
@@ -202,7 +201,9 @@ def _counts(plan: Plan) -> str:
             here = f" && bank == 1'b{b}" if each.back else ""
             there = f" && h_bank == 1'b{b}" if each.back else ""
             lines += [
-                f"  if (entering && entering_layer == {source}{here}) begin count_{c}_{b} <= '0; done_{c}_{b} <= 1'b0; end",
+                f"  if (entering && entering_layer == {source}{here}) begin",
+                f"    count_{c}_{b} <= '0; done_{c}_{b} <= 1'b0;",
+                "  end",
                 f"  else if (h_v && h_layer == {source}{there}) begin",
                 f"    count_{c}_{b} <= m{m}_at + m{m}_add; done_{c}_{b} <= h_ends;",
                 "  end",
@@ -248,7 +249,8 @@ def _p_declared(plan: Plan) -> str:
 def _p0(plan: Plan) -> str:
     return _lines(
         [
-            "p0_i <= i; p0_k <= k; p0_base <= now_base; p0_row <= now_row; p0_slot <= now_slot; p0_memory <= now_memory;",
+            "p0_i <= i; p0_k <= k; p0_base <= now_base; p0_row <= now_row;",
+            "p0_slot <= now_slot; p0_memory <= now_memory;",
             "p0_bank <= now_input ? read_bank : now_back && !bank;",
             "p0_negative <= now_signed && plane_end;",
             "p0_second <= !(n_odd && i_next == n);",
@@ -266,21 +268,14 @@ def _list_memories(plan: Plan) -> str:
     entry = source + longest
     address = max(max(top(-(-each.entries // pipes) - 1) + 1 for each in plan.memories), f["base"])
     lines.append(f"reg [{address - 1}:0] p1_place; reg p1_bank;")
-    for stage in (1, 2, 3):
-        lines.append(
-            f"reg p{stage}_v, p{stage}_last, p{stage}_negative, p{stage}_second; reg [{f['slot'] - 1}:0] p{stage}_slot; "
-            f"reg [{f['planes'] - 1}:0] p{stage}_k; reg [{f['row'] - 1}:0] p{stage}_row;"
-        )
-    lines.append(f"reg [{f['memory'] - 1}:0] p1_memory, p2_memory;")
-    for q in range(pipes):
-        lines.append(f"reg [{entry - 1}:0] p3_entry_{q};")
-    clocked = ["p1_place <= p0_base + p0_i; p1_bank <= p0_bank; p1_memory <= p0_memory; p2_memory <= p1_memory;"]
-    for stage in (1, 2, 3):
-        clocked.append(
-            " ".join(
-                f"p{stage}_{n} <= p{stage - 1}_{n};" for n in ("v", "last", "negative", "second", "slot", "k", "row")
-            )
-        )
+    lines += [f"{_stage(f, s)} reg [{f['row'] - 1}:0] p{s}_row;" for s in (1, 2, 3, 4)]
+    lines.append(f"reg [{f['memory'] - 1}:0] p1_memory, p2_memory, p3_memory;")
+    lines += [f"reg [{entry - 1}:0] p4_entry_{q};" for q in range(pipes)]
+    clocked = [
+        "p1_place <= p0_base + p0_i; p1_bank <= p0_bank; p1_memory <= p0_memory; p2_memory <= p1_memory;",
+        "p3_memory <= p2_memory;",
+    ]
+    clocked += [_passed(s, ("v", "last", "negative", "second", "slot", "k", "row")) for s in (1, 2, 3, 4)]
     for m, each in enumerate(plan.memories):
         width = source + each.payload
         words = -(-each.entries // pipes)
@@ -290,7 +285,7 @@ def _list_memories(plan: Plan) -> str:
             name = f"list_{m}_{q}"
             lines += [
                 f'(* ram_style = "block" *) reg [{width - 1}:0] {name} [0:{deep - 1}];',
-                f"reg [{width - 1}:0] {name}_q;",
+                f"reg [{width - 1}:0] {name}_q, {name}_r;",
             ]
             read = f"{{p1_bank, p1_place[{bits - 1}:0]}}" if each.double else f"p1_place[{bits - 1}:0]"
             write = f"m{m}_place[{bits + pipes - 2}:{pipes - 1}]"
@@ -298,16 +293,29 @@ def _list_memories(plan: Plan) -> str:
             odd = f" && m{m}_place[0] == 1'b{q}" if pipes == 2 else ""
             lines += [
                 "always_ff @(posedge clk) begin",
-                f"  {name}_q <= {name}[{read}];",
+                f"  {name}_q <= {name}[{read}]; {name}_r <= {name}_q;",
                 f"  if (m{m}_add{odd}) {name}[{write}] <= m{m}_entry;",
                 "end",
             ]
     for q in range(pipes):
-        chosen = " ".join(f"{m}: p3_entry_{q} <= list_{m}_{q}_q;" for m in range(len(plan.memories)))
-        clocked.append(f"case (p2_memory) {chosen} default: p3_entry_{q} <= 'x; endcase")
-    clocked.append(f"if (rst) begin {_emptied((1, 2, 3))} end")
+        chosen = " ".join(f"{m}: p4_entry_{q} <= list_{m}_{q}_r;" for m in range(len(plan.memories)))
+        clocked.append(f"case (p3_memory) {chosen} default: p4_entry_{q} <= 'x; endcase")
+    clocked.append(f"if (rst) begin {_emptied((1, 2, 3, 4))} end")
     lines += ["always_ff @(posedge clk) begin", *(f"  {each}" for each in clocked), "end"]
     return _lines(lines)
+
+
+def _stage(f: dict[str, int], stage: int) -> str:
+    """What each stage of the pipeline from an entry to its weights holds."""
+    return (
+        f"reg p{stage}_v, p{stage}_last, p{stage}_negative, p{stage}_second; "
+        f"reg [{f['slot'] - 1}:0] p{stage}_slot; reg [{f['planes'] - 1}:0] p{stage}_k;"
+    )
+
+
+def _passed(stage: int, names: Iterable[str]) -> str:
+    """From the stage before."""
+    return " ".join(f"p{stage}_{name} <= p{stage - 1}_{name};" for name in names)
 
 
 def _place_bits(plan: Plan, m: int) -> int:
@@ -318,32 +326,26 @@ def _weights(plan: Plan) -> str:
     pipes, width, source = plan.shape.pipes, row_bits(plan), plan.source_bits
     f = dict(fields(plan))
     lines = []
-    for stage in (4, 5, 6):
-        lines.append(
-            f"reg p{stage}_v, p{stage}_last, p{stage}_negative, p{stage}_second; reg [{f['slot'] - 1}:0] p{stage}_slot; "
-            f"reg [{f['planes'] - 1}:0] p{stage}_k;"
-        )
-    clocked = [
-        " ".join(f"p{s}_{n} <= p{s - 1}_{n};" for n in ("v", "last", "negative", "second", "slot", "k"))
-        for s in (4, 5, 6)
-    ]
+    lines += [_stage(f, s) for s in (5, 6, 7)]
+    clocked = [_passed(s, ("v", "last", "negative", "second", "slot", "k")) for s in (5, 6, 7)]
     for q in range(pipes):
-        lines.append(f"reg [{f['row'] - 1}:0] p4_address_{q}; reg [{width - 1}:0] p5_row_{q}, p6_row_{q};")
-        lines.append(" ".join(f"reg [{plan.window - 1}:0] p{s}_window_{q};" for s in (4, 5, 6)))
-        plane = f"p3_entry_{q}[{source + plan.window - 1}:{source}]"
+        lines.append(f"reg [{f['row'] - 1}:0] p5_address_{q}; reg [{width - 1}:0] p6_row_{q}, p7_row_{q};")
+        lines.append(" ".join(f"reg [{plan.window - 1}:0] p{s}_window_{q};" for s in (5, 6, 7)))
+        plane = f"p4_entry_{q}[{source + plan.window - 1}:{source}]"
         if plan.planes > 1:
-            lines.append(f"wire [{source + plan.planes * plan.window - 1}:0] p3_whole_{q} = p3_entry_{q};")
-            plane = f"p3_whole_{q}[{source} + p3_k * {plan.window} +: {plan.window}]"
+            lines.append(f"wire [{source + plan.planes * plan.window - 1}:0] p4_whole_{q} = p4_entry_{q};")
+            plane = f"p4_whole_{q}[{source} + p4_k * {plan.window} +: {plan.window}]"
         clocked += [
-            f"p4_address_{q} <= p3_row + p3_entry_{q}[{source - 1}:0]; p4_window_{q} <= {plane};",
-            f"p5_window_{q} <= p4_window_{q}; p6_window_{q} <= p5_window_{q}; p6_row_{q} <= p5_row_{q};",
+            f"p5_address_{q} <= p4_row + p4_entry_{q}[{source - 1}:0]; p5_window_{q} <= {plane};",
+            f"p6_window_{q} <= p5_window_{q}; p7_window_{q} <= p6_window_{q}; p7_row_{q} <= p6_row_{q};",
         ]
     if plan.shape.loadable:
         high = top(plan.rows - 1)
         lines += [
             f'(* ram_style = "huge" *) reg [{width - 1}:0] weights [0:{(2 << high) - 1}];',
-            f"wire [{high}:0] weights_at = load ? load_address : p4_address_0;",
-            "always_ff @(posedge clk) if (load) weights[weights_at] <= load_data; else p5_row_0 <= weights[weights_at];",
+            f"wire [{high}:0] weights_at = load ? load_address : p5_address_0;",
+            "always_ff @(posedge clk)",
+            "  if (load) weights[weights_at] <= load_data; else p6_row_0 <= weights[weights_at];",
         ]
     else:
         for s, (low, bits) in enumerate(slices(plan)):
@@ -351,8 +353,8 @@ def _weights(plan: Plan) -> str:
                 f'(* ram_style = "block", rom_style = "block" *) reg [{bits - 1}:0] weights_{s} [0:{plan.rows - 1}];',
                 f'initial $readmemh("weights_{s}.hex", weights_{s});',
             ]
-            clocked += [f"p5_row_{q}[{low + bits - 1}:{low}] <= weights_{s}[p4_address_{q}];" for q in range(pipes)]
-    clocked.append(f"if (rst) begin {_emptied((4, 5, 6))} end")
+            clocked += [f"p6_row_{q}[{low + bits - 1}:{low}] <= weights_{s}[p5_address_{q}];" for q in range(pipes)]
+    clocked.append(f"if (rst) begin {_emptied((5, 6, 7))} end")
     lines += ["always_ff @(posedge clk) begin", *(f"  {each}" for each in clocked), "end"]
     return _lines(lines)
 
@@ -364,9 +366,8 @@ def _lanes(plan: Plan) -> str:
     term = scaled + (1 if any_signed else 0)
     f = dict(fields(plan))
     lines = [f"wire [{lanes * sum(plan.slots) - 1}:0] lane_sums;"]
-    stages = [7] if pipes == 1 else [7, 8]
-    for s in stages:
-        lines.append(f"reg p{s}_v, p{s}_last; reg [{f['slot'] - 1}:0] p{s}_slot;")
+    stages = [8] if pipes == 1 else [8, 9]
+    lines += [f"reg p{s}_v, p{s}_last; reg [{f['slot'] - 1}:0] p{s}_slot;" for s in stages]
     end = stages[-1]
     lines.append("reg ship;")
     lines.append("always_ff @(posedge clk) begin")
@@ -379,23 +380,19 @@ def _lanes(plan: Plan) -> str:
     lines += ["genvar p;", f"generate for (p = 0; p < {lanes}; p = p + 1) begin : lane"]
     clocked = []
     for q in range(pipes):
-        lines.append(f"  wire signed [{w - 1}:0] weight_{q} = p6_row_{q}[p * {word} +: {w}];")
-        bit = f"p6_window_{q}[p6_row_{q}[p * {word} + {w} +: {d}]]" if d else f"p6_window_{q}[0]"
-        there = f" && {bit}" + (" && p6_second" if q else "")
+        lines.append(f"  wire signed [{w - 1}:0] weight_{q} = p7_row_{q}[p * {word} +: {w}];")
+        bit = f"p7_window_{q}[p7_row_{q}[p * {word} + {w} +: {d}]]" if d else f"p7_window_{q}[0]"
+        there = f" && {bit}" + (" && p7_second" if q else "")
         value = f"weight_{q}"
         if plan.planes > 1:
             lines.append(f"  reg signed [{scaled - 1}:0] shifted_{q};")
-            lines.append(
-                f"  wire signed [{scaled - 1}:0] scaled_{q} = p6_k == 0 ? {scaled}'(weight_{q}) : shifted_{q} <<< 1;".replace(
-                    f"{scaled}'(weight_{q})",
-                    f"$signed({{{{{scaled - w + 1}{{weight_{q}[{w - 1}]}}}}, weight_{q}[{w - 2}:0]}})",
-                )
-            )
-            clocked.append(f"if (p6_v) shifted_{q} <= scaled_{q};")
+            lines.append(f"  wire signed [{scaled - 1}:0] wide_{q} = weight_{q};")
+            lines.append(f"  wire signed [{scaled - 1}:0] scaled_{q} = p7_k == 0 ? wide_{q} : shifted_{q} <<< 1;")
+            clocked.append(f"if (p7_v) shifted_{q} <= scaled_{q};")
             value = f"scaled_{q}"
         lines.append(f"  reg signed [{term - 1}:0] term_{q};")
-        kept = f"p6_negative ? -{value} : {value}" if any_signed else value
-        clocked.append(f"if (p6_v{there}) term_{q} <= {kept}; else term_{q} <= '0;")
+        kept = f"p7_negative ? -{value} : {value}" if any_signed else value
+        clocked.append(f"if (p7_v{there}) term_{q} <= {kept}; else term_{q} <= '0;")
     added = "term_0"
     if pipes == 2:
         lines.append(f"  reg signed [{term}:0] both;")
@@ -491,8 +488,8 @@ def _message(plan: Plan, link: Link, past: str, bits: int) -> str:
         for k in range(link.planes):
             lags = [link.first_lag + w for w in range(link.window)]
             window = [f"{past}[{at(lag) + k}]" for lag in reversed(lags)]
-            fill = plan.window - link.window if k < link.planes - 1 else 0
-            planes.append(f"{{{', '.join([*([str(fill) + chr(39) + 'b0'] if fill else []), *window])}}}")
+            gap = plan.window - link.window if k < link.planes - 1 else 0
+            planes.append(f"{{{', '.join([*([f'{gap}{chr(39)}b0'] if gap else []), *window])}}}")
         return f"{{{', '.join(reversed(planes))}}}"
     if len(link.connection.taps) > 1:
         width = link.planes
@@ -564,7 +561,8 @@ def _input_memory(plan: Plan) -> str:
         name = _payload(plan, link, "input_past", bits, lines)
         lines += [
             f"reg i2_any_{m}; reg [{_index_bits(plan) - 1}:0] m{m}_count;",
-            f"assign m{m}_add = i2_v && i2_any_{m}; assign m{m}_at = m{m}_count; assign m{m}_place = m{m}_count + {link.base};",
+            f"assign m{m}_add = i2_v && i2_any_{m}; assign m{m}_at = m{m}_count;",
+            f"assign m{m}_place = m{m}_count + {link.base};",
             "always_ff @(posedge clk) begin",
             f"  i2_any_{m} <= |{name}; m{m}_bank <= i1_bank;",
             f"  m{m}_entry <= {{{name}, {plan.source_bits}'b0}} | i1_c;",

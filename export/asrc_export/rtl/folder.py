@@ -1,4 +1,4 @@
-"""What `asrc-export --verilog` writes: the circuit, its testbench, and the shells of two boards."""
+"""The folder of a circuit: the circuit, its testbench, and the shells of two boards."""
 
 from __future__ import annotations
 

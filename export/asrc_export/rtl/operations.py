@@ -376,7 +376,7 @@ class VerilogOperations:
         return self._register(f"{f.text} * {g.text}", bounds, s + 1, zeros=x.zeros + y.zeros)
 
     def _split_product(self, wide: Term, narrow: Term, bounds: Interval) -> Term:
-        """wide = 2^16 upper + lower: two products, and a sum over the upper one's bits only."""
+        """Wide = 2^16 upper + lower: two products, and a sum over the upper one's bits only."""
         s = self._stage(wide, narrow)
         low = FACTOR_BITS - 1  # an unsigned part that is a signed factor of 16 bits
         f = self._register(self._at(wide, s), wide.bounds, s)

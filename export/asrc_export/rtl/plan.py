@@ -28,8 +28,8 @@ class Shape:
     """How much of a circuit there is.
 
     lanes: neurons whose sums grow at once (P). pipes: events that are added at once, 1 or 2: two need a weight memory
-    with two ports. loadable: whether weights are written at the start, into memory that starts empty. sliced: whether weights are cut into
-    memories as narrow as a block RAM of their depth.
+    with two ports. loadable: whether weights are written at the start, into memory that starts empty.
+    sliced: whether weights are cut into memories as narrow as a block RAM of their depth.
     """
 
     lanes: int = 8
@@ -135,7 +135,7 @@ class Plan:
     @cached_property
     def first_neuron(self) -> list[int]:
         """Of each layer, counted over all."""
-        return np.cumsum([0, *(layer.neurons for layer in self.network.layers)]).tolist()[:-1]
+        return [sum(each.neurons for each in self.network.layers[:place]) for place in range(len(self.network.layers))]
 
     @property
     def weight_bits(self) -> int:
@@ -215,7 +215,7 @@ def plan(network: IntegerNetwork, shape: Shape) -> Plan:
         # What is there already is added while the layer before still computes; then sources in their order.
         order = sorted(
             range(len(backs)),
-            key=lambda j: (not backs[j], network.place(layer.connections[j].source)),  # noqa: B023
+            key=lambda j: (not backs[j], network.place(layer.connections[j].source)),
         )
         links += [_link(network, len(links) + n, place, n, layer.connections[j], backs[j]) for n, j in enumerate(order)]
     links, memories = _lists(links)

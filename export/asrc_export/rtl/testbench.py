@@ -20,7 +20,7 @@ CYCLES_PER_UPDATE = 2000
 """After so many the circuit is said to stand still."""
 
 
-def testbench(plan: Plan, x: NDArray[np.generic]) -> dict[str, str]:
+def bench(plan: Plan, x: NDArray[np.generic]) -> dict[str, str]:
     """The testbench's files for samples (B, T, channels). Raises InvalidData if they do not fit the network's input."""
     network = plan.network
     samples = checked_input(network, x)

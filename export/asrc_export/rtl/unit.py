@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.network import Layer
+from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.intervals import Interval
 from asrc_core.contract.ranges import product_bounds, shifted
@@ -211,7 +211,7 @@ def _neuron_bits(plan: Plan) -> int:
 
 
 _TEXT = """\
-// Neurons of kind {kind}. What goes in at stage 0 comes out where the last register stands; states come {{}} stages later.
+// Neurons of kind {kind}: what goes in at stage 0 comes out after the last register; states come {{}} stages later.
 module {name} (
   input  logic clk,
   input  logic [{layer}:0] layer_0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from asrc_train.trained.freeze import freeze_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SOURCE_WIDTH = 90
+"""Characters of a line of sources below the figure."""
 LOG_FROM = 8
 """Costs whose greatest is at least this many times the least are drawn on a logarithmic axis."""
 
@@ -192,7 +195,9 @@ def _figure(found: Sequence[Point], best: Sequence[Point], cost: str) -> Figure:
         axis.set_xscale("log")
         log_axis(axis.xaxis, plain=True)
     sources = _sources(found, cost)
-    axis.set(xlabel=_axis(found, cost) + (f"\n{sources}" if sources else ""), ylabel="test accuracy (%)")
+    axis.set(xlabel=_axis(found, cost), ylabel="test accuracy (%)")
+    if sources:
+        figure.supxlabel(sources, fontsize=6)
     legend(figure, axis)
     return figure
 
@@ -202,4 +207,4 @@ def _sources(found: Sequence[Point], cost: str) -> str:
     costs = found[0].outcome.costs
     assert costs is not None, "a point has costs"
     rests = {"energy": costs.energy, "latency": costs.latency}.get(cost)
-    return "" if rests is None else "\n".join(rests.sources)
+    return "" if rests is None else "\n".join(textwrap.fill(each, SOURCE_WIDTH) for each in rests.sources)

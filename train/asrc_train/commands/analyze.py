@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   asrc-analyze gradients vanilla.pt src.pt asrc.pt -o gradients.svg
   asrc-analyze skip-kernel asrc.pt -o kernel.png
+  asrc-analyze delays yin-yang.pt -o delays.svg
   asrc-analyze training vanilla.pt src.pt asrc.pt -o training.svg -o training.csv
   asrc-analyze sweep sweep/ --x network.span --where network.connection=src -o spans.svg
+  asrc-analyze sweep sweep/ --x network.max_delay --line network.recurrent -o delays.svg
   asrc-analyze sweep sweep/ --x network.decay --line network.connection -o decay.pdf
   asrc-analyze sweep sweep/ --x network.kernel_length --metric spans -o chosen.svg
 """
@@ -76,6 +78,8 @@ def parser(more_examples: str = "") -> tuple[argparse.ArgumentParser, Add]:
     )
     kernel = add("skip-kernel", _skip_kernel, "Heat map of an ASRC network's mixture over spans, epoch by epoch.")
     kernel.add_argument("checkpoint", metavar="MODEL.pt", type=Path)
+    delays = add("delays", _delays, "Histogram of the delays that a network's synapses have learned.")
+    delays.add_argument("checkpoint", metavar="MODEL.pt", type=Path)
     add_checkpoints(add("training", _training, "Loss, accuracy and spans, epoch by epoch."))
     sweep = add("sweep", _sweep, "A metric over a swept setting, mean and band over the seeds.")
     add_checkpoints(sweep)
@@ -125,6 +129,13 @@ def _skip_kernel(options: argparse.Namespace) -> Analysis:
     from asrc_train.trained import checkpoint
 
     return skip_kernel(str(options.checkpoint), checkpoint.load(options.checkpoint))
+
+
+def _delays(options: argparse.Namespace) -> Analysis:
+    from asrc_train.analysis.delays import delays
+    from asrc_train.trained import checkpoint
+
+    return delays(str(options.checkpoint), checkpoint.load(options.checkpoint))
 
 
 def _training(options: argparse.Namespace) -> Analysis:

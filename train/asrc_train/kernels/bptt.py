@@ -100,6 +100,10 @@ class _Recurrence(torch.autograd.Function):
             d_recurrent = recalled_du.flatten(0, 1).t() @ recalled.flatten(0, 1)
         wanted = ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
         d_decay, d_threshold = _dynamics_gradients(du, u, s, alpha, theta, dynamics) if wanted else (None, None)
+        if not ctx.needs_input_grad[3]:
+            d_decay = None  # PyTorch takes none for what is no tensor
+        if not ctx.needs_input_grad[4]:
+            d_threshold = None
         return du, d_recurrent, d_mixture, d_decay, d_threshold, None, None
 
 

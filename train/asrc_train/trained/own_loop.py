@@ -17,8 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from asrc_core import __version__, preprocessing
-from asrc_core.contract import meaning
+from asrc_core import __version__, meaning, preprocessing
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_core.preprocessing import Preprocessing
 from asrc_train.network.model import SkipRecurrentLayer

@@ -19,6 +19,7 @@ from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing, require_writable
 from asrc_core.files.paths import as_path
 from asrc_train import data
+from asrc_train.data.augmentation import blended, shifted
 from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
@@ -231,10 +232,19 @@ class _Run:
         mine = self.world.share(batch)
         figures = self.objective.figures(self.device)
         if len(mine):
-            x = fed_to(self.network, self.train_x[mine], self.dataset.scale, self.device, self.zero)
+            x = fed_to(self.network, self._augmented(mine), self.dataset.scale, self.device, self.zero)
             loss, figures = self.objective.judged(x, self.train_y[mine], len(batch), temperature)
             loss.backward()  # type: ignore[no-untyped-call]
         return self.world.sum_gradients(self.network.parameters(), figures)
+
+    def _augmented(self, batch: Tensor) -> Tensor:
+        """Samples of the training part, blended and shifted as configured."""
+        x, y, training, of_place = self.train_x[batch], self.train_y, self.config.training, self.dataset.shape.of_place
+        return shifted(
+            blended(x, y[batch], training.blend, self.train_x, y, of_place) if training.blend else x,
+            training.shift,
+            of_place,
+        )
 
     def finish(self) -> Checkpoint:
         """The best epoch as a checkpoint, with its accuracies: here, once, the test split is read."""

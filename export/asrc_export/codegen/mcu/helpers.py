@@ -111,7 +111,7 @@ static void asrc_spikes_4(const uint32_t *weights, const asrc_event *event, uint
 """
 
 _VALUES = """\
-/* The sums of 4 times ``words`` neurons, each event weighed: one product serves two sums. */
+/* The sums of so many words of 4 neurons, each event weighed: one product serves two sums. */
 static void asrc_values(const uint32_t *weights, uint32_t words, const asrc_event *event, const asrc_value *value,
                         uint32_t count, int16_t *sums) {
     for (uint32_t k = 0; k < words; k++, sums += 4) {

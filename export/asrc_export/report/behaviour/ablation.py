@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from asrc_export.report.behaviour import divergence
-from asrc_export.report.behaviour.answers import Accuracy
 from asrc_export.report.behaviour.divergence import Divergence, LayerDrift
 from asrc_export.report.behaviour.stages import StageName
 from asrc_export.report.part import Part, SampleCount, Share, StepCount
@@ -34,7 +33,7 @@ class Stage(Part):
 class Ablation(Part):
     """The same samples on five networks, each rounding further; compared with hard-max float."""
 
-    samples: SampleCount = Field(description="The first so many of the test samples.")
+    samples: SampleCount = Field(description="All test samples of the report.")
     steps: StepCount = Field(description="Steps of a sample.")
     stages: tuple[Stage, ...] = Field(alias="rungs", description="From the trained network to the deployed one.")
     divergence: Divergence = Field(alias="parting", description="Where deployed and hard-max float spikes diverge.")
@@ -63,15 +62,12 @@ def of(runs: AblationRuns, names: Sequence[str]) -> Ablation:
     )
 
 
-def table(ablation: Ablation, accuracy: Accuracy, agreement: float, samples: int, names: Sequence[str]) -> Table:
-    """Accuracy stage by stage, and what all ``samples`` test samples give."""
+def table(ablation: Ablation, agreement: float, names: Sequence[str]) -> Table:
+    """Accuracy stage by stage."""
     note = (
-        f"On all {samples:,} test samples: float mixture {accuracy.float_mixture:.2%}, hard-max "
-        f"{accuracy.in_float:.2%}, deployed {accuracy.deployed:.2%}; deployed and hard-max give the same answer on "
-        f"{agreement:.2%}."
+        "Each network rounds further than the one before, so where accuracy falls is where rounding costs it. All "
+        f"{ablation.samples:,} test samples; deployed and hard-max give the same answer on {agreement:.2%} of them."
     )
-    if ablation.samples < samples:
-        note += f" The ablation uses the first {ablation.samples:,} of them."
     return Table(
         "ablation",
         "Rounding ablation: accuracy from float to deployed",

@@ -102,7 +102,15 @@ class _Answer:
     spikes: Sequence[Spikes]
 
 
-def run(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, scale: float, engine: Run) -> AblationRuns:
+def run(
+    network: IntegerNetwork,
+    trained: Checkpoint,
+    x: Samples,
+    y: Labels,
+    scale: float,
+    engine: Run,
+    progress: Callable[[float, str], None] = lambda done, note: None,
+) -> AblationRuns:
     """Run every stage over samples (n, T, channels) with labels (n,), in chunks of bounded memory.
 
     ``network`` must be the checkpoint's own (equal widths and spans). Raises InvalidData for samples that do not fit.
@@ -148,6 +156,7 @@ def run(network: IntegerNetwork, trained: Checkpoint, x: Samples, y: Labels, sca
                 at_limit[i] |= (np.abs(trace.membrane) >= STATE_MAX).any(axis=(0, 1))
         if shown is None:
             shown = (_of_first(reference), _of_first(deployed))
+        progress(chunk.stop / count, f"{chunk.stop:,} of {count:,} samples on five networks")
     assert shown is not None
     predictions = {name: np.concatenate(parts) for name, parts in predicted.items()}
     cells = np.array([layer.neurons * count for layer in layers])

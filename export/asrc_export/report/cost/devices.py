@@ -65,5 +65,5 @@ def table(found: Sequence[Device]) -> Table:
             for device in found
             for each in device.resources
         ],
-        "The same network, bit for bit: asrc-export --c writes it as C.",
+        "The same network, bit for bit.",
     )

@@ -37,12 +37,27 @@ class EnergyEstimate(Part):
     """Energy of one sample, as a range."""
 
     name: str
+    scale: str = Field(description="What its prices are of. Only rows of one scale can be compared.")
     low_nj: Nanojoules
     high_nj: Nanojoules
     covers: str = Field(description="What is in it and what is not.")
     sources: tuple[str, ...]
     breakdown: dict[str, tuple[Nanojoules, Nanojoules]] = Field(description="Low and high by kind of event.")
     basis: Literal["modelled"]
+
+
+CMOS = "arithmetic in 45 nm CMOS"
+"""The scale of the float networks."""
+
+
+def on_chips(energy: Energy) -> list[EnergyEstimate]:
+    """The estimates at a chip's published prices."""
+    return [each for each in energy.estimates if each.scale != CMOS]
+
+
+def in_cmos(energy: Energy) -> list[EnergyEstimate]:
+    """The estimates of float networks' arithmetic."""
+    return [each for each in energy.estimates if each.scale == CMOS]
 
 
 class LayerEvents(Part):
@@ -100,16 +115,16 @@ def of(network: IntegerNetwork, counts: Sequence[LayerCounts], samples: int, ste
     ]
     constants = targets.load_baseline("cmos45nm")
     estimates = [
-        *(estimate for estimate in priced if estimate is not None),
-        energy.float_spiking(network, counts, samples, constants),
-        energy.float_dense(network, steps, constants),
-        energy.float_gru(network, steps, constants),
+        *((estimate, f"prices of {each.name}") for each, estimate in zip(chips, priced, strict=True) if estimate),
+        (energy.float_spiking(network, counts, samples, constants), CMOS),
+        (energy.float_dense(network, steps, constants), CMOS),
+        (energy.float_gru(network, steps, constants), CMOS),
     ]
     happened = events(network, counts, samples, placed[0])
     return Energy(
         basis="modelled",
         unit="nJ per sample",
-        estimates=tuple(EnergyEstimate(**asdict(estimate)) for estimate in estimates),
+        estimates=tuple(EnergyEstimate(scale=scale, **asdict(estimate)) for estimate, scale in estimates),
         targets_without_published_prices=tuple(
             each.name for each, estimate in zip(chips, priced, strict=True) if estimate is None
         ),
@@ -131,10 +146,18 @@ def tables(energy: Energy) -> Iterator[Table]:
         note += f" Products of graded messages: {energy.graded_operations_per_sample:,.0f} a sample."
     yield Table(
         "energy",
-        "Energy per sample, modelled",
+        "Energy per sample on a chip",
         ("network", "nJ", "what it covers"),
-        [(each.name, interval(each.low_nj, each.high_nj), each.covers) for each in energy.estimates],
+        [(each.name, interval(each.low_nj, each.high_nj), each.covers) for each in on_chips(energy)],
         note,
+    )
+    yield Table(
+        "arithmetic",
+        "Energy per sample of float networks' arithmetic",
+        ("network", "nJ", "what it covers"),
+        [(each.name, interval(each.low_nj, each.high_nj), each.covers) for each in in_cmos(energy)],
+        "Modelled, not measured: what the operations alone would take in 45 nm CMOS. A scale of its own, without the "
+        "control, routing and memory of a chip: compare these rows with each other, not with those of a chip.",
     )
     sources = dict.fromkeys(source for estimate in energy.estimates for source in estimate.sources)
     yield Table(

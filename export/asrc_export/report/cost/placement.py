@@ -111,6 +111,7 @@ class ReportedPlacement(Part):
     cores_used: CoreCount
     lower_bound: CoreCount = Field(description="No placement takes fewer.")
     chips: ChipCount
+    cores_available: CoreCount = Field(description="Cores of that many chips.")
     limits: Budgets = Field(description="What a core has of each budget.")
     cores: tuple[PlacedCore, ...]
     routes: tuple[ReportedRoute, ...]
@@ -131,6 +132,7 @@ def of(network: IntegerNetwork, chip: Target) -> ReportedPlacement | None:
         cores_used=len(found.cores),
         lower_bound=found.lower_bound,
         chips=found.chips,
+        cores_available=found.chips * chip.limits.cores_per_chip.count,
         limits=dict(found.limits),
         cores=tuple(_core(core) for core in found.cores),
         routes=tuple(ReportedRoute(**asdict(route)) for route in found.routes),
@@ -186,7 +188,7 @@ def tables(placement: ReportedPlacement) -> Iterator[Table]:
         "Cores",
         ("budget of a core", "used in all", "on the fullest core", "limit", "fullest core"),
         rows,
-        f"{len(cores):,} cores on {plural(placement.chips, 'chip')}; "
+        f"{len(cores):,} of {placement.cores_available:,} cores, on {plural(placement.chips, 'chip')}; "
         f"no placement takes fewer than {placement.lower_bound:,}.",
     )
     yield Table(

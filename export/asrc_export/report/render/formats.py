@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from asrc_core.files import by_suffix
-from asrc_export.report import tables
+from asrc_export.report import tables, verdict
 from asrc_export.report.part import Part
 from asrc_export.report.render.page import page
 from asrc_export.report.render.spreadsheet import as_csv
@@ -17,12 +17,18 @@ from asrc_export.report.report import Report
 
 def text(report: Report) -> str:
     """The report for a terminal."""
-    return as_text(tables.title(report), tables.summary(report), tables.tables(report))
+    return as_text(tables.title(report), _opening(report), tables.groups(report))
 
 
 def markdown(report: Report) -> str:
     """The report as GitHub Markdown."""
-    return as_markdown(tables.title(report), tables.summary(report), tables.tables(report))
+    return as_markdown(tables.title(report), _opening(report), tables.groups(report))
+
+
+def _opening(report: Report) -> str:
+    """The summary and the verdict."""
+    told = (f"{each.question} {each.answer}: {each.why}" for each in verdict.verdict(report))
+    return "\n\n".join((tables.summary(report), *told))
 
 
 def as_json(report: Part) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asrc_export.report import tables
+from asrc_export.report import comparison, tables, verdict
+from asrc_export.report.accuracy.scores import span
+from asrc_export.report.comparison import Comparison
 from asrc_export.report.report import Report
 from asrc_export.report.table import plural
 
@@ -26,12 +28,38 @@ def page(report: Report) -> str:
         .get_template("report.html.j2")
         .render(
             report=report,
-            summary=tables.summary(report),
-            headlines=_headlines(report),
-            tables=list(tables.tables(report)),
+            headline=tables.headline(report),
+            verdicts=verdict.verdict(report),
+            cards=_cards(report),
+            groups=tables.groups(report),
             figures=figures(report),
             drawing=Markup,  # our own figures: matplotlib has escaped their text
-            numeric=_numeric,
+            numeric=numeric,
+        )
+    )
+
+
+def comparison_page(found: Comparison) -> str:
+    """Several reports on one page, side by side first."""
+    from markupsafe import Markup
+
+    from asrc_export.report.render.figures import figures
+
+    networks = [
+        (f"n{i}-", name, tables.groups(each), verdict.verdict(each), _cards(each), figures(each))
+        for i, (name, each) in enumerate(zip(found.names, found.reports, strict=True))
+    ]
+    return (
+        environment()
+        .get_template("comparison.html.j2")
+        .render(
+            title=comparison.title(found),
+            summary=comparison.summary(found),
+            table=comparison.table(found),
+            networks=networks,
+            drawing=Markup,
+            numeric=numeric,
+            asrc=found.reports[0].provenance.asrc,
         )
     )
 
@@ -49,22 +77,25 @@ def environment(*folders: Path) -> Environment:
     )
 
 
-def _headlines(report: Report) -> list[tuple[str, str, str]]:
-    """Figures that are read before anything else: value, what it is, beside what."""
+def _cards(report: Report) -> list[tuple[str, str, str]]:
+    """Figures that are read before anything else: what it is, value, beside what."""
     accuracy, deployed, in_float = report.accuracy, report.storage.deployed.total, report.storage.in_float.total
+    interval = span(report.scores.accuracy["deployed"])
     shown = [
-        (f"{accuracy.deployed:.1%}", "accuracy deployed", f"float {accuracy.in_float:.1%}"),
-        (f"{report.agreement:.1%}", "same answer as float", f"on {report.samples:,} test samples"),
-        (f"{deployed / 8192:,.1f} KiB", "storage", f"{in_float / deployed:.1f} times less than float32"),
+        ("accuracy deployed", f"{accuracy.deployed:.1%}", f"{interval}; float {accuracy.in_float:.1%}"),
+        ("same answer as float", f"{report.agreement:.1%}", f"on {report.samples:,} test samples"),
     ]
-    placement = report.placement
-    if placement is not None:
-        cores = len(placement.cores)
-        beside = f"on {plural(placement.chips, 'chip')}, {report.provenance.target}"
-        shown.append((f"{cores:,}", "core" if cores == 1 else "cores", beside))
+    if report.placement is not None:
+        beside = f"on {plural(report.placement.chips, 'chip')}, {report.provenance.target}"
+        shown.append(("cores", verdict.of_cores(report).removesuffix(" cores"), beside))
+    factor = f"{in_float / deployed:.1f} times less than float32"
+    shown.append(("memory", f"{deployed / verdict.KIB:,.1f} KiB", factor))
+    for what, found in (("energy a sample", verdict.energy(report)), ("time a sample", verdict.time(report))):
+        value, _, of = (found or "unknown (no published prices)").partition(" (")
+        shown.append((what, value, f"modelled, {of.removesuffix(')')}" if found else of.removesuffix(")")))
     return shown
 
 
-def _numeric(value: Any) -> bool:
+def numeric(value: Any) -> bool:
     """Whether a table's cell is a number, to be set flush right."""
     return str(value)[:1].isdigit() or str(value)[:2].strip("-").isdigit()

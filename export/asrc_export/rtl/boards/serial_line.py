@@ -35,16 +35,14 @@ class SerialBoard:
         except (OSError, termios.error) as error:
             why = f"the serial line '{port}' cannot be opened ({error})"
             raise BackendMissing("board", why, "name the board's line, and see that you may write to it") from error
-        if plan.shape.loadable:
-            rows = b"".join(row.to_bytes(row_bytes(plan), "little") for row in plan.weight_rows())
-            self._send(b"W" + rows)
+        self._load()
 
     def close(self) -> None:
         """Let go of the line."""
         os.close(self._file)
 
     def run(self, x: NDArray[np.generic]) -> Ints:
-        """The logits (B, C) of samples (B, T, channels). Raises InvalidData when they do not fit the network's input."""
+        """The logits (B, C) of samples (B, T, channels). Raises InvalidData if they do not fit the network's input."""
         samples = checked_input(self._plan.network, x)
         size = value_bytes(self._plan)
         mask = (1 << 8 * size) - 1
@@ -55,7 +53,14 @@ class SerialBoard:
                 values = b"".join((each & mask).to_bytes(size, "little") for each in frame)
                 self._send(b"X" + bytes([flags]) + values)
             answers.append(np.frombuffer(self._receive(4 * self._plan.network.classes), "<i4"))
-        return np.stack(answers).astype(np.int64)
+        logits: Ints = np.stack(answers).astype(np.int64)
+        return logits
+
+    def _load(self) -> None:
+        """The weights, if the circuit is one that takes them."""
+        if self._plan.shape.loadable:
+            size = row_bytes(self._plan)
+            self._send(b"W" + b"".join(row.to_bytes(size, "little") for row in self._plan.weight_rows()))
 
     def _send(self, content: bytes) -> None:
         while content:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from asrc_export.rtl.simulation.tool import HERE, MAKES, ran
 
-QUIET = ("-Wno-fatal", "-Wno-lint", "-Wno-style")
-"""Widths are the proofs' business: an operand is as wide as its bounds ask for, not as its neighbour."""
+ARGUMENTS = HERE / "verilator.f"
+"""Widths are the proofs' business: an operand is as wide as its bounds ask for, so warnings about them stay unsaid."""
 
 
 def missing() -> str | None:
@@ -21,11 +21,6 @@ def missing() -> str | None:
 def build(folder: Path, sources: Sequence[str], flags: Sequence[str]) -> Path:
     """Make the program of the circuit in a folder. Raises BackendFailed with the tool's last lines."""
     options = " ".join(("-O1", *flags, f'-DCIRCUIT=\\"{HERE / "verilator.h"}\\"'))
-    threads = ["-j", str(min(4, os.cpu_count() or 1))]
-    command = ["verilator", "--cc", "--exe", "--build", *threads, *QUIET, "--x-assign", "fast", "-O3"]
-    ran(
-        [*command, "--top-module", "asrc_core", "-CFLAGS", options, str(HERE / "harness.cpp"), *sources],
-        folder,
-        "Verilator",
-    )
+    command = ["verilator", "-f", str(ARGUMENTS), "-j", str(min(4, os.cpu_count() or 1)), "-CFLAGS", options]
+    ran([*command, str(HERE / "harness.cpp"), *sources], folder, "Verilator")
     return folder / "obj_dir" / "Vasrc_core"

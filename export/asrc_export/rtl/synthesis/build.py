@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from string import Template
 
 from asrc_core import extras
 from asrc_core.errors import BackendFailed, RulesBroken
@@ -18,8 +20,8 @@ SYNTHESIS = {
     "ice40": "read_verilog -sv {sources}; synth_ice40 -dsp -top {top} -json circuit.json",
     "ecp5": "read_verilog -sv {sources}; synth_ecp5 -top {top} -json circuit.json",
 }
-FREQUENCY = {"ice40": 50, "ecp5": 140}
-"""What place and route aims at, in MHz: beyond what is reached, so that it does not stop early."""
+HERE = Path(__file__).parent
+"""Where what is said to place and route lies, a file for each architecture: its clock aims beyond what is reached."""
 USED = {
     "ice40": {
         "logic cells": "ICESTORM_LC",
@@ -64,19 +66,15 @@ def build(plan: Plan, sources: list[str], folder: Path, logs: Path, device: Fpga
     script = SYNTHESIS[device.architecture].format(sources=" ".join([*sources, HARNESS]), top="pins")
     ran(yowasp.command("yosys", ["-p", script]), folder, "yosys", logs / "synthesis.log")
     route = logs / "place-and-route.log"
-    aim = ["--json", "circuit.json", "--freq", str(FREQUENCY[device.architecture]), "--seed", str(seed)]
-    if device.architecture == "ice40":
-        where = [f"--{device.part}", "--package", device.package, "--pcf-allow-unconstrained", "--asc", "circuit.asc"]
-    else:
-        where = [f"--{device.part}", "--package", device.package, "--speed", "6", "--lpf-allow-unconstrained"]
-        where += ["--textcfg", "circuit.config"]
-    command = yowasp.command(f"nextpnr_{device.architecture}", [*where, *aim, "--timing-allow-fail"])
+    form = Template((HERE / f"{device.architecture}.arguments").read_text())
+    arguments = form.substitute(part=device.part, package=device.package, seed=seed)
+    command = yowasp.command(f"nextpnr_{device.architecture}", shlex.split(arguments))
     try:
         said = ran(command, folder, "nextpnr", route)
     except BackendFailed:
-        _require_fit(route.read_text() if route.exists() else "", device)
+        require_fit(route.read_text() if route.exists() else "", device)
         raise
-    _require_fit(said, device)
+    require_fit(said, device)
     return Built(used(said, device), megahertz(said))
 
 
@@ -98,7 +96,8 @@ def megahertz(said: str) -> float:
     return float(clocks[-1])
 
 
-def _require_fit(said: str, device: Fpga) -> None:
+def require_fit(said: str, device: Fpga) -> None:
+    """Raise RulesBroken, naming each resource of which place and route needs more than there is."""
     broken = [
         f"{name}: {taken:,} of {there:,}. Way out: fewer neurons, or a larger device."
         for name, (taken, there) in used(said, device).items()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from asrc_train.data.dataset import Dataset, Shape
+import numpy as np
+
+from asrc_train.data.dataset import Dataset, Samples, Shape
 from asrc_train.data.sources import archive, events, prepared
 from asrc_train.data.sources.archive import Archive
 from asrc_train.data.sources.events import Binning, Tally
@@ -25,8 +27,11 @@ def published(place: str, md5: str) -> Archive:
     )
 
 
-def load(name: str, shape: Shape, archives: Mapping[str, Archive]) -> Dataset:
-    """The counts of each split, worked out once. Raises the errors of `events`, `archive` and `prepared`."""
+def load(name: str, shape: Shape, archives: Mapping[str, Archive], binning: Binning = BINNING) -> Dataset:
+    """The counts of each split, none above the shape's maximum, worked out once.
+
+    Raises the errors of `events`, `archive` and `prepared`.
+    """
     files = {split: _unpacked(name, each, archives.values()) for split, each in archives.items()}
 
     def write(into: Path) -> list[str]:
@@ -34,13 +39,20 @@ def load(name: str, shape: Shape, archives: Mapping[str, Archive]) -> Dataset:
         tally = Tally()
         for split, path in files.items():
             labels = events.labels(path, shape.classes)
-            prepared.write(into, split, labels, shape, events.samples(path, BINNING, tally))
+            prepared.write(into, split, labels, shape, _kept(events.samples(path, binning, tally), shape, tally))
         return [
-            f"{name}: {tally.late:,} of {tally.events:,} spikes come after the last of {BINNING.steps} steps and were "
+            f"{name}: {tally.late:,} of {tally.events:,} spikes come after the last of {binning.steps} steps and were "
             f"left out, {tally.crowded:,} would have made a count exceed {shape.maximum}"
         ]
 
-    return prepared.prepared(name, shape, str(BINNING), files.values(), write)
+    return prepared.prepared(name, shape, str(binning), files.values(), write)
+
+
+def _kept(blocks: Iterable[Samples], shape: Shape, tally: Tally) -> Iterator[Samples]:
+    for block in blocks:
+        kept = np.minimum(block, shape.maximum)
+        tally.crowded += int(block.sum(dtype=np.int64) - kept.sum(dtype=np.int64))
+        yield kept.astype(np.uint8)
 
 
 def _unpacked(name: str, each: Archive, archives: Iterable[Archive]) -> Path:

@@ -35,6 +35,20 @@ ASRC_INLINE void send(const R* weight, const int32_t* at, int64_t width, R value
     for (int64_t j = 0; j < width; ++j) ring[at[j]] += weight[j] * value;
 }
 
+// The row of a source will be wanted next: rows come from the last cache, and in no order that a processor guesses.
+template <typename R>
+ASRC_INLINE void fetch(const DelayedLayer<R>& layer, int64_t source, const Pair<R>* sums) {
+    constexpr int64_t line = 64;
+    const int64_t first = source * layer.width, bytes = layer.wide ? 2 : 1;
+    const char* weight = reinterpret_cast<const char*>(layer.weight + first);
+    const char* delay = static_cast<const char*>(layer.delay) + first * bytes;
+    for (int64_t at = 0; at < layer.width * static_cast<int64_t>(sizeof(R)); at += line) prefetch(weight + at);
+    for (int64_t at = 0; at < layer.width * bytes; at += line) prefetch(delay + at);
+    if (!sums) return;
+    const char* sum = reinterpret_cast<const char*>(sums + first);
+    for (int64_t at = 0; at < layer.width * static_cast<int64_t>(sizeof(Pair<R>)); at += line) prefetch(sum + at);
+}
+
 // How many of the row's arrivals come after the last step.
 template <typename R, typename D>
 ASRC_INLINE int64_t too_late(const DelayedLayer<R>& layer, int64_t source, int64_t t, int64_t steps) {
@@ -147,11 +161,13 @@ DelayFound<R> delays_forward(
             const DelayedLayer<R>& layer = layers[l];
             if (l == 0) {
                 for (; event < events.count && events.step[event] == t; ++event) {
+                    if (event + 1 < events.count) fetch<R>(layer, events.channel[event + 1], nullptr);
                     found.late += send_row(layer, events.channel[event], t, events.value[event], rooms[l], c.steps);
                 }
             } else {
                 const DelaySpikes<R>& below = tapes[l - 1];
                 for (int64_t k = began; k < below.count; ++k) {
+                    if (k + 1 < below.count) fetch<R>(layer, below.spikes[k + 1].neuron, nullptr);
                     found.late += send_row(layer, below.spikes[k].neuron, t, R{1}, rooms[l], c.steps);
                 }
             }
@@ -159,6 +175,9 @@ DelayFound<R> delays_forward(
             if (!advance(layer, c, t, rooms[l], tapes[l])) return {0, 0, false};
             for (int64_t k = began; k < tapes[l].count; ++k) {
                 const DelaySpike<R>& spike = tapes[l].spikes[k];
+                if (layer.back && k + 1 < tapes[l].count) {
+                    fetch<R>(layer, layer.inputs + tapes[l].spikes[k + 1].neuron, nullptr);
+                }
                 if (layer.back) {
                     found.late += send_row(layer, layer.inputs + spike.neuron, t, R{1}, rooms[l], c.steps);
                 }
@@ -244,7 +263,10 @@ ASRC_INLINE void back_one(const Walk<R>& walk, int64_t l, int64_t t, int64_t& le
     const int64_t end = left;
     while (left > 0 && spikes[left - 1].step == t) --left;
     // All jumps of a step are worked out before any of them is made.
-    for (int64_t k = left; k < end; ++k) room.jumps[spikes[k].neuron] = jump_of(walk, l, t, spikes[k]);
+    for (int64_t k = left; k < end; ++k) {
+        if (layer.back && k + 1 < end) fetch(layer, layer.inputs + spikes[k + 1].neuron, room.sums);
+        room.jumps[spikes[k].neuron] = jump_of(walk, l, t, spikes[k]);
+    }
     for (int64_t k = left; k < end; ++k) {
         const int64_t n = spikes[k].neuron;
         room.v[n] += room.jumps[n];
@@ -279,6 +301,7 @@ void delays_backward(
         }
         const int64_t t = behind + depth;
         for (; event > 0 && events.step[event - 1] == t; --event) {
+            if (event > 1) fetch(layers[0], events.channel[event - 2], rooms[0].sums);
             gather_row(layers[0], events.channel[event - 1], t, events.value[event - 1], rooms[0]);
         }
     }

@@ -27,7 +27,8 @@ FIGURES: tuple[tuple[str, Callable[[Report], Figure | None]], ...] = (
     ("kernels", kernels.draw),
     ("placement", cores.draw),
     ("storage", storage.draw),
-    ("energy", energy.draw),
+    ("energy", energy.draw_chips),
+    ("arithmetic", energy.draw_arithmetic),
 )
 """Figures by the key of the table that they stand with."""
 

@@ -8,6 +8,7 @@ from asrc_export.report.render.figures.canvas import ACCENT, MUTED, NARROW, Figu
 from asrc_export.report.report import Report
 
 MAX_LABELLED_CLASSES = 20
+MAX_FLAT_NAME = 2
 
 
 def draw(report: Report) -> Figure:
@@ -34,14 +35,16 @@ def draw(report: Report) -> Figure:
         if classes <= MAX_LABELLED_CLASSES:
             axes.text(answer, label, f"{matrix[label, answer]:.0f}", ha="center", va="center", fontsize=8)
     ticks = range(0, classes, 1 if classes <= MAX_LABELLED_CLASSES else max(1, classes // 10))
-    axes.set(xlim=(-0.5, classes - 0.5), ylim=(classes - 0.5, -0.5), xlabel="answer", ylabel="label", aspect="equal")
-    axes.set_xticks(ticks)
-    axes.set_yticks(ticks)
+    axes.set(xlim=(-0.5, classes - 0.5), ylim=(classes - 0.5, -0.5), xlabel="answer", ylabel="class", aspect="equal")
+    names = [each.name for each in report.scores.classes]
+    longest = max(map(len, names))
+    axes.set_xticks(ticks, [names[i] for i in ticks], rotation=90 if longest > MAX_FLAT_NAME else 0)
+    axes.set_yticks(ticks, [names[i] for i in ticks])
     axes.tick_params(length=0)
     for side in axes.spines.values():
         side.set_visible(False)
     caption = (
-        f"Labels against answers of the deployed network, {report.samples:,} samples. Grey on the diagonal is "
+        f"Classes against answers of the deployed network, {report.samples:,} samples. Grey on the diagonal is "
         "right, colour is wrong."
     )
     return Figure(svg(drawing), "Confusion matrix of the deployed network", caption)

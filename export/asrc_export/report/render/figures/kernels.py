@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from asrc_export.report.behaviour import taps
-from asrc_export.report.render.figures.canvas import ACCENT, MUTED, WIDE, Figure, canvas, svg
+from asrc_export.report.render.figures.canvas import ACCENT, MUTED, NARROW, Figure, canvas, svg
 from asrc_export.report.report import Report
 
 
@@ -14,9 +14,9 @@ def draw(report: Report) -> Figure | None:
     layers = [(layer, np.array(layer.weights)) for layer in report.kernels.layers if layer.weights]
     if not layers:
         return None
-    columns = min(3, len(layers))
+    columns = min(2, len(layers))
     rows = -(-len(layers) // columns)
-    drawing, grid = canvas(WIDE, 1.7 * rows + 0.3, rows=rows, columns=columns)
+    drawing, grid = canvas(NARROW, 1.7 * rows + 0.3, rows=rows, columns=columns)
     for axes, (layer, weights) in zip(np.ravel(grid), layers, strict=False):
         spans = taps.spans(layer.span, layer.taps)
         lags = np.arange(1, len(weights) + 1)
@@ -37,4 +37,4 @@ def draw(report: Report) -> Figure | None:
         "Softmax weights over lags as training left them; the coloured lags are the spans that the chip gets. Little "
         "weight elsewhere means that freezing changed little."
     )
-    return Figure(svg(drawing), "Span kernels", caption, wide=True)
+    return Figure(svg(drawing), "Span kernels", caption)

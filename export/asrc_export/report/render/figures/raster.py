@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asrc_export.report.behaviour.raster import spikes_of
-from asrc_export.report.render.figures.canvas import ACCENT, MUTED, WIDE, Figure, canvas, svg
+from asrc_export.report.render.figures.canvas import ACCENT, MUTED, NARROW, Figure, canvas, svg
 from asrc_export.report.report import Report
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def draw(report: Report) -> Figure:
     shown = report.raster
     steps = shown.steps
     rows = sum(len(layer.neurons) for layer in shown.layers)
-    drawing, (above, below) = canvas(WIDE, 1.6 + 2 * min(2.4, 0.03 * rows), rows=2)
+    drawing, (above, below) = canvas(NARROW, 1.4 + 2 * min(2.2, 0.02 * rows), rows=2)
     base, differing = 0, 0
     ticks = []
     for layer in shown.layers:
@@ -44,7 +44,7 @@ def draw(report: Report) -> Figure:
         "Below, cells where deployed differs from float, a spike too many or one missing, are in colour: "
         f"{differing:,} of {rows * steps:,}."
     )
-    return Figure(svg(drawing), "Spike raster, float above deployed", caption, wide=True)
+    return Figure(svg(drawing), "Spike raster, float above deployed", caption)
 
 
 def _dashes(axes: Axes, spikes: np.ndarray[Any, Any], base: int, colour: str) -> None:
@@ -58,4 +58,4 @@ def _dashes(axes: Axes, spikes: np.ndarray[Any, Any], base: int, colour: str) ->
     ends = np.stack([np.stack([steps - 0.42, neurons + base], 1), np.stack([steps + 0.42, neurons + base], 1)], 1)
     codes = np.tile([Path.MOVETO, Path.LINETO], len(steps)).astype(np.uint8)
     # An artist, not a patch: the limits of the axes are set, and finding them from a path takes most of the time.
-    axes.add_artist(PathPatch(Path(ends.reshape(-1, 2), codes), edgecolor=colour, facecolor="none", linewidth=1.1))
+    axes.add_artist(PathPatch(Path(ends.reshape(-1, 2), codes), edgecolor=colour, facecolor="none", linewidth=0.9))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,7 +61,7 @@ def _counted(labels: Labels, predictions: Labels, classes: int) -> tuple[tuple[i
     return tuple(tuple(row) for row in matrix.tolist())
 
 
-def table(confusion: Confusion, samples: int) -> Table:
+def table(confusion: Confusion, samples: int, names: Sequence[str]) -> Table:
     """The most frequent wrong answers."""
     pairs = [
         (count, label, answer, confusion.in_float[label][answer])
@@ -73,8 +74,8 @@ def table(confusion: Confusion, samples: int) -> Table:
     shown = "" if len(most) == len(pairs) else f" The {len(most)} most frequent of {len(pairs)} kinds are listed."
     return Table(
         "confusion",
-        "Wrong answers",
-        ("label", "answered", "times, deployed", "times, float"),
-        [(label, answer, count, in_float) for count, label, answer, in_float in most],
+        "Confusion matrix: the most frequent wrong answers",
+        ("class", "answered", "times, deployed", "times, float"),
+        [(names[label], names[answer], count, in_float) for count, label, answer, in_float in most],
         f"Deployed, {wrong:,} of {samples:,} samples get a wrong answer.{shown}",
     )

