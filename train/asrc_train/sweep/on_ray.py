@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def train_all(runs: Sequence[Run], folder: Path, address: str) -> Generator[Outc
     with extras.importing():
         import ray
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         why = str(error).partition("\n")[0].rstrip(".")
         raise BackendFailed("ray", why, "start a cluster, or leave `ray` away") from error
