@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -62,8 +64,8 @@ class Circuit:
         there = [each for name, each in SIMULATORS.items() if simulator in (None, name) and each.missing() is None]
         if not there:
             raise _no_simulator()
-        self._folder = tempfile.TemporaryDirectory(prefix="asrc-rtl-")
-        self._path = Path(self._folder.name)
+        self._path = Path(tempfile.mkdtemp(prefix="asrc-rtl-"))
+        weakref.finalize(self, shutil.rmtree, self._path, ignore_errors=True)
         self.plan, files = design(network, shape or Shape())
         for name, text in files.items():
             (self._path / name).write_text(text)
