@@ -6,7 +6,7 @@
 Figures are processor time of one thread for one sample, forward and backward, medians over rounds in which all take
 turns. Two settings:
 
-    recurrent   700 inputs, 256 recurrent neurons, 20 integrators; T = 1000 and about 19,000 spikes. mlGeNN's CPU backend
+    recurrent   700 inputs, 256 recurrent neurons, 20 integrators; T = 1000, about 19,000 spikes. mlGeNN's CPU backend
                 took 153 ms for it in one measurement, on another day and another machine of two shared cores (it is not
                 on PyPI, so it is not run here); its version without delays took 66 ms.
     forward     700 inputs, 256 neurons without recurrence, 20 integrators; T = 100, 25 delays, 5,000 input spikes. DCLS
@@ -34,7 +34,7 @@ from asrc_train.network.recurrence import using
 from asrc_train.settings.config import NetworkConfig
 
 MLGENN_MS, MLGENN_WITHOUT_DELAYS_MS = 153.0, 66.0
-"""Processor time of one sample of the recurrent setting: mlGeNN 2 with GeNN 5's CPU backend, batch 1, one measurement."""
+"""Processor time of one sample of the recurrent setting: mlGeNN 2, GeNN 5's CPU backend, batch 1, one measurement."""
 CHANNELS, HIDDEN, CLASSES, BATCH = 700, 256, 20, 8
 
 
@@ -184,7 +184,8 @@ def main() -> None:
             if kernel in figures:
                 print(f"  {kernel:8} {figures[kernel]:9.2f} ms of processor time a sample")
     ratio = MLGENN_MS / found["recurrent"]["native"]
-    print(f"mlGeNN's {MLGENN_MS:g} ms (measured elsewhere, once; {MLGENN_WITHOUT_DELAYS_MS:g} without delays): {ratio:.1f} x")
+    elsewhere = f"measured elsewhere, once; {MLGENN_WITHOUT_DELAYS_MS:g} without delays"
+    print(f"mlGeNN's {MLGENN_MS:g} ms ({elsewhere}): {ratio:.1f} x")
     found["recurrent"]["over mlgenn, measured elsewhere"] = ratio
     if "dcls" in found["forward"]:
         found["forward"]["over dcls"] = found["forward"]["dcls"] / found["forward"]["native"]

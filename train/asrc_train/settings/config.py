@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from asrc_core import extras
 from asrc_core.errors import InvalidSetting
@@ -143,11 +152,12 @@ class NetworkConfig(_Section):
         with_delays = isinstance(given, dict) and given.get("connection") == "delays"
         return {"reset": "hard", **given} if with_delays else given
 
-    @model_validator(mode="after")
-    def _something_learns(self) -> NetworkConfig:
-        if not self.hidden and self.connection != "delays":
-            raise ValueError("hidden: there must be at least one layer")
-        return self
+    @field_validator("hidden")
+    @classmethod
+    def _something_learns(cls, hidden: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        if not hidden and info.data.get("connection") != "delays":
+            raise ValueError("there must be at least one layer")
+        return hidden
 
     @model_validator(mode="after")
     def _a_step_fits(self) -> NetworkConfig:

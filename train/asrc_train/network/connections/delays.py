@@ -27,7 +27,7 @@ class OwnDelays(nn.Module):
 
     def taps(self, temperature: float | None) -> NoReturn:
         """There are none that a whole layer shares."""
-        raise AssertionError("layers with a delay for each synapse are run by a DelayNetwork")
+        raise AssertionError("a network with a delay for each synapse has no taps")
 
 
 def build(config: NetworkConfig, steps: int | None) -> OwnDelays:
