@@ -102,6 +102,8 @@ def test_gradients_are_those_that_differences_find(loss: str, seed: int) -> None
 @pytest.mark.parametrize("tau", [(10.0, 10.0), (5.0, 20.0)])
 def test_time_constants_may_be_equal_or_the_other_way_round(loss: str, tau: tuple[float, float]) -> None:
     graph, x = drawn(3, loss == "first spike", tau)
+    if tau[1] > tau[0]:  # currents that last four times as long would let it run away
+        graph = replace(graph, weights_in=0.3 * graph.weights_in, weights=0.3 * graph.weights)
     assert run(graph, x, END).spikes
     assert require_same(graph, x, LOSSES[loss]) >= 24
 
@@ -135,7 +137,7 @@ def test_a_membrane_obeys_its_equations(tau: tuple[float, float]) -> None:
 
 def test_a_maximum_at_an_arrival_moves_with_it() -> None:
     """An inhibitory arrival cuts the rise short: the peak lies where it arrives; its delay counts, not its weight."""
-    weights_in, delays_in = np.array([[3.0, -9.0], [0.5, 0.5]]), np.array([[0.0, 2.0], [0.1, 0.2]])
+    weights_in, delays_in = np.array([[3.0, -9.0], [0.5, 0.5]]), np.array([[0.5, 2.5], [0.1, 0.2]])
     none = np.zeros((2, 2))
     graph = Graph(20, 5, np.full(2, np.inf), weights_in, delays_in, none, none, 2)
     x = [(1.0, 0), (1.0, 1)]
