@@ -287,10 +287,11 @@ def test_any_network_reaches_all_that_there_is() -> None:
     layers = [layer for network in networks for layer in network.hidden]
     connections = [each for layer in layers for each in layer.connections]
     assert {layer.neuron.kind for layer in layers} == {"lif", "cuba-lif", "clif", "glif", "tc-lif"}
+    assert {network.readout.neuron.kind for network in networks} == {"integrator", "first-spike", "peak"}
     assert sum(np.ndim(layer.neuron.parameters.get("decay", 0)) for layer in layers) > 20
     assert sum(each.delays is not None for each in connections) > 100
     assert sum(len(each.taps) > 1 for each in connections) > 30
-    assert sum(network.readout.neuron.parameters["time_weights"] is not None for network in networks) > 20
+    assert sum(network.readout.neuron.parameters.get("time_weights") is not None for network in networks) > 20
     back = [where for network in networks for i in range(len(network.layers)) for where in network.sources(i)]
     assert min(back.count("self"), back.count("after")) > 20
     firing = 0
