@@ -130,6 +130,6 @@ KIND = Kind(
         "bias": bias(),
         "decay_factor": kept("decay"),
         "current_decay_factor": kept("current_decay"),
-        "time_weights": Constant("time_weights", _whole_weights, lambda k, scale: k / np.abs(k).max()),
+        "time_weights": Constant("time_weights", _whole_weights, lambda k, scale: k / max(1, np.abs(k).max())),
     },
 )

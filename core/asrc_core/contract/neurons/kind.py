@@ -140,8 +140,9 @@ class Kind:
         } | dict(more)
 
     def stands_for(self, parameters: Parameters, scale: float) -> dict[str, Any]:
-        """The floats that parameters stand for, in this kind's order."""
-        return {name: each.stands_for(parameters[each.parameter], scale) for name, each in self.constants.items()}
+        """The floats that parameters stand for, in this kind's order; of an optional one that is left out, none."""
+        stated = {name: each for name, each in self.constants.items() if parameters[each.parameter] is not None}
+        return {name: each.stands_for(parameters[each.parameter], scale) for name, each in stated.items()}
 
     def states_of(self, parameters: Parameters) -> States:
         """The states that neurons with these parameters have."""
