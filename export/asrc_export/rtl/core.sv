@@ -54,22 +54,19 @@ $input_memory
   initial $$readmemh("program.hex", program_rom);
   reg [$pc_top:0] pc;
   reg [$word_top:0] fetched, ahead, now;
-  reg fetch_1, fetch_2, fetch_3, ahead_valid, now_valid;
+  reg fetched_valid, ahead_valid, now_valid;
 $fields
   wire take;
+  wire fetch = fetched_valid && !ahead_valid;
   always_ff @(posedge clk) begin
     fetched <= program_rom[pc];
-    fetch_2 <= fetch_1;
-    fetch_1 <= 1'b0;
-    fetch_3 <= fetch_2;
-    if (fetch_2) ahead <= fetched;
-    if (fetch_3) ahead_valid <= 1'b1; // the length of its list is there as well
-    if (take) begin
-      now <= ahead; now_valid <= 1'b1; ahead_valid <= 1'b0;
+    fetched_valid <= !fetch;
+    if (fetch) begin
+      ahead <= fetched; ahead_valid <= 1'b1;
       pc <= pc == $last_instruction ? '0 : pc + 1'b1;
-      fetch_1 <= 1'b1;
     end
-    if (rst) begin pc <= '0; fetch_1 <= 1'b1; fetch_2 <= 1'b0; fetch_3 <= 1'b0; ahead_valid <= 1'b0; now_valid <= 1'b0; end
+    if (take) begin now <= ahead; now_valid <= 1'b1; ahead_valid <= 1'b0; end
+    if (rst) begin pc <= '0; fetched_valid <= 1'b0; ahead_valid <= 1'b0; now_valid <= 1'b0; end
   end
   // ------------------------------------------------------------------------------------------------ issue
   // Walks over the lists: a slot for each bit plane of each entry. A layer is entered once its last step is over.
@@ -80,7 +77,7 @@ $fields
   wire [$plane_top:0] k_next = k + 1'b1;
   reg [$count_top:0] n, n_ahead;
   reg n_odd, n_done, ahead_odd, ahead_done;
-  reg at_end, at_last, plane_end, odd, whole;
+  reg at_end, at_last, plane_end, odd, whole, may_move;
   reg [$gap_top:0] gap;
   reg gap_over;
   reg [$layers_top:0] busy;
@@ -89,10 +86,9 @@ $fields
   reg results_full;
   wire listed = !at_end;
   wire moving = whole && (at_end || (plane_end && at_last));
-  wire may_move = ahead_valid && (!now_last || gap_over);
   wire go = settled && !(moving && !may_move);
   wire moves = settled && moving && may_move;
-  assign take = now_valid ? moves : ahead_valid;
+  assign take = may_move && (!now_valid || (settled && moving));
   wire wanted_now = now_begins ? step_last[read_bank] : wanted;
   wire enter = now_valid && !entered && !busy[now_layer] && (!now_begins || full[read_bank])
     && !(now_layer == $readout && wanted_now && results_full);
@@ -104,7 +100,8 @@ $p_declared
   always_ff @(posedge clk) begin
     entering <= enter;
     entering_layer <= now_layer;
-    gap_over <= gap <= 1;
+    gap_over <= gap <= 2; // seen a cycle later
+    may_move <= ahead_valid && (!now_last || gap_over) && !take;
     if (enter) begin
       entered <= 1'b1;
       busy[now_layer] <= 1'b1;
@@ -137,7 +134,7 @@ $p_declared
     if (release_bank) read_bank <= !read_bank;
 $p0
     if (rst) begin
-      entered <= 1'b0; settling <= 1'b0; settled <= 1'b0; entering <= 1'b0; gap_over <= 1'b1; busy <= '0; bank <= 1'b0; read_bank <= 1'b0; gap <= '0;
+      entered <= 1'b0; may_move <= 1'b0; settling <= 1'b0; settled <= 1'b0; entering <= 1'b0; gap_over <= 1'b1; busy <= '0; bank <= 1'b0; read_bank <= 1'b0; gap <= '0;
       p0_v <= 1'b0; p0_last <= 1'b0; wanted <= 1'b0; first <= 1'b0;
     end
   end
@@ -193,14 +190,14 @@ $history
   // ------------------------------------------------------------------------------------------------ results
   (* ram_style = "block" *) reg signed [31:0] results [0:$last_class];
   reg [$class_top:0] result_in, result_out;
-  reg signed [31:0] result_read;
+  reg signed [31:0] result_read, result_now;
   reg [1:0] result_state;
   wire result_write = e${latency}_v && e${latency}_layer == $readout && e${latency}_wanted;
   assign out_valid = result_state == 2'd3;
-  assign out_data = result_read;
+  assign out_data = result_now;
   assign out_last = result_out == $last_class;
   always_ff @(posedge clk) begin
-    result_read <= results[result_out];
+    result_read <= results[result_out]; result_now <= result_read;
     if (result_write) begin
       results[result_in] <= shown;
       result_in <= result_in == $last_class ? '0 : result_in + 1'b1;
