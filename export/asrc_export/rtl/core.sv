@@ -54,83 +54,88 @@ $input_memory
   initial $$readmemh("program.hex", program_rom);
   reg [$pc_top:0] pc;
   reg [$word_top:0] fetched, ahead, now;
-  reg fetch_1, fetch_2, ahead_valid, now_valid;
+  reg fetched_valid, ahead_valid, now_valid;
 $fields
   wire take;
+  wire fetch = fetched_valid && !ahead_valid;
   always_ff @(posedge clk) begin
     fetched <= program_rom[pc];
-    fetch_2 <= fetch_1;
-    fetch_1 <= 1'b0;
-    if (fetch_2) begin ahead <= fetched; ahead_valid <= 1'b1; end
-    if (take) begin
-      now <= ahead; now_valid <= 1'b1; ahead_valid <= 1'b0;
+    fetched_valid <= !fetch;
+    if (fetch) begin
+      ahead <= fetched; ahead_valid <= 1'b1;
       pc <= pc == $last_instruction ? '0 : pc + 1'b1;
-      fetch_1 <= 1'b1;
     end
-    if (rst) begin pc <= '0; fetch_1 <= 1'b1; fetch_2 <= 1'b0; ahead_valid <= 1'b0; now_valid <= 1'b0; end
+    if (take) begin now <= ahead; now_valid <= 1'b1; ahead_valid <= 1'b0; end
+    if (rst) begin pc <= '0; fetched_valid <= 1'b0; ahead_valid <= 1'b0; now_valid <= 1'b0; end
   end
   // ------------------------------------------------------------------------------------------------ issue
   // Walks over the lists: a slot for each bit plane of each entry. A layer is entered once its last step is over.
-  reg entered, entering, settled, first, bank, wanted;
-  reg [$index_top:0] i, i_next;
+  // A place is compared with its list's length of the cycle before: a list only grows, so that costs a cycle at most.
+  reg entered, entering, settling, settled, first, bank, wanted;
+  reg [$index_top:0] i, i_next, i_after;
   reg [$plane_top:0] k;
-  reg [$count_top:0] n;
-  reg n_odd, n_done;
+  wire [$plane_top:0] k_next = k + 1'b1;
+  reg [$count_top:0] n, n_ahead;
+  reg n_odd, n_done, ahead_odd, ahead_done;
+  reg at_end, at_last, plane_end, odd, whole, may_move;
   reg [$gap_top:0] gap;
   reg gap_over;
   reg [$layers_top:0] busy;
   reg h_v, h_bank, h_starts, h_ends;
   reg [$layer_top:0] h_layer;
   reg results_full;
-  wire listed = i != n;
-  wire plane_end = k == now_planes;
-  wire moving = n_done && (!listed || (plane_end && i_next == n));
-  wire held = moving && (!ahead_valid || (now_last && !gap_over));
-  wire active = now_valid && entered && settled;
-  wire go = active && !held;
-  assign take = now_valid ? go && moving : ahead_valid;
+  wire listed = !at_end;
+  wire moving = whole && (at_end || (plane_end && at_last));
+  wire go = settled && !(moving && !may_move);
+  wire moves = settled && moving && may_move;
+  assign take = may_move && (!now_valid || (settled && moving));
   wire wanted_now = now_begins ? step_last[read_bank] : wanted;
   wire enter = now_valid && !entered && !busy[now_layer] && (!now_begins || full[read_bank])
     && !(now_layer == $readout && wanted_now && results_full);
   reg [$layer_top:0] entering_layer;
-  assign release_bank = go && moving && now_ends;
+  assign release_bank = moves && now_ends;
 $counts
   reg p0_v, p0_last;
 $p_declared
   always_ff @(posedge clk) begin
     entering <= enter;
     entering_layer <= now_layer;
-    gap_over <= gap <= 1;
+    gap_over <= gap <= 2; // seen a cycle later
+    may_move <= ahead_valid && (!now_last || gap_over) && !take;
     if (enter) begin
       entered <= 1'b1;
       busy[now_layer] <= 1'b1;
       if (now_begins) begin first <= step_first[read_bank]; wanted <= step_last[read_bank]; bank <= !bank; end
     end
-    settled <= entered && !entering && !(take && ahead_enters);
+    settling <= entered && !entering && !(take && ahead_enters);
+    settled <= settling && !(take && ahead_enters);
     if (h_v && h_ends) busy[h_layer] <= 1'b0;
     if (gap != 0) gap <= gap - 1'b1;
     p0_v <= go && listed;
-    p0_last <= go && moving && now_last;
-    if (go) begin
-      if (listed) begin
-        k <= plane_end ? '0 : k + 1'b1;
-        if (plane_end) begin i <= i_next; i_next <= i_next + 1'b1; end
-      end
-      if (moving) begin
-        i <= '0; i_next <= 1; k <= '0;
-        if (now_last) begin gap <= now_neurons > $depth ? now_neurons - 1'b1 : $depth - 1; gap_over <= 1'b0; end
-      end
+    p0_last <= moves && now_last;
+    if (go && listed) begin
+      k <= plane_end ? '0 : k_next;
+      plane_end <= (plane_end ? '0 : k_next) == now_planes;
+      if (plane_end) begin i <= i_next; i_next <= i_after; i_after <= i_after + 1'b1; end
     end
+    at_end <= (go && listed && plane_end ? i_next : i) == n;
+    at_last <= (go && listed && plane_end ? i_after : i_next) == n;
+    {n, n_odd, n_done} <= counted_now;
+    odd <= n_odd;
+    whole <= n_done;
+    if (moves && now_last) begin gap <= now_neurons > $depth ? now_neurons - 1'b1 : $depth - 1; gap_over <= 1'b0; end
     if (take) begin
       entered <= !ahead_enters;
-      i <= '0; i_next <= 1; k <= '0;
+      i <= '0; i_next <= 1; i_after <= 2; k <= '0; plane_end <= ahead_planes == 0;
+      at_end <= n_ahead == 0; at_last <= n_ahead == 1;
+      {n, n_odd, n_done, odd, whole} <= {n_ahead, ahead_odd, ahead_done, ahead_odd, ahead_done};
     end
-    {n, n_odd, n_done} <= take ? counted_ahead : counted_now;
+    {n_ahead, ahead_odd, ahead_done} <= counted_ahead;
     if (release_bank) read_bank <= !read_bank;
 $p0
     if (rst) begin
-      entered <= 1'b0; settled <= 1'b0; entering <= 1'b0; gap_over <= 1'b1; busy <= '0; bank <= 1'b0; read_bank <= 1'b0; gap <= '0;
-      p0_v <= 1'b0; p0_last <= 1'b0; i <= '0; i_next <= 1; k <= '0; wanted <= 1'b0; first <= 1'b0;
+      entered <= 1'b0; may_move <= 1'b0; settling <= 1'b0; settled <= 1'b0; entering <= 1'b0; gap_over <= 1'b1; busy <= '0; bank <= 1'b0; read_bank <= 1'b0; gap <= '0;
+      p0_v <= 1'b0; p0_last <= 1'b0; wanted <= 1'b0; first <= 1'b0;
     end
   end
   // What the neuron unit has to know of a group: the next one cannot overtake it, `gap` keeps them apart.
@@ -138,7 +143,7 @@ $p0
   reg [$lanes_count_top:0] g_neurons;
   reg [$layer_top:0] g_layer;
   reg g_first, g_bank, g_wanted, g_starts, g_ends;
-  always_ff @(posedge clk) if (go && moving && now_last) begin
+  always_ff @(posedge clk) if (moves && now_last) begin
     g_neuron <= now_neuron; g_neurons <= now_neurons; g_layer <= now_layer;
     g_first <= first; g_bank <= bank; g_wanted <= wanted; g_starts <= now_layer_starts; g_ends <= now_layer_ends;
   end
@@ -185,14 +190,14 @@ $history
   // ------------------------------------------------------------------------------------------------ results
   (* ram_style = "block" *) reg signed [31:0] results [0:$last_class];
   reg [$class_top:0] result_in, result_out;
-  reg signed [31:0] result_read;
+  reg signed [31:0] result_read, result_now;
   reg [1:0] result_state;
   wire result_write = e${latency}_v && e${latency}_layer == $readout && e${latency}_wanted;
   assign out_valid = result_state == 2'd3;
-  assign out_data = result_read;
+  assign out_data = result_now;
   assign out_last = result_out == $last_class;
   always_ff @(posedge clk) begin
-    result_read <= results[result_out];
+    result_read <= results[result_out]; result_now <= result_read;
     if (result_write) begin
       results[result_in] <= shown;
       result_in <= result_in == $last_class ? '0 : result_in + 1'b1;

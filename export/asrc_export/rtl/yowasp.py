@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
 
 CALL = "import sys, {package}; sys.exit({package}.run_{tool}(sys.argv[1:]))"
 PACKAGES = {
@@ -19,3 +21,11 @@ PACKAGES = {
 def command(tool: str, arguments: Sequence[str]) -> list[str]:
     """The command line of a tool."""
     return [sys.executable, "-c", CALL.format(package=PACKAGES[tool], tool=tool), *arguments]
+
+
+def share(*parts: str) -> Path:
+    """A file or folder of those that come with yosys, which has to be installed."""
+    found = find_spec(PACKAGES["yosys"])
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent.joinpath("share", *parts)

