@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import struct
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,13 @@ def test_a_flipped_byte_never_gets_past_as_a_traceback(path: Path, data: st.Data
         network_file.load(other)
     except AsrcError as error:
         assert "\n" not in str(error)
+
+
+def test_a_checkpoint_in_its_place_is_told_as_such(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("archive/data.pkl", b"")
+    with pytest.raises(UnreadableFile, match="it is a ZIP file, as a checkpoint is"):
+        network_file.load(path)
 
 
 def test_a_header_longer_than_the_file_is_refused_before_allocation(path: Path) -> None:

@@ -126,7 +126,7 @@ def test_the_keys_that_others_rely_on_are_there(written: dict[str, Any]) -> None
     found = {each["name"]: each for each in written["devices"]}
     assert {"cortex-m4", "rv32imac"} <= found.keys()
     assert [each["name"] for each in found["cortex-m4"]["resources"]] == ["flash", "RAM"]
-    assert found["cortex-m4"]["fits"]
+    assert found["cortex-m4"]["fits"] is True
 
 
 def test_storage_adds_up(written: dict[str, Any]) -> None:

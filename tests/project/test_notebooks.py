@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import asrc_core
 from asrc_core.contract.interpreter import run as reference
 from asrc_core.contract.random_network import random_network
+from asrc_core.preprocessing import standardizing
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
@@ -62,8 +64,22 @@ def test_the_stream_of_a_sensor_that_never_stops_is_decided_on_in_windows(carry:
 def test_a_frame_that_does_not_fit_ends_the_stream_with_a_sentence(tmp_path: Path) -> None:
     asrc_core.save(random_network(2, widths=(6,), spans=(2,), steps=7), tmp_path / "n.safetensors")
     command = [sys.executable, EXAMPLES / "windowed_stream.py", tmp_path / "n.safetensors"]
-    for lines in ("1,2,3\n", "x\n"):
+    for lines in ("1,2,3\n", "x\n", "1.5\n", "4294967297\n"):
         done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert done.stderr.startswith("windowed_stream: ")
         assert done.stderr.count("\n") == 1
+        assert "invalid literal" not in done.stderr
+
+
+def test_raw_frames_are_made_integers_by_what_the_file_states(tmp_path: Path) -> None:
+    made = standardizing(np.array([-3.0]), np.array([2.0]), 32, 128)
+    network = random_network(2, widths=(6, 5), spans=(2, 3), steps=7)
+    stated = replace(network, provenance={**network.provenance, "preprocessing": made.model_dump(mode="json")})
+    asrc_core.save(stated, tmp_path / "n.safetensors")
+    raw = np.random.default_rng(0).normal(-3, 2, (14, 1))
+    command = [sys.executable, EXAMPLES / "windowed_stream.py", tmp_path / "n.safetensors", "--raw"]
+    lines = "\n".join(str(value) for (value,) in raw.tolist())
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
+    answers = reference(network, made.integers(raw).x.reshape(2, 7, 1)).predictions.tolist()
+    assert (done.stdout, done.stderr) == (f"7: {answers[0]}\n14: {answers[1]}\n", "")

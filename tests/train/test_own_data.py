@@ -149,6 +149,7 @@ def test_npz_npy_csv_ts_and_folders_give_the_same_data_set(tmp_path: Path) -> No
         found = data.load(str(tmp_path / name))
         assert found.preprocessing == expected.preprocessing
         assert found.class_names == expected.class_names
+        assert ("channels are the columns a, b" in found.notes) == (name == "my.csv")
         for split, (mine, labels) in expected.parts().items():
             np.testing.assert_array_equal(found.parts()[split][0], mine)
             np.testing.assert_array_equal(found.parts()[split][1], labels)
@@ -274,6 +275,7 @@ def bad(tmp_path: Path, what: str) -> str:
     arrays: dict[str, Arrays] = {
         "NaN": {"x": hole, "y": y},
         "infinity": {"x": far, "y": y},
+        "too large": {"x": x * [1, 1e300], "y": y},
         "no labels": {"x": x},
         "labels short": {"x": x, "y": y[:-1]},
         "labels in a table": {"x": x, "y": np.zeros((30, 2))},
@@ -300,6 +302,7 @@ def bad(tmp_path: Path, what: str) -> str:
 
 SAYS = [
     ("NaN", r"sample \d+ holds NaN or infinity at step 3, channel 1; fill in"),
+    ("too large", r"channel 1 has values too large for a mean and a deviation; give it in a larger unit"),
     ("infinity", r"holds NaN or infinity at step 1, channel 0"),
     ("no labels", r"the labels are missing: it has no 'y'; give x"),
     ("labels short", r"30 samples in 'x' and 29 labels in 'y'; give one label for each sample"),

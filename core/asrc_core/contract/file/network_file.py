@@ -338,6 +338,8 @@ def _header(content: bytes) -> dict[str, Any]:
     """The JSON header, whose stated length is checked against the file before it is parsed."""
     if len(content) < 8:
         raise ValueError("it is empty" if not content else "it is truncated")
+    if content.startswith(b"PK\x03\x04"):
+        raise ValueError("it is a ZIP file, as a checkpoint is")
     (length,) = struct.unpack("<Q", content[:8])
     if length > min(MAX_MANIFEST_BYTES, len(content) - 8):
         raise ValueError("its header is longer than the file")

@@ -61,8 +61,9 @@ def table(found: Sequence[Device]) -> Table:
         "Microcontrollers and FPGAs",
         ("device", "fits", "resource", "takes", "of", "unit", "basis"),
         [
-            (device.title, device.fits, each.name, number(int(each.used)), number(each.limit), each.unit, each.basis)
+            (device.title, fits, each.name, number(int(each.used)), number(each.limit), each.unit, each.basis)
             for device in found
+            for fits in ["yes" if device.fits else "no"]
             for each in device.resources
         ],
         "The same network, bit for bit.",

@@ -67,7 +67,8 @@ def load(name: str, validation_fraction: float = VALIDATION, known: Known | None
 
 @lru_cache(maxsize=2)
 def _cached(name: str, stamp: tuple[int, ...], fraction: float, known: Known | None) -> Dataset:
-    raw, told = read.read(Path(name)), _Told([])
+    raw = read.read(Path(name))
+    told = _Told(list(raw.notes))
     parts, y, classes = _in_splits(name, raw, fraction, known, told)
     front_end = known.preprocessing.front_end if known else _front_end(name, raw, parts["train"])
     series = {split: _series(name, raw, part, front_end, split, told) for split, part in parts.items()}
@@ -77,7 +78,7 @@ def _cached(name: str, stamp: tuple[int, ...], fraction: float, known: Known | N
     steps = known.steps if known else max(len(each) for each in series["train"])
     if steps * channels * sum(len(each) for each in series.values()) > MAX_CELLS:
         raise InvalidData(f"'{name}'", f"{steps:,} steps of {channels:,} channels are too many", "give shorter samples")
-    made = known.preprocessing if known else _learned(series["train"], channels, front_end, told)
+    made = known.preprocessing if known else _learned(name, series["train"], channels, front_end, told)
     x = {split: _fed(samples, made, steps, split, told) for split, samples in series.items()}
     if known is not None and not known.cuts:
         _require_uncut(name, made, series)
@@ -189,19 +190,23 @@ def _channels(name: str, series: Mapping[str, Series], known: Known | None) -> i
     return int(wanted)
 
 
-def _learned(training: Series, channels: int, front_end: FrontEnd | None, told: _Told) -> Preprocessing:
+def _learned(name: str, training: Series, channels: int, front_end: FrontEnd | None, told: _Told) -> Preprocessing:
     if isinstance(front_end, EventFrontEnd):
         return preprocessing.identity(channels, TOP, front_end)
     whole = np.ascontiguousarray(np.concatenate([each.astype(np.float64, copy=False) for each in training]))
     if front_end is None and whole.min() >= 0 and 1 <= whole.max() <= TOP and (np.floor(whole) == whole).all():
         told.when(1, f"whole numbers from 0 to {whole.max():g} are fed as they are")
         return preprocessing.identity(channels, int(whole.max()))
-    deviation = whole.std(0)
-    deviation[deviation <= 1e-12 * np.abs(whole.mean(0))] = 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = whole.mean(0), whole.std(0)
+    if not np.isfinite(deviation).all():
+        why = f"channel {int(np.argmin(np.isfinite(deviation)))} has values too large for a mean and a deviation"
+        raise InvalidData(f"'{name}'", why, "give it in a larger unit")
+    deviation[deviation <= 1e-12 * np.abs(mean)] = 0
     told.when(1, "each channel is standardised by the training part: its mean is 128, its standard deviation 32")
     constant = int((deviation == 0).sum())
     told.when(constant, f"{constant} of {channels} channels never change in the training part")
-    made = preprocessing.standardizing(whole.mean(0), deviation, LEVELS, ZERO)
+    made = preprocessing.standardizing(mean, deviation, LEVELS, ZERO)
     return made.model_copy(update={"front_end": front_end})
 
 

@@ -36,6 +36,8 @@ class Raw:
 
     kind: Kind
     parts: dict[str, Part]
+    notes: tuple[str, ...] = ()
+    """What a user has to know about how it was read."""
 
 
 def refuse(what: str | Path, why: str, way_out: str) -> NoReturn:

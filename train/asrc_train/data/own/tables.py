@@ -22,6 +22,7 @@ from asrc_train.data.own.raw import ALL, PARTS, Part, Raw, refuse
 
 MAX_BYTES = 2**30
 SAMPLE, SPLIT, LABELS = "sample", "split", ("label", "class", "y")
+SHOWN = 12
 FORM = (
     "name the columns in the first row: sample,label,channel,... with a row for each step, "
     "or label,0,1,... with a row for each sample"
@@ -54,7 +55,8 @@ def read(path: Path) -> Raw:
     if of_events and form is not None:
         samples = [sample[:, [table.names.index(name) for name in form]] for sample in samples]
     whole = Part(samples, [table.text[label][rows[0]] for rows in each])
-    return Raw("events" if of_events else "series", _parts(path, whole, _splits(table, each)))
+    notes = () if of_events or SAMPLE not in table.text else (_channels(table.names),)
+    return Raw("events" if of_events else "series", _parts(path, whole, _splits(table, each)), notes)
 
 
 def one(path: Path) -> tuple[NDArray[np.float64], bool]:
@@ -67,6 +69,11 @@ def one(path: Path) -> tuple[NDArray[np.float64], bool]:
     if form is None:
         return table.values, False
     return table.values[:, [table.names.index(name) for name in form]], True
+
+
+def _channels(names: Sequence[str]) -> str:
+    """So that a column that only counts steps is not fed unseen."""
+    return f"channels are the columns {', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}"
 
 
 def _is_of_events(names: set[str]) -> bool:
