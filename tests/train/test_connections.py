@@ -252,8 +252,8 @@ def test_a_tampered_sparse_checkpoint_is_refused(
 @pytest.mark.parametrize(
     ("network", "says"),
     [
-        ({"connection": "per-setp"}, r"'per-setp' is none of asrc, k-asrc"),
-        ({"neuron": "izhikevich"}, r"'izhikevich' is none of clif, glif"),
+        ({"connection": "per-setp"}, r"'per-setp' is none of asrc, delays, k-asrc"),
+        ({"neuron": "izhikevich"}, r"'izhikevich' is none of clif, cuba-lif, glif"),
         ({"connection": "src", "shared_span": True}, "nothing is learned for src that layers could share"),
         ({"shared_span": True, "layers": [{"kernel_length": 3}, {}]}, "kernels of different lengths"),
         ({"connection": "k-asrc", "kernels": 6}, r"6 cannot choose among 5 spans"),

@@ -248,7 +248,7 @@ def few() -> Dataset:
 
 @pytest.fixture
 def few_digits(few: Dataset, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    monkeypatch.setattr(data, "load", lambda name: few)
+    monkeypatch.setattr(data, "load", lambda name, dt, validation_fraction: few)
     return few
 
 
