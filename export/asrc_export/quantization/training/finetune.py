@@ -33,8 +33,8 @@ from asrc_train.training.continuation import require_same_samples
 from asrc_train.training.fit import Observer, Start, fit
 
 BATCH = 256
-DELAYS_RATE = 1 / 3
-"""Networks with delays start at this share of their learning rates: they have learned at less than the full ones."""
+SHARES_OF_RATES = {"learning_rate": 1 / 3, "delay_learning_rate": 1 / 9}
+"""Networks with delays go on at these shares of their rates: at the full ones, hidden weights outgrew their scales."""
 
 
 def finetune(
@@ -56,8 +56,8 @@ def finetune(
     them: exported to the same target with as many bits, it becomes the very integers that it was trained with. Training
     goes on from the weights as the search rounded them. Batch normalisation is folded into the weights first, and there
     is no dropout. Data, split, batches and seed are those of the float training, and the learning rate starts
-    at theirs and falls along a cosine. Networks with delays go on from their own weights, at a third of their rates and
-    at scales chosen without samples; with ``max_delay`` none of their delays is longer from then on.
+    at theirs and falls along a cosine. Networks with delays go on from their own weights, at scales chosen without
+    samples; their weights learn at a third of their rate, delays at a ninth, and none is longer than ``max_delay``.
 
     Raises what `quantize` raises (before any training), and the errors of `fit`; InvalidSetting and InvalidData for a
     checkpoint that does not say what it was trained on, or was trained on samples that are not ours.
@@ -157,8 +157,7 @@ def _configured(trained: Checkpoint, epochs: int) -> Config:
         }
     )
     if trained.config.network.connection == "delays":
-        rates = ("learning_rate", "delay_learning_rate")
-        slower = {name: DELAYS_RATE * getattr(training, name) for name in rates}
+        slower = {name: share * getattr(training, name) for name, share in SHARES_OF_RATES.items()}
         training = training.model_copy(update=slower)
     return trained.config.model_copy(update={"training": training})
 

@@ -107,8 +107,8 @@ class QuantizedDelayNetwork(DelayNetwork):
     def _keep_within(self) -> None:
         """Shrink the weights of neurons that have outgrown what their layer's states hold at its scale.
 
-        Scales were chosen such that the layer's largest neuron fits, hidden layers' with room to train. A state's bounds
-        grow with what arrives at most, each with that of its sign.
+        Scales were chosen such that the layer's largest neuron fits, hidden layers' with room to train. The bounds of a
+        state grow with what arrives at most, each with that of its sign.
         """
         for i, (reach, connections) in enumerate(zip(self._reach, self._connections(), strict=True)):
             room = ROOM_TO_TRAIN if i + 1 < len(self._reach) else 1
