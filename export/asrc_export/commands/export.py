@@ -63,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
         parser.error("argument --bits: auto needs a float network and samples")
     _require_what_if(parser, options)
+    if options.stock_lif and options.finetune:
+        parser.error("argument --stock-lif: goes without --finetune, which trains neurons that fire at their threshold")
     if cli_devices.wanted(options) and options.source and options.source[0] == "netx":
         parser.error(
             "argument --c or --verilog: import the network first, and name the integer network that was written"
@@ -297,6 +299,7 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
             epochs=options.finetune,
             bits=bits,
             mapping=options.mapping,
+            max_delay=options.max_delay,
             observers=(training_progress.moving(update),),
         )
     before = checkpoint.load(model).scores

@@ -1,4 +1,4 @@
-"""What can be done to a float network with a delay for each synapse before it is rounded."""
+"""What can be done to a float network with a delay for each synapse before it is rounded, or trained on as integers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from asrc_core.contract.connection import INPUT
 from asrc_core.errors import InvalidSetting
 from asrc_export.quantization.integers import parts_of
+from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import FrozenConnection, FrozenLayer, FrozenNetwork
 
 
@@ -47,6 +48,30 @@ def within(frozen: FrozenNetwork, longest: int) -> Within:
     if frozen.decides is None:
         return Within(replace(frozen, layers=parts), tuple(cut))
     return Within(replace(frozen, layers=parts[:-1], decides=parts[-1]), tuple(cut))
+
+
+def clamped(trained: Checkpoint, longest: int) -> Checkpoint:
+    """The checkpoint with delays of at most ``longest`` steps, also where it learns on; others are left as they are.
+
+    Raises InvalidSetting for a limit below 0.
+    """
+    if longest < 0:
+        raise InvalidSetting("`max_delay`", f"{longest} is below 0")
+    settings = trained.config.network
+    if settings.connection != "delays" or settings.max_delay <= longest:
+        return trained
+    network = settings.model_copy(
+        update={
+            "max_delay": longest,
+            "delay_start": min(settings.delay_start, longest),
+            "recurrent_delay_start": min(settings.recurrent_delay_start, longest + 1),
+        }
+    )
+    tensors = {
+        name: each.clamp(max=longest + name.endswith("recurrent.delay")) if name.endswith(".delay") else each
+        for name, each in trained.tensors.items()
+    }
+    return replace(trained, config=trained.config.model_copy(update={"network": network}), tensors=tensors)
 
 
 def _layer(layer: FrozenLayer, longest: int, cut: list[Cut]) -> FrozenLayer:

@@ -16,9 +16,11 @@ from asrc_core.contract.result import LayerTrace, Result, Trace, joined
 from asrc_core.files.atomic import require_writable
 from asrc_export.chip import devices, targets
 from asrc_export.engines import select
-from asrc_export.quantization import quantize, scales
+from asrc_export.quantization import quantize, scale_choice, scales
+from asrc_export.quantization.delays import clamped
 from asrc_export.quantization.search import search
 from asrc_export.quantization.search.activity import observe
+from asrc_export.quantization.training.quantized_delay_network import QuantizedDelayNetwork
 from asrc_export.quantization.training.quantized_network import QuantizedNetwork
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train import data
@@ -31,6 +33,8 @@ from asrc_train.training.continuation import require_same_samples
 from asrc_train.training.fit import Observer, Start, fit
 
 BATCH = 256
+SHARES_OF_RATES = {"learning_rate": 1 / 3, "delay_learning_rate": 1 / 9}
+"""Networks with delays go on at these shares of their rates: at the full ones, hidden weights outgrew their scales."""
 
 
 def finetune(
@@ -41,6 +45,7 @@ def finetune(
     epochs: int,
     bits: int | tuple[int, ...] = 8,
     mapping: Mapping = "delay-line",
+    max_delay: int | None = None,
     resume: bool = False,
     device: str = "cpu",
     observers: tuple[Observer, ...] = (),
@@ -51,7 +56,8 @@ def finetune(
     them: exported to the same target with as many bits, it becomes the very integers that it was trained with. Training
     goes on from the weights as the search rounded them. Batch normalisation is folded into the weights first, and there
     is no dropout. Data, split, batches and seed are those of the float training, and the learning rate starts
-    at theirs and falls along a cosine.
+    at theirs and falls along a cosine. Networks with delays go on from their own weights, at scales chosen without
+    samples; their weights learn at a third of their rate, delays at a ninth, and none is longer than ``max_delay``.
 
     Raises what `quantize` raises (before any training), and the errors of `fit`; InvalidSetting and InvalidData for a
     checkpoint that does not say what it was trained on, or was trained on samples that are not ours.
@@ -59,15 +65,21 @@ def finetune(
     require_writable(out)
     chip, for_device = devices.numbers(target_name)
     begun = _folded(checkpoint.load(model))
+    if max_delay is not None:
+        begun = clamped(begun, min(max_delay, chip.limits.max_synaptic_delay.count))
     samples = _samples(begun)
     frozen = freeze(begun)
-    moved, chosen = search.search(frozen, chip, bits, observe(frozen, samples), to_train=True).plan
+    if frozen.decides is None:
+        moved, chosen = search.search(frozen, chip, bits, observe(frozen, samples), to_train=True).plan
+        begun = replace(begun, tensors=_moved(begun, moved))
+    else:
+        chosen = scale_choice.choose(frozen, chip, bits, to_train=True)
     provenance = {**chosen.carried(), "finetuned_from_sha256": checkpoint.fingerprint(model)}
-    begun = replace(begun, tensors=_moved(begun, moved), provenance=provenance)
+    begun = replace(begun, provenance=provenance)
     quantize.quantize(
         freeze(begun), chip, bits=bits, mapping=mapping, device=for_device
     )  # what the target refuses, it refuses now
-    start = Start(QuantizedNetwork(begun, chosen, chip), begun.provenance)
+    start = Start(_quantized(begun, chosen, chip), begun.provenance)
     config = _configured(begun, epochs)
     return fit(config, out, resume=resume, device=device, observers=observers, start=start)
 
@@ -81,7 +93,7 @@ def require_same_spikes(model: str | Path, chip: targets.Target, network: Intege
     trained = checkpoint.load(model)
     chosen = scales.kept(freeze(trained))
     assert chosen is not None, "the checkpoint was not fine-tuned"
-    quantized = QuantizedNetwork(trained, chosen, chip).eval()
+    quantized = _quantized(trained, chosen, chip).eval()
     engine = select.engine()
     samples, parts = dataset_for(network).test_x, []
     for first in range(0, len(samples), BATCH):
@@ -93,8 +105,15 @@ def require_same_spikes(model: str | Path, chip: targets.Target, network: Intege
     return joined(parts)
 
 
+def _quantized(
+    trained: Checkpoint, chosen: scales.Scales, chip: targets.Target
+) -> QuantizedNetwork | QuantizedDelayNetwork:
+    made = QuantizedDelayNetwork if trained.config.network.connection == "delays" else QuantizedNetwork
+    return made(trained, chosen, chip)
+
+
 @torch.no_grad()
-def _result(quantized: QuantizedNetwork, batch: NDArray[np.generic], like: Result) -> Result:
+def _result(quantized: QuantizedNetwork | QuantizedDelayNetwork, batch: NDArray[np.generic], like: Result) -> Result:
     """What the quantized network computes, as a result; what it does not keep (membranes, operations) is ``like``'s."""
     y, spikes = quantized.accumulated(torch.from_numpy(batch.astype(np.float32)).transpose(0, 1))
     assert like.trace is not None
@@ -137,6 +156,9 @@ def _configured(trained: Checkpoint, epochs: int) -> Config:
             "annealing": 1.0,
         }
     )
+    if trained.config.network.connection == "delays":
+        slower = {name: share * getattr(training, name) for name, share in SHARES_OF_RATES.items()}
+        training = training.model_copy(update=slower)
     return trained.config.model_copy(update={"training": training})
 
 

@@ -1,0 +1,163 @@
+"""A trained network with a delay for each synapse that learns on the grids of a target.
+
+Training passes are those of the float network, EventProp's gradients included, on the values that its integers stand
+for: weights, thresholds and decays rounded by the exporter's own functions (`integers.layer_at`), at scales fixed
+beforehand. Backward, every rounding counts as if it were not there (straight-through), and what lies beyond a grid's
+ends gets no gradient. What these passes leave out is the rounding of states, step by step; so without gradients, where
+epochs are compared and scores are found, the integer network itself runs, on an engine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from asrc_core.contract.network import IntegerNetwork, Layer
+from asrc_core.contract.numbers import DECAY_ONE
+from asrc_core.contract.result import Result
+from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_export.chip.targets import Target
+from asrc_export.engines import select
+from asrc_export.quantization import quantize
+from asrc_export.quantization.integers import Feed, deciding_at, feeds, layer_at, parts_of, weight_factor, with_shift
+from asrc_export.quantization.quantize import Plan
+from asrc_export.quantization.scale_choice import ROOM_TO_TRAIN
+from asrc_export.quantization.scales import LayerScales, Scales
+from asrc_export.quantization.training.learning_network import LearningNetwork
+from asrc_export.quantization.training.on_grid import weights_on_grid
+from asrc_train.kernels.delays.differentiable import Answered, answered
+from asrc_train.kernels.delays.dynamics import Cuba
+from asrc_train.kernels.delays.layer import DelayLayer, Events, Run, Synapses, as_events
+from asrc_train.network.delay_network import DelayedSynapses, DelayNetwork
+from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.trained.freeze import FrozenNetwork, freeze
+
+
+class QuantizedDelayNetwork(DelayNetwork):
+    """A trained network with delays on the grids of a target. It is fed and trained like the float one."""
+
+    def __init__(self, start: Checkpoint, scales: Scales, target: Target) -> None:
+        super().__init__(start.channels, start.classes, start.config.network, start.steps)
+        self.load_state_dict(dict(start.tensors))
+        self._start, self._scales, self._formats = start, scales, target.formats
+        self._grids = tuple(WeightGrid(width) for width in scales.widths)
+        frozen = freeze(start)
+        self._made = quantize.quantize(frozen, target, bits=scales.bits, plan=Plan(frozen, scales)).network
+        self._cuba = _rounded(self._cuba, self._made.layers[-1])
+        self._reach = [[float(each.max()) for each in self._reached(i)] for i in range(len(parts_of(frozen)))]
+
+    def integers(self) -> IntegerNetwork:
+        """The network that the parameters now stand for; that nothing saturates, only `quantize` proves."""
+        return replace(self._made, layers=self._layers(self._frozen()))
+
+    def result(self, x: Tensor | Events, *, trace: bool = False) -> Result:
+        """What the integer network computes for real input (T, B, channels) or its events."""
+        events = as_events(x) if isinstance(x, Tensor) else x
+        return select.engine().run(self.integers(), self._samples(events), trace=trace)
+
+    def accumulated(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What the readout shows at last, (B, C), and the spikes of the hidden layers, for integer input
+        (T, B, channels): the integers once more, on PyTorch's operations.
+        """
+        return LearningNetwork(self.integers(), learned=()).accumulated(x)
+
+    def forward(self, x: Tensor | Events, temperature: float | None = None) -> Tensor:
+        """Logits (B, classes): with gradients those of the rounded parameters, else the integer network's."""
+        return super().forward(x) if torch.is_grad_enabled() else self.tallied(x)[0]
+
+    def tallied(self, x: Tensor | Events, temperature: float | None = None) -> tuple[Tensor, list[int]]:
+        """The integer network's logits, and how often each of its hidden layers fired in all."""
+        done = self.result(x)
+        return torch.from_numpy(done.logits), [each.spikes for each in done.counts[:-1]]
+
+    def traced(self, x: Tensor | Events, temperature: float | None = None) -> tuple[Tensor, list[Tensor]]:
+        """The integer network's logits, and the spikes of its hidden layers, (T, B, N) each."""
+        done = self.result(x, trace=True)
+        assert done.trace is not None
+        return torch.from_numpy(done.logits), [torch.from_numpy(each.spikes) for each in done.trace.layers]
+
+    def run(self, x: Tensor | Events) -> Answered:
+        """As of the float network, at the values that the integers stand for."""
+        events = as_events(x) if isinstance(x, Tensor) else x
+        self._keep_within()
+        frozen = self._frozen()
+        layers = [
+            self._in_kernels(frozen, i, own, made)
+            for i, (own, made) in enumerate(zip(self._connections(), self._layers(frozen), strict=True))
+        ]
+        return answered(Run(events, layers, self._cuba, self._read(events.steps), torch.is_grad_enabled()))
+
+    def _connections(self) -> list[list[DelayedSynapses]]:
+        """Of every layer, the readout last."""
+        hidden = [[layer.feedforward, layer.recurrent] for layer in self.hidden_layers()]
+        return [[each for each in of_layer if each is not None] for of_layer in [*hidden, [self.readout]]]
+
+    def _reached(self, i: int) -> tuple[Tensor, Tensor]:
+        """What arrives at each neuron of a layer (N,) if all that is positive does, or all that is negative."""
+        rows = torch.cat([each.weight.detach() for each in self._connections()[i]], dim=1)
+        return rows.clamp(min=0).sum(1), (-rows).clamp(min=0).sum(1)
+
+    def _keep_within(self) -> None:
+        """Shrink the weights of neurons that have outgrown what their layer's states hold at its scale.
+
+        Scales were chosen such that the layer's largest neuron fits, hidden layers' with room to train. The bounds of a
+        state grow with what arrives at most, each with that of its sign.
+        """
+        for i, (reach, connections) in enumerate(zip(self._reach, self._connections(), strict=True)):
+            room = ROOM_TO_TRAIN if i + 1 < len(self._reach) else 1
+            within = [room * most / each.clamp(min=1e-30) for most, each in zip(reach, self._reached(i), strict=True)]
+            share = torch.stack(within).amin(0).clamp(max=1.0)
+            for each in connections:
+                each.weight.data.mul_(share[:, None])
+
+    def _frozen(self) -> FrozenNetwork:
+        tensors: Mapping[str, Tensor] = {name: each.detach().cpu() for name, each in self.state_dict().items()}
+        return freeze(replace(self._start, tensors=tensors))
+
+    def _layers(self, frozen: FrozenNetwork) -> tuple[Layer, ...]:
+        assert frozen.decides is not None
+        hidden = [
+            layer_at(layer, feeds(frozen, i), at, grid, self._formats)
+            for i, (layer, at, grid) in enumerate(zip(frozen.layers, self._scales.layers, self._grids, strict=False))
+        ]
+        into = feeds(frozen, len(hidden))
+        return *hidden, deciding_at(frozen.decides, into, self._scales.readout, self._grids[-1], self._formats)
+
+    def _in_kernels(self, frozen: FrozenNetwork, i: int, own: list[DelayedSynapses], made: Layer) -> DelayLayer:
+        """A layer as the kernels take it: in the float network's units, with the gain of the rounded decays."""
+        at = [*self._scales.layers, self._scales.readout.of_layer()][i]
+        first, *back = (
+            Synapses(self._weights(each, source, at, connection.weights, i), each.delay)
+            for each, source, connection in zip(own, feeds(frozen, i), made.connections, strict=True)
+        )
+        theta = made.neuron.parameters.get("threshold")
+        return DelayLayer(
+            first, back[0] if back else None, None if theta is None else float(theta / made.scale) * self._cuba.gain
+        )
+
+    def _weights(self, own: DelayedSynapses, source: Feed, at: LayerScales, integers: Any, i: int) -> Tensor:
+        factor = weight_factor(source, at, with_shift(self._formats, at.activation_shift))
+        whole = weights_on_grid(own.weight, factor, integers, self._grids[i])
+        return (whole / factor).to(own.weight.dtype)
+
+    def _samples(self, events: Events) -> NDArray[np.uint8]:
+        """The integers (B, T, channels) that the events were made of."""
+        samples = np.zeros((events.batch, events.steps, events.channels), np.uint8)
+        sample = np.repeat(np.arange(events.batch), np.diff(events.first.cpu().numpy()))
+        values = np.rint(events.value.cpu().double().numpy() / self._start.scale)
+        samples[sample, events.step.cpu().numpy(), events.channel.cpu().numpy()] = values
+        return samples
+
+
+def _rounded(cuba: Cuba, readout: Layer) -> Cuba:
+    """The constants with the decays that the integers have, which all layers share."""
+    p = readout.neuron.parameters
+    membrane, synapse = (-1 / math.log((DECAY_ONE - p[name]) / DECAY_ONE) for name in ("decay", "current_decay"))
+    return replace(cuba, tau_membrane=membrane, tau_synapse=synapse)
