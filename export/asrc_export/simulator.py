@@ -105,17 +105,27 @@ class Simulator:
         return windows.decisions(self.network, self.stream(), frames, every, carry)
 
     def report(
-        self, model: Checkpoint, dataset: Dataset | None = None, *, data: str | None = None, limit: int | None = None
+        self,
+        model: Checkpoint | str | Path,
+        dataset: Dataset | None = None,
+        *,
+        data: str | None = None,
+        limit: int | None = None,
     ) -> Report:
-        """The network beside the checkpoint that it came from, on test samples: `asrc_export.report.make`.
+        """The network beside the checkpoint that it came from, or its file, on test samples: `asrc_export.report.make`.
 
-        ``dataset``: samples of one's own in the network's order; else the data set named ``data``, by default the one
-        trained on. Raises InvalidSetting, InvalidData, UnknownName, ExtraMissing.
+        ``dataset``: samples of one's own in the network's order; else the data set named ``data``, or raw samples at
+        that path, by default the one trained on. Raises InvalidSetting, InvalidData, UnknownName, UnreadableFile,
+        ExtraMissing.
         """
         from asrc_export import report
         from asrc_export.samples.dataset_samples import dataset_for
 
         own = dataset_for(self.network, data) if dataset is None else dataset
+        if isinstance(model, (str, Path)):
+            from asrc_train import load as checkpoint
+
+            model = checkpoint(model)
         return report.make(self.network, model, own, select.engine(), limit=limit)
 
 

@@ -19,7 +19,7 @@ from asrc_export import effective, float_network, formats
 from asrc_export.commands import export as cli_export
 from asrc_export.interop.nir import reader as nir_reader
 from asrc_export.onnx_model import graph
-from asrc_train import SkipRecurrentLayer, as_checkpoint
+from asrc_train import SkipRecurrentLayer, as_checkpoint, load, save
 
 STEPS, CHANNELS = 12, 2
 FED: dict[str, Any] = {"scale": 0.25, "zero": 4, "maximum": 16}
@@ -90,6 +90,19 @@ def test_a_checkpoint_and_its_module_become_the_same_integers(module: Own, sampl
         for mine, theirs in zip(one.connections, other.connections, strict=True):
             # An average over 12 steps is stored in single precision, which may move a rounding by one.
             assert np.abs(mine.weights - theirs.weights).max() <= 2
+
+
+def test_raw_samples_in_a_file_are_reported_on_beside_a_checkpoints_file(
+    module: Own, samples: Any, exported: asrc_export.Exported, tmp_path: Path
+) -> None:
+    save(as_checkpoint(module, samples=samples, temperature=0.25, **FED), tmp_path / "m.pt")
+    y = np.array(NAMES)[np.arange(len(samples)) % 3]
+    np.savez(tmp_path / "raw.npz", x=(samples - FED["zero"]) * FED["scale"], y=y)
+    report = exported.simulator.report(str(tmp_path / "m.pt"), data=str(tmp_path / "raw.npz"), limit=5)
+    assert report.samples == 5
+    assert load(tmp_path / "m.pt").temperature == 0.25
+    with pytest.raises(InvalidSetting, match="name a data set or a file of raw samples"):
+        exported.simulator.report(str(tmp_path / "m.pt"))
 
 
 def test_a_data_set_of_arrays_is_reported_on(module: Own, samples: Any, exported: asrc_export.Exported) -> None:

@@ -323,7 +323,11 @@ def test_the_verdict_says_what_does_not_fit_and_what_differs(report: Report) -> 
     fits, agrees, costs = verdict.verdict(report)
     assert fits.answer == "It fits"
     assert "cores" in fits.why
-    assert agrees.answer == "It agrees"
+    assert agrees.answer == f"The same answer on {report.agreement:.1%} of the samples"
+    guessing = report.model_copy(update={"agreement": 0.4})
+    assert (
+        verdict.verdict(guessing)[1].answer == "The same answer on 40.0% of the samples"
+    )  # however alike the accuracies are
     assert "KiB" in costs.answer
     assert "loihi1" in costs.why
     unplaced = report.model_copy(update={"placement": None})

@@ -302,6 +302,7 @@ SAMPLES_REFUSED = [
     ({"classes": ["a", "b", "b"]}, "taken twice"),
     ({"unit": 3}, "samples, unit"),
     ({"samples": None}, "it is not known"),
+    ({"temperature": 0}, "temperature: 0 is not a number above 0"),
 ]
 
 

@@ -58,18 +58,17 @@ def of_cores(report: Report) -> str:
 def _agrees(report: Report) -> Verdict:
     accuracy, scores = report.accuracy, report.scores
     pair = scores.deployed_against_float
+    right = f"deployed is right on {accuracy.deployed:.1%} and float on {accuracy.in_float:.1%}"
+    alike = f"the same answer on {report.agreement:.1%} of the samples"
     if not pair.told_apart:
-        answer, told = "It agrees", f"a difference that {report.samples:,} samples cannot tell from none"
-    elif accuracy.deployed < accuracy.in_float:
+        # which says nothing of the answers themselves: two networks that guess are as often right
+        why = f"{right}, a difference that {report.samples:,} samples cannot tell from none."
+        return Verdict("Does it agree?", alike.capitalize(), why)
+    if accuracy.deployed < accuracy.in_float:
         answer, told = "It answers less well than float", f"{accuracy.in_float - accuracy.deployed:.1%} points less"
     else:
         answer, told = "It answers better than float", f"{accuracy.deployed - accuracy.in_float:.1%} points more"
-    return Verdict(
-        "Does it agree?",
-        answer,
-        f"deployed is right on {accuracy.deployed:.1%} of the samples and float on {accuracy.in_float:.1%}, {told}; "
-        f"both give the same answer on {report.agreement:.1%}.",
-    )
+    return Verdict("Does it agree?", answer, f"{right}, {told}; both give {alike}.")
 
 
 def _costs(report: Report) -> Verdict:

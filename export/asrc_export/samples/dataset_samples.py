@@ -26,7 +26,9 @@ def dataset_for(network: IntegerNetwork, name: str | None = None) -> Dataset:
     """
     name = name or network.provenance.get("data")
     if not isinstance(name, str):
-        raise InvalidSetting("`data`", "the network does not say what it was trained on, name a data set")
+        raise InvalidSetting(
+            "`data`", "the network does not say what it was trained on, name a data set or a file of raw samples"
+        )
     dt = network.provenance.get("dt") if name == network.provenance.get("data") else None
     classes = network.classes
     return _fitting(name, dt, network.input, network.steps, network.permutation, network.provenance, classes)

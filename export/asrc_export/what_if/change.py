@@ -57,7 +57,7 @@ def _amount(text: str, amount: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         found = None
     if found is None or found <= 0 or (found >= 1 and found.denominator != 1):
-        raise _unknown(text, f"'{amount}' is neither a share such as 1/2 nor a whole number")
+        raise _unknown(text, f"'{amount}' is neither a share such as 1/2 nor a whole number from 1 on")
     return found
 
 

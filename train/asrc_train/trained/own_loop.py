@@ -140,14 +140,18 @@ def as_checkpoint(
     unit: str = "",
     step_seconds: float | None = None,
     scores: Mapping[str, float] | None = None,
+    temperature: float = 1.0,
 ) -> Checkpoint:
     """A module trained in a loop of one's own as a checkpoint, which `save` writes and every command takes.
 
     Arguments are those of `describe`; ``data`` names a data set of ours that it was trained on, if it was; ``scores``
-    are accuracies to keep, 0 to 1. Of modules of one's own the layers must have been made by the names of connection
+    are accuracies to keep, 0 to 1; ``temperature`` is the one that asrc's mixtures were trained with last, by which
+    reports show them. Of modules of one's own the layers must have been made by the names of connection
     and neuron and agree in all but spans, decays, thresholds and resets. An averaged readout becomes one that is
     summed, in single precision. Raises InvalidSetting, InvalidData, NonFiniteWeights.
     """
+    if not _is_number(temperature) or temperature <= 0:
+        raise InvalidSetting("temperature", f"{temperature!r} is not a number above 0; give that of the last epoch")
     described = describe(
         module,
         samples=samples,
@@ -176,7 +180,7 @@ def as_checkpoint(
         scale=described.scale,
         maximum=described.maximum,
         spans=tuple(layer.span for layer in found.layers),
-        temperature=1.0,
+        temperature=float(temperature),
         tensors=kept,
         permutation=None,
         history=[],

@@ -90,6 +90,6 @@ def tables(found: Sequence[Baseline]) -> Iterator[Table]:
             )
             for each in found
         ],
-        " ".join(told) + " Trained here on the same samples with the same epochs, batches, schedule and seed, from "
-        "one seed only; spans do not count as parameters.",
+        " ".join(told) + " Trained here on the same samples with the same batches, schedule and seed, for the epochs "
+        "in the table (by default those of the spiking network), from one seed only; spans do not count as parameters.",
     )

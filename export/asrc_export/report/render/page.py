@@ -97,5 +97,5 @@ def _cards(report: Report) -> list[tuple[str, str, str]]:
 
 
 def numeric(value: Any) -> bool:
-    """Whether a table's cell is a number, to be set flush right."""
-    return str(value)[:1].isdigit() or str(value)[:2].strip("-").isdigit()
+    """Whether a table's cell is a number, or says that there is none, to be set flush right."""
+    return value == "none" or str(value)[:1].isdigit() or str(value)[:2].strip("-").isdigit()
