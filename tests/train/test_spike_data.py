@@ -17,12 +17,12 @@ from asrc_core.errors import InvalidSetting, UnreadableFile
 from asrc_train import data
 from asrc_train.analysis.delays import delays
 from asrc_train.data import fsdd_spikes, yin_yang
-from asrc_train.data.augmentation import blended, shifted
 from asrc_train.data.sources import cochlea
 from asrc_train.data.sources.spike_times import MOST_STEPS, at_steps, steps_of
 from asrc_train.data.sources.spoken_digits import HOME, SPEAKERS
 from asrc_train.settings import recipe
 from asrc_train.settings.config import from_recipe
+from asrc_train.training.augmentation import blended, shifted
 
 
 @pytest.mark.parametrize("dt", [None, 0.1, 0.5, 1.0])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def names() -> list[str]:
     """All data sets, by the files in this folder."""
-    return choices.names(__path__, besides=("augmentation", "dataset"))
+    return choices.names(__path__, besides=("dataset",))
 
 
 def is_known(name: str) -> bool:

@@ -19,7 +19,6 @@ from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing, require_writable
 from asrc_core.files.paths import as_path
 from asrc_train import data
-from asrc_train.data.augmentation import blended, shifted
 from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
@@ -28,6 +27,7 @@ from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training import distributed
+from asrc_train.training.augmentation import blended, shifted
 from asrc_train.training.distributed import World
 from asrc_train.training.evaluate import Evaluation, evaluate, fed_to
 from asrc_train.training.objective import class_weights, objective_of

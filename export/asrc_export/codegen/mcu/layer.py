@@ -124,8 +124,8 @@ class LayerText:
         body = [*loads, f"const int32_t a = {self._total()};", "int32_t saturated = 0;"]
         if not any("saturated" in each for each in operations.statements):
             body.pop()
-        body += [*operations.kept_statements(), *stores]
-        body += self._outputs(shown, sent, counted="int32_t saturated = 0;" in body)
+        stores += self._outputs(shown, sent, counted="int32_t saturated = 0;" in body)
+        body += [*operations.kept_statements(stores), *stores]
         bits = self._own is not None and self._own.bits
         returns = "return bits << (16 - count);" if bits else ""
         given = "".join(f", const {_sum_type(group)} *g{i}" for i, group in enumerate(self.groups))

@@ -8,6 +8,7 @@ shift, and right shifts of negative numbers are portable.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,12 +74,14 @@ class McuOperations(COperations):
         text = f"(int64_t)(uint32_t)((uint32_t){x.text} << 1 | (uint32_t){y.text})"
         return self._kept(self._bounds.push(x.bounds, y.bounds), text, 64)
 
-    def kept_statements(self) -> list[str]:
-        """The statements without products that nothing reads: those that became a shift or a widening multiply."""
+    def kept_statements(self, after: Sequence[str]) -> list[str]:
+        """The statements without products that nothing reads, nor ``after`` them: those that became a shift or a
+        widening multiply.
+        """
         left = list(self.statements)
         for name in self._products:
             used = re.compile(rf"\b{name}\b")
-            readers = [each for each in left if used.search(each)]
+            readers = [each for each in [*left, *after] if used.search(each)]
             if len(readers) == 1:
                 left.remove(readers[0])
         return left
