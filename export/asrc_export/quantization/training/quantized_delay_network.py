@@ -96,8 +96,9 @@ class QuantizedDelayNetwork(DelayNetwork):
 
     def _connections(self) -> list[list[DelayedSynapses]]:
         """Of every layer, the readout last."""
-        hidden = [[layer.feedforward, layer.recurrent] for layer in self.hidden_layers()]
-        return [[each for each in of_layer if each is not None] for of_layer in [*hidden, [self.readout]]]
+        layers = self.hidden_layers()
+        hidden = [[each for each in (layer.feedforward, layer.recurrent) if each is not None] for layer in layers]
+        return [*hidden, [self.readout]]
 
     def _reached(self, i: int) -> tuple[Tensor, Tensor]:
         """What arrives at each neuron of a layer (N,) if all that is positive does, or all that is negative."""
