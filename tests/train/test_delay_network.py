@@ -66,6 +66,11 @@ def test_a_training_is_reproducible_resumable_and_kept(
     assert {"spikes_layer0", "silent_layer0", "late_arrivals", "grazing_spikes"} == set(whole.history[0]["figures"])
 
 
+def test_the_command_trains_a_network_without_hidden_layers(tmp_path: Path) -> None:
+    assert command.main(["--recipe", "sequence", "--epochs", "2", "--out", str(tmp_path / "m.pt")]) == 0
+    assert checkpoint.load(tmp_path / "m.pt").config.network.hidden == ()
+
+
 def test_delays_alone_solve_the_sequence_task_from_the_worst_ones(tmp_path: Path) -> None:
     """Each spike is delayed where it should not be: both samples are told wrong at first, both right at the end."""
     given = settings.from_recipe(recipe.find("sequence"), {"training": {"epochs": 30}})

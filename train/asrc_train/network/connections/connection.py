@@ -80,8 +80,11 @@ def new_connection(config: NetworkConfig, steps: int | None) -> Connection:
 
 
 def learns_spans(config: NetworkConfig) -> bool:
-    """Whether the configured connection has skip logits, and so a mixture that a temperature sharpens."""
-    return any(True for _ in new_connection(config.each_layer()[0], 1).parameters())
+    """Whether the configured connection has skip logits, and so a mixture that a temperature sharpens.
+
+    A network without hidden layers, as one with delays may be, has none.
+    """
+    return any(True for layer in config.each_layer()[:1] for _ in new_connection(layer, 1).parameters())
 
 
 def longest_span(taps: Tensor | int) -> int:
