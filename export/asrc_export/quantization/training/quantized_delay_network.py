@@ -51,7 +51,7 @@ class QuantizedDelayNetwork(DelayNetwork):
         frozen = freeze(start)
         self._made = quantize.quantize(frozen, target, bits=scales.bits, plan=Plan(frozen, scales)).network
         self._cuba = _rounded(self._cuba, self._made.layers[-1])
-        self._reach = [[float(each.max()) for each in self._reached(i)] for i in range(len(parts_of(frozen)))]
+        self._reach = [_limits(*self._reached(i)) for i in range(len(parts_of(frozen)))]
 
     def integers(self) -> IntegerNetwork:
         """The network that the parameters now stand for; that nothing saturates, only `quantize` proves."""
@@ -113,8 +113,8 @@ class QuantizedDelayNetwork(DelayNetwork):
         """
         for i, (reach, connections) in enumerate(zip(self._reach, self._connections(), strict=True)):
             room = ROOM_TO_TRAIN if i + 1 < len(self._reach) else 1
-            within = [room * most / each.clamp(min=1e-30) for most, each in zip(reach, self._reached(i), strict=True)]
-            share = torch.stack(within).amin(0).clamp(max=1.0)
+            grown = [each / (room * most) for most, each in zip(reach, self._reached(i), strict=True)]
+            share = 1 / torch.stack(grown).amax(0).clamp(min=1.0)
             for each in connections:
                 each.weight.data.mul_(share[:, None])
 
@@ -155,6 +155,12 @@ class QuantizedDelayNetwork(DelayNetwork):
         values = np.rint(events.value.cpu().double().numpy() / self._start.scale)
         samples[sample, events.step.cpu().numpy(), events.channel.cpu().numpy()] = values
         return samples
+
+
+def _limits(positive: Tensor, negative: Tensor) -> tuple[float, float]:
+    """The most that arrives at a neuron of each sign; of a sign that no weight has yet, as much as of the other."""
+    high, low = float(positive.max()), float(negative.max())
+    return high or low or 1.0, low or high or 1.0
 
 
 def _rounded(cuba: Cuba, readout: Layer) -> Cuba:
