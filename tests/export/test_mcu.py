@@ -14,9 +14,10 @@ from asrc_core.contract.interpreter import NumpyStream
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.errors import BackendFailed, BackendMissing, ParityBroken, RulesBroken
+from asrc_core.files import folder
 from asrc_export.chip import devices, shape
 from asrc_export.chip.devices import mcu
-from asrc_export.codegen.mcu import folder
+from asrc_export.codegen.mcu.folder import files
 from asrc_export.codegen.mcu.program import Program, program
 from asrc_export.commands import export as cli_export
 from asrc_export.emulation import cores, emulate, tools
@@ -141,7 +142,7 @@ def test_a_stream_is_the_references_however_streams_take_turns() -> None:
 def test_the_folder_builds_with_cmake_and_its_self_test_passes(tmp_path: Path) -> None:
     if shutil.which("cmake") is None:
         pytest.skip("needs cmake")
-    written_to = folder.write(program(any_network(2)), tmp_path / "out")
+    written_to = folder.write(files(program(any_network(2))), tmp_path / "out")
     assert {path.name for path in written_to} >= {"asrc_network.c", "asrc_network.h", "CMakeLists.txt", "Answer.ino"}
     for command in (["cmake", "-S", "out", "-B", "build"], ["cmake", "--build", "build"], ["build/self_test"]):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)

@@ -302,7 +302,7 @@ def test_a_circuit_is_written_whole_beside_what_else_is_there(
     written = {path.name for path in out.iterdir()}
     assert {"core.sv", "testbench.sv", "shell.sv", "icebreaker.pcf", "ulx3s.lpf", "mine.txt"} <= written
     before = (out / "core.sv").read_text()
-    monkeypatch.setattr("asrc_export.rtl.folder.shutil.move", _full)
+    monkeypatch.setattr("asrc_core.files.folder.shutil.move", _full)
     assert cli_export.main([str(EXAMPLE), "--verilog", str(out)]) == 1
     assert "cannot write" in capsys.readouterr().err
     assert (out / "core.sv").read_text() == before

@@ -47,6 +47,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
                 raise ValueError(f"its arrays take {total:,} bytes, more than {MAX_BYTES:,}")
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
+    # An archive that is encrypted, or compressed in a way unknown to zipfile, is a RuntimeError or NotImplementedError.
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError("it is not a whole .npz file") from error
 

@@ -46,7 +46,7 @@ def require(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
 
 def require_writable(options: argparse.Namespace) -> None:
     """Raise UnwritableOutput before any work is done."""
-    from asrc_export.rtl import folder
+    from asrc_core.files import folder
 
     folder.require_writable(options.verilog)
 
@@ -61,7 +61,7 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     from dataclasses import replace
     from pathlib import Path
 
-    from asrc_export.rtl import folder
+    from asrc_core.files import folder
     from asrc_export.rtl.boards.shell import shell
     from asrc_export.rtl.design import design
     from asrc_export.rtl.plan import Shape
@@ -93,7 +93,7 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
 
 
 def _write(files: dict[str, str | Path], out: str, plan: Plan) -> None:
-    from asrc_export.rtl import folder
+    from asrc_core.files import folder
 
     folder.write(files, out)
     print(

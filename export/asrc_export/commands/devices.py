@@ -39,7 +39,7 @@ def wanted(options: argparse.Namespace) -> bool:
 
 def require_writable(options: argparse.Namespace) -> None:
     """Raise UnwritableOutput before any work is done."""
-    from asrc_export.codegen.mcu import folder
+    from asrc_core.files import folder
 
     if options.c is not None:
         folder.require_writable(options.c)
@@ -62,9 +62,10 @@ def _write_c(network: IntegerNetwork, options: argparse.Namespace) -> None:
     BackendMissing and BackendFailed (``--run``).
     """
     from asrc_core.errors import RulesBroken
+    from asrc_core.files import folder
     from asrc_export.chip import devices
     from asrc_export.chip.devices.mcu import CODE, STACK, Microcontroller
-    from asrc_export.codegen.mcu import folder
+    from asrc_export.codegen.mcu.folder import files
     from asrc_export.codegen.mcu.program import program
     from asrc_export.emulation.cores import CORES, core
 
@@ -80,7 +81,7 @@ def _write_c(network: IntegerNetwork, options: argparse.Namespace) -> None:
         ]
         if broken:
             raise RulesBroken(device.name, broken)
-    for path in folder.write(printed, options.c):
+    for path in folder.write(files(printed), options.c):
         print(path)
     print(
         f"flash: {printed.constants:,} bytes of constants, of which {printed.weights:,} are weights, and the code; "

@@ -6,13 +6,14 @@ import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.errors import UnreadableFile
 from asrc_core.files.atomic import replacing
+from asrc_core.files.numpy_file import header
 
 MAX_CELLS = 2**28
 """At most so many values are read."""
@@ -32,7 +33,7 @@ def load(path: str | Path) -> NDArray[np.integer[Any]]:
 
     try:
         with zipfile.ZipFile(path) as archive, archive.open("x.npy") as file:
-            shape, dtype = _header(file)
+            shape, dtype = header(file)
         if dtype.kind not in "iub" or len(shape) != 3:
             raise refuse(f"its x is {dtype} of shape {shape}")
         if math.prod(shape) > MAX_CELLS:
@@ -46,12 +47,3 @@ def load(path: str | Path) -> NDArray[np.integer[Any]]:
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
         raise refuse("it is not a whole .npz file") from error
     return x
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of the array in a .npy file. Raises ValueError."""
-    form: Any = np.lib.format  # has no types
-    version = form.read_magic(file)
-    read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, dtype

@@ -133,6 +133,7 @@ def _require_device(device: object) -> None:
         if not isinstance(device, str):
             raise ValueError(f"{device!r} is no device's name")
         torch.empty(0, device=device)
+    # PyTorch's own: AssertionError from a build without CUDA, NotImplementedError for a backend that holds no data.
     except (RuntimeError, ValueError, AssertionError, NotImplementedError) as error:
         why = str(error).splitlines()[0].rstrip(".")
         raise InvalidSetting("`device`", f"'{device}' is not available here ({why}); use 'cpu'") from error
