@@ -26,7 +26,7 @@ WAITING = {
     "link": ("now", "ahead"),
     "layer": ("now", "ahead"),
     "planes": ("now", "ahead"),
-    **{name: ("ahead",) for name in ("enters", "early", "begins")},
+    **dict.fromkeys(("enters", "early", "begins"), ("ahead",)),
 }
 """Fields that are looked at before their instruction's turn, or only then."""
 
@@ -573,7 +573,8 @@ def _input_memory(plan: Plan) -> str:
         ]
     if kept:
         lines += [
-            f'(* ram_style = "block", no_rw_check *) reg [{kept * bits - 1}:0] input_memory [0:{plan.network.input.channels - 1}];',
+            '(* ram_style = "block", no_rw_check *)',
+            f"reg [{kept * bits - 1}:0] input_memory [0:{plan.network.input.channels - 1}];",
             f"reg [{kept * bits - 1}:0] input_q; reg i1_first; reg signed [{bits - 1}:0] i1_x;",
             f"wire [{(kept + 1) * bits - 1}:0] input_past = {{i1_first ? {kept * bits}'b0 : input_q, i1_x}};",
             "always_ff @(posedge clk) begin",
