@@ -26,6 +26,7 @@ WAITING = {
     "link": ("now", "ahead"),
     "layer": ("now", "ahead"),
     "planes": ("now", "ahead"),
+    "last": ("now", "ahead"),
     **dict.fromkeys(("enters", "early", "begins"), ("ahead",)),
 }
 """Fields that are looked at before their instruction's turn, or only then."""
@@ -217,7 +218,9 @@ def _sequence(plan: Plan) -> str:
 def _counts(plan: Plan) -> str:
     """How long each list is and whether it is complete, by bank where one is read while the other is written."""
     high, pipes = _index_bits(plan) - 1, plan.shape.pipes
-    lines, now, ahead = [], [], []
+    lines: list[str] = []
+    now: list[str] = []
+    ahead: list[str] = []
     for each in plan.links:
         c = each.number
         banks = (0, 1) if each.back or each.source < 0 else (0,)

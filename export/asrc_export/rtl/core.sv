@@ -102,32 +102,46 @@ $sequence
     end
   end
   // ------------------------------------------------------------------------------------------------ issue
-  // Walks over the lists: a slot for each bit plane of each entry.
+  // Walks over the lists: a slot for each bit plane of each entry. What decides on an instruction's end is in registers.
   // A place is compared with its list's length of a cycle before: a list only grows, so that costs a cycle at most.
   reg [$index_top:0] i, i_next, i_after;
   reg [$plane_top:0] k;
   wire [$plane_top:0] k_next = k + 1'b1;
   reg [$count_top:0] n, n_ahead, n_taken;
-  reg n_odd, n_done, ahead_odd, ahead_done, taken_odd, taken_done, taken_none, taken_one;
-  reg at_end, at_last, plane_end, odd, whole;
+  reg n_odd, n_done, ahead_odd, ahead_done, taken_odd, taken_done, taken_none, taken_one, taken_over, taken_final;
+  reg at_end, at_last, plane_end, odd;
+  reg over, final_entry; // of a whole list: nothing is left, or one entry
+  reg free; // there is an instruction, and its last slot may go: the group before is far enough ahead
   reg [$gap_top:0] gap;
   reg gap_over;
   reg h_v, h_bank, h_starts, h_ends;
   reg [$layer_top:0] h_layer;
-  wire done = whole && (at_end || (plane_end && at_last));
-  wire held = now_last && !gap_over;
-  assign finish = now_valid && done && !held;
-  wire go = now_valid && !at_end && !(whole && plane_end && at_last && held);
-  wire onward = go && plane_end;
-  wire i_is_n = i == n, next_is_n = i_next == n, after_is_n = i_after == n;
-$counts
   reg p0_v, p0_last;
+  assign finish = free && (over || (final_entry && plane_end));
+  wire go = now_valid && !at_end && !(final_entry && plane_end && !free);
+  wire onward = now_valid && !at_end && plane_end && (free || !final_entry);
+  wire i_is_n = i == n, next_is_n = i_next == n, after_is_n = i_after == n;
+  wire apart = gap_over && !p0_last;
+  // What the neuron unit has to know of a group: the next one cannot overtake it, `gap` keeps them apart.
+  reg [$neuron_top:0] p0_neuron, g_neuron;
+  reg [$lanes_count_top:0] p0_neurons, g_neurons;
+  reg [$layer_top:0] p0_layer, g_layer;
+  reg p0_first, p0_step, p0_wanted, p0_starts, p0_ends, g_first, g_bank, g_wanted, g_starts, g_ends;
+$counts
 $p_declared
   always_ff @(posedge clk) begin
     if (gap != 0) gap <= gap - 1'b1;
-    gap_over <= gap <= 1; // seen a cycle later
+    gap_over <= gap <= 1; // seen two cycles later
+    free <= take ? !ahead_last || (apart && !now_last) : now_valid && !finish && (!now_last || apart);
     p0_v <= go;
     p0_last <= finish && now_last;
+    p0_neuron <= now_neuron; p0_neurons <= now_neurons; p0_layer <= now_layer;
+    p0_first <= first; p0_step <= bank; p0_wanted <= wanted; p0_starts <= now_layer_starts; p0_ends <= now_layer_ends;
+    if (p0_last) begin
+      gap <= p0_neurons > $depth ? p0_neurons - 2'd3 : $depth - 3; gap_over <= 1'b0;
+      g_neuron <= p0_neuron; g_neurons <= p0_neurons; g_layer <= p0_layer;
+      g_first <= p0_first; g_bank <= p0_step; g_wanted <= p0_wanted; g_starts <= p0_starts; g_ends <= p0_ends;
+    end
     if (go) begin
       k <= plane_end ? '0 : k_next;
       plane_end <= (plane_end ? '0 : k_next) == now_planes;
@@ -135,29 +149,21 @@ $p_declared
     if (onward) begin i <= i_next; i_next <= i_after; i_after <= i_after + 1'b1; end
     at_end <= onward ? next_is_n : i_is_n;
     at_last <= onward ? after_is_n : next_is_n;
+    over <= n_done && (onward ? next_is_n : i_is_n);
+    final_entry <= n_done && (onward ? after_is_n : next_is_n);
     {n, n_odd, n_done} <= counted_now;
     odd <= n_odd;
-    whole <= n_done;
-    if (finish && now_last) begin gap <= now_neurons > $depth ? now_neurons - 1'b1 : $depth - 1; gap_over <= 1'b0; end
     {n_ahead, ahead_odd, ahead_done} <= counted_ahead;
     {n_taken, taken_odd, taken_done} <= {n_ahead, ahead_odd, ahead_done};
     taken_none <= n_ahead == 0; taken_one <= n_ahead == 1;
+    taken_over <= ahead_done && n_ahead == 0; taken_final <= ahead_done && n_ahead == 1;
     if (take) begin
       i <= '0; i_next <= 1; i_after <= 2; k <= '0; plane_end <= ahead_planes == 0;
-      at_end <= taken_none; at_last <= taken_one;
-      {n, n_odd, n_done, odd, whole} <= {n_taken, taken_odd, taken_done, taken_odd, taken_done};
+      at_end <= taken_none; at_last <= taken_one; over <= taken_over; final_entry <= taken_final;
+      {n, n_odd, n_done, odd} <= {n_taken, taken_odd, taken_done, taken_odd};
     end
 $p0
-    if (rst) begin gap_over <= 1'b1; gap <= '0; p0_v <= 1'b0; p0_last <= 1'b0; end
-  end
-  // What the neuron unit has to know of a group: the next one cannot overtake it, `gap` keeps them apart.
-  reg [$neuron_top:0] g_neuron;
-  reg [$lanes_count_top:0] g_neurons;
-  reg [$layer_top:0] g_layer;
-  reg g_first, g_bank, g_wanted, g_starts, g_ends;
-  always_ff @(posedge clk) if (finish && now_last) begin
-    g_neuron <= now_neuron; g_neurons <= now_neurons; g_layer <= now_layer;
-    g_first <= first; g_bank <= bank; g_wanted <= wanted; g_starts <= now_layer_starts; g_ends <= now_layer_ends;
+    if (rst) begin gap_over <= 1'b1; gap <= '0; free <= 1'b0; p0_v <= 1'b0; p0_last <= 1'b0; end
   end
   // ------------------------------------------------------------------------------------------------ lists
 $list_memories
