@@ -11,6 +11,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidNetwork, InvalidSetting, UnreadableFile
 from asrc_export import engines
 from asrc_export.chip import targets
+from asrc_export.chip.devices.built import Summary
 from asrc_export.engines import select
 from asrc_export.engines.select import Engine
 from asrc_export.quantization import taps
@@ -46,13 +47,15 @@ def make(
     confirmations: Sequence[Confirmation] = (),
     float_sha256: str | None = None,
     fitted: Sequence[Fitted] = (),
+    builds: Sequence[Summary] = (),
     progress: Progress = _silent,
 ) -> Report:
     """The integer network beside the checkpoint that it came from, on the data set's test split.
 
     The data set's steps are in the network's order (`dataset_for`); ``limit`` takes only the first so many samples;
     ``float_sha256`` is the hash of the checkpoint's file; ``fitted`` are baselines to measure on the same samples;
-    ``progress`` gets the share done and what is being done. Raises InvalidSetting if the widths or spans of the two
+    ``builds`` what its circuits took where they were built; ``progress`` gets the share done and what is being done.
+    Raises InvalidSetting if the widths or spans of the two
     differ, InvalidNetwork for a broken rounding log, InvalidData for samples that do not fit.
     """
     seen = outline.of(network)
@@ -93,7 +96,7 @@ def make(
         placement=placement.of(network, chip),
         storage=storage.of(network, chip),
         energy=energy.of(network, counts, samples, steps, chip),
-        devices=devices.of(network),
+        devices=devices.of(network, builds),
         findings=limits.of(network, chip),
         rounding=log,
         confirmations=tuple(confirmations),
@@ -111,6 +114,7 @@ def make_from_files(
     confirmations: Sequence[Confirmation] = (),
     baseline: Sequence[Kind] = (),
     baseline_epochs: int | None = None,
+    builds: Sequence[Summary] = (),
     folder: str | Path | None = None,
     say: Callable[[str], None] = lambda text: None,
     progress: Progress = _silent,
@@ -145,6 +149,7 @@ def make_from_files(
         confirmations=confirmations,
         float_sha256=float_sha256,
         fitted=fitted,
+        builds=builds,
         progress=progress,
     )
 

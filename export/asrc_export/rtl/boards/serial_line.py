@@ -6,6 +6,7 @@ import os
 import select
 import termios
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,21 @@ from asrc_export.rtl.plan import Plan
 
 BAUD = termios.B115200
 FIRST, WANTED = 1, 2
+
+
+def weights_sent(plan: Plan) -> bytes:
+    """What loads the weights."""
+    return b"W" + b"".join(row.to_bytes(row_bytes(plan), "little") for row in plan.weight_rows())
+
+
+def steps_sent(plan: Plan, sample: NDArray[np.int32]) -> Iterator[bytes]:
+    """What each step of a sample (T, channels) is sent as; the last one's result is wanted."""
+    size = value_bytes(plan)
+    mask = (1 << 8 * size) - 1
+    for t, frame in enumerate(sample.tolist()):
+        flags = (FIRST if t == 0 else 0) | (WANTED if t == len(sample) - 1 else 0)
+        values = b"".join((each & mask).to_bytes(size, "little") for each in frame)
+        yield b"X" + bytes([flags]) + values
 
 
 class SerialBoard:
@@ -43,15 +59,10 @@ class SerialBoard:
 
     def run(self, x: NDArray[np.generic]) -> Ints:
         """The logits (B, C) of samples (B, T, channels). Raises InvalidData if they do not fit the network's input."""
-        samples = checked_input(self._plan.network, x)
-        size = value_bytes(self._plan)
-        mask = (1 << 8 * size) - 1
         answers = []
-        for sample in samples:
-            for t, frame in enumerate(sample.tolist()):
-                flags = (FIRST if t == 0 else 0) | (WANTED if t == len(sample) - 1 else 0)
-                values = b"".join((each & mask).to_bytes(size, "little") for each in frame)
-                self._send(b"X" + bytes([flags]) + values)
+        for sample in checked_input(self._plan.network, x):
+            for step in steps_sent(self._plan, sample):
+                self._send(step)
             answers.append(np.frombuffer(self._receive(4 * self._plan.network.classes), "<i4"))
         logits: Ints = np.stack(answers).astype(np.int64)
         return logits
@@ -59,8 +70,7 @@ class SerialBoard:
     def _load(self) -> None:
         """The weights, if the circuit is one that takes them."""
         if self._plan.shape.loadable:
-            size = row_bytes(self._plan)
-            self._send(b"W" + b"".join(row.to_bytes(size, "little") for row in self._plan.weight_rows()))
+            self._send(weights_sent(self._plan))
 
     def _send(self, content: bytes) -> None:
         while content:
