@@ -47,11 +47,31 @@ class LayerSettings(TypedDict, total=False):
 class NetworkSettings(LayerSettings, total=False):
     """`NetworkConfig`'s settings."""
 
+    modes: int | None
+    period: int | None
+    window: int | None
+    gate: Literal["through", "masked"]
+    initialization: Literal["s4d-lin", "s4d-inv", "real", "real-lin"]
     neuron: str
     connection: str
     hidden: tuple[int, ...]
     shared_span: bool
     layers: tuple[Any, ...]
+
+
+class StateSpaceSettings(TypedDict, total=False):
+    """`NetworkConfig`'s settings of a layer of state-space neurons."""
+
+    modes: int | None
+    period: int | None
+    window: int | None
+    gate: Literal["through", "masked"]
+    initialization: Literal["s4d-lin", "s4d-inv", "real", "real-lin"]
+    sparsity: float
+    threshold: float
+    dropout: float
+    rounding_noise: int | None
+    batch_norm: bool
 
 
 class Parts(NamedTuple):
@@ -82,6 +102,8 @@ def of_layer(
             named[what] = given  # type: ignore[assignment]
     config = network_config({**named, **settings}, "SkipRecurrentLayer")
     _require_no_delays(config)
+    if config.connection == "none":
+        raise InvalidSetting("neuron", f"layers of '{config.neuron}' are not recurrent; make a StateSpaceLayer of it")
     made = new_connection(config, steps) if isinstance(connection, str) else connection
     cells = new_neurons(config, size, steps) if isinstance(neuron, str) else neuron
     if not isinstance(connection, str):

@@ -24,10 +24,11 @@ from asrc_core.errors import CannotFreeze, InvalidSetting, NonFiniteWeights
 from asrc_train import data
 from asrc_train.network.connections.connection import longest_span, new_connection
 from asrc_train.network.delay_network import DelayNetwork
-from asrc_train.network.model import SkipRecurrentLayer
+from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.network.normalization import fold
 from asrc_train.network.recurrence import Reset
+from asrc_train.network.state_space_layer import StateSpaceLayer
 from asrc_train.settings.config import NetworkConfig
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
@@ -221,8 +222,8 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
     if trained.config.network.connection == "delays":
         return _with_delays(trained)
     network = trained.network().requires_grad_(False)
-    made = [layer for layer in network.layers if isinstance(layer, SkipRecurrentLayer)]
-    layers = tuple(frozen_layer(i, layer) for i, layer in enumerate(made))
+    assert isinstance(network, SkipRecurrentNetwork)
+    layers = tuple(frozen_layer(i, layer) for i, layer in enumerate(network.hidden_layers()))
     weight, bias = (array(name, trained.tensors[name]) for name in ("readout.weight", "readout.bias"))
     return _network(trained, layers, weight, bias)
 
@@ -305,16 +306,20 @@ def _origin(trained: Checkpoint) -> dict[str, Any]:
 def require_freezable(settings: NetworkConfig, steps: int) -> None:
     """Raise CannotFreeze if the integer contract does not hold the neurons or the connection of such a network."""
     with torch.device("meta"):
-        own = next(iter(settings.each_layer()), settings)
-        neuron, connection = new_neurons(own, 1, steps), new_connection(own, steps)
-    if neuron.missing is not None:
-        raise CannotFreeze(f"neuron '{settings.neuron}'", neuron.missing)
-    if connection.missing is not None:
-        raise CannotFreeze(f"connection '{settings.connection}'", connection.missing)
+        made = [
+            (own, new_neurons(own, 1, steps), new_connection(own, steps)) for own in settings.each_layer() or [settings]
+        ]
+    for own, neuron, connection in made:
+        if neuron.missing is not None:
+            raise CannotFreeze(f"neuron '{own.neuron}'", neuron.missing)
+        if connection.missing is not None:
+            raise CannotFreeze(f"connection '{own.connection}'", connection.missing)
 
 
-def frozen_layer(i: int, layer: SkipRecurrentLayer) -> FrozenLayer:
+def frozen_layer(i: int, layer: SkipRecurrentLayer | StateSpaceLayer) -> FrozenLayer:
     """Layer ``i`` of a sequence, with its skip logits replaced and batch normalisation folded.
+
+    Of state-space neurons, the one connection from what stands before, and what `trained.resonators` says of them.
 
     Raises CannotFreeze for neurons and connections that the integer contract does not hold, NonFiniteWeights.
     """
@@ -325,12 +330,17 @@ def frozen_layer(i: int, layer: SkipRecurrentLayer) -> FrozenLayer:
     ):
         if part.missing is not None:
             raise CannotFreeze(f"{what} '{named if layer.named else type(part).__name__}'", part.missing)
-    taps = connection.taps(None)
     weight, bias = layer.feedforward.weight.detach().double(), layer.feedforward.bias.detach().double()
     if layer.normalization is not None:
         norm = layer.normalization
         constants = (norm.gamma, norm.beta, norm.mean, norm.variance)
         weight, bias = fold(weight, bias, *(each.detach().double() for each in constants))
+    constants_of = {name: _plain(value) for name, value in neuron.constants().items()}
+    if isinstance(layer, StateSpaceLayer):
+        source = FrozenConnection(f"layer{i - 1}" if i else INPUT, array(f"layers.{i}.feedforward.weight", weight))
+        own = {"bias": array(f"layers.{i}.feedforward.bias", bias), **constants_of}
+        return FrozenLayer(f"layer{i}", (source,), _kind(neuron), own)
+    taps = layer.connection.taps(None)
     return skip_layer(
         name=f"layer{i}",
         weight=array(f"layers.{i}.feedforward.weight", weight),
@@ -340,7 +350,7 @@ def frozen_layer(i: int, layer: SkipRecurrentLayer) -> FrozenLayer:
         span=longest_span(taps),
         taps=_weighted(taps),
         kind=_kind(neuron),
-        **{name: _plain(value) for name, value in neuron.constants().items()},
+        **constants_of,
     )
 
 
@@ -359,7 +369,7 @@ def array(name: str, tensor: Tensor) -> Floats:
     return values
 
 
-def _plain(value: float | Tensor | str) -> float | str | Floats:
+def _plain(value: Any) -> Any:
     """A constant without PyTorch: a number, one for each neuron, or a name."""
     if not isinstance(value, Tensor):
         return value

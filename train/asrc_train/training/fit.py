@@ -23,6 +23,7 @@ from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, train
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
 from asrc_train.network.model import SkipRecurrentLayer
+from asrc_train.network.state_space_layer import StateSpaceLayer
 from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
@@ -352,7 +353,7 @@ def absorb_zero(network: FloatNetwork, shape: Shape) -> None:
     if shape.zero:
         _require_bias(network, shape)
         first = network.layers[0]
-        assert isinstance(first, SkipRecurrentLayer)
+        assert isinstance(first, SkipRecurrentLayer | StateSpaceLayer)
         with torch.no_grad():
             first.feedforward.bias.sub_(first.feedforward.weight.sum(1) * (shape.zero * shape.scale))
 
@@ -373,17 +374,26 @@ def _require_whole_batches(config: Config, world: World) -> None:
 def make_optimizer(network: FloatNetwork, config: Config) -> torch.optim.AdamW:
     """AdamW with the skip logits in a group of their own: faster, and without weight decay (paper, Table 2).
 
-    Batch normalisation's gains and shifts and the neurons' own constants do not decay either.
+    Batch normalisation's gains and shifts and the neurons' own constants do not decay either; those of state-space
+    neurons have rates of their own.
     """
     training = config.training
     if isinstance(network, DelayNetwork):
         return _delay_optimizer(network, config)
-    skip, constants = network.skip_logits(), network.constants()
-    apart = {id(p) for p in (*skip, *constants)}
+    skip, constants, timing, reading = (
+        found() for found in (network.skip_logits, network.constants, network.timing, network.reading)
+    )
+    apart = {id(p) for p in (*skip, *constants, *timing, *reading)}
     others = [p for p in network.parameters() if id(p) not in apart]
     groups: list[dict[str, Any]] = [{"params": others, "weight_decay": training.weight_decay, "factor": 1.0}]
     if constants:
         groups.append({"params": constants, "weight_decay": 0.0, "factor": 1.0})
+    rate = training.learning_rate
+    if timing:
+        groups.append({"params": timing, "weight_decay": 0.0, "factor": training.pole_learning_rate / rate})
+    if reading:
+        factor = (training.mode_learning_rate or rate) / rate
+        groups.append({"params": reading, "weight_decay": 0.0, "factor": factor})
     if skip:
         groups.append({"params": skip, "weight_decay": 0.0, "factor": training.skip_learning_rate_factor})
     return torch.optim.AdamW(groups, lr=training.learning_rate)

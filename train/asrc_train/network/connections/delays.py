@@ -16,7 +16,7 @@ from asrc_train.settings.config import NetworkConfig
 
 NEURON = "cuba-lif"
 LEFT_ALONE = ("batch_norm", "dropout", "rounding_noise", "sparsity", "shared_span")
-OF_A_LAYER = ("kernel_length", "span", "decay", "reset", "fires")
+OF_A_LAYER = ("neuron", "kernel_length", "span", "decay", "reset", "fires")
 
 
 class OwnDelays(nn.Module):
