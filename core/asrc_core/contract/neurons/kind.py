@@ -12,13 +12,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from asrc_core.contract.numbers import MAX_TABLE, STATE_MAX, WORD, Ints
+from asrc_core.contract.numbers import MAX_COLUMNS, MAX_TABLE, STATE_MAX, WORD, Ints
 from asrc_core.contract.operations.operations import Operations, Value
 from asrc_core.contract.rounding.constants import Constant, Constants, Rounding
 from asrc_core.errors import InvalidNetwork
 
 Parameters: TypeAlias = Mapping[str, Any]
-"""A number, or one for each neuron (N,), int64; the name of a choice; the entries of a table, or None."""
+"""A number, or one for each neuron (N,), int64; several for each (N, K); the name of a choice; the entries of a table,
+or None."""
 Bounds: TypeAlias = tuple[Ints, Ints]
 """Least and greatest value of a quantity, one of each for every neuron, (N,)."""
 States: TypeAlias = Mapping[str, "int | str"]
@@ -88,6 +89,50 @@ class Table:
         return frozen(array)
 
 
+@dataclass(frozen=True)
+class Columns:
+    """Several whole numbers from ``low`` to ``high`` for each neuron, (N, K), 1 <= K <= 8, or none where they may be
+    left out. A step reads them with `columns`. All columns ``of`` the same thing have the same K.
+    """
+
+    low: int
+    high: int
+    of: str
+    optional: bool = False
+    default: None = None
+    most: int = MAX_COLUMNS
+
+    def checked(self, at: str, name: str, value: Any, neurons: int) -> Ints | None:
+        """The numbers, int64. Raises InvalidNetwork."""
+        if value is None and self.optional:
+            return None
+        array = np.asarray(value)
+        if array.dtype.kind not in "iu" or array.ndim != 2 or len(array) != neurons:
+            why = f"of type {array.dtype} and shape {array.shape}, not whole numbers for each of its {neurons} neurons"
+            raise InvalidNetwork(at, f"{said(name)} is {why}")
+        if not 1 <= array.shape[1] <= self.most:
+            raise InvalidNetwork(at, f"{said(name)} has {array.shape[1]} {self.of}s, beyond 1 to {self.most}")
+        outside = (array < self.low) | (array > self.high)
+        if outside.any():
+            neuron, column = (int(each[0]) for each in np.nonzero(outside))
+            number = f"{said(name)} {array[neuron, column]} of neuron {neuron}"
+            raise InvalidNetwork(at, f"{number} is outside {self.low} to {self.high}")
+        return frozen(array)
+
+
+Form: TypeAlias = "Number | Choice | Table | Columns"
+
+
+def columns(values: Any) -> list[Any]:
+    """The columns (N,) of `Columns`; none where they are left out."""
+    return [] if values is None else [values[:, k] for k in range(values.shape[1])]
+
+
+def of_each_neuron(form: Form) -> bool:
+    """Whether the first axis of a parameter, where it has one, is the neurons."""
+    return isinstance(form, Columns) or (isinstance(form, Number) and form.each)
+
+
 class Step(NamedTuple):
     """Outcome of one step of a layer's neurons."""
 
@@ -117,11 +162,13 @@ class Kind:
     room: of a kind whose states nothing keeps from growing, so that no scale rules saturation out: how many times the
     largest sum that one step can add they hold before they saturate. None of kinds that must not saturate.
 
+    consistent(at, p): raises InvalidNetwork, naming the layer as ``at``, for parameters that do not go together.
+
     constants: the floats of a trained neuron, and which parameter stands for each. at_scale(constants, rounding): the
     parameters that no single constant stands for, such as tables and the target's activation shift.
     """
 
-    parameters: Mapping[str, Number | Choice | Table]
+    parameters: Mapping[str, Form]
     states: States | Callable[[Parameters], States]
     step: Callable[[Operations, Parameters, Mapping[str, Value], Value], Step]
     sends: tuple[int, int] | None = (0, 1)
@@ -129,6 +176,7 @@ class Kind:
     registers: Callable[[Parameters, Ints, Ints], Mapping[str, Bounds]] | None = None
     unsaturated: Callable[[Parameters, Ints, Ints, int], Bounds] | None = None
     room: int | None = None
+    consistent: Callable[[str, Parameters], None] | None = None
     constants: Mapping[str, Constant] = field(default_factory=dict)
     at_scale: Callable[[Constants, Rounding], Mapping[str, Any]] | None = None
 
@@ -155,9 +203,24 @@ class Kind:
             raise InvalidNetwork(at, f"it has no parameter '{unknown[0]}'; it has {', '.join(self.parameters)}")
         given = {name: parameters.get(name, form.default) for name, form in self.parameters.items()}
         for name, form in self.parameters.items():
-            if given[name] is None and not (isinstance(form, Table) and form.optional):
+            if given[name] is None and not (isinstance(form, Table | Columns) and form.optional):
                 raise InvalidNetwork(at, f"its parameter '{name}' is missing")
-        return {name: form.checked(at, name, given[name], neurons) for name, form in self.parameters.items()}
+        checked = {name: form.checked(at, name, given[name], neurons) for name, form in self.parameters.items()}
+        _require_alike(at, self.parameters, checked)
+        if self.consistent is not None:
+            self.consistent(at, checked)
+        return checked
+
+
+def _require_alike(at: str, forms: Mapping[str, Form], checked: Parameters) -> None:
+    """That columns of the same thing are equally many."""
+    first: dict[str, str] = {}
+    for name, form in forms.items():
+        if isinstance(form, Columns) and checked[name] is not None:
+            other = first.setdefault(form.of, name)
+            mine, others = (checked[each].shape[1] for each in (name, other))
+            if mine != others:
+                raise InvalidNetwork(at, f"{said(name)} has {mine} {form.of}s, and {said(other)} {others}")
 
 
 def whole_range(width: int | str) -> tuple[int, int]:
