@@ -28,12 +28,16 @@ States: TypeAlias = Mapping[str, "int | str"]
 
 @dataclass(frozen=True)
 class Number:
-    """A whole number from ``low`` to ``high``: one for the layer or, where ``each`` says so, one for each neuron."""
+    """A whole number from ``low`` to ``high``: one for the layer or, where ``each`` says so, one for each neuron.
+
+    ``later``: a file leaves it out where it is the default, since files were written before there was such a parameter.
+    """
 
     low: int
     high: int
     default: int | None = None
     each: bool = True
+    later: bool = False
 
     def checked(self, at: str, name: str, value: Any, neurons: int) -> int | Ints:
         """The value as an int, or as an int64 array (N,) that nobody can write to. Raises InvalidNetwork."""
@@ -181,6 +185,8 @@ def frozen(values: Any) -> Ints:
 
 
 BIAS = Number(-STATE_MAX, STATE_MAX)
+CURRENT_BIAS = Number(-STATE_MAX, STATE_MAX, default=0, later=True)
+"""What joins a current that lasts in every step."""
 DECAY = Number(0, 4096)
 """In 1/4096: 0 keeps everything, 4096 forgets it."""
 ACTIVATION_SHIFT = Number(0, 16)
