@@ -21,7 +21,7 @@ from asrc_core.contract.neurons.kind import (
     Step,
     shifted,
 )
-from asrc_core.contract.neurons.lif import FIRES, RESET, THRESHOLD, decay, fire, membrane, settled
+from asrc_core.contract.neurons.lif import FIRES, RESET, THRESHOLD, decay, fire, membrane, room, settled
 from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
 from asrc_core.contract.rounding.constants import bias, kept, named, threshold
@@ -72,6 +72,7 @@ KIND = Kind(
     states={"c": 24, "v": 24},
     step=step,
     invariant=invariant,
+    room=room,
     constants={
         "bias": bias(),
         "threshold": threshold(),

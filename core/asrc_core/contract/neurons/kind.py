@@ -118,8 +118,9 @@ class Kind:
 
     unsaturated(p, low, high, steps): bounds of the shown value after so many steps if nothing saturated.
 
-    room: of a kind whose states nothing keeps from growing, so that no scale rules saturation out: how many times the
-    largest sum that one step can add they hold before they saturate. None of kinds that must not saturate.
+    room: of neurons whose states nothing keeps from growing, so that no scale rules saturation out: how many times the
+    largest sum that one step can add they hold before they saturate; a number, or by the parameters. None of neurons
+    that must not saturate.
 
     constants: the floats of a trained neuron, and which parameter stands for each. at_scale(constants, rounding): the
     parameters that no single constant stands for, such as tables and the target's activation shift.
@@ -132,7 +133,7 @@ class Kind:
     invariant: Callable[[Parameters, Ints, Ints], Mapping[str, Bounds]] | None = None
     registers: Callable[[Parameters, Ints, Ints], Mapping[str, Bounds]] | None = None
     unsaturated: Callable[[Parameters, Ints, Ints, int], Bounds] | None = None
-    room: int | None = None
+    room: int | Callable[[Parameters], int | None] | None = None
     constants: Mapping[str, Constant] = field(default_factory=dict)
     at_scale: Callable[[Constants, Rounding], Mapping[str, Any]] | None = None
 
@@ -142,6 +143,10 @@ class Kind:
         return {
             self.constants[name].parameter: self.constants[name].rounded(value, at) for name, value in constants.items()
         } | dict(more)
+
+    def room_of(self, parameters: Parameters) -> int | None:
+        """``room`` of neurons with these parameters."""
+        return self.room(parameters) if callable(self.room) else self.room
 
     def stands_for(self, parameters: Parameters, scale: float) -> dict[str, Any]:
         """The floats that parameters stand for, in this kind's order; of an optional one that is left out, none."""
