@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from asrc_core.contract.connection import INPUT
 from asrc_train.kernels.delays.differentiable import Answered, answered
 from asrc_train.kernels.delays.dynamics import Cuba
 from asrc_train.kernels.delays.layer import DelayLayer, Readout, Run, Synapses, samples_as_events
@@ -18,8 +19,28 @@ from asrc_train.training.evaluate import BATCH
 
 
 def runs(network: FrozenNetwork) -> bool:
-    """Whether the network is one of those kernels': every layer in turn, and its readout a layer, too."""
-    return network.decides is not None
+    """Whether the network is one of those kernels': every layer in turn, and its readout a layer, too, with a delay
+    for each synapse and one pair of decays for all neurons.
+    """
+    if network.decides is None:
+        return False
+    parts = (*network.layers, network.decides)
+    sources = (INPUT, *(layer.name for layer in network.layers))
+    return all(_runs(layer, source, network.decides) for layer, source in zip(parts, sources, strict=True))
+
+
+def _runs(layer: FrozenLayer, before: str, decides: FrozenLayer) -> bool:
+    own = decides.constants
+    named = [each.source for each in layer.connections]
+    same = all(
+        np.ndim(layer.constants.get(name)) == 0 and layer.constants.get(name) == own.get(name) and name in own
+        for name in ("decay_factor", "current_decay_factor")
+    )
+    plain = not np.any(layer.bias) and not np.any(layer.constants.get("current_bias", 0))
+    fires = layer.constants.get("reset", "hard") == "hard" and layer.fires == "at"
+    one = np.ndim(layer.constants.get("threshold", 0)) == 0
+    delayed = all(each.delays is not None for each in layer.connections)
+    return named in ([before], [before, layer.name]) and same and plain and fires and one and delayed
 
 
 @torch.no_grad()

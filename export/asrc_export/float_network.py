@@ -7,6 +7,7 @@ kind's own step on real numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,8 +28,12 @@ def logits(network: FrozenNetwork, x: NDArray[np.generic]) -> NDArray[np.float32
     """Logits (n, C) on integer samples (n, T, channels)."""
     if delayed_float.runs(network):
         return delayed_float.logits(network, x)
-    weight, bias = _single(network.readout_weight), _single(network.readout_bias)
     answers = []
+    if network.decides is not None:
+        for start in range(0, len(x), BATCH):
+            answers.append(_stepped(network, _fed(network, x[start : start + BATCH]))[-1])
+        return torch.cat(answers).numpy()
+    weight, bias = _single(network.readout_weight), _single(network.readout_bias)
     for start in range(0, len(x), BATCH):
         samples = _fed(network, x[start : start + BATCH])
         answers.append(torch.nn.functional.linear(_counts(network, samples), weight) + len(samples) * bias)
@@ -43,7 +48,7 @@ def spikes(network: FrozenNetwork, x: NDArray[np.generic]) -> Iterator[NDArray[n
         return
     s = _fed(network, x)
     if not _in_kernels(network):
-        yield from (each.numpy().astype(np.uint8) for each in _stepped(network, s))
+        yield from (each.numpy().astype(np.uint8) for each in _stepped(network, s)[:-1])
         return
     for layer in network.layers:
         weight, bias, recurrent, taps, dynamics, _ = _runnable(layer)
@@ -56,7 +61,7 @@ def _counts(network: FrozenNetwork, x: torch.Tensor) -> torch.Tensor:
     """Spikes of the last layer summed over time."""
     if _in_kernels(network):
         return spike_counts(x, [_runnable(layer) for layer in network.layers])
-    return _stepped(network, x)[-1].sum(0)
+    return _stepped(network, x)[-2].sum(0)
 
 
 def _in_kernels(network: FrozenNetwork) -> bool:
@@ -72,10 +77,16 @@ def _in_kernel(layer: FrozenLayer, source: str) -> bool:
 
 
 def _stepped(network: FrozenNetwork, x: torch.Tensor) -> list[torch.Tensor]:
-    """What each layer sends, (T, n, N)."""
+    """What each layer sends, (T, n, N), and last what the readout shows at the end, (n, C)."""
     session = Session(real_network.of(network), x.shape[1], RealArithmetic())
-    steps = [[each.sent for each in session.step(now)[:-1]] for now in x.double().numpy()]
-    return [torch.from_numpy(np.stack(sent)).float() for sent in zip(*steps, strict=True)]
+    kept: list[list[Any]] = [[] for _ in network.layers]
+    shown: Any = np.zeros((x.shape[1], len(network.readout_bias)))
+    for now in x.double().numpy():
+        *hidden, last = session.step(now)
+        shown = last.shown
+        for sent, each in zip(kept, hidden, strict=True):
+            sent.append(np.asarray(each.sent, np.float32))
+    return [*(torch.from_numpy(np.stack(sent)) for sent in kept), torch.from_numpy(np.asarray(shown)).float()]
 
 
 def _fed(network: FrozenNetwork, x: NDArray[np.generic]) -> torch.Tensor:

@@ -95,6 +95,7 @@ def require_plain_sum(network: IntegerNetwork) -> None:
         readout.neuron.kind == "integrator"
         and not np.any(parameters["decay"])
         and np.all(np.asarray(parameters["current_decay"]) == DECAY_ONE)
+        and not np.any(parameters["current_bias"])
         and parameters["time_weights"] is None
     )
     if not plain or any(each.taps != NOW or network.place(each.source) < 0 for each in readout.connections):

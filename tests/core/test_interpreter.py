@@ -59,12 +59,12 @@ def lif(p: Numbers, state: Numbers, t: int, a: int, count: Counter[str]) -> tupl
 
 
 def cuba_lif(p: Numbers, state: Numbers, t: int, a: int, count: Counter[str]) -> tuple[int, int]:
-    state["c"] = decayed(state.get("c", 0), p["current_decay"]) + a * 2 ** p["activation_shift"]
+    state["c"] = decayed(state.get("c", 0), p["current_decay"]) + a * 2 ** p["activation_shift"] + p["current_bias"]
     return fired(p, state, state["c"], count)
 
 
 def integrator(p: Numbers, state: Numbers, t: int, a: int, count: Counter[str]) -> tuple[int, int]:
-    state["c"] = decayed(state.get("c", 0), p["current_decay"]) + a * 2 ** p["activation_shift"]
+    state["c"] = decayed(state.get("c", 0), p["current_decay"]) + a * 2 ** p["activation_shift"] + p["current_bias"]
     y = state["y"] = held(decayed(state.get("y", 0), p["decay"]) + state["c"] + p["bias"], count)
     k = p["time_weights"]
     if k is None:

@@ -203,7 +203,7 @@ def _why_no_skip_layer(layer: Layer, source: str) -> str | None:
 
 def _why_no_readout(last: Layer, source: str) -> str | None:
     p = last.neuron.parameters
-    plain = {"decay": 0, "current_decay": DECAY_ONE, "activation_shift": 0, "time_weights": None}
+    plain = {"decay": 0, "current_decay": DECAY_ONE, "activation_shift": 0, "time_weights": None, "current_bias": 0}
     if last.neuron.kind != "integrator":
         return f"it is of kind '{last.neuron.kind}', not 'integrator'"
     for name, value in plain.items():

@@ -190,6 +190,10 @@ def _any_neuron(
             parameters[name] = form.names[rng.spawn(1)[0].integers(len(form.names))]
         elif name == "weight_shift":  # likewise
             parameters[name] = int(rng.spawn(1)[0].integers(0, 13))
+        elif name == "current_bias":  # likewise
+            own = rng.spawn(1)[0]
+            if own.random() < 0.5:
+                parameters[name] = own.integers(-level // 16, level // 16 + 1, width if own.random() < 0.5 else None)
         elif isinstance(form, Choice):
             parameters[name] = form.names[rng.integers(len(form.names))]
         elif isinstance(form, Table):

@@ -28,6 +28,7 @@ OPTIONS = {
     "loop_span": ("nir",),
     "fires": ("asrc-snn", "nir", "netx"),
     "written_by": ("nir",),
+    "answer": ("nir",),
     "skip_blocks": ("netx",),
 }
 """Which options mean something for which kind."""
@@ -76,6 +77,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FRAMEWORK",
         help="nir: snntorch, norse, sinabs, rockpool, spikingjelly, spyx or lava-dl: sets what that framework leaves "
         "out of its files, where no option says otherwise (default: what the graph's metadata name)",
+    )
+    add(
+        "--answer",
+        choices=["sum", "last", "maximum"],
+        help="nir: what of a leaky readout's membrane is the logits: its sum over time (default), the last, the greatest",
     )
     add("--loop-span", metavar="LAMBDA", type=command_line.positive, help="nir: span of a recurrence written undelayed")
     add("--skip-blocks", metavar="N", type=command_line.positive, help="netx: leave out the first N blocks")
@@ -165,4 +171,5 @@ def _read(options: argparse.Namespace) -> Imported:
         loop_span=options.loop_span,
         fires=options.fires,
         written_by=options.written_by,
+        answer=options.answer,
     )

@@ -62,8 +62,9 @@ def cannot_overflow(made: Layer, into: Sequence[Feed], formats: Formats, room: i
         ranges = layer_ranges(made, sent, sources, steps)
     except InvalidNetwork:  # a register could leave 32 bits, or a state its own
         return False
-    if made.neuron.of_kind.room is not None:
-        if _added(made, ranges) * made.neuron.of_kind.room * room > STATE_MAX:
+    held = made.neuron.of_kind.room_of(made.neuron.parameters)
+    if held is not None:
+        if _added(made, ranges) * held * room > STATE_MAX:
             return False
     elif not _keeps_within(made, ranges, room):
         return False
@@ -86,9 +87,11 @@ def _keeps_within(made: Layer, ranges: LayerRanges, room: int) -> bool:
 
 
 def _added(made: Layer, ranges: LayerRanges) -> int:
-    """The most that one step can add to a state."""
+    """The most that one step can add to a state; a current that lasts adds all that it can become."""
     p = made.neuron.parameters
     shifted = ranges.total.magnitude << int(np.max(p.get("activation_shift", 0)))
+    if "c" in ranges.states:
+        shifted = ranges.states["c"].magnitude
     return shifted + int(np.max(np.abs(p.get("bias", 0))))
 
 

@@ -19,6 +19,7 @@ from asrc_core.contract.rounding.grid import WeightGrid, widths
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization import taps
+from asrc_export.quantization.compact import compact
 from asrc_export.quantization.checks import cannot_overflow, readout_may_saturate, require_finite
 from asrc_export.quantization.integers import (
     Feed,
@@ -72,14 +73,14 @@ def choose(
     frozen, formats = taps.whole(frozen), target.formats
     own = own_shifts and (target.neurons is None or target.neurons.programmable)
     layers = tuple(
-        choose_layer(layer, feeds(frozen, i), grid, formats, to_train, own_shift=own)
+        choose_layer(compact(layer), feeds(frozen, i), grid, formats, to_train, own_shift=own)
         for i, (layer, grid) in enumerate(zip(frozen.layers, grids, strict=True))
     )
     if frozen.decides is None:
         readout = choose_readout(frozen, readout_grid, formats)
     else:
         into = feeds(frozen, len(layers))
-        readout = choose_deciding(frozen.decides, into, frozen.steps, readout_grid, formats, own_shift=own)
+        readout = choose_deciding(compact(frozen.decides), into, frozen.steps, readout_grid, formats, own_shift=own)
     return Scales(target=target.name, bits=bits, layers=layers, readout=readout)
 
 

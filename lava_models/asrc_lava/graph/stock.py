@@ -88,7 +88,7 @@ def _why_not_layer(layer: Layer) -> str | None:
         return "it has a soft reset"
     if p["activation_shift"] != SHIFT:
         return f"what arrives is shifted by {p['activation_shift']} bits, not by {SHIFT}"
-    if np.any(p["bias"]):
+    if np.any(p["bias"]) or np.any(p["current_bias"]):
         return "it has biases"
     if p["current_decay"] < 1 or p["decay"] >= DECAY_ONE:
         return "its current never decays, or its membrane at once"

@@ -1,15 +1,19 @@
-"""The network that a configuration describes: skip-recurrent layers, or layers with a delay for each synapse."""
+"""The network that a configuration describes: skip-recurrent layers, or layers with a delay for each synapse, or a
+graph of another tool's."""
 
 from __future__ import annotations
 
 from asrc_train.network.delay_network import DelayNetwork
+from asrc_train.network.graph_network import GraphNetwork
 from asrc_train.network.model import SkipRecurrentNetwork
 from asrc_train.settings.config import NetworkConfig
 
-FloatNetwork = SkipRecurrentNetwork | DelayNetwork
+FloatNetwork = SkipRecurrentNetwork | DelayNetwork | GraphNetwork
 
 
 def new_network(channels: int, classes: int, config: NetworkConfig, steps: int | None = None) -> FloatNetwork:
     """Fresh weights. Raises UnknownName, and InvalidSetting for settings that its parts cannot obey."""
+    if config.graph:
+        return GraphNetwork(channels, classes, config, steps)
     made = DelayNetwork if config.connection == "delays" else SkipRecurrentNetwork
     return made(channels, classes, config, steps)

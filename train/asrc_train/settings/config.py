@@ -23,6 +23,7 @@ from asrc_core.forms import toml
 from asrc_core.forms.first_problem import Problem, first_problem
 from asrc_core.forms.toml_lines import line_of
 from asrc_train.network import connections, neurons
+from asrc_train.settings.graph import MAX_LAYERS, GraphLayer, first_fault
 
 
 def _one_of(names: Callable[[], list[str]]) -> AfterValidator:
@@ -140,6 +141,10 @@ class NetworkConfig(_Section):
     gate: Literal["through", "masked"] = "through"
     """Whether the gradient passes where the period suppresses a crossing."""
 
+    graph: Annotated[tuple[GraphLayer, ...], Field(max_length=MAX_LAYERS)] = ()
+    """Layers of a network of another tool, the readout last: it is run and deployed, not trained. With it no other
+    setting means anything but ``hidden``, the widths of all but the last."""
+
     dt: _Positive = 1.0
     """Milliseconds that a step stands for, to neurons whose constants are times and data sets of events in time."""
     tau_membrane: _Positive = 20.0
@@ -226,6 +231,13 @@ class NetworkConfig(_Section):
     def _one_entry_for_each_layer(self) -> NetworkConfig:
         if self.layers and len(self.layers) != len(self.hidden):
             raise ValueError(f"layers has {len(self.layers)} entries for {len(self.hidden)} layers")
+        return self
+
+    @model_validator(mode="after")
+    def _graph_fits(self) -> NetworkConfig:
+        why = first_fault(self.graph, self.hidden) if self.graph else None
+        if why is not None:
+            raise ValueError(f"graph: {why}")
         return self
 
     @model_validator(mode="after")

@@ -24,6 +24,7 @@ from asrc_core.errors import CannotFreeze, InvalidSetting, NonFiniteWeights
 from asrc_train import data
 from asrc_train.network.connections.connection import longest_span, new_connection
 from asrc_train.network.delay_network import DelayNetwork
+from asrc_train.network.graph_network import GraphNetwork, GraphNeurons
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.network.normalization import fold
@@ -130,13 +131,14 @@ class FrozenLayer:
 
     @property
     def span(self) -> int:
-        """The longest lag of U."""
-        return self.back.span
+        """The longest lag of U, 0 without one."""
+        return max((each.span for each in self.connections if each.source == self.name), default=0)
 
     @property
     def taps(self) -> tuple[WeightedTap, ...]:
         """The lags of U, if there are several."""
-        return self.back.taps if len(self.back.taps) > 1 else ()
+        found = next((each.taps for each in self.connections if each.source == self.name), ())
+        return found if len(found) > 1 else ()
 
     @property
     def decay(self) -> Any:
@@ -206,7 +208,7 @@ class FrozenNetwork:
     provenance: dict[str, Any]
     decides: FrozenLayer | None = None
     """The readout, where it is more than the sum of W s + b: a layer of one of the readouts' kinds, whose weights
-    are ``readout_weight`` and which has no bias."""
+    (the first connection's, if it has several) and biases are ``readout_weight`` and ``readout_bias``."""
 
 
 def freeze(trained: Checkpoint) -> FrozenNetwork:
@@ -220,6 +222,8 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
             "checkpoint", f"it is a {type(trained).__name__}; give a Checkpoint, such as load(path) returns"
         )
     require_freezable(trained.config.network, trained.steps)
+    if trained.config.network.graph:
+        return _graph(trained)
     if trained.config.network.connection == "delays":
         return _with_delays(trained)
     network = trained.network().requires_grad_(False)
@@ -282,6 +286,31 @@ def _with_delays(trained: Checkpoint) -> FrozenNetwork:
     return _network(trained, tuple(layers), last.weight, silent, decides)
 
 
+def _graph(trained: Checkpoint) -> FrozenNetwork:
+    """The layers as they are. A readout that adds up what the last layer sends is one like any other network's."""
+    network = trained.network()
+    assert isinstance(network, GraphNetwork)
+    *layers, last = (_of_graph(part) for part in network.parts())
+    feeds = last.connections[0]
+    adds_up = last.kind == "integrator" and set(last.constants) == {"bias"} and len(last.connections) == 1
+    if adds_up and feeds.source == layers[-1].name and feeds.taps == AT_ONCE:
+        return _network(trained, tuple(layers), feeds.weight, last.bias)
+    return _network(trained, tuple(layers), feeds.weight, last.bias, last)
+
+
+def _of_graph(part: GraphNeurons) -> FrozenLayer:
+    connections = tuple(
+        FrozenConnection(
+            each.form.source,
+            array(f"{part.form.name}.{each.form.source}.weight", each.weight),
+            () if each.form.span is None else (WeightedTap(each.form.span, 1.0),),
+            each.delays(),
+        )
+        for each in part.synapses()
+    )
+    return FrozenLayer(part.form.name, connections, part.form.kind, part.constants())
+
+
 def _weighted_over_time(trained: Checkpoint) -> dict[str, Floats]:
     """What each step of an integrator counts for, of which only the proportions matter."""
     kind = trained.config.network.readout
@@ -306,6 +335,8 @@ def _origin(trained: Checkpoint) -> dict[str, Any]:
 
 def require_freezable(settings: NetworkConfig, steps: int) -> None:
     """Raise CannotFreeze if the integer contract does not hold the neurons or the connection of such a network."""
+    if settings.graph:
+        return
     with torch.device("meta"):
         made = [
             (own, new_neurons(own, 1, steps), new_connection(own, steps)) for own in settings.each_layer() or [settings]

@@ -15,6 +15,7 @@ from asrc_train.data.dataset import Labels, Samples
 from asrc_train.kernels.delays.layer import Events, samples_as_events
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork
+from asrc_train.network.graph_network import GraphNetwork
 from asrc_train.network.model import SkipRecurrentNetwork
 
 BATCH = 256
@@ -58,8 +59,8 @@ def fed_to(
 @torch.no_grad()
 def traced(network: FloatNetwork, x: Any, temperature: float | None = None) -> tuple[Tensor, list[NDArray[np.uint8]]]:
     """Logits (B, classes) for what `fed_to` makes, and the spikes of every layer, (T, B, N) zeros and ones."""
-    packed = None if isinstance(network, DelayNetwork) else network.packed(x, temperature)
-    if packed is not None and not isinstance(network, DelayNetwork):
+    packed = network.packed(x, temperature) if isinstance(network, SkipRecurrentNetwork) else None
+    if packed is not None and isinstance(network, SkipRecurrentNetwork):
         logits, bits = packed
         return logits, [_unpacked(words, width) for words, width in zip(bits, network.widths, strict=True)]
     logits, spikes = network.traced(x, temperature)
@@ -86,7 +87,7 @@ def evaluate(
 
     Raises InvalidSetting for what is no network, InvalidData for what are no samples.
     """
-    if not isinstance(network, SkipRecurrentNetwork | DelayNetwork):
+    if not isinstance(network, SkipRecurrentNetwork | DelayNetwork | GraphNetwork):
         raise InvalidSetting("network", f"it is a {type(network).__name__}; give a SkipRecurrentNetwork")
     if not isinstance(x, np.ndarray | Tensor) or x.ndim != 3 or not len(x):
         shown = f"of shape {tuple(x.shape)}" if isinstance(x, np.ndarray | Tensor) else f"a {type(x).__name__}"

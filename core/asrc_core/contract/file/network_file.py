@@ -150,7 +150,7 @@ def _of_layers(network: IntegerNetwork) -> tuple[Arrays, Arrays]:
             if connection.delays is not None:
                 others[f"layers.{i}.connections.{j}.delays"] = np.ascontiguousarray(connection.delays, np.uint8)
         for name, value in layer.neuron.parameters.items():
-            if isinstance(value, np.ndarray):
+            if isinstance(value, np.ndarray) and not _left_out(layer.neuron, name):
                 others[f"layers.{i}.parameters.{name}"] = np.ascontiguousarray(value, np.int32)
     return weights, others
 
@@ -303,13 +303,18 @@ def _skip_layer(layer: SkipLayer) -> forms.SkipLayerForm:
 
 
 def _plain(neuron: Neuron) -> dict[str, int | str]:
-    """The parameters that are no tensors, but for choices, and numbers that only a layer has, that are the usual ones:
+    """The parameters that are no tensors, but for those that are left out."""
+    given = ((name, value) for name, value in neuron.parameters.items() if isinstance(value, int | str))
+    return {name: value for name, value in given if not _left_out(neuron, name)}
+
+
+def _left_out(neuron: Neuron, name: str) -> bool:
+    """Whether a parameter is the usual one, of choices, numbers that only a layer has, and those that came later:
     files without stay as they were.
     """
-    of_layer = {name: form for name, form in neuron.of_kind.parameters.items() if not getattr(form, "each", False)}
-    usual = {name: form.default for name, form in of_layer.items()}
-    given = ((name, value) for name, value in neuron.parameters.items() if isinstance(value, int | str))
-    return {name: value for name, value in given if name not in usual or value != usual[name]}
+    form = neuron.of_kind.parameters[name]
+    may_be = not getattr(form, "each", False) or getattr(form, "later", False)
+    return bool(may_be and np.all(neuron.parameters[name] == form.default))
 
 
 def _input(entry: InputFormat) -> forms.InputForm:

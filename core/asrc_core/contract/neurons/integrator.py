@@ -1,7 +1,7 @@
 """Integrator: the readout, which adds up and never fires.
 
 y[t] = saturate(decay(y[t-1], d) + a[t] 2^h + b): with d = 0 the plain sum, else a leaky one. With a current decay below
-4096, c[t] = decay(c[t-1], d_c) + a[t] 2^h takes the place of a 2^h. With weights over time k_1, ..., k_n it is
+4096, c[t] = decay(c[t-1], d_c) + a[t] 2^h + b_c takes the place of a 2^h. With weights over time k_1, ..., k_n it is
 z[t] = saturate(z[t-1] + floor(k_t y[t] / 2^r)) that answers, the last weight holding for all later steps.
 """
 
@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.neurons.cuba_lif import current, current_bounds
+from asrc_core.contract.neurons.cuba_lif import current, current_bounds, driven
 from asrc_core.contract.neurons.kind import (
     ACTIVATION_SHIFT,
     BIAS,
+    CURRENT_BIAS,
     Bounds,
     Kind,
     Number,
@@ -47,11 +48,12 @@ def states(p: Parameters) -> States:
 def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> Step:
     """One step."""
     if lasting(p):
-        driven = current(o, p, state["c"], a)
-        after: dict[str, Value] = {"c": driven}
+        drive = current(o, p, state["c"], a)
+        after: dict[str, Value] = {"c": drive}
     else:
-        driven, after = o.shl(a, p["activation_shift"]), {}
-    y = o.saturate(o.add(o.add(decay(o, state["y"], p["decay"]), driven), p["bias"]))
+        drive, after = o.shl(a, p["activation_shift"]), {}
+        drive = o.add(drive, p["current_bias"]) if driven(p) else drive
+    y = o.saturate(o.add(o.add(decay(o, state["y"], p["decay"]), drive), p["bias"]))
     after["y"] = y
     weights = p["time_weights"]
     if weights is None:
@@ -99,7 +101,7 @@ def unsaturated(p: Parameters, low: Ints, high: Ints, steps: int) -> Bounds:
 def _drive(p: Parameters, low: Ints, high: Ints) -> Bounds:
     """What is added to y in a step."""
     h = p["activation_shift"]
-    least, greatest = current_bounds(p, low, high) if lasting(p) else (low << h, high << h)
+    least, greatest = current_bounds(p, low, high) if lasting(p) or driven(p) else (low << h, high << h)
     return least + p["bias"], greatest + p["bias"]
 
 
@@ -119,6 +121,7 @@ KIND = Kind(
         "activation_shift": Number(0, ACTIVATION_SHIFT.high, default=0),
         "time_weights": Table(-MAX_TIME_WEIGHT, MAX_TIME_WEIGHT, optional=True),
         "weight_shift": Number(0, MAX_WEIGHT_SHIFT, default=0, each=False),
+        "current_bias": CURRENT_BIAS,
     },
     states=states,
     step=step,
@@ -130,6 +133,7 @@ KIND = Kind(
         "bias": bias(),
         "decay_factor": kept("decay"),
         "current_decay_factor": kept("current_decay"),
+        "current_bias": bias("current_bias"),
         "time_weights": Constant("time_weights", _whole_weights, lambda k, scale: k / max(1, np.abs(k).max())),
     },
 )

@@ -29,12 +29,16 @@ States: TypeAlias = Mapping[str, "int | str"]
 
 @dataclass(frozen=True)
 class Number:
-    """A whole number from ``low`` to ``high``: one for the layer or, where ``each`` says so, one for each neuron."""
+    """A whole number from ``low`` to ``high``: one for the layer or, where ``each`` says so, one for each neuron.
+
+    ``later``: a file leaves it out where it is the default, since files were written before there was such a parameter.
+    """
 
     low: int
     high: int
     default: int | None = None
     each: bool = True
+    later: bool = False
 
     def checked(self, at: str, name: str, value: Any, neurons: int) -> int | Ints:
         """The value as an int, or as an int64 array (N,) that nobody can write to. Raises InvalidNetwork."""
@@ -159,8 +163,9 @@ class Kind:
 
     unsaturated(p, low, high, steps): bounds of the shown value after so many steps if nothing saturated.
 
-    room: of a kind whose states nothing keeps from growing, so that no scale rules saturation out: how many times the
-    largest sum that one step can add they hold before they saturate. None of kinds that must not saturate.
+    room: of neurons whose states nothing keeps from growing, so that no scale rules saturation out: how many times the
+    largest sum that one step can add they hold before they saturate; a number, or by the parameters. None of neurons
+    that must not saturate.
 
     consistent(at, p): raises InvalidNetwork, naming the layer as ``at``, for parameters that do not go together.
 
@@ -175,7 +180,7 @@ class Kind:
     invariant: Callable[[Parameters, Ints, Ints], Mapping[str, Bounds]] | None = None
     registers: Callable[[Parameters, Ints, Ints], Mapping[str, Bounds]] | None = None
     unsaturated: Callable[[Parameters, Ints, Ints, int], Bounds] | None = None
-    room: int | None = None
+    room: int | Callable[[Parameters], int | None] | None = None
     consistent: Callable[[str, Parameters], None] | None = None
     constants: Mapping[str, Constant] = field(default_factory=dict)
     at_scale: Callable[[Constants, Rounding], Mapping[str, Any]] | None = None
@@ -186,6 +191,10 @@ class Kind:
         return {
             self.constants[name].parameter: self.constants[name].rounded(value, at) for name, value in constants.items()
         } | dict(more)
+
+    def room_of(self, parameters: Parameters) -> int | None:
+        """``room`` of neurons with these parameters."""
+        return self.room(parameters) if callable(self.room) else self.room
 
     def stands_for(self, parameters: Parameters, scale: float) -> dict[str, Any]:
         """The floats that parameters stand for, in this kind's order; of an optional one that is left out, none."""
@@ -244,6 +253,8 @@ def frozen(values: Any) -> Ints:
 
 
 BIAS = Number(-STATE_MAX, STATE_MAX)
+CURRENT_BIAS = Number(-STATE_MAX, STATE_MAX, default=0, later=True)
+"""What joins a current that lasts in every step."""
 DECAY = Number(0, 4096)
 """In 1/4096: 0 keeps everything, 4096 forgets it."""
 ACTIVATION_SHIFT = Number(0, 16)

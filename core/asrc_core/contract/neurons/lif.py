@@ -27,6 +27,8 @@ from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
 from asrc_core.contract.rounding.constants import bias, kept, named, threshold
 
+ROOM = 32
+"""Steps of the worst input that a membrane without a leak holds; further inputs saturate it, which is counted."""
 THRESHOLD = Number(1, STATE_MAX)
 RESET = Choice(("soft", "hard"))
 FIRES = Choice(("at", "above"), default="at")
@@ -51,7 +53,9 @@ def at_threshold(p: Parameters) -> bool:
 
 
 def decay(o: Operations, v: Value, d: int | Ints) -> Value:
-    """`v (4096 - d) / 4096`, rounded toward zero: the chip's 12-bit decay."""
+    """`v (4096 - d) / 4096`, rounded toward zero: the chip's 12-bit decay. With d = 0 nothing is lost."""
+    if isinstance(d, int) and d == 0:
+        return v
     return o.toward_zero(o.mul(v, DECAY_ONE - d), 12)
 
 
@@ -83,6 +87,11 @@ def settled(push: Ints, d: int | Ints, cap: int | Ints) -> Ints:
     return np.asarray(np.where(np.asarray(d) == 0, unbounded, np.minimum(rest, cap)), np.int64)
 
 
+def room(p: Parameters) -> int | None:
+    """Nothing keeps the membrane of a neuron without a leak from sinking: `ROOM` steps of the worst input fit."""
+    return ROOM if np.any(np.asarray(p["decay"]) == 0) else None
+
+
 def registers(p: Parameters, low: Ints, high: Ints) -> Mapping[str, Bounds]:
     """The sum before saturation, in whatever order an engine adds."""
     h = p["activation_shift"]
@@ -102,6 +111,7 @@ KIND = Kind(
     step=step,
     invariant=invariant,
     registers=registers,
+    room=room,
     constants={
         "bias": bias(),
         "threshold": threshold(),

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from asrc_core.contract.neurons.cuba_lif import current, current_bounds
-from asrc_core.contract.neurons.kind import ACTIVATION_SHIFT, BIAS, DECAY, Bounds, Kind, Number, Parameters, Step
+from asrc_core.contract.neurons.kind import (
+    ACTIVATION_SHIFT,
+    BIAS,
+    CURRENT_BIAS,
+    DECAY,
+    Bounds,
+    Kind,
+    Number,
+    Parameters,
+    Step,
+)
 from asrc_core.contract.neurons.lif import decay, settled
 from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
@@ -37,10 +47,16 @@ KIND = Kind(
         "current_decay": DECAY,
         "decay": DECAY,
         "activation_shift": Number(0, ACTIVATION_SHIFT.high, default=0),
+        "current_bias": CURRENT_BIAS,
     },
     states={"c": 24, "y": 24, "z": 24},
     step=step,
     sends=None,
     invariant=invariant,
-    constants={"bias": bias(), "decay_factor": kept("decay"), "current_decay_factor": kept("current_decay")},
+    constants={
+        "bias": bias(),
+        "decay_factor": kept("decay"),
+        "current_decay_factor": kept("current_decay"),
+        "current_bias": bias("current_bias"),
+    },
 )

@@ -83,7 +83,9 @@ def bias_format(network: IntegerNetwork, target: Target) -> Iterator[Finding]:
     """Biases are a signed mantissa of limited width times a power of two of their own."""
     grid = target.formats.bias_grid
     for layer in network.layers:
-        bias = np.broadcast_to(layer.neuron.parameters.get("bias", 0), (layer.neurons,))
+        given = [layer.neuron.parameters.get(name) for name in ("bias", "current_bias")]
+        parts = [np.broadcast_to(each, (layer.neurons,)) for each in given if each is not None]
+        bias = np.concatenate(parts or [np.zeros(1, np.int64)])
         off = bias[grid.nearest(bias.clip(-grid.high, grid.high).astype(np.float64)) != bias]
         if off.size:
             yield Finding(

@@ -12,7 +12,7 @@ LAGS = 64
 LANES = 8
 """Samples side by side where synapses have delays."""
 TILE = 8
-"""Neurons whose delayed synapses lie together."""
+"""Neurons whose delayed synapses lie together, or whose few synapses from one source do."""
 
 
 class Source(c.Structure):
@@ -39,6 +39,9 @@ class Connection(c.Structure):
         ("recurrent", c.c_int64),
         ("exponent", c.c_int64),
         ("weights", c.c_void_p),
+        ("starts", c.c_void_p),
+        ("blocks", c.c_void_p),
+        ("block_weights", c.c_void_p),
         ("tiles", c.c_void_p),
         ("fan_out", c.c_void_p),
         ("ring_mask", c.c_int64),

@@ -2,7 +2,8 @@
 
    Plain C99 without a library: all memory belongs to the caller, who fills in the structures (binding.py mirrors them).
    A source is the input or a layer. What it sends in a step is kept as a list of its events, what is not 0, for as many
-   steps as any connection reaches back. A connection adds up a row of weights for each event. With a delay for each
+   steps as any connection reaches back. A connection adds up a row of weights for each event; where most of a row is
+   absent, only the blocks of it that hold any. With a delay for each
    synapse it adds each weight to the sum of the step in which it arrives, so every neuron has a ring of sums; there,
    up to LANES samples go side by side, and one weight is added to the sums of all of them at once.
 
@@ -10,6 +11,7 @@
    No sum can overflow: the contract proves that every part of every sum fits in 32 bits signed. */
 
 #include <stdint.h>
+#include <string.h>
 
 enum { LAGS = 64, LANES = 8, TILE = 8 };
 
@@ -40,6 +42,10 @@ struct connection {
     int64_t recurrent; /* 1 if it comes from its own layer or a later one, else 0 */
     int64_t exponent;
     const int8_t *weights;    /* (source's size, neurons), or null */
+    /* Where most weights are absent, in place of all of them: each source's blocks of TILE neurons that hold any. */
+    const int32_t *starts;       /* (source's size, and one more), or null */
+    const int32_t *blocks;       /* the first neuron of each block, a multiple of TILE */
+    const int16_t *block_weights; /* (blocks, TILE): wider, since few processors widen 8 numbers of 8 bits at once */
     const struct tile *tiles; /* with a delay for each synapse, in their place: (tiles, source's size) */
     const int32_t *fan_out;   /* with delays, (source's size, LAGS): synapses of each lag */
     int64_t ring_mask;
@@ -62,7 +68,7 @@ struct layer {
     const int64_t *state_bytes; /* of each state's array */
     void **states;              /* (lanes, state_count) */
     const void *const *constants;
-    int32_t *sum;   /* (neurons) */
+    int32_t *sum;   /* (neurons, rounded up to a multiple of TILE) */
     int32_t *total; /* (lanes, neurons) */
     int32_t *shown; /* likewise */
     int8_t *sent;   /* likewise */
@@ -125,7 +131,16 @@ static void list_input(const struct source *source, int64_t list, const int32_t 
     int32_t *restrict places = source->places + list * source->size;
     int32_t *restrict values = source->values + list * source->size;
     int32_t count = 0;
-    for (int64_t i = 0; i < source->size; i++) {
+    int64_t i = 0;
+    for (; i + 8 <= source->size; i += 8) {
+        if (!(x[i] | x[i + 1] | x[i + 2] | x[i + 3] | x[i + 4] | x[i + 5] | x[i + 6] | x[i + 7])) continue;
+        for (int64_t j = i; j < i + 8; j++) {
+            places[count] = (int32_t)j;
+            values[count] = x[j];
+            count += x[j] != 0;
+        }
+    }
+    for (; i < source->size; i++) {
         places[count] = (int32_t)i;
         values[count] = x[i];
         count += x[i] != 0;
@@ -137,7 +152,18 @@ static void list_sent(const struct source *source, int64_t list, const int8_t *r
     int32_t *restrict places = source->places + list * source->size;
     int32_t *restrict values = source->values + list * source->size;
     int32_t count = 0;
-    for (int64_t i = 0; i < source->size; i++) {
+    int64_t i = 0;
+    for (; i + 8 <= source->size; i += 8) {
+        uint64_t any;
+        memcpy(&any, sent + i, sizeof any);
+        if (!any) continue;
+        for (int64_t j = i; j < i + 8; j++) {
+            places[count] = (int32_t)j;
+            values[count] = sent[j];
+            count += sent[j] != 0;
+        }
+    }
+    for (; i < source->size; i++) {
         places[count] = (int32_t)i;
         values[count] = sent[i];
         count += sent[i] != 0;
@@ -146,6 +172,26 @@ static void list_sent(const struct source *source, int64_t list, const int8_t *r
 }
 
 /* ------------------------------------------------------------------------------------------------------- rows */
+
+#ifdef __GNUC__
+/* LANES numbers wherever they lie: told so, compilers use vectors; they do not find all of it out. */
+typedef int32_t vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int16_t narrow __attribute__((vector_size(2 * TILE), aligned(2), may_alias));
+#endif
+
+/* Add the blocks of one source's row that hold any weight, a multiple of each. */
+static void add_blocks(int32_t *restrict sum, const struct connection *connection, int64_t place, int32_t value) {
+    const int32_t *blocks = connection->blocks, end = connection->starts[place + 1];
+    for (int32_t b = connection->starts[place]; b < end; b++) {
+        int32_t *to = sum + blocks[b];
+        const int16_t *row = connection->block_weights + (int64_t)b * TILE;
+#ifdef __GNUC__
+        *(vector *)to += __builtin_convertvector(*(const narrow *)row, vector) * value;
+#else
+        for (int64_t i = 0; i < TILE; i++) to[i] += row[i] * value;
+#endif
+    }
+}
 
 static void add_row(int32_t *restrict sum, const int8_t *restrict row, int64_t n, int32_t value) {
     for (int64_t i = 0; i < n; i++) sum[i] += row[i] * value;
@@ -171,6 +217,11 @@ static int32_t sum_span(const struct connection *connection, const struct source
     const int64_t then = t - connection->spans[0], list = list_of(source, lane, then & source->mask);
     if (then < 0) return 0;
     const int32_t count = source->counts[list];
+    if (connection->starts) {
+        const int32_t *places = source->places + list * source->size, *values = source->values + list * source->size;
+        for (int32_t e = 0; e < count; e++) add_blocks(sum, connection, places[e], values[e]);
+        return count;
+    }
     add_rows(sum, connection->weights, n, source->places + list * source->size, source->values + list * source->size,
              count, source->binary);
     return count;
@@ -191,7 +242,10 @@ static int32_t sum_taps(const struct connection *connection, const struct source
         }
     }
     for (int32_t e = 0; e < count; e++) {
-        add_row(sum, connection->weights + touched[e] * n, n, message[touched[e]]);
+        if (connection->starts)
+            add_blocks(sum, connection, touched[e], message[touched[e]]);
+        else
+            add_row(sum, connection->weights + (int64_t)touched[e] * n, n, message[touched[e]]);
         message[touched[e]] = 0;
     }
     return count;
@@ -225,11 +279,6 @@ static void ungather(const struct network *network, const struct source *source,
         for (int64_t lane = 0; lane < network->lanes; lane++) source->together[place * network->lanes + lane] = 0;
     }
 }
-
-#ifdef __GNUC__
-/* LANES numbers wherever they lie: told so, compilers use vectors; they do not find all of it out. */
-typedef int32_t vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-#endif
 
 /* One source's synapses onto a tile of neurons, in LANES samples at once. */
 static inline void scatter_lanes(int32_t *ring, int64_t mask, const struct tile *tile, int64_t now,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes as c
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,30 @@ from asrc_export.codegen.c.step import FUNCTION, PrintedStep, printed
 Array = NDArray[Any]
 
 
+FEW_BLOCKS = 1 / 4
+"""Share of blocks that hold a weight beyond which whole rows are added faster: four of them at once are."""
+MANY_BLOCKS = 8
+"""Fewer blocks in a row are added faster than they are looked for."""
+
+
+class Blocks(NamedTuple):
+    """Weights where most are absent: for each source the blocks of TILE neurons that hold any."""
+
+    starts: Array
+    """(I + 1): where the blocks of each source begin, int32."""
+    places: Array
+    """The first neuron of each block, int32."""
+    weights: Array
+    """(blocks, TILE), int16."""
+
+
 @dataclass(frozen=True, eq=False)
 class Synapses:
     """A connection's constants: halved weights and lags in 8 bits, a row for each neuron that sends."""
 
     weights: Array | None
+    sparse: Blocks | None
+    """In their place, where most are absent."""
     tiles: Array | None
     """With a delay for each synapse, (tiles of neurons, I, 2, TILE): weights, then lags, beside each other."""
     fan_out: Array | None
@@ -42,11 +61,29 @@ class Synapses:
         spans, times = (np.array([tap[i] for tap in connection.taps], np.int32) for i in (0, 1))
         weights = (connection.weights // 2).astype(np.int8)
         if connection.delays is None:
-            return cls(np.ascontiguousarray(weights.T), None, None, spans, times)
+            sparse = blocks_of(weights)
+            dense = np.ascontiguousarray(weights.T) if sparse is None else None
+            return cls(dense, sparse, None, None, spans, times)
         places = (np.arange(connection.inputs) * LAGS + connection.delays).ravel()
         fan_out = np.bincount(places, minlength=connection.inputs * LAGS).astype(np.int32)
         parts = _tiles(weights.view(np.uint8)), _tiles(connection.delays.astype(np.uint8))
-        return cls(None, np.ascontiguousarray(np.stack(parts, axis=2)), fan_out, spans, times)
+        return cls(None, None, np.ascontiguousarray(np.stack(parts, axis=2)), fan_out, spans, times)
+
+
+def blocks_of(weights: Array) -> Blocks | None:
+    """The blocks of (N, I) weights that hold any; None where they are too many to gain by it."""
+    neurons, inputs = weights.shape
+    count = -(-neurons // TILE)
+    padded = np.zeros((count * TILE, inputs), np.int8)
+    padded[:neurons] = weights
+    tiled = padded.reshape(count, TILE, inputs)
+    used = (tiled != 0).any(axis=1).T  # (I, blocks)
+    if np.count_nonzero(used) > FEW_BLOCKS * used.size or count < MANY_BLOCKS:
+        return None
+    sources, found = np.nonzero(used)
+    starts = np.searchsorted(sources, np.arange(inputs + 1)).astype(np.int32)
+    values = np.ascontiguousarray(tiled[found, :, sources], np.int16)
+    return Blocks(starts, (found * TILE).astype(np.int32), values)
 
 
 class Code:
@@ -131,7 +168,7 @@ class Program:
         to.state_bytes = _address(self._keep(np.array([each.nbytes for each in states[0]], np.int64)))
         to.states = _address(self._keep(_addresses([each for lane in states for each in lane])))
         to.constants = _address(self.code.constants[place])
-        to.sum = _address(self._zeros(layer.neurons, np.int32))
+        to.sum = _address(self._zeros(-(-layer.neurons // TILE) * TILE, np.int32))
         to.total = _address(self._zeros(self._lanes * layer.neurons, np.int32))
         to.shown, to.sent = _address(self.shown[place]), _address(self.sent[place])
 
@@ -147,6 +184,8 @@ class Program:
             to.exponent = each.exponent + 1
             if synapses.weights is not None:
                 to.weights = _address(synapses.weights)
+            if synapses.sparse is not None:
+                to.starts, to.blocks, to.block_weights = (_address(each) for each in synapses.sparse)
             if synapses.tiles is not None and synapses.fan_out is not None:
                 to.tiles, to.fan_out = _address(synapses.tiles), _address(synapses.fan_out)
                 slots, ring = rings[each.exponent]

@@ -105,10 +105,14 @@ class _Constants:
 
 
 def for_each_neuron(layer: Layer) -> Parameters:
-    """The parameters with one number for each neuron wherever the kind takes that, so that none stands in the text."""
+    """The parameters with one number for each neuron wherever the kind takes that, so that none stands in the text but
+    the 0 of what does not decay, of which a step is shorter.
+    """
     forms = layer.neuron.of_kind.parameters
     return {
-        name: np.full(layer.neurons, value, np.int64) if _may_differ(forms[name]) and np.ndim(value) == 0 else value
+        name: np.full(layer.neurons, value, np.int64)
+        if _may_differ(forms[name]) and np.ndim(value) == 0 and not (name == "decay" and value == 0)
+        else value
         for name, value in layer.neuron.parameters.items()
     }
 

@@ -41,7 +41,7 @@ def step_order(metadata: dict[str, Any]) -> NDArray[np.int64] | None:
 
 def without_scale(flat: Flat, metadata: dict[str, Any]) -> float:
     """Take the input's Scale out of a graph of ours: it is the scale of the integers fed."""
-    after = [b for a, b in flat.edges if a == flat.input]
+    after = [b for a, b in flat.edges if a in flat.inputs]
     node = flat.nodes[after[0]] if len(after) == 1 else None
     scale = number(metadata, "input_scale", "the graph")
     if node is None or type(node).__name__ != "Scale" or (np.asarray(node.scale) != scale).any():

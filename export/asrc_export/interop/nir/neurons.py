@@ -8,35 +8,42 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.numbers import Fires, Reset
-from asrc_export.interop.nir.nir_graph import broken, numbers
+from asrc_export.interop.nir.broken import broken, numbers
+from asrc_export.interop.nir.nir_graph import LEAKY
 from asrc_export.interop.nir.reading import TOLERANCE, Reading
 from asrc_train.trained.freeze import Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Neurons:
-    """A neuron node in steps: alpha, theta, what its input is multiplied by and what joins its bias."""
+    """A neuron node in steps: alpha, theta, what its input is multiplied by and what joins its bias.
 
-    decay: float
+    ``decay`` is one number, or one for each neuron, and so is ``current_decay``, None where no current outlives a step.
+    ``fires`` is None of a readout, which has no threshold.
+    """
+
+    decay: float | Floats
     threshold: float
     gain: Floats
     offset: Floats
     reset: Reset
-    fires: Fires
+    fires: Fires | None
+    current_decay: float | Floats | None = None
 
 
 def discretised(name: str, node: Any, width: int, reading: Reading) -> Neurons:
-    """The equations of the module's docstring for one node. Raises InvalidSetting for what they do not cover."""
+    """The equations of `reader`'s docstring for one node. Raises InvalidSetting for what they do not cover."""
     kind = type(node).__name__
 
     def each(parameter: str) -> Floats:
         values = numbers(name, parameter, getattr(node, parameter))
-        if values.shape not in ((), (1,), (width,)):
+        if values.size not in (1, width):
             raise broken(name, f"its {parameter} has shape {values.shape} and it has {width} neurons")
-        return np.broadcast_to(values, (width,)).astype(np.float64)
+        return np.broadcast_to(values.reshape(-1), (width,)).astype(np.float64)
 
-    rest = each("v_reset")  # from which all potentials are measured: u' = u - v_reset is a neuron that resets to 0
-    thresholds = each("v_threshold") - rest
+    leaky = kind in LEAKY
+    rest = np.zeros(width) if leaky else each("v_reset")  # u' = u - v_reset is a neuron that resets to 0
+    thresholds = np.ones(width) if leaky else each("v_threshold") - rest
     leak = np.zeros(width) if kind == "IF" else each("v_leak") - rest
     if (thresholds <= 0).any():
         above = "v_reset" if rest.any() else "0"
@@ -44,21 +51,24 @@ def discretised(name: str, node: Any, width: int, reading: Reading) -> Neurons:
     if kind == "IF":
         kept, gain, offset = np.ones(width), each("r") * (reading.dt if reading.steps_if else 1), np.zeros(width)
     else:
-        parameter = "tau" if kind == "LIF" else "tau_mem"
+        parameter = "tau" if kind in ("LIF", "LI") else "tau_mem"
         x = _steps(name, parameter, each(parameter), reading)
         kept, gain = reading.rule.kept(x), reading.rule.gain(x, each("r"))
         offset = leak * (1 - kept)
-    if kind == "CubaLIF":
-        gain = gain * each("w_in") * _jump(name, each("tau_syn"), reading)
-    if np.ptp(kept) > TOLERANCE * (1 - kept.min()):  # constants that differ in their last bits are one
-        raise broken(
-            name,
-            f"its time constants differ from neuron to neuron (decay factors {kept.min():.4g} to {kept.max():.4g}) "
-            "and a layer of ours has one; the closest is a layer for each constant",
-        )
+    lasts = None
+    if kind.startswith("Cuba"):
+        current = reading.rule.kept(_steps(name, "tau_syn", each("tau_syn"), reading))
+        gain = gain * each("w_in") * (1 - current)
+        lasts = _one_if_alike(current) if current.max() > TOLERANCE else None
     common = float(thresholds[0])
     ratio = common / thresholds  # a membrane in other units fires just the same
-    return Neurons(float(kept[0]), common, gain * ratio, offset * ratio, reading.reset, reading.fires)
+    fires = None if leaky else reading.fires
+    return Neurons(_one_if_alike(kept), common, gain * ratio, offset * ratio, reading.reset, fires, lasts)
+
+
+def _one_if_alike(kept: Floats) -> float | Floats:
+    """Constants that differ in their last bits are one."""
+    return float(kept[0]) if np.ptp(kept) <= TOLERANCE * (1 - kept.min()) else kept
 
 
 def _steps(name: str, parameter: str, tau: Floats, reading: Reading) -> Floats:
@@ -75,16 +85,3 @@ def _steps(name: str, parameter: str, tau: Floats, reading: Reading) -> Floats:
             "negative; give a smaller `dt`, or `integration='exact'`",
         )
     return np.minimum(x, 1.0)
-
-
-def _jump(name: str, tau: Floats, reading: Reading) -> Floats:
-    """By how much a spike raises the synaptic current, if all of it is gone by the next step."""
-    each = reading.rule.kept(_steps(name, "tau_syn", tau, reading))
-    kept = float(each.max())
-    if kept > TOLERANCE:
-        raise broken(
-            name,
-            f"its synaptic current lasts (it keeps {kept:.3g} of itself from step to step) and our neurons have none; "
-            "the closest is LIF, or tau_syn equal to the step",
-        )
-    return 1 - each

@@ -7,12 +7,15 @@ passes through no neuron is found and named, and neither deep nor wide graphs co
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from asrc_core.errors import InvalidSetting
+from asrc_export.interop.nir import images
+from asrc_export.interop.nir.broken import broken, numbers
 from asrc_export.interop.nir.nir_file import MAX_DEPTH
 from asrc_train.trained.freeze import Floats
 
@@ -21,21 +24,21 @@ if TYPE_CHECKING:
 
 SOURCES = ("LIF", "CubaLIF", "IF")
 """Nodes that fire."""
-LINEAR = ("Input", "Output", "Flatten", "Linear", "Affine", "Scale", "Delay", "I")
+LEAKY = ("LI", "CubaLI")
+"""Nodes that integrate, leak and never fire: readouts."""
+IMAGES = ("Conv1d", "Conv2d", "SumPool2d", "AvgPool2d")
+"""Nodes that know where their values lie beside each other."""
+LINEAR = ("Input", "Output", "Flatten", "Linear", "Affine", "Scale", "Delay", "I", *IMAGES)
 """Nodes that pass on an affine function of what they are fed."""
 MAX_SQUARE = 8192
 """Widest layer for which a matrix that the file does not hold is written out: N x N of zeros, or a diagonal."""
+MAX_WIDTH = 65_536
+"""Most values that a node says at each step."""
 MAX_PRODUCT = 2**27
 """Most entries of the product of two matrices in a row."""
-_CLOSEST = {
-    "LI": "a readout that leaks; ours adds up without a leak, as the node I does",
-    "CubaLI": "a readout that leaks; ours adds up without a leak, as the node I does",
-    "Threshold": "a threshold without a membrane; the closest is IF",
-    "Conv1d": "a convolution; write it out as a Linear",
-    "Conv2d": "a convolution; write it out as a Linear",
-    "SumPool2d": "pooling; write it out as a Linear",
-    "AvgPool2d": "pooling; write it out as a Linear",
-}
+MAX_LAGS = 64
+"""Most different delays with which one node's values are passed on."""
+_CLOSEST = {"Threshold": "a threshold without a membrane; the closest is IF"}
 
 Lagged = tuple[str, float]
 """A source and its delay in the graph's unit of time."""
@@ -43,11 +46,19 @@ Lagged = tuple[str, float]
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """An affine function of what the sources send: ``maps`` (width, K) or diagonals (K,), ``constant`` (width,)."""
+    """An affine function of what the sources send: ``maps`` (width, K) or diagonals (K,), ``constant`` (width,).
 
-    width: int
+    ``shape``: how its values lie, channels first; they are counted in this order.
+    """
+
+    shape: tuple[int, ...]
     maps: dict[Lagged, Floats]
     constant: Floats
+
+    @property
+    def width(self) -> int:
+        """Values, all dimensions together."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,14 +67,9 @@ class Flat:
 
     nodes: dict[str, Any]
     edges: list[tuple[str, str]]
-    input: str
+    inputs: list[str]
     output: str
     before: dict[str, list[str]] = field(default_factory=dict)
-
-
-def broken(node: str, why: str) -> InvalidSetting:
-    """The error for a node that our networks have no place for."""
-    return InvalidSetting(f"NIR node '{node}'", why)
 
 
 def flatten(graph: nir.NIRGraph) -> Flat:
@@ -73,15 +79,16 @@ def flatten(graph: nir.NIRGraph) -> Flat:
     for name, node in nodes.items():
         if type(node).__name__ in ends and name in graph.nodes:
             ends[type(node).__name__].append(name)
-    for kind, found in ends.items():
-        if len(found) != 1:
-            raise InvalidSetting("NIR graph", f"it has {len(found)} {kind} nodes, and our networks have one")
+    if len(ends["Output"]) != 1:
+        raise InvalidSetting("NIR graph", f"it has {len(ends['Output'])} Output nodes, and our networks have one")
+    if not ends["Input"]:
+        raise InvalidSetting("NIR graph", "it has no Input node")
     before: dict[str, list[str]] = {name: [] for name in nodes}
     for a, b in edges:
         if a in before[b]:
             raise InvalidSetting("NIR graph", f"the edge from '{a}' to '{b}' stands in it twice")
         before[b].append(a)
-    return Flat(nodes, edges, ends["Input"][0], ends["Output"][0], before)
+    return Flat(nodes, edges, ends["Input"], ends["Output"][0], before)
 
 
 def _laid_out(graph: nir.NIRGraph, prefix: str, depth: int) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -125,10 +132,10 @@ def signals(flat: Flat, dt: float) -> dict[str, Signal]:
     fed: dict[str, Signal] = {}
     ready = []
     for name, node in flat.nodes.items():
-        if type(node).__name__ in SOURCES or name == flat.input:
-            if name == flat.input and flat.before[name]:
+        if type(node).__name__ in (*SOURCES, *LEAKY) or name in flat.inputs:
+            if name in flat.inputs and flat.before[name]:
                 raise broken(name, "something feeds the graph's input")
-            said[name] = _source(name, width_of(flat, name))
+            said[name] = _source(name, shape_of(flat, name))
             ready.append(name)
     done = set(ready)
     while ready:
@@ -145,7 +152,7 @@ def signals(flat: Flat, dt: float) -> dict[str, Signal]:
                 raise broken(name, "nothing feeds it")
         raise broken(loose[0], f"it is in or behind a cycle through no neuron ({', '.join(loose[:4])})")
     for name, node in flat.nodes.items():
-        if type(node).__name__ in SOURCES:
+        if type(node).__name__ in (*SOURCES, *LEAKY):
             fed[name] = _sum(name, flat, said)
     fed[flat.output] = said[flat.output]
     return fed
@@ -155,44 +162,60 @@ def _require_known(flat: Flat) -> None:
     """Raise InvalidSetting for the first node of a type that has no place, before its shape can look wrong."""
     for name, node in flat.nodes.items():
         kind = type(node).__name__
-        if kind not in (*SOURCES, *LINEAR):
+        if kind not in (*SOURCES, *LEAKY, *LINEAR):
             close = _CLOSEST.get(kind, "no node of ours is close")
-            raise broken(name, f"{kind} has no place in a skip-recurrent network: {close}")
+            raise broken(name, f"{kind} has no place in our networks: {close}")
 
 
 def width_of(flat: Flat, name: str) -> int:
-    """Values that a source says at each step: from its parameters or, where they are scalars, the layer before."""
+    """Values that a source says at each step."""
+    return math.prod(shape_of(flat, name))
+
+
+def shape_of(flat: Flat, name: str) -> tuple[int, ...]:
+    """How the values lie that a source says at each step: as its parameters do or, where they are scalars, as many as
+    the layer before it gives.
+    """
     node = flat.nodes[name]
-    if name == flat.input:
-        shape = np.asarray(node.input_type["input"]).astype(int).flatten().tolist()
-        followers = [flat.nodes[b] for a, b in flat.edges if a == name]
-        spread = [size for size in shape if size != 1]  # Norse writes the batch of one that it was traced with
-        if len(spread) > 1 and any(type(each).__name__ != "Flatten" for each in followers):
-            raise broken(name, f"its shape is {tuple(shape)}; only a Flatten may follow more than one dimension")
-        return int(np.prod(shape))
-    shape = np.shape(node.v_threshold)
-    if len(shape) > 1:
-        raise broken(name, f"its parameters have shape {shape}, expected one value for each neuron")
+    if name in flat.inputs:
+        stated = np.asarray(node.input_type["input"]).astype(int).flatten().tolist()
+        shape = tuple(stated)
+        while len(shape) > 1 and shape[0] == 1 and not _image_follows(flat, name, len(shape)):
+            shape = shape[1:]  # Norse writes the batch of one that it was traced with
+        spread = [size for size in shape if size != 1]
+        followers = [type(flat.nodes[b]).__name__ for a, b in flat.edges if a == name]
+        if len(spread) > 1 and any(each in ("Linear", "Affine") for each in followers):
+            why = "only a Flatten, a convolution, pooling or neurons may follow more than one dimension"
+            raise broken(name, f"its shape is {tuple(stated)}; {why}")
+        return shape if len(spread) > 1 or len(shape) > 1 else (math.prod(shape),)
+    shape = np.shape(node.r)
     if shape not in ((), (1,)):
-        return int(shape[0])
-    widths = _widths_before(flat, name)
-    if len(widths) != 1:
-        raise broken(name, "its parameters are scalars and no Linear or Affine before it says how many neurons it has")
-    return widths.pop()
+        return shape
+    before = _shapes_before(flat, name)
+    if len(before) != 1:
+        raise broken(name, "its parameters are scalars and no node before it says how many neurons it has")
+    return before.pop()
 
 
-def _widths_before(flat: Flat, name: str) -> set[int]:
-    """How many values the nearest Linear and Affine nodes before a node bring, past nodes that keep the width."""
-    widths, waiting, seen = set(), list(flat.before[name]), {name}
+def _image_follows(flat: Flat, name: str, dimensions: int) -> bool:
+    """Whether a node follows at once that takes as many dimensions as the values of a source have."""
+    wanted = {"Conv1d": 2, "Conv2d": 3, "SumPool2d": 3, "AvgPool2d": 3}
+    return any(wanted.get(type(flat.nodes[b]).__name__) == dimensions for a, b in flat.edges if a == name)
+
+
+def _shapes_before(flat: Flat, name: str) -> set[tuple[int, ...]]:
+    """What the nearest Linear and Affine nodes before a node bring, past nodes that keep the width."""
+    shapes: set[tuple[int, ...]] = set()
+    waiting, seen = list(flat.before[name]), {name}
     while waiting:
         at = waiting.pop()
         node = flat.nodes[at]
         if type(node).__name__ in ("Linear", "Affine"):
-            widths.add(int(np.shape(node.weight)[0]) if np.ndim(node.weight) else 0)
-        elif type(node).__name__ in LINEAR and at not in seen:
+            shapes.add((int(np.shape(node.weight)[0]) if np.ndim(node.weight) else 0,))
+        elif type(node).__name__ in LINEAR and type(node).__name__ not in IMAGES and at not in seen:
             seen.add(at)
             waiting += flat.before[at]
-    return widths
+    return shapes
 
 
 def dense(signal: Signal, fed: Lagged, name: str) -> Floats:
@@ -213,10 +236,13 @@ def square(name: str, width: int) -> int:
     return width
 
 
-def _source(name: str, width: int) -> Signal:
+def _source(name: str, shape: tuple[int, ...]) -> Signal:
+    width = math.prod(shape)
     if width < 1:
         raise broken(name, f"it has {width} values")
-    return Signal(width, {(name, 0.0): np.ones(width)}, np.zeros(width))
+    if width > MAX_WIDTH:
+        raise broken(name, f"it has {width} values, more than {MAX_WIDTH}")
+    return Signal(shape, {(name, 0.0): np.ones(width)}, np.zeros(width))
 
 
 def _sum(name: str, flat: Flat, said: dict[str, Signal]) -> Signal:
@@ -236,26 +262,32 @@ def _sum(name: str, flat: Flat, said: dict[str, Signal]) -> Signal:
                 _as_matrix(m, name) if m.ndim != max(matrix.ndim, maps[fed].ndim) else m for m in (maps[fed], matrix)
             ]
             maps[fed] = both[0] + both[1]
-    return Signal(width, maps, np.sum([each.constant for each in parts], axis=0))
+    shapes = [each.shape for each in parts]
+    return Signal(max(shapes, key=len), maps, np.sum([each.constant for each in parts], axis=0))
 
 
 def _as_matrix(matrix: Floats, name: str) -> Floats:
-    return dense(Signal(len(matrix), {("", 0.0): matrix}, matrix), ("", 0.0), name)
+    return dense(Signal((len(matrix),), {("", 0.0): matrix}, matrix), ("", 0.0), name)
 
 
 def _passed(name: str, flat: Flat, signal: Signal, dt: float, after: list[str]) -> Signal:
     """What a node makes of what it is fed."""
     node, kind = flat.nodes[name], type(flat.nodes[name]).__name__
-    if kind in ("Input", "Output", "Flatten"):
+    if kind in ("Input", "Output"):
         return signal
+    if kind == "Flatten":
+        return replace(signal, shape=images.flattened(name, node, signal.shape))
     if kind in ("Linear", "Affine"):
         return _affine(name, node, signal)
+    if kind in IMAGES:
+        unrolled = images.unrolled(name, node, signal.shape, MAX_PRODUCT)
+        return _multiplied(name, signal, unrolled.weight, unrolled.bias, unrolled.shape)
     if kind == "Scale":
-        return _scaled(name, _vector(name, "scale", node.scale, signal.width), signal)
+        return _scaled(name, vector(name, "scale", node.scale, signal.shape), signal)
     if kind == "Delay":
         return _delayed(name, node, signal)
     if kind == "I" and after == [flat.output]:
-        return _scaled(name, _vector(name, "r", node.r, signal.width) * dt, signal)
+        return _scaled(name, vector(name, "r", node.r, signal.shape) * dt, signal)
     if kind == "I":
         raise broken(name, "an integrator that never fires is our readout, so the output must follow it")
     raise AssertionError(f"{kind} is known and not handled")
@@ -267,47 +299,52 @@ def _affine(name: str, node: Any, signal: Signal) -> Signal:
         raise broken(name, f"its weights have shape {weight.shape}, expected two dimensions of at least 1")
     if weight.shape[1] != signal.width:
         raise broken(name, f"its weights take {weight.shape[1]} values and it is fed {signal.width}")
-    bias = _vector(name, "bias", node.bias, len(weight)) if hasattr(node, "bias") else np.zeros(len(weight))
+    if sum(size > 1 for size in signal.shape) > 1:
+        raise broken(name, f"it is fed values of shape {signal.shape}; put a Flatten in front")
+    many = (len(weight),)
+    bias = vector(name, "bias", node.bias, many) if hasattr(node, "bias") else np.zeros(len(weight))
+    return _multiplied(name, signal, weight, bias, many)
+
+
+def _multiplied(name: str, signal: Signal, weight: Floats, bias: Floats, shape: tuple[int, ...]) -> Signal:
     for m in signal.maps.values():
         if m.ndim == 2 and len(weight) * m.shape[1] > MAX_PRODUCT:
             raise broken(name, f"its product with the matrix before has {len(weight)} x {m.shape[1]} entries, too many")
     maps = {fed: weight * m if m.ndim == 1 else weight @ m for fed, m in signal.maps.items()}
-    return Signal(len(weight), maps, weight @ signal.constant + bias)
+    return Signal(shape, maps, weight @ signal.constant + bias)
 
 
 def _scaled(name: str, scale: Floats, signal: Signal) -> Signal:
     maps = {fed: m * (scale if m.ndim == 1 else scale[:, None]) for fed, m in signal.maps.items()}
-    return Signal(signal.width, maps, signal.constant * scale)
+    return Signal(signal.shape, maps, signal.constant * scale)
 
 
 def _delayed(name: str, node: Any, signal: Signal) -> Signal:
-    delays = _vector(name, "delay", node.delay, signal.width)
-    delay = float(delays[0])
-    if (delays != delay).any():
-        raise broken(name, f"its delays differ ({delays.min():g} to {delays.max():g}) and a layer of ours has one span")
-    if delay < 0:
-        raise broken(name, f"its delay is {delay:g}, in the future")
-    if delay > 0 and signal.constant.any():
+    """Each value later by its own delay: what is delayed alike stays together."""
+    delays = vector(name, "delay", node.delay, signal.shape)
+    if (delays < 0).any():
+        raise broken(name, f"its delay is {delays.min():g}, in the future")
+    if signal.constant[delays > 0].any():
         raise broken(name, "it delays a bias, which leaves open what comes before the bias arrives; delay the spikes")
-    return Signal(signal.width, {(source, d + delay): m for (source, d), m in signal.maps.items()}, signal.constant)
+    different = np.unique(delays)
+    if len(different) * len(signal.maps) > MAX_LAGS:
+        raise broken(name, f"its values are delayed in {len(different)} ways, more than {MAX_LAGS}")
+    largest = max((m.size for m in signal.maps.values()), default=0)
+    if len(different) > 1 and len(different) * largest > MAX_PRODUCT:
+        raise broken(name, f"{len(different)} delays of {largest} weights each are too many to lay out")
+    maps: dict[Lagged, Floats] = {}
+    for later in different.tolist():
+        there = delays == later
+        for (source, delay), m in signal.maps.items():
+            maps[source, delay + later] = m if there.all() else np.where(there if m.ndim == 1 else there[:, None], m, 0)
+    return Signal(signal.shape, maps, signal.constant)
 
 
-def numbers(node: str, parameter: str, values: Any) -> Floats:
-    """A parameter in double precision. Raises InvalidSetting unless it is finite numbers."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise broken(node, f"its {parameter} is not numbers")
-    wide = array.astype(np.float64)
-    if not np.isfinite(wide).all():
-        raise broken(node, f"its {parameter} holds NaN or infinity")
-    return wide
-
-
-def _vector(node: str, parameter: str, values: Any, width: int) -> Floats:
-    """A parameter of one value for each of ``width``, a scalar repeated."""
-    array = numbers(node, parameter, values)
-    if array.shape in ((), (1,)):
+def vector(node: str, parameter: str, values: Any, shape: tuple[int, ...]) -> Floats:
+    """A parameter of one value for each of those that lie in ``shape``, in their order; a scalar is repeated."""
+    array, width = numbers(node, parameter, values), math.prod(shape)
+    if array.size == 1:
         return np.full(width, array.reshape(-1)[0])
-    if array.shape != (width,):
+    if array.shape != shape and array.shape != (width,):
         raise broken(node, f"its {parameter} has shape {array.shape} where {width} values pass")
-    return array
+    return array.reshape(-1)

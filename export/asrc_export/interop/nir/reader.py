@@ -10,15 +10,21 @@ discretisations in use,
 
 so alpha = 1 - k, rows of W and U are multiplied by k R, and k v_leak joins the bias. All potentials are measured from
 v_reset, and there the membrane starts. IF: alpha = 1, rows times dt R. Rockpool and spyx write another R for the same
-equation (`readings`). CUBA-LIF puts  tau_syn dI/dt = -I + w_in S  in front; where the current does not outlive the
-step (euler: tau_syn = dt) it is an LIF whose rows are multiplied by w_in, too. A membrane that fires is reset to
+equation (`readings`). CUBA-LIF puts  tau_syn dI/dt = -I + w_in S  in front, with k_syn = dt / tau_syn or the other:
+
+    c[t] = (1 - k_syn) c[t-1] + k R k_syn w_in S[t];    u[t] = (1 - k) v[t-1] + c[t] + k v_leak
+
+where nothing is left of the current after a step (euler: tau_syn = dt) it is an LIF. A membrane that fires is reset to
 v_reset, or loses theta where ``reset`` says so. NIR fires above the threshold; some frameworks fire at it (``fires``).
 
-A layer is a neuron node that is fed by the layer before it through Linear, Affine and Scale nodes, and its own spikes
-through such nodes and a Delay of span dt. A loop without a Delay is refused unless the caller gives its span. The
-output is the last layer's spikes through Linear or Affine, summed over time (an I node at the end says so itself), or
-the last layer itself, whose spike counts then decide. Thresholds may differ from neuron to neuron (rows are
-rescaled), time constants may not.
+What lies between neuron nodes, Linear, Affine, Scale, Conv1d, Conv2d, SumPool2d, AvgPool2d and Flatten, is one matrix
+for each source and delay; a Delay may be another one for each of its values, in whole steps. A cycle without a Delay is
+refused unless the caller gives its span. The output is what neurons send through such nodes, summed over time (an I
+node at the end says so itself), or a leaky integrator (LI, CubaLI). Thresholds that differ from neuron to neuron are
+made one (rows are rescaled).
+
+A chain of layers with a span each is written as our own networks are, all else as a graph (`as_graph`): several time
+constants, a current that lasts, skips, feedback between layers, delays, several inputs, leaky readouts, convolutions.
 """
 
 from __future__ import annotations
@@ -33,15 +39,15 @@ from asrc_core.contract.numbers import Fires, Reset
 from asrc_core.errors import NonFiniteWeights
 from asrc_export.interop.imported import Feed, Imported, settle
 from asrc_export.interop.nir import nir_file
-from asrc_export.interop.nir.layers import NeuronLayer, chained, read_out
+from asrc_export.interop.nir.as_graph import graph_of
+from asrc_export.interop.nir.layers import Layers, is_chain, layered
 from asrc_export.interop.nir.metadata import stated_feed, step_order, without_scale
-from asrc_export.interop.nir.nir_graph import flatten, signals, width_of
+from asrc_export.interop.nir.nir_graph import flatten, signals, square, width_of
 from asrc_export.interop.nir.reading import Asked, read_as, read_as_stated
-from asrc_export.interop.nir.readings import Integration
+from asrc_export.interop.nir.readings import Answer, Integration
 from asrc_train.settings.config import validated
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import Floats
 
 
 def read(
@@ -54,11 +60,13 @@ def read(
     loop_span: int | None = None,
     fires: Fires | None = None,
     written_by: str | None = None,
+    answer: Answer | None = None,
 ) -> Imported:
     """The network of a NIR file; what the file leaves open and how it was settled is among the notes.
 
     ``dt`` is in the unit of the graph's time constants. What is not given is what the framework does that wrote the
-    file (``written_by``, or the graph's metadata; `readings.FRAMEWORKS`), else what NIR defines. Raises UnreadableFile
+    file (``written_by``, or the graph's metadata; `readings.FRAMEWORKS`), else what NIR defines. ``answer``: what of a
+    leaky readout's membrane is the logits, its sum over time if nothing is said. Raises UnreadableFile
     (see `nir_file.read`), InvalidSetting naming the node, what it asks for and what comes closest, UnknownName,
     NonFiniteWeights, ExtraMissing, and what `imported.settle` raises.
     """
@@ -67,29 +75,34 @@ def read(
     ours = nir_file.MARK in metadata
     if ours and str(metadata[nir_file.MARK]) != nir_file.VERSION:
         nir_file.refuse(path, f"its metadata are of version {metadata[nir_file.MARK]!s:.20}, this package knows 1")
-    told = Asked(dt, integration, reset, loop_span, fires, written_by)
+    told = Asked(dt, integration, reset, loop_span, fires, written_by, answer)
     reading = read_as_stated(metadata, told) if ours else read_as(told, metadata)
     notes = list(reading.notes)
     flat = flatten(graph)
     scale = without_scale(flat, metadata) if ours else None
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named by _tensors
         fed = signals(flat, reading.dt)
-        layers = list(chained(flat, fed, reading, notes))
-        weight, bias = read_out(flat, fed[flat.output], layers[-1], notes)
-        tensors = _tensors(layers, weight, bias)
+        layers = layered(flat, fed, reading, notes)
+        chain = is_chain(flat, layers)
+        network, arrays = _chain(layers) if chain else graph_of(layers, reading.answer, notes)
+        tensors = _tensors(arrays)
+    if len(flat.inputs) > 1:
+        notes.append(f"the inputs lie side by side in this order: {', '.join(flat.inputs)}")
     stated = stated_feed(metadata, scale) if ours else Feed()
-    channels, classes = width_of(flat, flat.input), len(bias)
+    channels, classes = sum(width_of(flat, each) for each in flat.inputs), len(layers.readout.constant)
     feed = settle(asked, stated, channels, classes)
     order = step_order(metadata) if ours else None
     return Imported(
         Checkpoint(
-            config=_config(layers, feed.data, order is not None),
+            config=validated(
+                {"data": {"name": feed.data, "permute": order is not None}, "network": network}, "NIR graph"
+            ),
             channels=channels,
             classes=classes,
             steps=feed.steps,
             scale=feed.scale,
             maximum=feed.maximum,
-            spans=tuple(layer.span for layer in layers),
+            spans=_spans(layers, chain),
             temperature=1.0,
             tensors=tensors,
             permutation=order,
@@ -106,31 +119,43 @@ def read(
     )
 
 
-def _config(layers: list[NeuronLayer], data: str | None, permuted: bool) -> Any:
+def _chain(layers: Layers) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings and tensors of skip-recurrent layers; one that does not feed itself has recurrent weights of 0."""
     own = [
         {
-            "span": layer.span,
+            "span": span,
             "decay": layer.neurons.decay,
             "threshold": layer.neurons.threshold,
             "reset": layer.neurons.reset,
             "fires": layer.neurons.fires,
         }
-        for layer in layers
+        for layer, span in zip(layers.hidden, _spans(layers, chain=True), strict=True)
     ]
-    network = {"connection": "src", "hidden": [len(layer.bias) for layer in layers], "layers": own}
-    return validated({"data": {"name": data, "permute": permuted}, "network": network}, "NIR graph")
+    arrays: dict[str, Any] = {}
+    for i, layer in enumerate(layers.hidden):
+        width = len(layer.constant)
+        arrays[f"layers.{i}.feedforward.weight"] = layer.forward.weight
+        arrays[f"layers.{i}.feedforward.bias"] = layer.neurons.gain * layer.constant + layer.neurons.offset
+        arrays[f"layers.{i}.recurrent.weight"] = (
+            np.zeros((square(layer.name, width), width)) if layer.back is None else layer.back.weight
+        )
+    arrays |= {"readout.weight": layers.readout.incoming[0].weight, "readout.bias": layers.readout.constant}
+    return {"connection": "src", "hidden": [len(layer.constant) for layer in layers.hidden], "layers": own}, arrays
 
 
-def _tensors(layers: list[NeuronLayer], weight: Floats, bias: Floats) -> dict[str, Any]:
+def _spans(layers: Layers, chain: bool) -> tuple[int, ...]:
+    """How long ago what each layer sends itself was sent at most; in a chain, 1 where it sends itself nothing."""
+    lags = ((each.lag for each in layer.incoming if each.source == layer.name) for layer in layers.hidden)
+    return tuple(max(own, default=1 if chain else 0) for own in lags)
+
+
+def _tensors(named: dict[str, Any]) -> dict[str, Any]:
     import torch
 
-    named: dict[str, Floats] = {}
-    for i, layer in enumerate(layers):
-        named[f"layers.{i}.feedforward.weight"] = layer.weight
-        named[f"layers.{i}.feedforward.bias"] = layer.bias
-        named[f"layers.{i}.recurrent.weight"] = layer.recurrent
-    named |= {"readout.weight": weight, "readout.bias": bias}
-    single = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in named.items()}
+    single = {
+        name: np.ascontiguousarray(array, dtype=bool if array.dtype == bool else np.float32)
+        for name, array in named.items()
+    }
     for name, array in single.items():
         infinite = int((~np.isfinite(array)).sum())
         if infinite:

@@ -8,7 +8,7 @@ from typing import Any
 from asrc_core.contract.numbers import Fires, Reset
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export.interop.nir.metadata import number
-from asrc_export.interop.nir.readings import FRAMEWORKS, RULES, Framework, Integration, Rule, found_in
+from asrc_export.interop.nir.readings import FRAMEWORKS, RULES, Answer, Framework, Integration, Rule, found_in
 
 TOLERANCE = 1e-5
 """Relative; NIR's parameters are mostly single precision, and quotients of them."""
@@ -24,6 +24,7 @@ class Asked:
     loop_span: int | None = None
     fires: Fires | None = None
     written_by: str | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Reading:
     fires: Fires = "above"
     steps_if: bool = True
     ours: bool = False
+    answer: Answer = "sum"
     notes: tuple[str, ...] = ()
 
     @property
@@ -70,6 +72,7 @@ def read_as(asked: Asked, metadata: dict[str, Any]) -> Reading:
         loop_span=asked.loop_span or (1 if row else None),
         fires=asked.fires or (row.fires if row else "above"),
         steps_if=row.steps_if if row else True,
+        answer=asked.answer or "sum",
     )
     return Reading(**{**vars(read), "notes": tuple(_notes(read, asked, row))})
 
@@ -79,8 +82,8 @@ def read_as_stated(metadata: dict[str, Any], asked: Asked) -> Reading:
     if asked != Asked():
         raise InvalidSetting(
             "NIR graph",
-            "this file states step, resets and spans; leave `dt`, `integration`, `reset`, `loop_span`, `fires` and "
-            "`written_by` away",
+            "this file states step, resets and spans; leave `dt`, `integration`, `reset`, `loop_span`, `fires`, "
+            "`written_by` and `answer` away",
         )
     return Reading(number(metadata, "dt", "the graph"), "euler", "hard", None, ours=True)
 

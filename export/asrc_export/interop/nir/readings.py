@@ -17,6 +17,8 @@ from asrc_core.contract.numbers import Fires, Reset
 from asrc_train.trained.freeze import Floats
 
 Integration = Literal["euler", "exact", "rockpool", "spyx"]
+Answer = Literal["sum", "last", "maximum"]
+"""What of a leaky readout's membrane over time is the logits."""
 
 
 @dataclass(frozen=True)
