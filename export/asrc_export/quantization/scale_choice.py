@@ -19,8 +19,8 @@ from asrc_core.contract.rounding.grid import WeightGrid, widths
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization import taps
-from asrc_export.quantization.compact import compact
 from asrc_export.quantization.checks import cannot_overflow, readout_may_saturate, require_finite
+from asrc_export.quantization.compact import compact
 from asrc_export.quantization.integers import (
     Feed,
     deciding_at,

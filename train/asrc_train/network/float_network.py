@@ -1,5 +1,6 @@
 """The network that a configuration describes: skip-recurrent layers, or layers with a delay for each synapse, or a
-graph of another tool's."""
+graph of another tool's.
+"""
 
 from __future__ import annotations
 
