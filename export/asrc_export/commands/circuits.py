@@ -85,7 +85,7 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
         shape = replace(shape, lanes=options.lanes)
     plan, files = design(network, shape)
     sources = [name for name in files if name.endswith(".sv")]
-    x = _samples(network)
+    x = samples_of(network, MEASURED)
     everything: dict[str, str | Path] = {**files, **shell(plan), **bench(plan, x[:TESTED])}
     if device is None:
         _write(everything, options.verilog, plan)
@@ -171,8 +171,8 @@ def _print(summary: Summary) -> None:
     print(tabulate(rows, ("", "takes", "of", "", "basis"), disable_numparse=True))
 
 
-def _samples(network: IntegerNetwork) -> NDArray[np.generic]:
-    """The first test samples of the data set trained on; where it is not at hand, drawn ones."""
+def samples_of(network: IntegerNetwork, count: int) -> NDArray[np.generic]:
+    """The first test samples (B, T, channels) of the data set trained on; where it is not at hand, drawn ones."""
     import numpy as np
 
     from asrc_core.errors import AsrcError
@@ -181,9 +181,9 @@ def _samples(network: IntegerNetwork) -> NDArray[np.generic]:
     data = network.provenance.get("data")
     try:
         if data:
-            return dataset_for(network, data).test_x[:MEASURED]
+            return dataset_for(network, data).test_x[:count]
     except (AsrcError, ImportError):
-        command_line.say(f"note: data set '{data}' is not at hand: samples of the testbench are drawn")
+        command_line.say(f"note: data set '{data}' is not at hand: samples are drawn")
     entry = network.input
-    shape = (MEASURED, network.steps, entry.channels)
+    shape = (count, network.steps, entry.channels)
     return np.random.default_rng(0).integers(entry.minimum, entry.maximum + 1, shape)

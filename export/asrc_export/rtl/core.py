@@ -196,7 +196,7 @@ def _sequence(plan: Plan) -> str:
     would have to wait for the neurons of the layer before.
     """
     last = len(plan.program) - 1
-    clocked = [f"if (next) pc <= pc == {last} ? '0 : pc + 1'b1;", "if (rst) begin pc <= '0; late <= 1'b0; end"]
+    clocked = [f"if (stepping) pc <= pc == {last} ? '0 : pc + 1'b1;", "if (rst) begin pc <= '0; late <= 1'b0; end"]
     declared = []
     if plan.passes:
         layers = [plan.links[each.link].layer for each in plan.program]
@@ -204,7 +204,7 @@ def _sequence(plan: Plan) -> str:
         declared = ["reg owed, there; // a readout; the next step's input"]
         clocked = [
             "there <= full[!ahead_source];",
-            "if (next) begin",
+            "if (stepping) begin",
             "  pc <= pc + 1'b1;",
             f"  if (pc == {second - 1} && owed) begin pc <= {readout}; late <= 1'b1; end",
             f"  if (pc == {readout - 1}) begin owed <= there; if (there) pc <= '0; end",
@@ -230,7 +230,7 @@ def _counts(plan: Plan) -> str:
             if each.source < 0:
                 m = each.memory
                 lines += [
-                    f"  if (step_begins && fill == 1'b{b}) count_{c}_{b} <= '0;",
+                    f"  if (i0_begins && i0_bank == 1'b{b}) count_{c}_{b} <= '0;",
                     f"  else if (i2_v && i2_bank == 1'b{b}) count_{c}_{b} <= m{m}_at + m{m}_add;",
                 ]
                 continue
@@ -424,21 +424,19 @@ def _lanes(plan: Plan) -> str:
             lines.append(f"  wire signed [{scaled - 1}:0] scaled_{q} = p7_k == 0 ? wide_{q} : shifted_{q} <<< 1;")
             clocked.append(f"if (p7_v) shifted_{q} <= scaled_{q};")
             value = f"scaled_{q}"
-        lines.append(f"  reg signed [{term - 1}:0] term_{q};")
         kept = f"p7_negative ? -{value} : {value}" if any_signed else value
-        clocked.append(f"if (p7_v{there}) term_{q} <= {kept}; else term_{q} <= '0;")
-    added = "term_0"
-    if pipes == 2:
-        lines.append(f"  reg signed [{term}:0] both;")
-        clocked.append("both <= term_0 + term_1;")
-        added = "both"
+        if pipes == 2:
+            lines.append(f"  reg signed [{term - 1}:0] term_{q};")
+            clocked.append(f"if (p7_v{there}) term_{q} <= {kept}; else term_{q} <= '0;")
+    # A register for each sum, 0 unless the event is one of its connection, so that nothing but an adder lies behind it.
     at = 0
     for s, bits in enumerate(plan.slots):
-        lines.append(f"  reg signed [{bits - 1}:0] sum_{s};")
-        only = f"p{end}_v && p{end}_slot == {s}"
-        lines.append(
-            f"  wire signed [{bits - 1}:0] more_{s} = {only} ? {added} : '0;".replace("'0", f"$signed({bits}'d0)")
-        )
+        lines += [f"  reg signed [{bits - 1}:0] sum_{s};", f"  reg signed [{term + pipes - 2}:0] more_{s};"]
+        mine = f"p{end - 1}_v && p{end - 1}_slot == {s}"
+        if pipes == 2:
+            clocked.append(f"if ({mine}) more_{s} <= term_0 + term_1; else more_{s} <= '0;")
+        else:
+            clocked.append(f"if ({mine}{there}) more_{s} <= {kept}; else more_{s} <= '0;")
         clocked.append(f"sum_{s} <= (ship ? $signed({bits}'d0) : sum_{s}) + more_{s};")
         lines.append(f"  assign lane_sums[p * {sum(plan.slots)} + {at} +: {bits}] = sum_{s};")
         at += bits
@@ -601,7 +599,7 @@ def _input_memory(plan: Plan) -> str:
             "always_ff @(posedge clk) begin",
             f"  i2_any_{m} <= |{name}; m{m}_bank <= i1_bank;",
             f"  m{m}_entry <= {{{name}, {plan.source_bits}'b0}} | i1_c;",
-            f"  if (step_begins) m{m}_count <= '0; else m{m}_count <= m{m}_count + m{m}_add;",
+            f"  if (i0_begins) m{m}_count <= '0; else m{m}_count <= m{m}_count + m{m}_add;",
             "end",
         ]
     return _lines(lines)

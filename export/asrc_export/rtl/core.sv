@@ -31,20 +31,23 @@ $load_ports
   reg signed [$x_top:0] i0_x;
   reg [$channel_top:0] i0_c, i1_c, i2_c;
   wire taken = in_valid && in_ready;
-  wire step_begins = taken && channel == 0;
+  reg i0_begins; // clears the lists of its bank, before their first entry comes
   wire channel_end = channel == $channels - 1;
-  assign in_ready = !full[fill] && !draining;
+  reg open;
+  assign in_ready = open;
 $input_memory
   always_ff @(posedge clk) begin
+    open <= !full[fill] && !draining && !(taken && channel_end); // a cycle late, and closed at once
+    i0_begins <= taken && channel == 0;
     i0_v <= taken; i0_x <= in_data; i0_c <= channel; i0_end <= channel_end; i0_bank <= fill;
-    if (step_begins) begin i0_first <= in_first; step_first[fill] <= in_first; step_last[fill] <= in_last; end
+    if (taken && channel == 0) begin i0_first <= in_first; step_first[fill] <= in_first; step_last[fill] <= in_last; end
     if (taken) channel <= channel_end ? '0 : channel + 1'b1;
     if (taken && channel_end) draining <= 1'b1;
     i1_v <= i0_v; i1_c <= i0_c; i1_end <= i0_end; i1_bank <= i0_bank;
     i2_v <= i1_v; i2_c <= i1_c; i2_end <= i1_end; i2_bank <= i1_bank;
     if (release_bank) full[source] <= 1'b0;
     if (i2_v && i2_end) begin full[i2_bank] <= 1'b1; fill <= !i2_bank; draining <= 1'b0; end
-    if (rst) begin full <= '0; fill <= 1'b0; channel <= '0; draining <= 1'b0; i0_v <= 1'b0; i1_v <= 1'b0; i2_v <= 1'b0; end
+    if (rst) begin full <= '0; fill <= 1'b0; channel <= '0; draining <= 1'b0; open <= 1'b0; i0_v <= 1'b0; i1_v <= 1'b0; i2_v <= 1'b0; end
   end
   // ------------------------------------------------------------------------------------------------ program
   // One instruction for each group of neurons and connection. The next one waits in `ahead`, where its layer is entered:
@@ -57,6 +60,7 @@ $input_memory
 $fields
   wire finish, take;
   wire next = fetched_valid && (!ahead_valid || take);
+  reg stepping; // to the instruction after it
   reg late, ahead_late, now_late; // a readout that has let the next step's first layer pass
 $sequence
   reg fresh, aged, ready, enter, entering, entered, entered_late, results_full;
@@ -69,7 +73,8 @@ $sequence
   assign take = ready && (!now_valid || finish);
   always_ff @(posedge clk) begin
     fetched <= program_rom[pc];
-    fetched_valid <= !next;
+    fetched_valid <= !next && !stepping;
+    stepping <= next;
     if (next) begin ahead <= fetched; ahead_late <= late; end
     ahead_valid <= next || (ahead_valid && !take);
     fresh <= next;
@@ -96,7 +101,7 @@ $sequence
     end
     now_valid <= take || (now_valid && !finish);
     if (rst) begin
-      fetched_valid <= 1'b0; ahead_valid <= 1'b0; now_valid <= 1'b0; fresh <= 1'b0; aged <= 1'b0; ready <= 1'b0;
+      fetched_valid <= 1'b0; stepping <= 1'b0; ahead_valid <= 1'b0; now_valid <= 1'b0; fresh <= 1'b0; aged <= 1'b0; ready <= 1'b0;
       enter <= 1'b0; entering <= 1'b0; entered <= 1'b0; entered_late <= 1'b0; busy <= '0;
       ahead_bank <= 1'b0; ahead_source <= 1'b1; ahead_first <= 1'b0; ahead_wanted <= 1'b0;
     end
