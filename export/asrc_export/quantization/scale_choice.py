@@ -19,8 +19,8 @@ from asrc_core.contract.rounding.grid import WeightGrid, widths
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization import taps
-from asrc_export.quantization.compact import compact
 from asrc_export.quantization.checks import cannot_overflow, readout_may_saturate, require_finite
+from asrc_export.quantization.compact import compact
 from asrc_export.quantization.integers import (
     Feed,
     deciding_at,
@@ -123,9 +123,12 @@ def choose_layer(
 
 def shifts_to_try(layer: FrozenLayer, formats: Formats, own: bool) -> list[int | None]:
     """How many bits what arrives may be shifted by; None is what the target does."""
+    unsaid = layer.of_kind.at_scale is None
+    if unsaid and "activation_shift" in layer.of_kind.parameters:  # nothing says so: what arrives is not shifted
+        return [0]
     if not own or all(each.delays is None for each in layer.connections):
         return [None]
-    if layer.of_kind.at_scale is None:  # nothing says so: what arrives is not shifted
+    if unsaid:
         return [0]
     return list(range(formats.activation_shift.count, -1, -1))
 
