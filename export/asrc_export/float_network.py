@@ -30,9 +30,8 @@ def logits(network: FrozenNetwork, x: NDArray[np.generic]) -> NDArray[np.float32
         return delayed_float.logits(network, x)
     answers = []
     if network.decides is not None:
-        for start in range(0, len(x), BATCH):
-            answers.append(_stepped(network, _fed(network, x[start : start + BATCH]))[-1])
-        return torch.cat(answers).numpy()
+        starts = range(0, len(x), BATCH)
+        return torch.cat([_stepped(network, _fed(network, x[i : i + BATCH]))[-1] for i in starts]).numpy()
     weight, bias = _single(network.readout_weight), _single(network.readout_bias)
     for start in range(0, len(x), BATCH):
         samples = _fed(network, x[start : start + BATCH])

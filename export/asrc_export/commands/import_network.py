@@ -81,7 +81,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--answer",
         choices=["sum", "last", "maximum"],
-        help="nir: what of a leaky readout's membrane is the logits: its sum over time (default), the last, the greatest",
+        help="nir: what of a leaky readout's membrane is the logits: its sum over time (default), its last or greatest",
     )
     add("--loop-span", metavar="LAMBDA", type=command_line.positive, help="nir: span of a recurrence written undelayed")
     add("--skip-blocks", metavar="N", type=command_line.positive, help="netx: leave out the first N blocks")

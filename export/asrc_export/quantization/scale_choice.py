@@ -123,9 +123,12 @@ def choose_layer(
 
 def shifts_to_try(layer: FrozenLayer, formats: Formats, own: bool) -> list[int | None]:
     """How many bits what arrives may be shifted by; None is what the target does."""
+    unsaid = layer.of_kind.at_scale is None
+    if unsaid and "activation_shift" in layer.of_kind.parameters:  # nothing says so: what arrives is not shifted
+        return [0]
     if not own or all(each.delays is None for each in layer.connections):
         return [None]
-    if layer.of_kind.at_scale is None:  # nothing says so: what arrives is not shifted
+    if unsaid:
         return [0]
     return list(range(formats.activation_shift.count, -1, -1))
 

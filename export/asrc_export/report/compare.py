@@ -172,5 +172,10 @@ def _require_same_checkpoint(
 def _difference(seen: outline.Outline, trained: Checkpoint) -> str | None:
     """What tells the network from one that came from the checkpoint, if anything does."""
     mine = [(layer.neurons, layer.span) for layer in seen.layers]
-    theirs = [(len(layer.bias), layer.span) for layer in taps.whole(freeze(trained)).layers]
+    layers = taps.whole(freeze(trained)).layers
+    names = [layer.name for layer in layers]
+    theirs = [
+        (layer.neurons, max((each.span for each in layer.connections if each.source in names[i:]), default=0))
+        for i, layer in enumerate(layers)
+    ]
     return None if mine == theirs and seen.readout.classes == trained.classes else "widths or spans differ"

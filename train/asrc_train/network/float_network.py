@@ -1,6 +1,4 @@
-"""The network that a configuration describes: skip-recurrent layers, or layers with a delay for each synapse, or a
-graph of another tool's.
-"""
+"""The network that a configuration describes: skip-recurrent layers, layers with a delay for each synapse, or a graph."""
 
 from __future__ import annotations
 

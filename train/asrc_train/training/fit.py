@@ -98,6 +98,9 @@ def fit(
     """
     if not isinstance(config, Config):
         raise InvalidSetting("config", f"it is a {type(config).__name__}; give a Config, such as configured('digits')")
+    if config.network.graph:
+        why = "a graph of another tool's layers is run and deployed, and has no gradients"
+        raise InvalidSetting("graph", f"{why}; train it where it came from, and import it again")
     if start is not None and not isinstance(start, Start):
         raise InvalidSetting("start", f"it is a {type(start).__name__}; give a Start, with the network to go on with")
     _require_device(device)

@@ -111,9 +111,7 @@ def _form(
     }
 
 
-def _connected(
-    node: str, incoming: Sequence[Incoming], names: dict[str, str]
-) -> tuple[list[dict[str, Any]], Arrays]:
+def _connected(node: str, incoming: Sequence[Incoming], names: dict[str, str]) -> tuple[list[dict[str, Any]], Arrays]:
     forms: list[dict[str, Any]] = []
     arrays: Arrays = {}
     for j, each in enumerate(_together(node, incoming)):

@@ -87,7 +87,9 @@ def _convolution(name: str, node: Any, shape: tuple[int, ...], most: int) -> Unr
     bias = numbers(name, "bias", node.bias)
     if bias.size not in (1, out):
         raise broken(name, f"its bias has shape {bias.shape} for {out} channels")
-    blocks = [(slice(g * out // groups, (g + 1) * out // groups), slice(g * each, (g + 1) * each)) for g in range(groups)]
+    blocks = [
+        (slice(g * out // groups, (g + 1) * out // groups), slice(g * each, (g + 1) * each)) for g in range(groups)
+    ]
     made = _empty(name, out, each * groups, windows, most)
     for element in itertools.product(*(range(size) for size in kernel)):
         for to, source in blocks:
@@ -118,7 +120,9 @@ def _image(name: str, node: Any, shape: tuple[int, ...], channels: int, dimensio
     if not sizes and node.input_shape is not None:
         sizes = tuple(np.asarray(node.input_shape).astype(int).reshape(-1).tolist())
     if len(sizes) != dimensions or min(sizes) < 1 or channels * math.prod(sizes) != math.prod(shape):
-        raise broken(name, f"it is fed values of shape {shape} and takes {channels} channels in {dimensions} dimension(s)")
+        raise broken(
+            name, f"it is fed values of shape {shape} and takes {channels} channels in {dimensions} dimension(s)"
+        )
     if len(shape) == dimensions + 1 and shape[0] != channels:
         raise broken(name, f"it is fed {shape[0]} channels and takes {channels}")
     return sizes
@@ -133,8 +137,6 @@ def _windows(name: str, node: Any, sizes: Sequence[int], kernel: Sequence[int]) 
         left, right = _padding(name, node.padding, i, many, dilation * (elements - 1), stride)
         if math.prod(kernel) > MAX_ELEMENTS:
             raise broken(name, f"its kernel of {math.prod(kernel)} elements is too large")
-        if max(left, right) > dilation * (elements - 1):
-            raise broken(name, f"its padding of {max(left, right)} leaves nothing for its kernel of {elements} to cover")
         made.append(Window(size, elements, stride, left, right, dilation))
         if made[-1].places < 1:
             raise broken(name, f"its kernel of {elements} does not fit into {size} values")

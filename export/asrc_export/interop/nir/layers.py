@@ -1,4 +1,4 @@
-"""A flat graph as layers of ours: neuron nodes in an order of computation, each with what leads to it, and a readout."""
+"""A flat graph as layers of ours: neuron nodes in an order of computation, what leads to each, and a readout."""
 
 from __future__ import annotations
 
@@ -141,9 +141,8 @@ def _ordered(
 ) -> list[str]:
     """An order in which what arrives undelayed comes from before; undelayed cycles get the span that was told."""
     for name in firing:
-        for source, lag in ((source, lag) for (source, _), lag in list(lags[name].items()) if lag == 0):
-            if source == name:
-                _delay_loop(lags[name], name, name, reading, notes)
+        if any(source == name and lag == 0 for (source, _), lag in lags[name].items()):
+            _delay_loop(lags[name], name, name, reading, notes)
     order: list[str] = []
     depth = _depths(flat, lags, firing)
     while len(order) < len(firing):
@@ -171,9 +170,7 @@ def _depths(flat: Flat, lags: dict[str, dict[tuple[str, float], int]], firing: S
     return {name: depth.get(name, len(firing)) for name in firing}
 
 
-def _delay_loop(
-    own: dict[tuple[str, float], int], name: str, source: str, reading: Reading, notes: list[str]
-) -> None:
+def _delay_loop(own: dict[tuple[str, float], int], name: str, source: str, reading: Reading, notes: list[str]) -> None:
     """Let what closes a cycle without a Delay be as old as was told."""
     if reading.loop_span is None:
         where = "it feeds itself" if source == name else f"'{source}' feeds it back"
@@ -260,9 +257,7 @@ def _exact(name: str, node: Any, computed: Neurons, loops: Sequence[int]) -> tup
     return ours, int(own_span)
 
 
-def _read_out(
-    flat: Flat, fed: dict[str, Signal], order: Sequence[str], reading: Reading, notes: list[str]
-) -> ReadOut:
+def _read_out(flat: Flat, fed: dict[str, Signal], order: Sequence[str], reading: Reading, notes: list[str]) -> ReadOut:
     """What leads to the output: spikes, added up, or leaky integrators that are fed by them."""
     signal = fed[flat.output]
     leaky = [source for source, _ in signal.maps if type(flat.nodes[source]).__name__ in LEAKY]

@@ -13,6 +13,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.result import LayerTrace, Result, Trace, joined
+from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import require_writable
 from asrc_export.chip import devices, targets
 from asrc_export.engines import select
@@ -64,7 +65,11 @@ def finetune(
     """
     require_writable(out)
     chip, for_device = devices.numbers(target_name)
-    begun = _folded(checkpoint.load(model))
+    begun = checkpoint.load(model)
+    if begun.config.network.graph:
+        why = "it is a graph of another tool's layers, which has no gradients"
+        raise InvalidSetting(f"checkpoint '{model}'", f"{why}; export it without training on")
+    begun = _folded(begun)
     if max_delay is not None:
         begun = clamped(begun, min(max_delay, chip.limits.max_synaptic_delay.count))
     samples = _samples(begun)
