@@ -7,7 +7,7 @@ s[t] = u[t] >= theta, and no spike in the last R steps.
 
 It is the state-space layer with diagonal poles (S4D), a spike in place of what such layers send, and a fixed refractory
 period in place of a reset; our reconstruction of SpikingFRssm and SpikingPssm (arXiv:2504.17751, whose equations
-nobody has published), the window of the latter being folded into the read-out and ``taps``. One mode with p = 1,
+we could not reach), the window of the latter being folded into the read-out and ``taps``. One mode with p = 1,
 q = g = 0 is the resonate-and-fire neuron PRF (arXiv:2410.03530). The sum of both products is rounded once, toward zero:
 so a state left alone only ever shrinks, |z[t]| <= |pole| |z[t-1]|, and reaches 0. The period reads the word of spikes
 that a delay line keeps anyway. The past inputs x[t-j] are states, not connections with delays: those would take a copy
