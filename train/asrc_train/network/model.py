@@ -163,7 +163,8 @@ class SkipRecurrentLayer(nn.Module):
 class SkipRecurrentNetwork(nn.Module):
     """logits = sum_t (W_o s[t] + b_o) over the spikes s of the last layer.
 
-    Layers of state-space neurons (`StateSpaceLayer`) may stand among the recurrent ones, or be all.
+    Layers of state-space neurons (`StateSpaceLayer`) may stand among the recurrent ones, or be all; if the last one is
+    such a layer, logits are the mean in place of the sum.
 
     ``steps`` of a sample are needed only where something is learned for each of them: spans per step, GLIF. In place of
     a configuration its settings may be given one by one: ``hidden=(64, 64), connection="src", span=8``. Raises
@@ -189,6 +190,9 @@ class SkipRecurrentNetwork(nn.Module):
             _new_layer(inputs, size, own, shared, steps)
             for inputs, size, own in zip(fan_ins, config.hidden, config.each_layer(), strict=True)
         )
+        for i, layer in enumerate(self.layers):
+            if isinstance(layer, StateSpaceLayer):
+                layer.where = f"layer {i}, "
         self.readout = nn.Linear(config.hidden[-1], classes)
 
     def __repr__(self) -> str:
@@ -253,8 +257,11 @@ class SkipRecurrentNetwork(nn.Module):
         return stack if len(stack) == len(self.layers) else None
 
     def _decide(self, counts: Tensor, steps: int) -> Tensor:
-        """The readout summed over time: the sum moves inside the linear map."""
-        return nn.functional.linear(counts, self.readout.weight) + steps * self.readout.bias
+        """The readout summed over time: the sum moves inside the linear map. Its mean where the last layer is one of
+        state-space neurons: the same decision, and logits of one size whatever T is.
+        """
+        summed = nn.functional.linear(counts, self.readout.weight) + steps * self.readout.bias
+        return summed / steps if isinstance(self.layers[-1], StateSpaceLayer) else summed
 
     @property
     def widths(self) -> list[int]:
@@ -280,8 +287,10 @@ class SkipRecurrentNetwork(nn.Module):
         return list(dict.fromkeys(found))
 
     def constants(self) -> list[nn.Parameter]:
-        """What is learned beside weights and spans: batch normalisation's gains and shifts, the neurons' constants, but for
-        those of state-space neurons (`timing`, `reading`)."""
+        """What is learned beside weights and spans: batch normalisation's gains and shifts, the neurons' constants.
+
+        Those of state-space neurons are `timing` and `reading`.
+        """
         found: list[nn.Parameter] = []
         for layer in self.hidden_layers():
             found += layer.normalization.parameters() if layer.normalization else ()

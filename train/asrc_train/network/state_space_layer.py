@@ -33,6 +33,8 @@ class StateSpaceLayer(nn.Module):
     in_kernels = True
     in_stack = False
     span = 0
+    where = ""
+    """What errors call it, with a comma, in a network."""
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ class StateSpaceLayer(nn.Module):
         Raises InvalidData and InvalidSetting for what does not fit.
         """
         require_call(x, temperature)
-        return state_space_spikes(self.current(x), self.neuron.resonators())
+        return state_space_spikes(self.current(x), self.neuron.resonators(), self.where)
 
     def current(self, x: Tensor) -> Tensor:
         """What the states are fed, (T, B, N): normalised, and silenced by dropout while training."""

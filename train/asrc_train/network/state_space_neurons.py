@@ -6,11 +6,12 @@ In continuous time a mode is A_k = -exp(alpha_k) + i beta_k; a step of the neuro
     r_k = C_k sqrt(2 (1 - |a_k|^2) / K)                so that white noise of variance 1 gives y variance 1 at the start
 
 and the rest stands in `kernels.state_space.layer`. C, D, dt, alpha, beta and the window are learned. Where C is left
-out ("plain"), r_k = sqrt(2 (1 - |a_k|^2) / K) and D = 0: the resonate-and-fire neuron. (S4D takes (a - 1) / A in place of
-the root, which slow modes make small; the root is the normalisation of Orvieto et al., "Resurrecting recurrent neural
-networks for long sequences", 2023. With a learned C both span the same neurons.)
+out ("plain"), it is 1 and D = 0: the resonate-and-fire neuron. (S4D takes (a - 1) / A in place of the root, which slow
+modes make small; the root is the normalisation of Orvieto et al., "Resurrecting recurrent neural networks for long
+sequences", 2023. With a learned C both span the same neurons.)
 
-Starts, with n = 0 .. K - 1 (Gu et al., "On the parameterization and initialization of diagonal state space models", 2022):
+Starts, with n = 0 .. K - 1 (Gu et al., "On the parameterization and initialization of diagonal state space models",
+2022):
 
     s4d-lin    A_n = -1/2 + i pi n                          of a single mode: n is the neuron's number modulo 8
     s4d-inv    A_n = -1/2 + i (2K / pi) (2K / (2n + 1) - 1)

@@ -254,7 +254,7 @@ class TrainingConfig(_Section):
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     learning_rate: _Positive = 0.001
     pole_learning_rate: _Positive = 0.001
-    """Of dt and the poles of state-space neurons, without weight decay; it follows the schedule of the learning rate."""
+    """Of dt and poles of state-space neurons, without weight decay; it follows the schedule of the learning rate."""
     mode_learning_rate: _Positive | None = None
     """The same of what reads their modes: read-outs, direct weights, windows; None: the learning rate."""
     skip_learning_rate_factor: _Positive = 100.0

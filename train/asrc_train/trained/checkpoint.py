@@ -58,7 +58,9 @@ class Checkpoint:
     def __repr__(self) -> str:
         widths = " -> ".join(map(str, (self.channels, *self.config.network.hidden, self.classes)))
         scores = "".join(f", {name} {score:.1%}" for name, score in self.scores.items())
-        return f"Checkpoint({widths}, {self.config.network.connection}, spans {'/'.join(map(str, self.spans))}{scores})"
+        network = self.config.network
+        kind = network.neuron if network.connection == "none" else network.connection
+        return f"Checkpoint({widths}, {kind}, spans {'/'.join(map(str, self.spans))}{scores})"
 
     def _repr_html_(self) -> str:
         scores = [(name, f"{score:.1%}") for name, score in self.scores.items()]

@@ -32,6 +32,7 @@ from asrc_train.network.state_space_layer import StateSpaceLayer
 from asrc_train.settings.config import NetworkConfig
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.trained.resonators import folded
 
 Floats = NDArray[np.float64]
 
@@ -335,10 +336,10 @@ def frozen_layer(i: int, layer: SkipRecurrentLayer | StateSpaceLayer) -> FrozenL
         norm = layer.normalization
         constants = (norm.gamma, norm.beta, norm.mean, norm.variance)
         weight, bias = fold(weight, bias, *(each.detach().double() for each in constants))
-    constants_of = {name: _plain(value) for name, value in neuron.constants().items()}
     if isinstance(layer, StateSpaceLayer):
         source = FrozenConnection(f"layer{i - 1}" if i else INPUT, array(f"layers.{i}.feedforward.weight", weight))
-        own = {"bias": array(f"layers.{i}.feedforward.bias", bias), **constants_of}
+        constants = folded(layer.neuron, f"layers.{i}, neuron '{layer.config.neuron}'")._asdict()
+        own = {"bias": array(f"layers.{i}.feedforward.bias", bias), **constants}
         return FrozenLayer(f"layer{i}", (source,), _kind(neuron), own)
     taps = layer.connection.taps(None)
     return skip_layer(
@@ -350,7 +351,7 @@ def frozen_layer(i: int, layer: SkipRecurrentLayer | StateSpaceLayer) -> FrozenL
         span=longest_span(taps),
         taps=_weighted(taps),
         kind=_kind(neuron),
-        **constants_of,
+        **{name: _plain(value) for name, value in neuron.constants().items()},
     )
 
 
@@ -369,7 +370,7 @@ def array(name: str, tensor: Tensor) -> Floats:
     return values
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: float | Tensor | str) -> float | str | Floats:
     """A constant without PyTorch: a number, one for each neuron, or a name."""
     if not isinstance(value, Tensor):
         return value

@@ -11,6 +11,7 @@ because z[t-j] = a^-j (z[t] - sum_{i < j} a^i u[t-i]), from the first step on if
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -28,9 +29,9 @@ Complex = NDArray[np.complex128]
 class FrozenResonators(NamedTuple):
     """N neurons: z[t] = pole z[t-1] + u[t], h[t] = sum_k Re(readout_k z_k[t]) + direct u[t] + sum_i taps_i u[t-1-i].
 
-    ``pole`` and ``readout`` (N, K), ``direct`` (N,), ``taps`` (N, w - 1): of the currents 1 to w - 1 steps ago, which are
-    0 before the first step, the bias too. A neuron fires at h >= ``threshold`` unless it fired in the last ``period``
-    steps.
+    ``pole`` and ``readout`` (N, K), ``direct`` (N,), ``taps`` (N, w - 1): of the currents 1 to w - 1 steps ago. These
+    are 0 before the first step, the bias too. A neuron fires at h >= ``threshold`` unless it fired in the last
+    ``period`` steps.
     """
 
     pole: Complex
@@ -41,10 +42,8 @@ class FrozenResonators(NamedTuple):
     period: int
 
 
-def folded(neurons: StateSpaceNeurons) -> FrozenResonators:
-    """The constants of trained neurons. Raises CannotFreeze naming the neuron for what no state can hold."""
-    import copy
-
+def folded(neurons: StateSpaceNeurons, where: str = "state-space neurons") -> FrozenResonators:
+    """The constants of trained neurons. Raises CannotFreeze naming layer and neuron of a pole that does not fade."""
     of = copy.deepcopy(neurons).double().resonators()
     pole, readout = (
         part[0].detach().cpu().numpy() + 1j * part[1].detach().cpu().numpy() for part in (of.pole, of.readout)
@@ -53,8 +52,8 @@ def folded(neurons: StateSpaceNeurons) -> FrozenResonators:
     outside = np.argwhere(~(np.abs(pole) < 1))
     if len(outside):
         neuron, mode = (int(i) for i in outside[0])
-        why = f"the pole of neuron {neuron}, mode {mode}, has the size {abs(pole[neuron, mode]):.9g}, and must stay below 1"
-        raise CannotFreeze("state-space neurons", f"{why}; train with a smaller pole_learning_rate")
+        of = f"the pole of neuron {neuron}, mode {mode}, has the size {abs(pole[neuron, mode]):.9g}"
+        raise CannotFreeze(where, f"{of}, and states fade below 1 only; train with a smaller pole_learning_rate")
     if of.window is None:
         taps = np.zeros((len(direct), 0))
     else:

@@ -22,7 +22,7 @@ from asrc_train import data
 from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
-from asrc_train.network.model import SkipRecurrentLayer
+from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.state_space_layer import StateSpaceLayer
 from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
@@ -211,16 +211,17 @@ class _Run:
                 observe(BatchDone(epoch + 1, i + 1, len(batches)))
         before = [each.figures for each in self.history]
         told = self.objective.after_epoch(epoch + 1, before, kept if self.history else None)
+        held = self._evaluate(self.held_x)
         done = Epoch(
             epoch=epoch + 1,
             loss=total_loss / len(order),
             training_accuracy=correct / len(order),
-            validation_accuracy=self._evaluate(self.held_x).accuracy(self.held_y),
+            validation_accuracy=held.accuracy(self.held_y),
             temperature=temperature,
             learning_rate=rate,
             spans=self.network.spans,
             skip_weights=self.network.weight_of_lags(temperature),
-            figures=told,
+            figures={**told, **self._firing(held)},
         )
         self.history.append(done)
         if done.validation_accuracy >= self.history[self.best].validation_accuracy:
@@ -228,6 +229,18 @@ class _Run:
             self.best_tensors = self._tensors()
         for observe in observers:
             observe(done)
+
+    def _firing(self, held: Evaluation) -> dict[str, float]:
+        """Spikes a neuron and step of each layer of state-space neurons, on the validation part."""
+        if not isinstance(self.network, SkipRecurrentNetwork):
+            return {}
+        places = len(self.held_y) * self.dataset.steps
+        layers = enumerate(zip(self.network.hidden_layers(), held.spikes_per_layer, strict=True))
+        return {
+            f"firing_layer{i}": spikes / (places * layer.neuron.neurons)
+            for i, (layer, spikes) in layers
+            if isinstance(layer, StateSpaceLayer)
+        }
 
     def _joint_gradient(self, batch: Tensor, temperature: float) -> Tensor:
         """Back-propagate the batch's mean loss, each process its share; the loss and how many were right."""

@@ -28,7 +28,7 @@ def spikes(u: Tensor, layer: Resonators) -> Tensor:
 
 
 def read_out(u: Tensor, layer: Resonators) -> Tensor:
-    """y (T, B, N)."""
+    """The read-out y (T, B, N)."""
     steps, batch, neurons = u.shape
     padded = torch.nn.functional.pad(u, (0, 0, 0, 0, 0, -steps % LENGTH))
     by_neuron = padded.view(-1, LENGTH, batch, neurons).permute(3, 0, 2, 1)  # (N, chunks, B, L)

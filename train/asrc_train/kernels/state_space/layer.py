@@ -1,4 +1,4 @@
-"""What one layer of state-space neurons is to a kernel: its equations and constants, and the checks that kernels rely on.
+"""What one layer of state-space neurons is to a kernel: its equations and constants, and the checks of both.
 
 From the current u (T, B, N), K modes a neuron, with z[-1] = 0 and what lies before the first step 0:
 
@@ -39,7 +39,7 @@ class Resonators(NamedTuple):
     @property
     def neurons(self) -> int:
         """N."""
-        return len(self.direct)
+        return len(self.pole[0])
 
     @property
     def modes(self) -> int:
@@ -62,33 +62,38 @@ class Kernel(Protocol):
         """Spikes (T, B, N)."""
 
 
-def require_valid(u: Tensor, layer: Resonators) -> None:
-    """Raise InvalidData or InvalidSetting, naming what and which neuron, unless every kernel could run it."""
+def require_valid(u: Tensor, layer: Resonators, where: str = "") -> None:
+    """Raise InvalidData or InvalidSetting, naming layer, tensor and neuron, unless every kernel could run it."""
     if u.dim() != 3 or not u.is_floating_point() or 0 in u.shape or u.shape[2] != layer.neurons:
-        raise InvalidData("current", f"it is {u.dtype}, {tuple(u.shape)}", f"give floats (T, B, {layer.neurons})")
+        raise InvalidData(
+            f"{where}current", f"it is {u.dtype}, {tuple(u.shape)}", f"give floats (T, B, {layer.neurons})"
+        )
     shape = (layer.neurons, layer.modes)
     named = {"pole": layer.pole, "readout": layer.readout, "direct": (layer.direct,)}
     for name, tensors in named.items():
         for tensor in tensors:
             fits = (layer.neurons,) if name == "direct" else shape
             if tuple(tensor.shape) != fits:
-                raise InvalidSetting(name, f"its shape is {tuple(tensor.shape)} where {fits} fits")
+                raise InvalidSetting(where + name, f"its shape is {tuple(tensor.shape)} where {fits} fits")
     if not 1 <= layer.modes <= MOST_MODES:
-        raise InvalidSetting("modes", f"{layer.modes} modes a neuron, where 1 to {MOST_MODES} fit")
+        raise InvalidSetting(f"{where}modes", f"{layer.modes} modes a neuron, where 1 to {MOST_MODES} fit")
     if not 1 <= layer.taps <= MOST_TAPS:
-        raise InvalidSetting("window", f"{layer.taps} taps, where 1 to {MOST_TAPS} fit")
+        raise InvalidSetting(f"{where}window", f"{layer.taps} taps, where 1 to {MOST_TAPS} fit")
     if not 0 <= layer.period <= MOST_PERIOD:
-        raise InvalidSetting("period", f"{layer.period} steps, where 0 to {MOST_PERIOD} fit the word of past spikes")
-    require_within(*layer.pole)
-    require_finite("current", u)
+        raise InvalidSetting(
+            f"{where}period", f"{layer.period} steps, where 0 to {MOST_PERIOD} fit the word of past spikes"
+        )
+    require_within(*layer.pole, where)
+    require_finite(f"{where}current", u)
 
 
-def require_within(real: Tensor, imaginary: Tensor) -> None:
-    """Raise InvalidSetting naming the first neuron with a pole on or outside the unit circle, whose state never fades."""
+def require_within(real: Tensor, imaginary: Tensor, where: str = "") -> None:
+    """Raise InvalidSetting naming the first neuron with a pole on or outside the unit circle."""
     with torch.no_grad():
         size = torch.hypot(real, imaginary)
         outside = ~(size < 1)
         if outside.any():
             neuron, mode = outside.nonzero()[0].tolist()
-            why = f"neuron {neuron} has |a| = {float(size[neuron, mode]):.6g} in mode {mode}, on or outside the unit circle"
-            raise InvalidSetting("pole", f"{why}; its state would never fade, so take a larger time step or decay")
+            of = f"that of neuron {neuron}, mode {mode}, has the size {float(size[neuron, mode]):.9g}"
+            why = f"{of}, on or outside the unit circle, so that its state would never fade"
+            raise InvalidSetting(f"{where}pole", f"{why}; train with a smaller pole_learning_rate")

@@ -1,7 +1,7 @@
 """State-space neurons that rest for 3 steps after each spike: `SpikingFRssm`, as read here.
 
-After Zhang, "Revisiting Reset Mechanisms in Spiking Neural Networks for Sequential Modeling", arXiv:2504.17751, 2025, of
-which no equation could be read: a reconstruction from its abstract. The equations are those of `ssm`.
+After Zhang, "Revisiting Reset Mechanisms in Spiking Neural Networks for Sequential Modeling", arXiv:2504.17751, 2025,
+of which no equation could be read: a reconstruction from its abstract. The equations are those of `ssm`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Parallel resonate-and-fire: one complex mode, read as its real part.
 
-After Huang et al., "PRF: parallel resonate and fire neuron for long sequence learning", arXiv:2410.03530, 2024: there the
-current is multiplied by dt, here by sqrt(2 (1 - |a|^2)), which batch normalisation's gain can make of each other. The
+After Huang et al., "PRF: parallel resonate and fire neuron for long sequence learning", arXiv:2410.03530, 2024. There
+dt multiplies the current, here sqrt(2 (1 - |a|^2)) does; batch normalisation's gain can make the one of the other. The
 equations are those of `ssm` with K = 1, without C and D.
 """
 

@@ -1,7 +1,8 @@
 """State-space neurons behind a learned window of 4 steps, as the sliding PSN has it: `SpikingPssm`, as read here.
 
-After Zhang, arXiv:2504.17751, 2025, of which no equation could be read: a reconstruction from its abstract; the window is
-that of Fang et al., "Parallel spiking neurons with high efficiency and ability to learn long-term dependencies", 2023.
+After Zhang, arXiv:2504.17751, 2025, of which no equation could be read: a reconstruction from its abstract; the window
+is that of Fang et al., "Parallel spiking neurons with high efficiency and ability to learn long-term dependencies",
+2023.
 The equations are those of `ssm`.
 """
 

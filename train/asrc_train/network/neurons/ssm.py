@@ -1,6 +1,6 @@
-"""State-space neurons of 4 modes, of which a threshold makes spikes; `modes`, `window` and `period` make others of them.
+"""State-space neurons of 4 modes, of which a threshold makes spikes.
 
-The equations stand in `network.state_space_neurons`.
+`modes`, `window` and `period` make others of them. The equations stand in `network.state_space_neurons`.
 """
 
 from __future__ import annotations
