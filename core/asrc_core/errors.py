@@ -46,6 +46,7 @@ class InvalidSetting(AsrcError):
 
     def __init__(self, where: str, why: str) -> None:
         super().__init__(f"{where}: {why}.")
+        self.why = why
 
 
 class InvalidData(AsrcError):

@@ -167,6 +167,12 @@ def test_a_slow_mode_needs_a_coarser_input_for_its_proof() -> None:
     assert not network(entry=(0, 200), input_shift=np.array([8, 0]), **slow).ranges[0].may_saturate
 
 
+def test_past_inputs_are_proven_to_be_no_larger_than_the_input() -> None:
+    ranges = network(taps=np.array([[3, -2], [1, 1]]), input_shift=1).ranges[0]
+    assert not ranges.may_saturate
+    assert ranges.states["x1"].high == ranges.states["x2"].high <= 52
+
+
 def test_a_period_is_kept_and_one_of_0_costs_no_state() -> None:
     assert "line" not in network().layers[0].neuron.states
     resting = network(period=np.array([0, 5]), threshold=1, pole_imaginary=np.zeros((2, 1), np.int64))

@@ -1,4 +1,4 @@
-"""Kernels of state-space neurons: equal to the step form, to each other, and to what autograd makes of the equations."""
+"""Kernels of state-space neurons: equal to the step form, and so are their gradients."""
 
 from __future__ import annotations
 
@@ -160,13 +160,22 @@ def test_threads_change_no_bit() -> None:
 def test_what_is_kept_for_the_backward_pass_is_a_state_every_32_steps() -> None:
     made = neurons(32, modes=2).float()
     for steps in (256, 1024):
-        kept: list[int] = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):  # type: ignore[func-returns-value]
-            u = current(steps, 2, 32).float().requires_grad_()
-            state_space_spikes(u, made.resonators(), kernel="native")
-        assert max(kept) == u.numel()
-        words = sorted(kept)[-2]
-        assert words == 2 * (steps // 32) * (2 * 2 + 1) * 32
+        kept = sizes_kept(made, current(steps, 2, 32).float())
+        assert kept[-1] == steps * 2 * 32, "the current"
+        assert kept[-2] == 2 * (steps // 32) * (2 * 2 + 1) * 32
+
+
+def sizes_kept(made: StateSpaceNeurons, u: Tensor) -> list[int]:
+    """How many numbers each tensor holds that waits for the backward pass, the largest last."""
+    kept: list[int] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        state_space_spikes(u.requires_grad_(), made.resonators(), kernel="native")
+    return sorted(kept)
 
 
 def test_a_neuron_rests_for_as_many_steps_as_its_period_says() -> None:
@@ -192,7 +201,10 @@ def test_the_masked_gradient_is_none_at_suppressed_crossings() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"pole": (torch.full((5, 2), 0.6), torch.full((5, 2), 0.8))}, "layer 1, pole.*neuron 0, mode 0, has the size 1"),
+        (
+            {"pole": (torch.full((5, 2), 0.6), torch.full((5, 2), 0.8))},
+            "layer 1, pole.*neuron 0, mode 0, has the size 1",
+        ),
         ({"pole": (torch.full((5, 2), float("nan")), torch.zeros(5, 2))}, "pole.*neuron 0, mode 0, has the size nan"),
         ({"period": 32}, "period.*32 steps, where 0 to 31 fit"),
         ({"direct": torch.zeros(4)}, r"direct.*\(4,\) where"),

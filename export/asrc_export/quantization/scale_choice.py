@@ -99,6 +99,7 @@ def choose_layer(
     target's neurons do, with ``own_shift``. Raises InvalidSetting if there is none.
     """
     best: tuple[float, float, LayerScales] | None = None
+    missing: str | None = None
     for shift in shifts_to_try(layer, formats, own_shift):
         own = with_shift(formats, shift)
         for scale in scales_to_try(layer, into, grid, own):
@@ -106,11 +107,17 @@ def choose_layer(
             if at is None:
                 continue
             at = at.model_copy(update={"activation_shift": shift})
-            made = layer_at(layer, into, at, grid, formats)
+            try:
+                made = layer_at(layer, into, at, grid, formats)
+            except InvalidSetting as refused:  # of numbers that depend on the weights: another scale may have them
+                missing = refused.why
+                continue
             error = expected_error(layer, made, into)
             better = best is None or (error, -scale) < (best[0], -best[1])
             if better and cannot_overflow(made, into, own, ROOM_TO_TRAIN if to_train else 1, steps):
                 best = error, scale, at
+    if best is None and missing is not None:
+        raise InvalidSetting(f"layer '{layer.name}'", f"at no scale do its neurons fit, and at the last {missing}")
     if best is None:
         room = " and leaves room to train" if to_train else ""
         raise InvalidSetting(

@@ -6,7 +6,7 @@ ONNX Runtime, Lava, PyTorch, and intervals, which prove how wide each register h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from asrc_core.contract.numbers import MAX_COLUMNS, MAX_TABLE, STATE_MAX, WORD, Ints
 from asrc_core.contract.operations.operations import Operations, Value
-from asrc_core.contract.rounding.constants import Constant, Constants, Rounding
+from asrc_core.contract.rounding.constants import Constant, Constants, Meant, Rounding
 from asrc_core.errors import InvalidNetwork
 
 Parameters: TypeAlias = Mapping[str, Any]
@@ -170,7 +170,8 @@ class Kind:
     consistent(at, p): raises InvalidNetwork, naming the layer as ``at``, for parameters that do not go together.
 
     constants: the floats of a trained neuron, and which parameter stands for each. at_scale(constants, rounding): the
-    parameters that no single constant stands for, such as tables and the target's activation shift.
+    parameters that no single constant stands for, such as tables and the target's activation shift; the constants that
+    have no `Constant` are its own to round. meant(p, scale, constants): what such parameters stand for.
     """
 
     parameters: Mapping[str, Form]
@@ -184,12 +185,15 @@ class Kind:
     consistent: Callable[[str, Parameters], None] | None = None
     constants: Mapping[str, Constant] = field(default_factory=dict)
     at_scale: Callable[[Constants, Rounding], Mapping[str, Any]] | None = None
+    meant: Callable[[Parameters, float, Constants], Iterable[Meant]] | None = None
 
     def rounded(self, constants: Constants, at: Rounding) -> dict[str, Any]:
         """The parameters that stand for a trained neuron's floats. Raises Unfit for what a format does not hold."""
         more = {} if self.at_scale is None else self.at_scale(constants, at)
         return {
-            self.constants[name].parameter: self.constants[name].rounded(value, at) for name, value in constants.items()
+            self.constants[name].parameter: self.constants[name].rounded(value, at)
+            for name, value in constants.items()
+            if self.at_scale is None or name in self.constants  # the others are its own to round
         } | dict(more)
 
     def room_of(self, parameters: Parameters) -> int | None:

@@ -34,6 +34,14 @@ from asrc_core.contract.neurons.kind import (
 from asrc_core.contract.neurons.lif import THRESHOLD
 from asrc_core.contract.numbers import WORD
 from asrc_core.contract.operations.operations import Operations, Value
+from asrc_core.contract.rounding.resonators import (
+    DIRECT_MAX,
+    MOST_READOUT_SHIFT,
+    MOST_SHIFT,
+    READOUT_MAX,
+    meant,
+    rounded,
+)
 from asrc_core.errors import InvalidNetwork
 
 POLE_SHIFT = Number(11, 19, default=15, each=False)
@@ -41,8 +49,8 @@ POLE_SHIFT = Number(11, 19, default=15, each=False)
 PERIOD = Number(0, 31, default=0)
 """Steps without a spike after one; the word of spikes reaches 32 back."""
 MODE, TAP = "mode", "tap"
-READOUT = Columns(-127, 127, of=MODE)
-DIRECT = Number(-32767, 32767, default=0)
+READOUT = Columns(-READOUT_MAX, READOUT_MAX, of=MODE)
+DIRECT = Number(-DIRECT_MAX, DIRECT_MAX, default=0)
 """What x[t] weighs in the read-out; like the taps of the same scale as p and q, but of 16 bits."""
 TAPS = Columns(DIRECT.low, DIRECT.high, of=TAP, optional=True, most=7)
 """Of x[t-1], x[t-2], ...: a window of up to 8 steps."""
@@ -111,11 +119,13 @@ KIND = Kind(
         "threshold": THRESHOLD,
         "period": PERIOD,
         "activation_shift": ACTIVATION_SHIFT,
-        "input_shift": Number(0, 24, default=0),
-        "readout_shift": Number(0, 40, default=0),
+        "input_shift": Number(0, MOST_SHIFT, default=0),
+        "readout_shift": Number(0, MOST_READOUT_SHIFT, default=0),
         "pole_shift": POLE_SHIFT,
     },
     states=states,
     step=step,
     consistent=consistent,
+    at_scale=rounded,
+    meant=meant,
 )

@@ -212,14 +212,14 @@ def _reached(forms: Mapping[str, Form], drive: Reach) -> dict[str, Ends]:
         for i, name in enumerate(group):
             for j, other in enumerate(group):
                 matrix[:, i, j] = forms[name].factors.get(other, 0.0)
-        response = _response(matrix.tobytes(), neurons, len(group))
+        responses = response(matrix)
         low, high = np.zeros((2, neurons, len(group)))
         for j, name in enumerate(group):
             form = forms[name]
             driven = _driven(form, drive, neurons)
             ends = (np.minimum(0, driven[0] + form.low)[:, None], np.maximum(0, driven[1] + form.high)[:, None])
             constant = np.broadcast_to(form.constant, neurons)[:, None]
-            rising, falling, least, most = (each[:, :, j] for each in response)
+            rising, falling, least, most = (each[:, :, j] for each in responses)
             low += rising * ends[0] - falling * ends[1] + np.minimum(least * constant, most * constant)
             high += rising * ends[1] - falling * ends[0] + np.maximum(least * constant, most * constant)
         found |= {name: (low[:, i], high[:, i]) for i, name in enumerate(group)}
@@ -246,13 +246,17 @@ def _boxed(form: Form | None, bounds: Mapping[str, Ends], drive: Reach) -> Ends 
     return low, high
 
 
-@lru_cache(maxsize=256)
-def _response(matrices: bytes, neurons: int, states: int) -> tuple[Floats, Floats, Floats, Floats]:
+def response(matrices: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Of matrices (N, S, S): the sums of what is positive and of what is negative (as a magnitude) in all their powers,
     and the least and the greatest entry that a sum of the first powers can have; `UNKNOWN` where none is found.
 
     The search for a scale asks for the same poles again and again, so answers are kept.
     """
+    return _response(np.ascontiguousarray(matrices, np.float64).tobytes(), *matrices.shape[:2])
+
+
+@lru_cache(maxsize=256)
+def _response(matrices: bytes, neurons: int, states: int) -> tuple[Floats, Floats, Floats, Floats]:
     found = _summed(np.moveaxis(np.frombuffer(matrices).reshape(neurons, states, states), 0, 2))
     rising, falling, least, most = np.moveaxis(found, 3, 1)
     return rising, falling, least, most
@@ -278,9 +282,11 @@ def _summed(matrix: Floats) -> Floats:
             sums = np.cumsum(whole, axis=3)
             least, most = np.minimum(0, sums.min(axis=3)), np.maximum(0, sums.max(axis=3))
             found[:, :, :, left[done]] = rising + tail, falling + tail, least - tail, most + tail
-        # Those that would take too long are not looked at any more: in the end |M^J| is the power of a radius.
-        radius = np.linalg.norm(np.moveaxis(last, 2, 0), 2, axis=(1, 2))
-        keeps = ~done & (radius <= DECAYED ** (powers.shape[3] / LONGEST))
+        keeps = ~done
+        if powers.shape[3] > MOST_STATES:  # a chain of states that pass on what they get has died out by then
+            # Those that would take too long are not looked at any more: in the end |M^J| is the power of a radius.
+            radius = np.linalg.norm(np.moveaxis(last, 2, 0), 2, axis=(1, 2))
+            keeps &= radius <= DECAYED ** (powers.shape[3] / LONGEST)
         left, powers, last = left[keeps], powers[:, :, keeps], last[:, :, keeps]
         if len(left) * powers.shape[3] > CELLS and len(left) > 1:
             for part in np.array_split(left, 2):
