@@ -22,6 +22,7 @@ from asrc_train import data
 from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
+from asrc_train.network.graph_network import GraphNetwork
 from asrc_train.network.model import SkipRecurrentLayer
 from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
@@ -381,6 +382,7 @@ def make_optimizer(network: FloatNetwork, config: Config) -> torch.optim.AdamW:
     training = config.training
     if isinstance(network, DelayNetwork):
         return _delay_optimizer(network, config)
+    assert not isinstance(network, GraphNetwork), "`fit` refuses what has no gradients"
     skip, constants = network.skip_logits(), network.constants()
     apart = {id(p) for p in (*skip, *constants)}
     others = [p for p in network.parameters() if id(p) not in apart]
