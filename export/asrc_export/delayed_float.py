@@ -32,10 +32,8 @@ def runs(network: FrozenNetwork) -> bool:
 def _runs(layer: FrozenLayer, before: str, decides: FrozenLayer) -> bool:
     own = decides.constants
     named = [each.source for each in layer.connections]
-    same = all(
-        np.ndim(layer.constants.get(name)) == 0 and layer.constants.get(name) == own.get(name) and name in own
-        for name in ("decay_factor", "current_decay_factor")
-    )
+    decays = [[each.get(name) for name in ("decay_factor", "current_decay_factor")] for each in (layer.constants, own)]
+    same = all(isinstance(each, float | int) for each in (*decays[0], *decays[1])) and decays[0] == decays[1]
     plain = not np.any(layer.bias) and not np.any(layer.constants.get("current_bias", 0))
     fires = layer.constants.get("reset", "hard") == "hard" and layer.fires == "at"
     one = np.ndim(layer.constants.get("threshold", 0)) == 0

@@ -22,6 +22,7 @@ from asrc_train import data
 from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
+from asrc_train.network.graph_network import GraphNetwork
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.state_space_layer import StateSpaceLayer
 from asrc_train.settings.config import Config
@@ -396,6 +397,7 @@ def make_optimizer(network: FloatNetwork, config: Config) -> torch.optim.AdamW:
     training = config.training
     if isinstance(network, DelayNetwork):
         return _delay_optimizer(network, config)
+    assert not isinstance(network, GraphNetwork), "`fit` refuses what has no gradients"
     skip, constants, timing, reading = (
         found() for found in (network.skip_logits, network.constants, network.timing, network.reading)
     )

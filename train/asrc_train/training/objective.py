@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from asrc_core.errors import TrainingSilent
 from asrc_train.kernels.delays.differentiable import Answered
 from asrc_train.network.delay_network import DelayNetwork
+from asrc_train.network.graph_network import GraphNetwork
 from asrc_train.network.float_network import FloatNetwork
 from asrc_train.network.model import SkipRecurrentNetwork
 from asrc_train.network.state_space_layer import StateSpaceLayer
@@ -141,4 +142,5 @@ def objective_of(network: FloatNetwork, config: Config, weights: Tensor | None) 
     """What the network is trained to do as configured; ``weights`` (C,) of the classes in the loss, or None."""
     if isinstance(network, DelayNetwork):
         return Delayed(network, config, weights)
+    assert not isinstance(network, GraphNetwork), "`fit` refuses what has no gradients"
     return Summed(network, weights)

@@ -37,7 +37,8 @@ class Synapses(NamedTuple):
 def graph_of(layers: Layers, answer: Answer, notes: list[str]) -> tuple[dict[str, Any], Arrays]:
     """The settings of the network, and its tensors by name; notes tell which layer is which node."""
     names = {INPUT: INPUT, **{layer.name: f"layer{i}" for i, layer in enumerate(layers.hidden)}}
-    forms, tensors = [], {}
+    forms: list[dict[str, Any]] = []
+    tensors: Arrays = {}
     for i, layer in enumerate(layers.hidden):
         form, arrays = _layer(layer, names)
         forms.append(form)

@@ -93,7 +93,8 @@ def _convolution(name: str, node: Any, shape: tuple[int, ...], most: int) -> Unr
     made = _empty(name, out, each * groups, windows, most)
     for element in itertools.product(*(range(size) for size in kernel)):
         for to, source in blocks:
-            _put(made, windows, element, to, source, weight[(to, slice(None), *element)])
+            at: tuple[Any, ...] = (to, slice(None), *element)
+            _put(made, windows, element, to, source, weight[at])
     return _finished(made, windows, np.broadcast_to(bias.reshape(-1), (out,)))
 
 
@@ -186,8 +187,9 @@ def _put(
     places = [each.reshape(-1) for each in np.meshgrid(*(p for p, _ in found), indexing="ij")]
     values = [each.reshape(-1) for each in np.meshgrid(*(v for _, v in found), indexing="ij")]
     # Index arrays apart from each other put their own dimension first: (places, channels out, channels in).
-    part = made[to][(slice(None), *(slice(None) for _ in windows), source)]
-    part[(slice(None), *places, slice(None), *values)] += weights
+    channels: tuple[Any, ...] = (to, *(slice(None) for _ in windows), source)
+    at: tuple[Any, ...] = (slice(None), *places, slice(None), *values)
+    made[channels][at] += weights
 
 
 def _finished(made: Floats, windows: Sequence[Window], bias: Floats) -> Unrolled:
