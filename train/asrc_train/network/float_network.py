@@ -1,4 +1,4 @@
-"""The network that a configuration describes: skip-recurrent layers, layers with a delay for each synapse, or a graph."""
+"""The network that a configuration describes: skip-recurrent, with a delay for each synapse, or a graph of layers."""
 
 from __future__ import annotations
 
