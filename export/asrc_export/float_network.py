@@ -18,7 +18,7 @@ from asrc_core.contract.operations.real import RealArithmetic
 from asrc_export import delayed_float, real_network
 from asrc_train.kernels.layer import fired_at
 from asrc_train.network.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
-from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import FrozenLayer, FrozenNetwork
 from asrc_train.training.evaluate import BATCH, fed
 
 

@@ -16,7 +16,7 @@ from asrc_core.contract.connection import INPUT
 from asrc_core.contract.network import Neuron
 from asrc_core.contract.numbers import DECAY_ONE, Ints
 from asrc_core.contract.rounding.constants import UNROUNDED
-from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork, WeightedTap
+from asrc_train.trained.frozen import Floats, FrozenLayer, FrozenNetwork, WeightedTap
 
 NOW = (WeightedTap(0, 1.0),)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asrc_core.command import command_line
+from asrc_core.counts import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -97,8 +98,9 @@ def _write(files: dict[str, str | Path], out: str, plan: Plan) -> None:
 
     folder.write(files, out)
     print(
-        f"{out}: {len(files)} files; {plan.neurons:,} neurons, {plan.shape.lanes} lanes, {plan.rows:,} rows of weights,"
-        f" {len(plan.program):,} instructions; sums of {', '.join(map(str, plan.slots))} bits by the proofs"
+        f"{out}: {plural(len(files), 'file')}; {plural(plan.neurons, 'neuron')}, "
+        f"{plural(plan.shape.lanes, 'lane')}, {plan.rows:,} rows of weights,"
+        f" {plural(len(plan.program), 'instruction')}; sums of {', '.join(map(str, plan.slots))} bits by the proofs"
     )
 
 
@@ -136,10 +138,10 @@ def _report(network: IntegerNetwork, plan: Plan, device: Fpga, built: Built, x: 
                 "samples a second",
                 f"{built.megahertz * 1e6 / a_step / network.steps:,.0f}",
                 "",
-                f"{network.steps} steps each",
+                f"{plural(network.steps, 'step')} each",
             )
         )
-    print(f"{device.title}, {plan.shape.lanes} lanes, {plan.shape.pipes} event(s) a cycle")
+    print(f"{device.title}, {plural(plan.shape.lanes, 'lane')}, {plural(plan.shape.pipes, 'event')} a cycle")
     print(tabulate(rows, ("", "takes", "of", "basis"), disable_numparse=True))
 
 

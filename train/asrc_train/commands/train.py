@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_core.counts import agreeing, plural
 from asrc_train import data
 from asrc_train.network import connections, neurons
 
@@ -217,7 +218,10 @@ def told(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"{spikes} barely cross the threshold; --grazing bounds what they weigh in gradients"
     for name, silent in figures.items():
         if name.startswith("silent_") and silent:
-            yield f"{silent:.0f} neurons of {name.removeprefix('silent_')} were silent in the last epoch"
+            yield (
+                f"{plural(round(silent), 'neuron')} of {name.removeprefix('silent_')} "
+                f"{agreeing(round(silent), 'was', 'were')} silent in the last epoch"
+            )
 
 
 def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start | None]:

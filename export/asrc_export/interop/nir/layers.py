@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.numbers import Fires, Reset
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir.metadata import number
 from asrc_export.interop.nir.neurons import Neurons, discretised
 from asrc_export.interop.nir.nir_graph import Flat, Signal, broken, dense, numbers, square, width_of
 from asrc_export.interop.nir.reading import TOLERANCE, Reading
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +62,13 @@ def _layer(name: str, before: str, flat: Flat, signal: Signal, reading: Reading,
     node = flat.nodes[name]
     width = width_of(flat, name)
     if signal.width != width:
-        raise broken(name, f"it has {width} neurons and is fed {signal.width} values")
+        raise broken(name, f"it has {plural(width, 'neuron')} and is fed {plural(signal.width, 'value')}")
     neurons = discretised(name, node, width, reading)
     if _differ(numbers(name, "v_threshold", node.v_threshold)):
         notes.append(f"'{name}': thresholds differ, so each neuron's weights are rescaled to the first one's")
     loops = [(source, delay) for source, delay in signal.maps if source == name]
     if len(loops) > 1:
-        raise broken(name, f"it feeds itself with {len(loops)} delays, and a layer of ours has one span")
+        raise broken(name, f"it feeds itself with {plural(len(loops), 'delay')}, and a layer of ours has one span")
     span = _span(name, loops[0][1], reading, notes) if loops else 1
     recurrent = dense(signal, loops[0], name) if loops else np.zeros((square(name, width), width))
     if reading.ours:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.numbers import Fires, Reset
+from asrc_core.counts import plural
 from asrc_export.interop.nir.nir_graph import broken, numbers
 from asrc_export.interop.nir.reading import TOLERANCE, Reading
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ def discretised(name: str, node: Any, width: int, reading: Reading) -> Neurons:
     def each(parameter: str) -> Floats:
         values = numbers(name, parameter, getattr(node, parameter))
         if values.shape not in ((), (1,), (width,)):
-            raise broken(name, f"its {parameter} has shape {values.shape} and it has {width} neurons")
+            raise broken(name, f"its {parameter} has shape {values.shape} and it has {plural(width, 'neuron')}")
         return np.broadcast_to(values, (width,)).astype(np.float64)
 
     rest = each("v_reset")  # from which all potentials are measured: u' = u - v_reset is a neuron that resets to 0

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir.nir_file import MAX_DEPTH
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 if TYPE_CHECKING:
     import nir
@@ -75,7 +76,7 @@ def flatten(graph: nir.NIRGraph) -> Flat:
             ends[type(node).__name__].append(name)
     for kind, found in ends.items():
         if len(found) != 1:
-            raise InvalidSetting("NIR graph", f"it has {len(found)} {kind} nodes, and our networks have one")
+            raise InvalidSetting("NIR graph", f"it has {plural(len(found), f'{kind} node')}, and our networks have one")
     before: dict[str, list[str]] = {name: [] for name in nodes}
     for a, b in edges:
         if a in before[b]:
@@ -208,14 +209,15 @@ def square(name: str, width: int) -> int:
     """The width, if a matrix of that size squared may be made. Raises InvalidSetting."""
     if width > MAX_SQUARE:
         raise broken(
-            name, f"{width} neurons without weights of their own are more than {MAX_SQUARE}, too many to connect"
+            name,
+            f"{plural(width, 'neuron')} without weights of their own are more than {MAX_SQUARE}, too many to connect",
         )
     return width
 
 
 def _source(name: str, width: int) -> Signal:
     if width < 1:
-        raise broken(name, f"it has {width} values")
+        raise broken(name, f"it has {plural(width, 'value')}")
     return Signal(width, {(name, 0.0): np.ones(width)}, np.zeros(width))
 
 
@@ -227,7 +229,9 @@ def _sum(name: str, flat: Flat, said: dict[str, Signal]) -> Signal:
     maps: dict[Lagged, Floats] = {}
     for each, before in zip(parts, flat.before[name], strict=True):
         if each.width != width:
-            raise broken(name, f"'{flat.before[name][0]}' gives it {width} values and '{before}' {each.width}")
+            raise broken(
+                name, f"'{flat.before[name][0]}' gives it {plural(width, 'value')} and '{before}' {each.width}"
+            )
         for fed, matrix in each.maps.items():
             if fed not in maps:
                 maps[fed] = matrix
@@ -266,11 +270,14 @@ def _affine(name: str, node: Any, signal: Signal) -> Signal:
     if weight.ndim != 2 or 0 in weight.shape:
         raise broken(name, f"its weights have shape {weight.shape}, expected two dimensions of at least 1")
     if weight.shape[1] != signal.width:
-        raise broken(name, f"its weights take {weight.shape[1]} values and it is fed {signal.width}")
+        raise broken(name, f"its weights take {plural(weight.shape[1], 'value')} and it is fed {signal.width}")
     bias = _vector(name, "bias", node.bias, len(weight)) if hasattr(node, "bias") else np.zeros(len(weight))
     for m in signal.maps.values():
         if m.ndim == 2 and len(weight) * m.shape[1] > MAX_PRODUCT:
-            raise broken(name, f"its product with the matrix before has {len(weight)} x {m.shape[1]} entries, too many")
+            raise broken(
+                name,
+                f"its product with the matrix before has {len(weight):,} x {m.shape[1]:,} entries, too many",
+            )
     maps = {fed: weight * m if m.ndim == 1 else weight @ m for fed, m in signal.maps.items()}
     return Signal(len(weight), maps, weight @ signal.constant + bias)
 
@@ -309,5 +316,5 @@ def _vector(node: str, parameter: str, values: Any, width: int) -> Floats:
     if array.shape in ((), (1,)):
         return np.full(width, array.reshape(-1)[0])
     if array.shape != (width,):
-        raise broken(node, f"its {parameter} has shape {array.shape} where {width} values pass")
+        raise broken(node, f"its {parameter} has shape {array.shape} where {plural(width, 'value')} pass")
     return array

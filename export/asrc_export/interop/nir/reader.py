@@ -41,7 +41,7 @@ from asrc_export.interop.nir.readings import Integration
 from asrc_train.settings.config import validated
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 
 def read(
