@@ -22,7 +22,7 @@ from asrc_train.kernels.state_space.fft import convolved, impulse_response
 from asrc_train.kernels.state_space.firing import spikes_of
 from asrc_train.kernels.state_space.layer import Resonators
 from asrc_train.network.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
-from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import FrozenLayer, FrozenNetwork
 from asrc_train.training.evaluate import BATCH, fed
 
 RESONATOR = "resonator"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asrc_core.command import command_line
+from asrc_core.counts import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -108,8 +109,9 @@ def _write(files: dict[str, str | Path], out: str, plan: Plan) -> None:
 
     folder.write(files, out)
     print(
-        f"{out}: {len(files)} files; {plan.neurons:,} neurons, {plan.shape.lanes} lanes, {plan.rows:,} rows of weights,"
-        f" {len(plan.program):,} instructions; sums of {', '.join(map(str, plan.slots))} bits by the proofs"
+        f"{out}: {plural(len(files), 'file')}; {plural(plan.neurons, 'neuron')}, "
+        f"{plural(plan.shape.lanes, 'lane')}, {plan.rows:,} rows of weights,"
+        f" {plural(len(plan.program), 'instruction')}; sums of {', '.join(map(str, plan.slots))} bits by the proofs"
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_core.counts import plural
 from asrc_export import engines
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _report(options: argparse.Namespace) -> None:
     from asrc_export.report.render import comparison, formats
 
     if len(options.models) != len(options.networks):
-        counted = f"{len(options.models)} for {len(options.networks)} networks"
+        counted = f"{len(options.models)} for {plural(len(options.networks), 'network')}"
         raise InvalidSetting("`models`", f"there are {counted}; give one for each, in the same order")
     for path in options.out:
         by_suffix.require(path, formats.WRITERS)

@@ -22,7 +22,7 @@ from asrc_core.contract.rounding.grid import MantissaExponentGrid, WeightGrid
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip.targets import Formats
 from asrc_export.quantization.scales import LayerScales, ReadoutScales
-from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenConnection, FrozenLayer, FrozenNetwork
 
 ASSUMED_RATE = 0.1
 """Spikes per neuron and step that the expected error is weighed with."""

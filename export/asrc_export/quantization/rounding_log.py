@@ -15,7 +15,7 @@ from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_export.quantization import taps
 from asrc_export.quantization.integers import Feed
-from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenConnection, FrozenLayer, FrozenNetwork
 
 
 @dataclass(frozen=True)

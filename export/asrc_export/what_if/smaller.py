@@ -13,7 +13,7 @@ from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.result import LayerCounts
 from asrc_export.quantization.scales import PROVENANCE_KEY
 from asrc_export.what_if.change import Change
-from asrc_train.trained.freeze import FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap
+from asrc_train.trained.frozen import FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap
 
 
 def with_spans(frozen: FrozenNetwork, change: Change) -> FrozenNetwork:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_core.counts import agreeing, plural
 from asrc_train import data
 from asrc_train.network import connections, neurons
 
@@ -242,7 +243,10 @@ def told(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             modes = f"{silent:.0f} modes of {name.removeprefix('aliased_')}"
             yield f"{modes} turn by more than pi a step, which is a slower turn the other way; take a smaller dt"
         if name.startswith("silent_") and silent:
-            yield f"{silent:.0f} neurons of {name.removeprefix('silent_')} were silent in the last epoch"
+            yield (
+                f"{plural(round(silent), 'neuron')} of {name.removeprefix('silent_')} "
+                f"{agreeing(round(silent), 'was', 'were')} silent in the last epoch"
+            )
 
 
 def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start | None]:

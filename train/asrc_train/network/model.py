@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from typing_extensions import Unpack
 
 from asrc_core import html
+from asrc_core.counts import plural
 from asrc_train.kernels.choice import pass_over_all
 from asrc_train.kernels.layer import current
 from asrc_train.network.compiling import as_it_is
@@ -199,7 +200,9 @@ class SkipRecurrentNetwork(nn.Module):
         widths = " -> ".join(map(str, (self.hidden_layers()[0].feedforward.in_features, *self.config.hidden)))
         count = sum(p.numel() for p in self.parameters())
         made_of = f"{self.config.connection}, {self.config.neuron}, spans {'/'.join(map(str, self.spans))}"
-        return f"{type(self).__name__}({widths} -> {self.readout.out_features}, {made_of}, {count:,} parameters)"
+        return (
+            f"{type(self).__name__}({widths} -> {self.readout.out_features}, {made_of}, {plural(count, 'parameter')})"
+        )
 
     def _repr_html_(self) -> str:
         rows = [

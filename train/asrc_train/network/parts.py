@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, cast
 import torch
 from torch import nn
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting, UnknownName
 from asrc_train.network import connections, neurons
 from asrc_train.network.connections.connection import Connection, new_connection
@@ -132,8 +133,11 @@ def configured(config: NetworkConfig | None, settings: Mapping[str, Any]) -> Net
 
 def _require_no_delays(config: NetworkConfig) -> None:
     if config.connection == "delays":
-        why = "a delay for each synapse makes a network of its own kind, asrc_train.network.delay_network"
-        raise InvalidSetting("connection", f"{why}; take that, or another connection")
+        why = "'delays' gives each synapse a delay of its own, which a whole network learns and no single layer"
+        way_out = (
+            "train one with asrc_train.fit, make asrc_train.network.delay_network.DelayNetwork, or give another name"
+        )
+        raise InvalidSetting("connection", f"{why}; {way_out}")
 
 
 def require_width(name: str, value: object) -> None:
@@ -175,7 +179,9 @@ def _require_step(neuron: Neuron, size: int) -> None:
             state, step = neuron.begin(silent)
             spikes, _ = step(state, silent)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        why = f"'{type(neuron).__name__}' does not run a step of {size} neurons ({str(error).splitlines()[0]})"
+        why = (
+            f"'{type(neuron).__name__}' does not run a step of {plural(size, 'neuron')} ({str(error).splitlines()[0]})"
+        )
         raise InvalidSetting("neuron", f"{why}; make it for as many as the layer has") from error
     if spikes.shape != silent.shape:
         why = f"'{type(neuron).__name__}' makes {tuple(spikes.shape)} of {tuple(silent.shape)}"

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from asrc_core import extras
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_core.forms import toml
 from asrc_core.forms.first_problem import Problem, first_problem
@@ -230,7 +231,7 @@ class NetworkConfig(_Section):
     @model_validator(mode="after")
     def _one_entry_for_each_layer(self) -> NetworkConfig:
         if self.layers and len(self.layers) != len(self.hidden):
-            raise ValueError(f"layers has {len(self.layers)} entries for {len(self.hidden)} layers")
+            raise ValueError(f"layers has {plural(len(self.layers), 'entry')} for {plural(len(self.hidden), 'layer')}")
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core import extras, html
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_core.files.atomic import replacing
 from asrc_core.files.paths import as_path
@@ -147,7 +148,7 @@ def read_tensors_only(path: str | Path, kind: str, way_out: str) -> Any:
     try:
         size = file.stat().st_size
         if size > MAX_BYTES:
-            raise UnreadableFile(path, kind, f"it has {size} bytes, more than any network of ours", way_out)
+            raise UnreadableFile(path, kind, f"it has {plural(size, 'byte')}, more than any network of ours", way_out)
         if size == 0:
             raise UnreadableFile(path, kind, "it is empty", way_out)
         if not zipfile.is_zipfile(file):

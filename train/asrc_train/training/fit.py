@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from asrc_core import __version__, preprocessing
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing, require_writable
 from asrc_core.files.paths import as_path
@@ -384,7 +385,7 @@ def _require_bias(network: FloatNetwork, shape: Shape) -> None:
 def _require_whole_batches(config: Config, world: World) -> None:
     wanted = {"batch_norm": config.network.batch_norm, "rate_strength": bool(config.training.rate_strength)}
     for name in (name for name, asked in wanted.items() if asked and world.size > 1):
-        why = f"its statistics are those of a whole batch, which {world.size} processes would share out"
+        why = f"its statistics are those of a whole batch, which {plural(world.size, 'process')} would share out"
         raise InvalidSetting(name, why)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from asrc_core.contract.numbers import MAX_COLUMNS, MAX_TABLE, STATE_MAX, WORD, Ints
 from asrc_core.contract.operations.operations import Operations, Value
 from asrc_core.contract.rounding.constants import Constant, Constants, Meant, Rounding
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidNetwork
 
 Parameters: TypeAlias = Mapping[str, Any]
@@ -47,7 +48,11 @@ class Number:
             of_type = "text" if array.dtype.kind == "U" else f"of type {array.dtype}"
             raise InvalidNetwork(at, f"{said(name)} is {of_type}, not a whole number")
         if array.shape not in ((), (neurons,)) or (array.ndim and not self.each):
-            many = f"neither one number nor one for each of its {neurons} neurons" if self.each else "not one number"
+            many = (
+                f"neither one number nor one for each of its {plural(neurons, 'neuron')}"
+                if self.each
+                else "not one number"
+            )
             raise InvalidNetwork(at, f"{said(name)} has shape {array.shape}, {many}")
         low, high = int(array.min()), int(array.max())
         if low < self.low or high > self.high:
@@ -87,7 +92,7 @@ class Table:
         if array.dtype.kind not in "iu" or array.ndim != 1:
             raise InvalidNetwork(at, f"{said(name)} is not a list of whole numbers")
         if not 1 <= array.size <= MAX_TABLE:
-            raise InvalidNetwork(at, f"{said(name)} has {array.size} entries, beyond 1 to {MAX_TABLE}")
+            raise InvalidNetwork(at, f"{said(name)} has {plural(array.size, 'entry')}, beyond 1 to {MAX_TABLE}")
         if array.min() < self.low or array.max() > self.high:
             raise InvalidNetwork(at, f"{said(name)} has an entry outside {self.low} to {self.high}")
         return frozen(array)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.counts import plural
 from asrc_export.chip import placement
 from asrc_export.chip.cost import storage
 from asrc_export.chip.shape import NetworkShape, of_network
@@ -185,7 +186,7 @@ def tables(storage: Storage) -> Iterator[Table]:
         "Storage in bits",
         ("layer", "version", *KINDS.values(), "total"),
         rows,
-        f"Synaptic memory on the target, its overhead included: {storage.synaptic_memory_on_target:,} bits."
+        f"Synaptic memory on the target, its overhead included: {plural(storage.synaptic_memory_on_target, 'bit')}."
         + _sparse_sentence(storage.synaptic_memory_if_sparse),
     )
     history, per_neuron = storage.spike_history, storage.spike_history_bits_per_neuron
@@ -220,6 +221,6 @@ def _sparse_sentence(sparse: SparseSynapses | None) -> str:
     if sparse is None:
         return ""
     return (
-        f" If stored sparsely: {sparse.bits:,} bits, {sparse.overhead_bits} of them on top of each weight that "
+        f" If stored sparsely: {plural(sparse.bits, 'bit')}, {sparse.overhead_bits} of them on top of each weight that "
         f"is not 0 ({sparse.source}); placement and the totals above store every weight."
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.result import checked_input
+from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing
 from asrc_export.rtl.boards.shell import row_bytes, value_bytes
 from asrc_export.rtl.plan import Plan
@@ -81,7 +82,7 @@ class SerialBoard:
         while len(content) < size:
             ready, _, _ = select.select([self._file], [], [], max(0.0, end - time.monotonic()))
             if not ready:
-                why = f"{len(content)} of {size} bytes came within {self._patience:g} s from '{self._port}'"
+                why = f"{len(content)} of {plural(size, 'byte')} came within {self._patience:g} s from '{self._port}'"
                 raise BackendFailed("board", why, "load the bitstream that was built with this network, and reset it")
             content += os.read(self._file, size - len(content))
         return content
