@@ -167,5 +167,8 @@ def _require_same_checkpoint(
 def _difference(seen: outline.Outline, trained: Checkpoint) -> str | None:
     """What tells the network from one that came from the checkpoint, if anything does."""
     mine = [(layer.neurons, layer.span) for layer in seen.layers]
-    theirs = [(len(layer.bias), layer.span) for layer in taps.whole(freeze(trained)).layers]
+    theirs = [
+        (len(layer.bias), max((each.span for each in layer.connections if each.source == layer.name), default=0))
+        for layer in taps.whole(freeze(trained)).layers
+    ]
     return None if mine == theirs and seen.readout.classes == trained.classes else "widths or spans differ"
