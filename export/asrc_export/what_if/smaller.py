@@ -74,6 +74,8 @@ def _narrower(layer: FrozenLayer, kept: Mapping[str, int]) -> FrozenLayer:
 def _of_first(layer: FrozenLayer, name: str, value: Any, rows: int) -> Any:
     """A constant of the first neurons, if neurons have one each."""
     kind = layer.of_kind
+    if name not in kind.constants:  # the kind's own to round
+        return value[:rows] if np.ndim(value) and len(value) == layer.neurons else value
     one_each = isinstance(kind.parameters[kind.constants[name].parameter], Number) and np.ndim(value) == 1
     return value[:rows] if one_each else value
 

@@ -12,6 +12,11 @@ from asrc_export.chip.rules.finding import Finding, sentence
 from asrc_export.chip.shape import NetworkShape
 from asrc_export.chip.targets import Target
 
+TURNS = {
+    "resonator": ", whose states turn: four products for each mode and step, and a core has no multiplier for them"
+}
+"""What is said of kinds that no fixed neuron could come to."""
+
 
 def kind_of_neuron(shape: NetworkShape, target: Target) -> Iterator[Finding]:
     """A core's neurons compute what they are built for, and what they can be programmed for."""
@@ -24,7 +29,7 @@ def kind_of_neuron(shape: NetworkShape, target: Target) -> Iterator[Finding]:
             yield Finding(
                 sentence(kind_of_neuron),
                 layer.name,
-                f"kind '{layer.kind}'" + (" with weights over time" if multiplies else ""),
+                f"kind '{layer.kind}'" + (" with weights over time" if multiplies else TURNS.get(layer.kind, "")),
                 f"{', '.join(runs.kinds)} ({runs.certainty})",
                 "use one of those kinds" + (" without such weights" if multiplies else "") + ", or loihi2",
                 blocks=True,

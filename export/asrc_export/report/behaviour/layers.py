@@ -40,7 +40,7 @@ class Layer(Part):
     name: str
     neurons: NeuronCount
     inputs: Count = Field(description="Neurons or channels that it is fed by.")
-    span: Span = Field(description="The span, the longest one of several.")
+    span: Span = Field(description="The span, the longest one of several; 0 where nothing comes back.")
     taps: Taps = ()
     weight_bits: Annotated[int, Unit("bit")] = Field(ge=2, le=8, description="Bits of a stored weight.")
     spikes: SpikeCount = Field(description="Of the integer network.")
