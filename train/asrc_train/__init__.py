@@ -13,6 +13,7 @@ from asrc_core import front_door
 
 if TYPE_CHECKING:
     from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
+    from asrc_train.network.state_space.layer import StateSpaceLayer
     from asrc_train.settings.config import Config, DataConfig, NetworkConfig, TrainingConfig
     from asrc_train.settings.recipe import configured
     from asrc_train.trained.checkpoint import Checkpoint, load, save
@@ -29,6 +30,7 @@ __all__ = [
     "NetworkConfig",
     "SkipRecurrentLayer",
     "SkipRecurrentNetwork",
+    "StateSpaceLayer",
     "TrainingConfig",
     "as_checkpoint",
     "configured",
@@ -50,6 +52,7 @@ __getattr__ = front_door.opened(
         **dict.fromkeys(("Config", "DataConfig", "NetworkConfig", "TrainingConfig"), "asrc_train.settings.config"),
         **dict.fromkeys(("Checkpoint", "load", "save"), "asrc_train.trained.checkpoint"),
         **dict.fromkeys(("FrozenNetwork", "freeze", "freeze_file"), "asrc_train.trained.freeze"),
+        "StateSpaceLayer": "asrc_train.network.state_space.layer",
         **dict.fromkeys(("SkipRecurrentLayer", "SkipRecurrentNetwork"), "asrc_train.network.model"),
     },
 )
