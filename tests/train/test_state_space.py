@@ -18,8 +18,8 @@ from asrc_train import data
 from asrc_train.commands import train as command
 from asrc_train.data.dataset import Dataset
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
-from asrc_train.network.state_space_layer import StateSpaceLayer
-from asrc_train.network.state_space_neurons import StateSpaceNeurons, started
+from asrc_train.network.state_space.layer import StateSpaceLayer
+from asrc_train.network.state_space.neurons import StateSpaceNeurons, started
 from asrc_train.settings import recipe
 from asrc_train.settings.config import Config, NetworkConfig, from_recipe
 from asrc_train.settings.recipe import configured

@@ -15,7 +15,7 @@ from asrc_train.kernels.state_space import chunks, fft
 from asrc_train.kernels.state_space.firing import refractory
 from asrc_train.kernels.state_space.layer import Resonators
 from asrc_train.kernels.state_space.run import state_space_spikes
-from asrc_train.network.state_space_neurons import StateSpaceNeurons
+from asrc_train.network.state_space.neurons import StateSpaceNeurons
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

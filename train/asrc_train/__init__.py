@@ -13,6 +13,7 @@ from asrc_core import front_door
 
 if TYPE_CHECKING:
     from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
+    from asrc_train.network.state_space.layer import StateSpaceLayer
     from asrc_train.settings.config import Config, DataConfig, NetworkConfig, TrainingConfig
     from asrc_train.settings.recipe import configured
     from asrc_train.trained.checkpoint import Checkpoint, load, save
@@ -30,6 +31,7 @@ __all__ = [
     "NetworkConfig",
     "SkipRecurrentLayer",
     "SkipRecurrentNetwork",
+    "StateSpaceLayer",
     "TrainingConfig",
     "as_checkpoint",
     "configured",
@@ -52,6 +54,7 @@ __getattr__ = front_door.opened(
         **dict.fromkeys(("Checkpoint", "load", "save"), "asrc_train.trained.checkpoint"),
         **dict.fromkeys(("freeze", "freeze_file"), "asrc_train.trained.freeze"),
         "FrozenNetwork": "asrc_train.trained.frozen",
+        "StateSpaceLayer": "asrc_train.network.state_space.layer",
         **dict.fromkeys(("SkipRecurrentLayer", "SkipRecurrentNetwork"), "asrc_train.network.model"),
     },
 )

@@ -37,7 +37,7 @@ from asrc_train.network.recurrence import (
 )
 from asrc_train.network.rounding_noise import noisy
 from asrc_train.network.sparsity import keep_absent, sparsify
-from asrc_train.network.state_space_layer import StateSpaceLayer
+from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.network.stepping import stepped_recurrence
 from asrc_train.settings.config import NetworkConfig
 

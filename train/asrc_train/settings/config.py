@@ -138,7 +138,7 @@ class NetworkConfig(_Section):
     window: Annotated[int, Field(ge=1)] | None = None
     """Taps of the learned window over the read-out, 1 for none; None: 4 of pssm, 1 of the others."""
     initialization: Literal["s4d-lin", "s4d-inv", "real", "real-lin"] = "s4d-lin"
-    """Where poles start (`network.state_space_neurons`)."""
+    """Where poles start (`network.state_space.neurons`)."""
     gate: Literal["through", "masked"] = "through"
     """Whether the gradient passes where the period suppresses a crossing."""
 

@@ -23,7 +23,7 @@ from asrc_train.network.graph_network import GraphNetwork, GraphNeurons
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.network.normalization import fold
-from asrc_train.network.state_space_layer import StateSpaceLayer
+from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.settings.config import NetworkConfig
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint

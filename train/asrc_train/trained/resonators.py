@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from asrc_core.errors import CannotFreeze
 
 if TYPE_CHECKING:
-    from asrc_train.network.state_space_neurons import StateSpaceNeurons
+    from asrc_train.network.state_space.neurons import StateSpaceNeurons
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]

@@ -25,7 +25,7 @@ from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
 from asrc_train.network.graph_network import GraphNetwork
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
-from asrc_train.network.state_space_layer import StateSpaceLayer
+from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint

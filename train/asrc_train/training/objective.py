@@ -15,7 +15,7 @@ from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork
 from asrc_train.network.graph_network import GraphNetwork
 from asrc_train.network.model import SkipRecurrentNetwork
-from asrc_train.network.state_space_layer import StateSpaceLayer
+from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.settings.config import Config
 
 PATIENCE = 10

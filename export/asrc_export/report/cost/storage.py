@@ -12,7 +12,7 @@ from asrc_export.chip import placement
 from asrc_export.chip.cost import storage
 from asrc_export.chip.shape import NetworkShape, of_network
 from asrc_export.chip.targets import Target
-from asrc_export.report.part import BitCount, EntryCount, MeanBits, Part
+from asrc_export.report.part import BitCount, EntryCount, MeanBits, Part, Span
 from asrc_export.report.table import Table
 
 KINDS = {"weights": "weights", "biases": "biases", "state": "membranes", "history": "spike history"}

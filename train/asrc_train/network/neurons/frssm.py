@@ -6,7 +6,7 @@ of which no equation could be read: a reconstruction from its abstract. The equa
 
 from __future__ import annotations
 
-from asrc_train.network.state_space_neurons import StateSpaceNeurons, configured
+from asrc_train.network.state_space.neurons import StateSpaceNeurons, configured
 from asrc_train.settings.config import NetworkConfig
 
 STATE_SPACE = True

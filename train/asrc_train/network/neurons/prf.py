@@ -7,7 +7,7 @@ equations are those of `ssm` with K = 1, without C and D.
 
 from __future__ import annotations
 
-from asrc_train.network.state_space_neurons import StateSpaceNeurons, configured
+from asrc_train.network.state_space.neurons import StateSpaceNeurons, configured
 from asrc_train.settings.config import NetworkConfig
 
 STATE_SPACE = True

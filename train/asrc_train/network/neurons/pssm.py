@@ -8,7 +8,7 @@ The equations are those of `ssm`.
 
 from __future__ import annotations
 
-from asrc_train.network.state_space_neurons import StateSpaceNeurons, configured
+from asrc_train.network.state_space.neurons import StateSpaceNeurons, configured
 from asrc_train.settings.config import NetworkConfig
 
 STATE_SPACE = True

@@ -1,11 +1,11 @@
 """State-space neurons of 4 modes, of which a threshold makes spikes.
 
-`modes`, `window` and `period` make others of them. The equations stand in `network.state_space_neurons`.
+`modes`, `window` and `period` make others of them. The equations stand in `network.state_space.neurons`.
 """
 
 from __future__ import annotations
 
-from asrc_train.network.state_space_neurons import StateSpaceNeurons, configured
+from asrc_train.network.state_space.neurons import StateSpaceNeurons, configured
 from asrc_train.settings.config import NetworkConfig
 
 STATE_SPACE = True

@@ -17,12 +17,12 @@ from asrc_train.network.normalization import BatchNormalization
 from asrc_train.network.parts import StateSpaceSettings, require_call, require_whole, require_width
 from asrc_train.network.rounding_noise import noisy
 from asrc_train.network.sparsity import keep_absent, sparsify
-from asrc_train.network.state_space_neurons import StateSpaceNeurons
+from asrc_train.network.state_space.neurons import StateSpaceNeurons
 from asrc_train.settings.config import NetworkConfig, network_config
 
 
 class StateSpaceLayer(nn.Module):
-    """s = neurons(W x + b), all steps at once; the equations stand in `state_space_neurons`.
+    """s = neurons(W x + b), all steps at once; the equations stand in `neurons`.
 
     W and b start as PyTorch's Linear does; a share of W may be absent (`sparsity`). Batch normalisation comes after W,
     and folds into it when frozen; dropout multiplies a neuron's current by 0 or 1 / (1 - p) over a whole sample. In
