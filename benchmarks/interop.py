@@ -3,9 +3,9 @@
     python benchmarks/interop.py                 with snnTorch, and Sinabs if it can be imported
     python benchmarks/interop.py --rounds 9 --samples 8 --json
 
-Each network is read from its NIR file (tests/support/nir_paper), exported at 8 bits for loihi2, and run by the generated
-engine; the frameworks run the same weights with the same neurons, in single precision, without gradients, as their
-tutorials do: a loop over steps in snnTorch, whole sequences in Sinabs.
+Each network is read from its NIR file (tests/support/nir_paper), exported at 8 bits for loihi2, and run by the
+generated engine; the frameworks run the same weights with the same neurons, in single precision, without gradients, as
+their tutorials do: a loop over steps in snnTorch, whole sequences in Sinabs.
 
     scnn      the convolutional network for N-MNIST: 2 x 34 x 34, 300 steps. There are no recordings here, so the input
               is a blob of events that moves in a circle, about 4,200 a sample, as many as a recording has

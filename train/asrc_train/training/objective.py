@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from asrc_core.errors import TrainingSilent
 from asrc_train.kernels.delays.differentiable import Answered
 from asrc_train.network.delay_network import DelayNetwork
-from asrc_train.network.graph_network import GraphNetwork
 from asrc_train.network.float_network import FloatNetwork
+from asrc_train.network.graph_network import GraphNetwork
 from asrc_train.network.model import SkipRecurrentNetwork
 from asrc_train.settings.config import Config
 
