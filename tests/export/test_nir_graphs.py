@@ -288,7 +288,7 @@ def test_feedback_without_a_delay_is_as_old_as_told(tmp_path: Path) -> None:
         "ba": nir.Linear(drawn(N, N)),
     }
     edges = ("input>w", "w>a", "a>ab", "ab>b", "b>ba", "ba>a", "b>output")
-    with pytest.raises(InvalidSetting, match="'a': 'b' feeds it back in a cycle without a Delay.*`loop_span=1`"):
+    with pytest.raises(InvalidSetting, match=r"'a': 'b' feeds it back in a cycle without a Delay.*`loop_span=1`"):
         imported(graph(nodes, *edges), tmp_path)
     found = imported(graph(nodes, *edges), tmp_path, loop_span=3)
     first, second = freeze(found.checkpoint).layers

@@ -93,7 +93,7 @@ def braille(which: str) -> Imported:
 
 
 def test_the_braille_network_that_resets_to_zero_fires_as_snntorch_published_it(traces: dict[str, Array]) -> None:
-    """All 256 x 38 of them, through recurrent synapses and two currents that last, with biases that join the current."""
+    """All 256 x 38, through recurrent synapses and two currents that last, with biases that join the current."""
     found = braille("zero")
     assert [layer.kind for layer in found.checkpoint.config.network.graph] == ["cuba-lif", "cuba-lif", "integrator"]
     mine = spikes(found, traces["braille_input"])

@@ -1,4 +1,4 @@
-"""The network that a configuration describes: skip-recurrent, with a delay for each synapse, or a graph of layers."""
+"""The network that a configuration describes: of skip-recurrent layers, with a delay for each synapse, or a graph."""
 
 from __future__ import annotations
 
