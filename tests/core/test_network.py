@@ -99,7 +99,7 @@ REFUSED: dict[str, tuple[Callable[[], IntegerNetwork], str]] = {
     ),
     "table too large": (
         lambda: made(readout=out(Connection("hidden", weights(C, N), 0, 8), time_weights=np.ones(1025, np.int64))),
-        "readout 'out': time weights has 1025 entries, beyond 1 to 1024",
+        "readout 'out': time weights has 1,025 entries, beyond 1 to 1024",
     ),
     "table entry out of range": (
         lambda: made(readout=out(Connection("hidden", weights(C, N), 0, 8), time_weights=[1, 128])),

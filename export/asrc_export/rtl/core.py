@@ -27,6 +27,7 @@ WAITING = {
     "layer": ("now", "ahead"),
     "planes": ("now", "ahead"),
     "last": ("now", "ahead"),
+    "frees": ("now", "ahead"),
     **dict.fromkeys(("enters", "early", "begins"), ("ahead",)),
 }
 """Fields that are looked at before their instruction's turn, or only then."""

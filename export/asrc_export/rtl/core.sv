@@ -59,7 +59,8 @@ $input_memory
   reg fetched_valid, ahead_valid, now_valid;
 $fields
   wire finish, take;
-  wire next = fetched_valid && (!ahead_valid || take);
+  reg drop; // an instruction whose list is empty, and that nothing but its list is about
+  wire next = fetched_valid && (!ahead_valid || take || drop);
   reg stepping; // to the instruction after it
   reg late, ahead_late, now_late; // a readout that has let the next step's first layer pass
 $sequence
@@ -71,21 +72,24 @@ $sequence
   wire kept = ahead_layer == $readout && (ahead_late ? passed_wanted : ahead_wanted) && results_full;
   wire release_bank = finish && now_frees;
   assign take = ready && (!now_valid || finish);
+  wire same = !next && !take && !drop;
+  wire nothing = ahead_done && n_ahead == 0 && !ahead_last && !ahead_frees;
   always_ff @(posedge clk) begin
     fetched <= program_rom[pc];
     fetched_valid <= !next && !stepping;
     stepping <= next;
     if (next) begin ahead <= fetched; ahead_late <= late; end
-    ahead_valid <= next || (ahead_valid && !take);
+    ahead_valid <= next || (ahead_valid && !take && !drop);
     fresh <= next;
-    aged <= !next && !take && (fresh || aged);
+    aged <= same && (fresh || aged);
     enter <= ahead_valid && ahead_enters && !enter && !entered && (ahead_early || !now_valid)
       && !busy[ahead_layer] && (!ahead_begins || full[!ahead_source]) && !kept;
     entering <= enter;
     entering_layer <= ahead_layer;
     entered <= !next && (enter || entered);
     entered_late <= !next && entered;
-    ready <= aged && !next && !take && (!ahead_enters || entered_late);
+    ready <= aged && same && (!ahead_enters || entered_late) && !nothing;
+    drop <= aged && same && (!ahead_enters || entered_late) && nothing;
     if (enter) begin
       busy[ahead_layer] <= 1'b1;
       if (ahead_begins) begin
@@ -101,19 +105,22 @@ $sequence
     end
     now_valid <= take || (now_valid && !finish);
     if (rst) begin
-      fetched_valid <= 1'b0; stepping <= 1'b0; ahead_valid <= 1'b0; now_valid <= 1'b0; fresh <= 1'b0; aged <= 1'b0; ready <= 1'b0;
+      fetched_valid <= 1'b0; stepping <= 1'b0; ahead_valid <= 1'b0; now_valid <= 1'b0; fresh <= 1'b0; aged <= 1'b0; ready <= 1'b0; drop <= 1'b0;
       enter <= 1'b0; entering <= 1'b0; entered <= 1'b0; entered_late <= 1'b0; busy <= '0;
       ahead_bank <= 1'b0; ahead_source <= 1'b1; ahead_first <= 1'b0; ahead_wanted <= 1'b0;
     end
   end
   // ------------------------------------------------------------------------------------------------ issue
   // Walks over the lists: a slot for each bit plane of each entry. What decides on an instruction's end is in registers.
-  // A place is compared with its list's length of a cycle before: a list only grows, so that costs a cycle at most.
-  reg [$index_top:0] i, i_next, i_after;
+  // A place is compared with its list's length of cycles before: a list only grows, so that costs some cycles at most.
+  // So is what it is compared with: `equal` says how it was two cycles ago, and `moved` whether the place has gone on.
+  reg [$index_top:0] i, i_1, i_2, i_3;
+  reg [3:0] equal, equal_taken;
+  reg equal_done, equal_odd, moved;
   reg [$plane_top:0] k;
   wire [$plane_top:0] k_next = k + 1'b1;
   reg [$count_top:0] n, n_ahead, n_taken;
-  reg n_odd, n_done, ahead_odd, ahead_done, taken_odd, taken_done, taken_none, taken_one, taken_over, taken_final;
+  reg n_odd, n_done, ahead_odd, ahead_done, taken_odd, taken_done;
   reg at_end, at_last, plane_end, odd;
   reg over, final_entry; // of a whole list: nothing is left, or one entry
   reg free; // there is an instruction, and its last slot may go: the group before is far enough ahead
@@ -125,7 +132,7 @@ $sequence
   assign finish = free && (over || (final_entry && plane_end));
   wire go = now_valid && !at_end && !(final_entry && plane_end && !free);
   wire onward = now_valid && !at_end && plane_end && (free || !final_entry);
-  wire i_is_n = i == n, next_is_n = i_next == n, after_is_n = i_after == n;
+  wire [1:0] near = onward ? (moved ? equal[3:2] : equal[2:1]) : (moved ? equal[2:1] : equal[1:0]);
   wire apart = gap_over && !p0_last;
   // What the neuron unit has to know of a group: the next one cannot overtake it, `gap` keeps them apart.
   reg [$neuron_top:0] p0_neuron, g_neuron;
@@ -137,7 +144,7 @@ $p_declared
   always_ff @(posedge clk) begin
     if (gap != 0) gap <= gap - 1'b1;
     gap_over <= gap <= 1; // seen two cycles later
-    free <= take ? !ahead_last || (apart && !now_last) : now_valid && !finish && (!now_last || apart);
+    free <= take ? !ahead_last || (apart && !(now_valid && now_last)) : now_valid && !finish && (!now_last || apart);
     p0_v <= go;
     p0_last <= finish && now_last;
     p0_neuron <= now_neuron; p0_neurons <= now_neurons; p0_layer <= now_layer;
@@ -151,20 +158,21 @@ $p_declared
       k <= plane_end ? '0 : k_next;
       plane_end <= (plane_end ? '0 : k_next) == now_planes;
     end
-    if (onward) begin i <= i_next; i_next <= i_after; i_after <= i_after + 1'b1; end
-    at_end <= onward ? next_is_n : i_is_n;
-    at_last <= onward ? after_is_n : next_is_n;
-    over <= n_done && (onward ? next_is_n : i_is_n);
-    final_entry <= n_done && (onward ? after_is_n : next_is_n);
+    if (onward) begin i <= i_1; i_1 <= i_2; i_2 <= i_3; i_3 <= i_3 + 1'b1; end
+    equal <= {i_3 == n, i_2 == n, i_1 == n, i == n};
+    {equal_odd, equal_done} <= {n_odd, n_done};
+    moved <= onward;
+    {at_last, at_end} <= near;
+    {final_entry, over} <= equal_done ? near : 2'b00;
     {n, n_odd, n_done} <= counted_now;
-    odd <= n_odd;
+    odd <= equal_odd;
     {n_ahead, ahead_odd, ahead_done} <= counted_ahead;
     {n_taken, taken_odd, taken_done} <= {n_ahead, ahead_odd, ahead_done};
-    taken_none <= n_ahead == 0; taken_one <= n_ahead == 1;
-    taken_over <= ahead_done && n_ahead == 0; taken_final <= ahead_done && n_ahead == 1;
+    equal_taken <= {n_ahead == 3, n_ahead == 2, n_ahead == 1, n_ahead == 0};
     if (take) begin
-      i <= '0; i_next <= 1; i_after <= 2; k <= '0; plane_end <= ahead_planes == 0;
-      at_end <= taken_none; at_last <= taken_one; over <= taken_over; final_entry <= taken_final;
+      i <= '0; i_1 <= 1; i_2 <= 2; i_3 <= 3; k <= '0; plane_end <= ahead_planes == 0;
+      equal <= equal_taken; {equal_odd, equal_done} <= {taken_odd, taken_done}; moved <= 1'b0;
+      {at_last, at_end} <= equal_taken[1:0]; {final_entry, over} <= taken_done ? equal_taken[1:0] : 2'b00;
       {n, n_odd, n_done, odd} <= {n_taken, taken_odd, taken_done, taken_odd};
     end
 $p0

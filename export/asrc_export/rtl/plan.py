@@ -221,11 +221,10 @@ def plan(network: IntegerNetwork, shape: Shape) -> Plan:
     links: list[Link] = []
     for place, layer in enumerate(network.layers):
         backs = [source != "before" for source in network.sources(place)]
-        # What is there already is added while the layer before still computes; then sources in their order.
-        order = sorted(
-            range(len(backs)),
-            key=lambda j: (not backs[j], network.place(layer.connections[j].source)),
-        )
+        # What is there already is added while the layer before still computes; then sources in their order. The input
+        # comes first, as an empty list that is not the last of its group is passed over.
+        places = [network.place(each.source) for each in layer.connections]
+        order = sorted(range(len(backs)), key=lambda j: (places[j] >= 0, not backs[j], places[j]))
         links += [_link(network, len(links) + n, place, n, layer.connections[j], backs[j]) for n, j in enumerate(order)]
     links, memories = _lists(links)
     program, rows = _program(network, shape, links)

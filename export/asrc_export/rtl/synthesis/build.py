@@ -18,7 +18,7 @@ from asrc_export.rtl.plan import Plan, Shape
 from asrc_export.rtl.simulation.tool import ran
 
 SYNTHESIS = {
-    "ice40": "read_verilog -sv {sources}; synth_ice40 -dsp -top {top} -json circuit.json",
+    "ice40": "read_verilog -sv {sources}; synth_ice40 -dsp -device {timing} -top {top} -json circuit.json",
     "ecp5": "read_verilog -sv {sources}; synth_ecp5 -top {top} -json circuit.json",
 }
 HERE = Path(__file__).parent
@@ -32,6 +32,8 @@ USED = {
     },
     "ecp5": {"logic cells": "TRELLIS_COMB", "flip-flops": "TRELLIS_FF", "block RAM": "DP16KD", "DSP": "MULT18X18D"},
 }
+TIMING = {"up5k": "u"}
+"""Whose delays yosys takes for an iCE40; others are "hx"."""
 HARNESS = "pins.sv"
 
 
@@ -73,7 +75,8 @@ def build(plan: Plan, sources: list[str], folder: Path, logs: Path, device: Fpga
     """
     require(device)
     (folder / HARNESS).write_text(pins(plan))
-    script = SYNTHESIS[device.architecture].format(sources=" ".join([*sources, HARNESS]), top="pins")
+    timing = TIMING.get(device.part, "hx")
+    script = SYNTHESIS[device.architecture].format(sources=" ".join([*sources, HARNESS]), top="pins", timing=timing)
     ran(yowasp.command("yosys", ["-p", script]), folder, "yosys", logs / "synthesis.log")
     return max((_routed(folder, logs, device, seed) for seed in range(1, seeds + 1)), key=lambda each: each.megahertz)
 
