@@ -10,7 +10,7 @@ from torch import Tensor
 from asrc_core.errors import BackendMissing, InvalidData, InvalidSetting, UnknownName
 from asrc_train.kernels.delays import native
 from asrc_train.kernels.delays.differentiable import Answered, answered
-from asrc_train.kernels.delays.dynamics import Cuba
+from asrc_train.kernels.delays.dynamics import Cuba, time_constant
 from asrc_train.kernels.delays.layer import DelayLayer, Readout, Run, Synapses, as_events, samples_as_events
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.recurrence import using
@@ -95,6 +95,32 @@ def test_the_native_kernel_is_the_plain_one(settings: dict[str, object], delay_g
     assert any(bool(each.any()) for each in expected)
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11 * float(b.abs().max()))
+
+
+def test_whole_states_lose_their_fraction_in_each_step() -> None:
+    """On whole numbers both kernels are the contract's neurons, and equal."""
+    rng = np.random.default_rng(0)
+    weights, delays = rng.integers(-300, 700, (9, CHANNELS)), rng.integers(0, 6, (9, CHANNELS))
+    d_m, d_s, theta = 41, 160, 30_000
+    x = (rng.random((STEPS * 8, BATCH, CHANNELS)) < 0.1).astype(np.int64)
+    c = v = np.zeros((BATCH, 9), np.int64)
+    expected = []
+
+    def decayed(state: np.ndarray, d: int) -> np.ndarray:
+        return np.sign(state) * (np.abs(state) * (4096 - d) // 4096)
+
+    for t in range(len(x)):
+        late = [np.where(t - delays >= 0, x[(t - delays).clip(0), b, np.arange(CHANNELS)], 0) for b in range(BATCH)]
+        c = decayed(c, d_s) + np.stack([(weights * each).sum(1) for each in late])
+        v = decayed(v, d_m) + c
+        expected += [(b, t, n) for b, n in np.argwhere(v >= theta)]
+        v = np.where(v >= theta, 0, v)
+    assert expected
+    cuba = Cuba(time_constant(d_m), time_constant(d_s), whole=(d_m, d_s))
+    layer = DelayLayer(Synapses(torch.from_numpy(weights).double(), torch.from_numpy(delays)), None, float(theta))
+    run = Run(as_events(torch.from_numpy(x).double()), [layer], cuba, Readout("first-spike"), True)
+    for kernel in ["plain", *(["native"] if native.library() else [])]:
+        assert sorted(answered(run, kernel=kernel).spikes()[0].tolist()) == sorted(map(list, expected))
 
 
 def test_threads_and_batches_change_no_bit() -> None:

@@ -18,6 +18,12 @@ P = dL/dV = -tau_m lambda_V and Q = dL/dI = -tau_s lambda_I, walked down from th
     move = dL/dt_n + sum_m w_mn Q'_m[t + d_mn]     what it is worth to move the spike, and with it all its arrivals
     dL/dw_mn = sum_k Q_m[t_k + d_mn];  dL/dd_mn = w_mn sum_k Q'_m[t_k + d_mn]
 
+On whole numbers, as a chip computes, ``whole`` gives both decays in 4,096ths, and each decay rounds toward zero:
+
+    I[t] = trunc(I[t-1] (4096 - d_s) / 4096) + a[t];  V[t] = trunc(V[t-1] (4096 - d_m) / 4096) + I[t]
+
+Weights and thresholds are whole then, and the gain is 1. Backward this rounding counts as if it were not there.
+
 slope = I - theta where V crosses, with the mean current of the step. Q' is (Q[a+1] - Q[a-1]) / 2 ("central"), or
 Q / tau_s - P / tau_m at the arrival step ("plain"). Times are in steps here. Arrivals after the last step are lost.
 """
@@ -27,6 +33,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import Literal
+
+from asrc_core.contract.numbers import DECAY_ONE
 
 DelayGradient = Literal["central", "plain"]
 Gradient = Literal["eventprop", "surrogate"]
@@ -47,23 +55,31 @@ class Cuba:
     gradient: Gradient = "eventprop"
     detach_reset: bool = False
     """Surrogate gradients only."""
+    whole: tuple[int, int] | None = None
+    """Decays of membrane and current in 4,096ths, of networks whose states are whole numbers; their time constants are
+    `time_constant` of these. Exact in double precision."""
 
     @property
     def alpha(self) -> float:
         """What a step leaves of the membrane."""
-        return math.exp(-1 / self.tau_membrane)
+        return math.exp(-1 / self.tau_membrane) if self.whole is None else 1 - self.whole[0] / DECAY_ONE
 
     @property
     def beta(self) -> float:
         """What a step leaves of the current."""
-        return math.exp(-1 / self.tau_synapse)
+        return math.exp(-1 / self.tau_synapse) if self.whole is None else 1 - self.whole[1] / DECAY_ONE
 
     @property
     def mean_current(self) -> float:
-        """Mean over a step of a current that begins it at 1."""
-        return self.tau_synapse * (1 - self.beta)
+        """Mean over a step of a current that begins it at 1, in units of the membrane."""
+        return self.tau_synapse * (1 - self.beta) if self.whole is None else 1 / (1 - self.alpha)
 
     @property
     def gain(self) -> float:
         """What a current of 1 adds to the membrane in a step."""
-        return (1 - self.alpha) * self.mean_current
+        return (1 - self.alpha) * self.mean_current if self.whole is None else 1.0
+
+
+def time_constant(decay: int) -> float:
+    """Steps in which a state falls to 1/e that loses so many 4,096ths of itself in each."""
+    return -1 / math.log1p(-decay / DECAY_ONE)

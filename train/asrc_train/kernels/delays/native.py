@@ -114,6 +114,7 @@ class _Call:
             tau_synapse=cuba.tau_synapse,
             grazing=cuba.grazing,
             plain=cuba.delay_gradient == "plain",
+            whole=cuba.whole is not None,
             readout=READOUTS[run.readout.kind],
             time_weights=None if run.readout.weights is None else self.kept(run.readout.weights),
         )

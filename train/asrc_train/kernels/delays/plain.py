@@ -141,9 +141,9 @@ class _Forward:
     def advance(self, t: int) -> Fired:
         """One step; the spikes with their slopes."""
         slot = self.ring[:, t % self.slots]
-        self.current = self.cuba.beta * self.current + slot
+        self.current = self._kept(self.cuba.beta * self.current) + slot
         slot.zero_()
-        self.v = self.cuba.alpha * self.v + self.cuba.gain * self.current
+        self.v = self._kept(self.cuba.alpha * self.v) + self.cuba.gain * self.current
         if self._keeps:
             self.membranes.append(self.v)
         theta = self.layer.threshold
@@ -155,6 +155,9 @@ class _Forward:
         self.v = torch.where(s, 0, self.v)
         sample, neuron = s.nonzero(as_tuple=True)
         return Fired(sample, neuron, self.cuba.mean_current * self.current[sample, neuron] - theta)
+
+    def _kept(self, decayed: Tensor) -> Tensor:
+        return decayed if self.cuba.whole is None else decayed.trunc()
 
 
 class _Reader:

@@ -60,24 +60,39 @@ int64_t longest_of(const asrc_delays_synapses& from, int64_t count) {
     return from.delay ? *std::max_element(from.delay, from.delay + count) : 0;
 }
 
-// (neurons, sources) into rows of `sources`.
-template <typename R, typename D>
-void pack(const asrc_delays_synapses& from, int64_t neurons, int64_t sources, int64_t width, R* weight, D* delay) {
-    const R* w = static_cast<const R*>(from.weight);
-    for (int64_t n = 0; n < neurons; ++n) {
-        for (int64_t i = 0; i < sources; ++i) {
-            weight[i * width + n] = w[n * sources + i];
-            delay[i * width + n] = static_cast<D>(from.delay[n * sources + i]);
+// Calls visit(n, i, at) for each neuron and row of a connection (neurons, count), whose rows begin with `row` among
+// those of the layer: `at` is where they lie. A few rows at a time, so that what both sides touch stays in the cache.
+template <typename R, typename Visit>
+void over_synapses(const DelayedLayer<R>& layer, int64_t row, int64_t count, Visit visit) {
+    constexpr int64_t rows = 16;
+    for (int64_t first = 0; first < layer.neurons; first += kGroup) {
+        const int64_t width = group_width(layer.width, first), place = place_of_group(layer.rows, first);
+        for (int64_t tile = 0; tile < count; tile += rows) {
+            for (int64_t n = first; n < std::min(layer.neurons, first + width); ++n) {
+                for (int64_t i = tile; i < std::min(count, tile + rows); ++i) {
+                    visit(n, i, place + (row + i) * width + n - first);
+                }
+            }
         }
     }
 }
 
+// (neurons, sources) into rows of synapses.
+template <typename R, typename D>
+void pack(
+    const asrc_delays_synapses& from, const DelayedLayer<R>& layer, int64_t row, int64_t sources, R* weight, D* delay) {
+    const R* w = static_cast<const R*>(from.weight);
+    over_synapses(layer, row, sources, [&](int64_t n, int64_t i, int64_t at) {
+        weight[at] = w[n * sources + i];
+        delay[at] = static_cast<D>(from.delay[n * sources + i]);
+    });
+}
+
 template <typename R, typename D>
 const void* pack_all(Memory& memory, const asrc_delays_layer& from, const DelayedLayer<R>& layer, R* weight) {
-    D* delay = memory.zeros<D>((layer.inputs + layer.neurons) * layer.width);
-    const int64_t own = layer.inputs * layer.width;
-    pack(from.forward, layer.neurons, layer.inputs, layer.width, weight, delay);
-    if (layer.back) pack(from.back, layer.neurons, layer.neurons, layer.width, weight + own, delay + own);
+    D* delay = memory.zeros<D>(layer.rows * layer.width);
+    pack(from.forward, layer, 0, layer.inputs, weight, delay);
+    if (layer.back) pack(from.back, layer, layer.inputs, layer.neurons, weight, delay);
     return delay;
 }
 
@@ -86,35 +101,55 @@ DelayedLayer<R> prepared(Memory& memory, const asrc_delays_layer& from) {
     DelayedLayer<R> layer{};
     layer.inputs = from.inputs, layer.neurons = from.neurons, layer.width = padded(from.neurons);
     layer.fires = from.fires != 0, layer.back = from.back.weight != nullptr;
+    layer.rows = layer.inputs + (layer.back ? layer.neurons : 0);
     layer.threshold = static_cast<R>(from.threshold);
-    layer.longest = std::max(
-        longest_of(from.forward, from.neurons * from.inputs), longest_of(from.back, from.neurons * from.neurons));
+    const int64_t forward = longest_of(from.forward, from.neurons * from.inputs);
+    layer.longest = std::max(forward, longest_of(from.back, from.neurons * from.neurons));
+    // Backward, a layer's input may be looked up when the two steps before it have been written.
     int64_t slots = 1;
-    while (slots < layer.longest + 1) slots *= 2;
+    while (slots < std::max(layer.longest + 1, forward + 2)) slots *= 2;
     layer.mask = slots - 1;
     layer.wide = layer.longest > 255;
-    R* weight = memory.zeros<R>((layer.inputs + layer.neurons) * layer.width);
+    R* weight = memory.zeros<R>(layer.rows * layer.width);
     layer.delay = layer.wide ? pack_all<R, uint16_t>(memory, from, layer, weight)
                              : pack_all<R, uint8_t>(memory, from, layer, weight);
     layer.weight = weight;
     return layer;
 }
 
+// The most events that the input has in a step of any sample.
+int64_t most_at_once(const asrc_delays_call& call) {
+    int64_t most = 0;
+    for (int64_t b = 0; b < call.batch; ++b) {
+        for (int64_t from = call.first[b], e = from; e < call.first[b + 1]; ++e) {
+            if (call.step[e] != call.step[from]) from = e;
+            most = std::max(most, e - from + 1);
+        }
+    }
+    return most;
+}
+
 template <typename R>
 struct Network {
     std::vector<DelayedLayer<R>> layers;
     DelayConstants<R> constants{};
+    int64_t most_events;
 
-    Network(Memory& memory, const asrc_delays_call& call) {
+    Network(Memory& memory, const asrc_delays_call& call) : most_events(most_at_once(call)) {
         for (int64_t l = 0; l < call.layer_count; ++l) layers.push_back(prepared<R>(memory, call.layers[l]));
         const auto real = [](double x) { return static_cast<R>(x); };
         constants = {call.steps, real(call.alpha), real(call.beta), real(call.gain), real(call.mean_current),
                      real(call.tau_membrane), real(call.tau_synapse), real(call.grazing), call.plain != 0,
-                     call.readout, static_cast<const R*>(call.time_weights)};
+                     call.whole != 0, call.readout, static_cast<const R*>(call.time_weights)};
     }
 
     int64_t depth() const { return static_cast<int64_t>(layers.size()); }
 };
+
+template <typename R>
+int64_t sums_of(const DelayedLayer<R>& layer) {
+    return 2 * layer.rows * layer.width;
+}
 
 template <typename R>
 std::vector<DelayRoom<R>> rooms_of(Memory& memory, const Network<R>& network, bool back) {
@@ -122,14 +157,19 @@ std::vector<DelayRoom<R>> rooms_of(Memory& memory, const Network<R>& network, bo
     for (const DelayedLayer<R>& layer : network.layers) {
         DelayRoom<R> room{};
         const int64_t ring = (layer.mask + 1) * layer.width;
-        R** rows[] = {&room.current, &room.v, &room.later, &room.moved, &room.now, &room.jumps};
-        for (R** row : rows) *row = memory.uninitialized<R>(layer.width);
-        room.at = memory.uninitialized<int32_t>(layer.width);
+        const int64_t most_sent = (rooms.empty() ? network.most_events : layer.inputs) + layer.neurons;
+        room.v = memory.uninitialized<R>(layer.width);
+        room.at = memory.uninitialized<int32_t>(kGroup);
+        room.sent = memory.uninitialized<Sent<R>>(2 * most_sent);
         if (back) {
             room.pairs = memory.uninitialized<Pair<R>>(ring);
-            room.sums = memory.uninitialized<Pair<R>>((layer.inputs + layer.neurons) * layer.width);
+            room.q = memory.uninitialized<R>(3 * layer.width);
+            room.moved = memory.uninitialized<R>(layer.width);
+            room.worth = memory.uninitialized<R>(layer.width);
+            room.sums = memory.uninitialized<R>(sums_of(layer));
         } else {
             room.ring = memory.uninitialized<R>(ring);
+            room.current = memory.uninitialized<R>(layer.width);
         }
         rooms.push_back(room);
     }
@@ -143,9 +183,15 @@ void cleared(const Network<R>& network, const std::vector<DelayRoom<R>>& rooms) 
         const DelayedLayer<R>& layer = network.layers[l];
         const DelayRoom<R>& room = rooms[l];
         const int64_t ring = (layer.mask + 1) * layer.width;
-        for (R* row : {room.current, room.v, room.later, room.moved, room.now}) std::fill_n(row, layer.width, R{0});
-        if (room.ring) std::fill_n(room.ring, ring, R{0});
-        if (room.pairs) std::fill_n(room.pairs, ring, Pair<R>{0, 0});
+        std::fill_n(room.v, layer.width, R{0});
+        if (room.ring) {
+            std::fill_n(room.ring, ring, R{0});
+            std::fill_n(room.current, layer.width, R{0});
+        } else {
+            std::fill_n(room.pairs, ring, Pair<R>{0, 0});
+            std::fill_n(room.q, 3 * layer.width, R{0});
+            std::fill_n(room.moved, layer.width, R{0});
+        }
     }
 }
 
@@ -196,23 +242,16 @@ std::unique_ptr<asrc_delays_tape> forward(asrc_delays_call& call, const DelayKer
     return tape;
 }
 
-// The sums of one connection, rows of sources, as gradients (neurons, sources).
+// The sums of one connection as gradients (neurons, sources).
 template <typename R>
 void write_gradients(
-    const asrc_delays_synapses& to, const Pair<R>* sums, const R* weight, int64_t neurons, int64_t sources,
-    int64_t width) {
-    for (int64_t n = 0; n < neurons; ++n) {
-        for (int64_t i = 0; i < sources; ++i) {
-            const int64_t from = i * width + n, at = n * sources + i;
-            static_cast<R*>(to.grad_weight)[at] = sums[from].q;
-            static_cast<R*>(to.grad_delay)[at] = sums[from].moved * weight[from];
-        }
-    }
-}
-
-template <typename R>
-int64_t sums_of(const DelayedLayer<R>& layer) {
-    return (layer.inputs + (layer.back ? layer.neurons : 0)) * layer.width;
+    const asrc_delays_synapses& to, const R* sums, const DelayedLayer<R>& layer, int64_t row, int64_t sources) {
+    over_synapses(layer, row, sources, [&](int64_t n, int64_t i, int64_t at) {
+        const int64_t first = n / kGroup * kGroup, width = group_width(layer.width, first);
+        const int64_t q = 2 * at - (n - first), synapse = n * sources + i;
+        static_cast<R*>(to.grad_weight)[synapse] = sums[q];
+        static_cast<R*>(to.grad_delay)[synapse] = sums[q + width] * layer.weight[at];
+    });
 }
 
 template <typename R>
@@ -225,14 +264,14 @@ void backward(const asrc_delays_call& call, const Tape<R>& tape, const DelayKern
     std::vector<std::vector<const R*>> above(
         static_cast<size_t>(threads), std::vector<const R*>(static_cast<size_t>(depth)));
     for (int64_t i = 0; i < threads; ++i) rooms.push_back(rooms_of(memory, network, true));
-    std::vector<Pair<R>*> totals;
-    for (const DelayedLayer<R>& layer : network.layers) totals.push_back(memory.zeros<Pair<R>>(sums_of(layer)));
+    std::vector<R*> totals;
+    for (const DelayedLayer<R>& layer : network.layers) totals.push_back(memory.zeros<R>(sums_of(layer)));
     over_items(
         tiles, threads,
         [&](int64_t tile, int64_t worker) {
             const size_t w = static_cast<size_t>(worker);
             for (size_t l = 0; l < rooms[w].size(); ++l) {
-                std::fill_n(rooms[w][l].sums, sums_of(network.layers[l]), Pair<R>{0, 0});
+                std::fill_n(rooms[w][l].sums, sums_of(network.layers[l]), R{0});
             }
             for (int64_t b = tile * kTile; b < std::min(call.batch, (tile + 1) * kTile); ++b) {
                 cleared(network, rooms[w]);
@@ -249,22 +288,15 @@ void backward(const asrc_delays_call& call, const Tape<R>& tape, const DelayKern
         },
         [&](int64_t, int64_t worker) {
             for (size_t l = 0; l < totals.size(); ++l) {
-                const Pair<R>* sums = rooms[static_cast<size_t>(worker)][l].sums;
-                for (int64_t i = 0; i < sums_of(network.layers[l]); ++i) {
-                    totals[l][i].q += sums[i].q;
-                    totals[l][i].moved += sums[i].moved;
-                }
+                const R* sums = rooms[static_cast<size_t>(worker)][l].sums;
+                for (int64_t i = 0; i < sums_of(network.layers[l]); ++i) totals[l][i] += sums[i];
             }
         });
     for (int64_t l = 0; l < depth; ++l) {
         const DelayedLayer<R>& layer = network.layers[static_cast<size_t>(l)];
-        const Pair<R>* sums = totals[static_cast<size_t>(l)];
-        const int64_t own = layer.inputs * layer.width;
-        write_gradients(call.layers[l].forward, sums, layer.weight, layer.neurons, layer.inputs, layer.width);
-        if (layer.back) {
-            write_gradients(
-                call.layers[l].back, sums + own, layer.weight + own, layer.neurons, layer.neurons, layer.width);
-        }
+        const R* sums = totals[static_cast<size_t>(l)];
+        write_gradients(call.layers[l].forward, sums, layer, 0, layer.inputs);
+        if (layer.back) write_gradients(call.layers[l].back, sums, layer, layer.inputs, layer.neurons);
     }
 }
 

@@ -6,114 +6,46 @@
 
 #include "delays_abi.h"
 #include "delays_kernel.h"
+#include "delays_synapses.h"
 #include "vectors.h"
 
 namespace {
 
 using namespace asrc;
 
-// ------------------------------------------------------------------------------------------------------- synapses
+// -------------------------------------------------------------------------------------------------------- forward
 
-// Where what row `source` sends at step t arrives in a ring, by target: worked out in vectors, for all of them at once.
-template <typename R, typename D>
-ASRC_INLINE void arrivals(const DelayedLayer<R>& layer, int64_t source, int64_t t, int32_t* at) {
-    const D* delay = static_cast<const D*>(layer.delay) + source * layer.width;
-    const int32_t mask = static_cast<int32_t>(layer.mask), width = static_cast<int32_t>(layer.width);
-    const int32_t now = static_cast<int32_t>(t & layer.mask);
-    for (int32_t j = 0; j < width; ++j) at[j] = ((now + delay[j]) & mask) * width + j;
-}
-
+// Of what row `row` sends at step t, how much arrives after the last step.
 template <typename R>
-ASRC_INLINE void send(const R* weight, const int32_t* at, int64_t width, R value, R* ring) {
-    if (value == R{1}) {
-        for (int64_t j = 0; j < width; j += 8) {
-            ASRC_UNROLL
-            for (int k = 0; k < 8; ++k) ring[at[j + k]] += weight[j + k];
-        }
-        return;
-    }
-    for (int64_t j = 0; j < width; ++j) ring[at[j]] += weight[j] * value;
-}
-
-// The row of a source will be wanted next: rows come from the last cache, and in no order that a processor guesses.
-template <typename R>
-ASRC_INLINE void fetch(const DelayedLayer<R>& layer, int64_t source, const Pair<R>* sums) {
-    constexpr int64_t line = 64;
-    const int64_t first = source * layer.width, bytes = layer.wide ? 2 : 1;
-    const char* weight = reinterpret_cast<const char*>(layer.weight + first);
-    const char* delay = static_cast<const char*>(layer.delay) + first * bytes;
-    for (int64_t at = 0; at < layer.width * static_cast<int64_t>(sizeof(R)); at += line) prefetch(weight + at);
-    for (int64_t at = 0; at < layer.width * bytes; at += line) prefetch(delay + at);
-    if (!sums) return;
-    const char* sum = reinterpret_cast<const char*>(sums + first);
-    for (int64_t at = 0; at < layer.width * static_cast<int64_t>(sizeof(Pair<R>)); at += line) prefetch(sum + at);
-}
-
-// How many of the row's arrivals come after the last step.
-template <typename R, typename D>
-ASRC_INLINE int64_t too_late(const DelayedLayer<R>& layer, int64_t source, int64_t t, int64_t steps) {
+ASRC_INLINE int64_t too_late(const DelayedLayer<R>& layer, int64_t row, int64_t t, int64_t steps) {
     if (t + layer.longest < steps) return 0;
-    const D* delay = static_cast<const D*>(layer.delay) + source * layer.width;
     int64_t late = 0;
-    for (int64_t j = 0; j < layer.neurons; ++j) late += t + delay[j] >= steps;
+    for (int64_t first = 0; first < layer.neurons; first += kGroup) {
+        const int64_t width = group_width(layer.width, first);
+        const int64_t place = place_of_group(layer.rows, first) + row * width;
+        for (int64_t j = 0; j < width && first + j < layer.neurons; ++j) {
+            const int64_t delay = layer.wide ? static_cast<const uint16_t*>(layer.delay)[place + j]
+                                             : static_cast<const uint8_t*>(layer.delay)[place + j];
+            late += t + delay >= steps;
+        }
+    }
     return late;
 }
 
-template <typename R>
-ASRC_INLINE int64_t send_row(
-    const DelayedLayer<R>& layer, int64_t source, int64_t t, R value, const DelayRoom<R>& room, int64_t steps) {
-    layer.wide ? arrivals<R, uint16_t>(layer, source, t, room.at) : arrivals<R, uint8_t>(layer, source, t, room.at);
-    send(layer.weight + source * layer.width, room.at, layer.width, value, room.ring);
-    return layer.wide ? too_late<R, uint16_t>(layer, source, t, steps) : too_late<R, uint8_t>(layer, source, t, steps);
-}
-
-// Both numbers of a pair at once.
-template <typename R>
-struct PairOf;
-template <>
-struct PairOf<float> {
-    typedef float type __attribute__((vector_size(8), may_alias));
-};
-template <>
-struct PairOf<double> {
-    typedef double type __attribute__((vector_size(16), may_alias));
-};
-
-// Adds what the arrivals of the row met, times `value`, to its sums; sum_m w_m Q'_m.
-template <typename R>
-ASRC_INLINE R gather_row(const DelayedLayer<R>& layer, int64_t source, int64_t t, R value, const DelayRoom<R>& room) {
-    typedef typename PairOf<R>::type Both;
-    layer.wide ? arrivals<R, uint16_t>(layer, source, t, room.at) : arrivals<R, uint8_t>(layer, source, t, room.at);
-    const R* weight = layer.weight + source * layer.width;
-    const Both* met = reinterpret_cast<const Both*>(room.pairs);
-    Both* sum = reinterpret_cast<Both*>(room.sums) + source * layer.width;
-    Both owed[4] = {};
-    for (int64_t j = 0; j < layer.width; j += 4) {
-        ASRC_UNROLL
-        for (int k = 0; k < 4; ++k) {
-            const Both here = met[room.at[j + k]];
-            sum[j + k] += here * value;
-            owed[k] += here * weight[j + k];
-        }
-    }
-    return (owed[0][1] + owed[1][1]) + (owed[2][1] + owed[3][1]);
-}
-
-// -------------------------------------------------------------------------------------------------------- forward
-
-// One step of a layer's states; its spikes go onto the tape. Whether there was room for them.
-template <typename R>
+// One step of a group's states; its spikes go onto the tape. Whether there was room for them.
+template <int W, typename R>
 ASRC_INLINE bool advance(
-    const DelayedLayer<R>& layer, const DelayConstants<R>& c, int64_t t, const DelayRoom<R>& room,
-    DelaySpikes<R>& tape) {
+    const DelayedLayer<R>& layer, const DelayConstants<R>& c, int64_t t, int64_t first, R* slot,
+    const DelayRoom<R>& room, DelaySpikes<R>& tape) {
     constexpr int64_t lanes = kLanes<R>;
-    R* slot = room.ring + (t & layer.mask) * layer.width;
     const Vector<R> theta = splat<R>(layer.threshold), zero = {};
-    for (int64_t j = 0; j < layer.width; j += lanes) {
-        const Vector<R> current = load(room.current + j) * c.beta + load(slot + j);
-        Vector<R> v = load(room.v + j) * c.alpha + current * c.gain;
+    R *currents = room.current + first, *membranes = room.v + first;
+    for (int64_t j = 0; j < W; j += lanes) {
+        const Vector<R> left = load(currents + j) * c.beta, stayed = load(membranes + j) * c.alpha;
+        const Vector<R> current = (c.whole ? toward_zero(left) : left) + load(slot + j);
+        Vector<R> v = (c.whole ? toward_zero(stayed) : stayed) + current * c.gain;
         store(slot + j, zero);
-        store(room.current + j, current);
+        store(currents + j, current);
         if (layer.fires) {
             uint64_t fired = bits(at_least(v, theta));
             if (__builtin_expect(fired != 0, 0)) {
@@ -121,12 +53,15 @@ ASRC_INLINE bool advance(
                 for (uint64_t rest = fired; rest; rest &= rest - 1) {
                     const int64_t lane = __builtin_ctzll(rest);
                     const R slope = current[lane] * c.mean_current - layer.threshold;
-                    tape.spikes[tape.count++] = {static_cast<int32_t>(t), static_cast<int32_t>(j + lane), slope};
+                    const int64_t n = first + j + lane;
+                    tape.spikes[tape.count++] = {static_cast<int32_t>(t), static_cast<int32_t>(n), slope};
+                    const Sent<R> sent{layer.inputs + n, R{1}};
+                    if (layer.back) fetch(ahead_in(layer, 0, &sent, 1, true, static_cast<const R*>(nullptr)), 0);
                     v[lane] = 0;
                 }
             }
         }
-        store(room.v + j, v);
+        store(membranes + j, v);
     }
     return true;
 }
@@ -144,6 +79,34 @@ ASRC_INLINE void read_out(
     }
 }
 
+// A layer's step t: group by group, what it sent itself in the step before, what is sent to it, its states. The former
+// arrives now at the earliest, so it can wait for that. Of room.sent, `own` rows are of the one, those up to `sent` of
+// the other, and `soon` more will be sent to it in the next step.
+template <typename R>
+ASRC_INLINE bool step_up(
+    const DelayedLayer<R>& layer, const DelayConstants<R>& c, int64_t t, const DelayRoom<R>& room, int64_t own,
+    int64_t sent, int64_t soon, DelaySpikes<R>& tape) {
+    bool enough = true;
+    for (int64_t first = 0; first < layer.width; first += kGroup) {
+        as_types(layer, group_width(layer.width, first), [&](auto width, auto delay) ASRC_INLINE_CALL {
+            constexpr int W = decltype(width)::value;
+            typedef decltype(delay) D;
+            const Group<R> group = group_of(layer, room, first);
+            R* ring = room.ring + place_of_group(layer.mask + 1, first);
+            const bool last = first + W >= layer.width;
+            const int64_t then = last ? 0 : first + W;
+            const R* none = nullptr;
+            const Ahead<R> of_own = ahead_in(layer, then, room.sent, last ? 0 : own, true, none);
+            const Ahead<R> of_given = last ? ahead_in(layer, then, room.sent + sent, soon, true, none)
+                                           : ahead_in(layer, then, room.sent + own, sent - own, true, none);
+            send_rows<W, D>(group, room.sent, own, t - 1, ring, of_own);
+            send_rows<W, D>(group, room.sent + own, sent - own, t, ring, of_given);
+            enough = enough && advance<W>(layer, c, t, first, ring + (t & layer.mask) * W, room, tape);
+        });
+    }
+    return enough;
+}
+
 template <typename R>
 DelayFound<R> delays_forward(
     const DelayedLayer<R>* layers, int64_t depth, const DelayConstants<R>& c, const DelayEvents<R>& events,
@@ -154,33 +117,37 @@ DelayFound<R> delays_forward(
         answers[k] = c.readout == ASRC_FIRST_SPIKE ? static_cast<R>(c.steps) : R{0};
         best[k] = static_cast<int32_t>(c.steps);
     }
-    int64_t event = 0;
+    constexpr int64_t kMostDepth = 128;
+    int64_t event = 0, before[kMostDepth] = {};  // of each layer, where the spikes of its step before begin
     for (int64_t t = 0; t < c.steps; ++t) {
         int64_t began = 0;  // of the spikes of this step in the layer before
         for (int64_t l = 0; l < depth; ++l) {
             const DelayedLayer<R>& layer = layers[l];
+            DelaySpikes<R>& tape = tapes[l];
+            Sent<R>* sent = rooms[l].sent;
+            int64_t count = 0;
+            for (int64_t k = before[l]; layer.back && k < tape.count; ++k) {
+                sent[count++] = {layer.inputs + tape.spikes[k].neuron, R{1}};
+            }
+            const int64_t own = count;
             if (l == 0) {
                 for (; event < events.count && events.step[event] == t; ++event) {
-                    if (event + 1 < events.count) fetch<R>(layer, events.channel[event + 1], nullptr);
-                    found.late += send_row(layer, events.channel[event], t, events.value[event], rooms[l], c.steps);
+                    sent[count++] = {events.channel[event], events.value[event]};
                 }
             } else {
                 const DelaySpikes<R>& below = tapes[l - 1];
-                for (int64_t k = began; k < below.count; ++k) {
-                    if (k + 1 < below.count) fetch<R>(layer, below.spikes[k + 1].neuron, nullptr);
-                    found.late += send_row(layer, below.spikes[k].neuron, t, R{1}, rooms[l], c.steps);
-                }
+                for (int64_t k = began; k < below.count; ++k) sent[count++] = {below.spikes[k].neuron, R{1}};
             }
-            began = tapes[l].count;
-            if (!advance(layer, c, t, rooms[l], tapes[l])) return {0, 0, false};
-            for (int64_t k = began; k < tapes[l].count; ++k) {
-                const DelaySpike<R>& spike = tapes[l].spikes[k];
-                if (layer.back && k + 1 < tapes[l].count) {
-                    fetch<R>(layer, layer.inputs + tapes[l].spikes[k + 1].neuron, nullptr);
-                }
-                if (layer.back) {
-                    found.late += send_row(layer, layer.inputs + spike.neuron, t, R{1}, rooms[l], c.steps);
-                }
+            for (int64_t k = own; k < count; ++k) found.late += too_late(layer, sent[k].row, t, c.steps);
+            int64_t soon = 0;
+            for (int64_t e = event; l == 0 && e < events.count && events.step[e] == t + 1; ++e) {
+                sent[count + soon++] = {events.channel[e], events.value[e]};
+            }
+            began = before[l] = tape.count;
+            if (!step_up(layer, c, t, rooms[l], own, count, soon, tape)) return {0, 0, false};
+            for (int64_t k = began; k < tape.count; ++k) {
+                const DelaySpike<R>& spike = tape.spikes[k];
+                if (layer.back) found.late += too_late(layer, layer.inputs + spike.neuron, t, c.steps);
                 counts[l][spike.neuron] += 1;
                 found.grazing += spike.slope < c.grazing * layer.threshold;
                 if (l + 1 == depth && best[spike.neuron] == c.steps) {
@@ -209,16 +176,29 @@ ASRC_INLINE void drive(
     for (int64_t k = 0; k < layer.neurons; ++k) p[k] += best[k] == t ? worth[k] : R{0};
 }
 
+// The row of Q of a step, from -1 on.
+template <typename R>
+ASRC_INLINE R* q_of(const DelayedLayer<R>& layer, const DelayRoom<R>& room, int64_t t) {
+    return room.q + (t + 3) % 3 * layer.width;
+}
+
 // P and Q of step t before its spikes, and the pair of the step after.
 template <typename R>
 ASRC_INLINE void step_down(
     const DelayedLayer<R>& layer, const DelayConstants<R>& c, int64_t t, const DelayRoom<R>& room) {
-    Pair<R>* pairs = room.pairs + ((t + 1) & layer.mask) * layer.width;
     const bool inside = t + 1 < c.steps;
-    for (int64_t j = 0; j < layer.width; ++j) {
-        const R p = room.v[j], q = c.beta * room.current[j] + c.gain * p;
-        room.now[j] = q;
-        if (inside) pairs[j] = {room.current[j], c.plain ? room.moved[j] : (room.later[j] - q) / 2};
+    R *now = q_of(layer, room, t), *after = q_of(layer, room, t + 1), *later = q_of(layer, room, t + 2);
+    for (int64_t first = 0; first < layer.width; first += kGroup) {
+        const int64_t width = group_width(layer.width, first), slot = (t + 1) & layer.mask;
+        Pair<R>* pairs = room.pairs + place_of_group(layer.mask + 1, first) + slot * width;
+        for (int64_t j = first; j < first + width; ++j) now[j] = c.beta * after[j] + c.gain * room.v[j];
+        if (inside && c.plain) {
+            for (int64_t j = 0; j < width; ++j) pairs[j] = {after[first + j], room.moved[first + j]};
+        } else if (inside) {
+            for (int64_t j = 0; j < width; ++j) {
+                pairs[j] = {after[first + j], (later[first + j] - now[first + j]) / 2};
+            }
+        }
     }
 }
 
@@ -234,57 +214,99 @@ struct Walk {
     const int32_t* best;
 };
 
+// A tape is worked off from its end: the spikes of the step at hand, and how many come before them.
 template <typename R>
-ASRC_INLINE R jump_of(const Walk<R>& walk, int64_t l, int64_t t, const DelaySpike<R>& spike) {
-    const DelayedLayer<R>& layer = walk.layers[l];
-    const int64_t n = spike.neuron;
-    R moves = 0;
-    if (layer.back) moves += gather_row(layer, layer.inputs + n, t, R{1}, walk.rooms[l]);
-    if (l + 1 < walk.depth) {
-        moves += gather_row(walk.layers[l + 1], n, t, R{1}, walk.rooms[l + 1]);
-    } else if (walk.c.readout == ASRC_FIRST_SPIKE && walk.best[n] == t) {
-        moves += walk.grad_answers[n];
+struct Spiked {
+    const DelaySpike<R>* spikes;  // of the step
+    int64_t count;
+    int64_t before;
+};
+
+// What spikes of step t find in a layer that they lead to, as its rows from `row` on, is added to its sums and to their
+// worth; and first of all, group by group, what input events of step t + 2 find, which is worth nothing. The next ones
+// of both are expected to be about as many.
+template <typename R>
+ASRC_INLINE void look_up(
+    const DelayedLayer<R>& layer, const DelayRoom<R>& room, int64_t t, const Spiked<R>& from, int64_t row, R* worth,
+    const DelayEvents<R>& events, int64_t event, int64_t given) {
+    const int64_t count = from.count;
+    if (!(given + count)) return;
+    Sent<R>* sent = room.sent;
+    for (int64_t e = 0; e < given; ++e) sent[e] = {events.channel[event + e], events.value[event + e]};
+    for (int64_t k = 0; k < count; ++k) sent[given + k] = {row + from.spikes[k].neuron, R{1}};
+    Sent<R>* soon = sent + given + count;
+    const int64_t soon_given = given < event ? given : event, soon_count = count < from.before ? count : from.before;
+    for (int64_t e = 0; e < soon_given; ++e) soon[e] = {events.channel[event - 1 - e], R{1}};
+    for (int64_t k = 0; k < soon_count; ++k) soon[soon_given + k] = {row + from.spikes[-1 - k].neuron, R{1}};
+    for (int64_t first = 0; first < layer.width; first += kGroup) {
+        as_types(layer, group_width(layer.width, first), [&](auto width, auto delay) ASRC_INLINE_CALL {
+            constexpr int W = decltype(width)::value;
+            typedef decltype(delay) D;
+            const Group<R> group = group_of(layer, room, first);
+            const Pair<R>* ring = room.pairs + place_of_group(layer.mask + 1, first);
+            R* sums = room.sums + 2 * place_of_group(layer.rows, first);
+            const bool last = first + W >= layer.width;
+            const int64_t then = last ? 0 : first + W;
+            const R* all = room.sums;
+            const Ahead<R> of_given = last ? ahead_in(layer, then, soon, soon_given, false, all)
+                                           : ahead_in(layer, then, sent, given, false, all);
+            const Ahead<R> of_spikes = last ? ahead_in(layer, then, soon + soon_given, soon_count, true, all)
+                                            : ahead_in(layer, then, sent + given, count, true, all);
+            gather_rows<W, D>(group, sent, given, t + 2, ring, sums, static_cast<R*>(nullptr), of_given);
+            gather_rows<W, D>(group, sent + given, count, t, ring, sums, worth, of_spikes);
+        });
     }
-    const R least = walk.c.grazing * layer.threshold, slope = spike.slope < least ? least : spike.slope;
-    const R jump = (layer.threshold * walk.rooms[l].v[n] - walk.c.tau_membrane * moves) / slope;
-    return walk.grad_counts[l] ? jump + walk.grad_counts[l][n] : jump;
 }
 
-// A layer's step t; `left` counts the spikes on its tape that are not yet done.
+// A layer's step t; `left` counts the spikes on its tape that are not yet done, `event` the input's events. Those are
+// looked up two steps later than the layer's own, whose Q' they need: what is in the cache serves both.
 template <typename R>
-ASRC_INLINE void back_one(const Walk<R>& walk, int64_t l, int64_t t, int64_t& left) {
+ASRC_INLINE void back_one(
+    const Walk<R>& walk, int64_t l, int64_t t, int64_t& left, const DelayEvents<R>& events, int64_t& event) {
     const DelayedLayer<R>& layer = walk.layers[l];
     const DelayRoom<R>& room = walk.rooms[l];
     const DelayConstants<R>& c = walk.c;
     for (int64_t j = 0; j < layer.width; ++j) room.v[j] *= c.alpha;
     if (l + 1 == walk.depth) drive(layer, c, t, walk.grad_answers, walk.best, room.v);
     step_down(layer, c, t, room);
-    const DelaySpike<R>* spikes = walk.tapes[l].spikes;
-    const int64_t end = left;
-    while (left > 0 && spikes[left - 1].step == t) --left;
+    const DelaySpikes<R>& tape = walk.tapes[l];
+    const int64_t end = left, events_end = event;
+    while (left > 0 && tape.spikes[left - 1].step == t) --left;
+    while (l == 0 && event > 0 && events.step[event - 1] == t + 2) --event;
+    const DelaySpike<R>* spikes = tape.spikes + left;
+    const Spiked<R> fired{spikes, end - left, left}, back{spikes, layer.back ? end - left : 0, layer.back ? left : 0};
+    const int64_t count = fired.count, given = events_end - event;
+    for (int64_t k = 0; k < count; ++k) room.worth[k] = 0;
+    look_up(layer, room, t, back, layer.inputs, room.worth, events, event, given);
+    if (l + 1 < walk.depth) {
+        constexpr int64_t none = 0;
+        look_up(walk.layers[l + 1], walk.rooms[l + 1], t, fired, none, room.worth, events, none, none);
+    }
     // All jumps of a step are worked out before any of them is made.
-    for (int64_t k = left; k < end; ++k) {
-        if (layer.back && k + 1 < end) fetch(layer, layer.inputs + spikes[k + 1].neuron, room.sums);
-        room.jumps[spikes[k].neuron] = jump_of(walk, l, t, spikes[k]);
-    }
-    for (int64_t k = left; k < end; ++k) {
+    const R least = c.grazing * layer.threshold;
+    for (int64_t k = 0; k < count; ++k) {
         const int64_t n = spikes[k].neuron;
-        room.v[n] += room.jumps[n];
-        room.now[n] = c.beta * room.current[n] + c.gain * room.v[n];
-        if (!c.plain && t + 1 < c.steps) {
-            room.pairs[((t + 1) & layer.mask) * layer.width + n].moved = (room.later[n] - room.now[n]) / 2;
-        }
+        R moves = room.worth[k];
+        if (l + 1 == walk.depth && c.readout == ASRC_FIRST_SPIKE && walk.best[n] == t) moves += walk.grad_answers[n];
+        const R slope = spikes[k].slope < least ? least : spikes[k].slope;
+        room.worth[k] = (layer.threshold * room.v[n] - c.tau_membrane * moves) / slope;
+        if (walk.grad_counts[l]) room.worth[k] += walk.grad_counts[l][n];
     }
-    for (int64_t j = 0; j < layer.width; ++j) {
-        room.later[j] = room.current[j];
-        room.current[j] = room.now[j];
+    R *now = q_of(layer, room, t), *after = q_of(layer, room, t + 1), *later = q_of(layer, room, t + 2);
+    for (int64_t k = 0; k < count; ++k) {
+        const int64_t n = spikes[k].neuron, first = n / kGroup * kGroup, width = group_width(layer.width, first);
+        room.v[n] += room.worth[k];
+        now[n] = c.beta * after[n] + c.gain * room.v[n];
+        if (c.plain || t + 1 >= c.steps) continue;
+        const int64_t slot = (t + 1) & layer.mask, place = place_of_group(layer.mask + 1, first) + slot * width;
+        room.pairs[place + n - first].moved = (later[n] - now[n]) / 2;
     }
     for (int64_t j = 0; c.plain && j < layer.width; ++j) {
-        room.moved[j] = room.now[j] / c.tau_synapse - room.v[j] / c.tau_membrane;
+        room.moved[j] = now[j] / c.tau_synapse - room.v[j] / c.tau_membrane;
     }
 }
 
-// Each layer is a step behind the one above it, whose Q of the step before its own Q' needs; so is the input.
+// Each layer is a step behind the one above it, whose Q of the step before its own Q' needs.
 template <typename R>
 void delays_backward(
     const DelayedLayer<R>* layers, int64_t depth, const DelayConstants<R>& c, const DelayEvents<R>& events,
@@ -297,12 +319,7 @@ void delays_backward(
     for (int64_t behind = c.steps - 1; behind >= -1 - depth; --behind) {
         for (int64_t l = depth - 1; l >= 0; --l) {
             const int64_t t = behind + depth - 1 - l;
-            if (t >= -1 && t < c.steps) back_one(walk, l, t, left[l]);
-        }
-        const int64_t t = behind + depth;
-        for (; event > 0 && events.step[event - 1] == t; --event) {
-            if (event > 1) fetch(layers[0], events.channel[event - 2], rooms[0].sums);
-            gather_row(layers[0], events.channel[event - 1], t, events.value[event - 1], rooms[0]);
+            if (t >= (l ? -1 : -2) && t < c.steps) back_one(walk, l, t, left[l], events, event);
         }
     }
 }

@@ -46,6 +46,7 @@ struct asrc_delays_call {
 
     double alpha, beta, gain, mean_current, tau_membrane, tau_synapse, grazing;
     int64_t plain;           // whether Q' is the plain one
+    int64_t whole;           // whether states are whole numbers: decays round toward zero
 
     int64_t readout;             // asrc_delays_readout
     const void* time_weights;    // R (T), of ASRC_WEIGHTED

@@ -1,8 +1,12 @@
 // What the kernels for delays work on. Plain data and declarations only, for the reason that kernel.h gives.
 //
-// Rows of synapses are padded like rows of neurons: row i has what source i leads to, inputs first, then the layer's own
-// neurons. Synapses that pad have weight 0 and delay 0. Rings have a power of two of slots, one row each; what belongs
-// to step t lies in slot t & mask.
+// Neurons stand in groups of kGroup, the last of which may be smaller (`group_width`): a step's spikes go to one group
+// after the other, so that what a group's ring holds stays in the first cache while they do.
+//
+// A matrix with a column for each neuron lies group by group, each (rows, its width): `place_of_group`. A row of
+// synapses is what source i leads to, inputs first, then the layer's own neurons. Those that pad have weight 0 and
+// delay 0.
+// Rings have a power of two of rows, slots; what belongs to step t lies in slot t & mask.
 #ifndef ASRC_DELAYS_KERNEL_H
 #define ASRC_DELAYS_KERNEL_H
 
@@ -11,6 +15,9 @@
 #include "kernel.h"
 
 namespace asrc {
+
+constexpr int64_t kGroup = 64;  // neurons: rings of 64 slots and pairs of floats just fill a cache of 32 KiB
+static_assert(kGroup % kPadding == 0, "a group is whole rows of vectors");
 
 template <typename R>
 struct DelaySpike {
@@ -29,23 +36,31 @@ struct DelaySpikes {
 };
 
 template <typename R>
-struct Pair {  // Q and Q' of an arrival, or what a synapse has gathered of them
+struct Pair {  // Q and Q' of an arrival
     R q;
     R moved;
+};
+
+// A row of synapses that is at work in a step, and what it is multiplied by.
+template <typename R>
+struct Sent {
+    int64_t row;
+    R value;
 };
 
 template <typename R>
 struct DelayedLayer {
     int64_t inputs;
     int64_t neurons;
-    int64_t width;
+    int64_t width;    // neurons, padded
+    int64_t rows;     // of synapses: inputs, and neurons of a layer that leads to itself
     int64_t mask;     // slots - 1
     int64_t longest;  // delay
     bool fires;
     bool back;
     bool wide;        // whether delays take two bytes
     R threshold;
-    const R* weight;    // (inputs + neurons, width)
+    const R* weight;    // (rows, width)
     const void* delay;  // uint8_t or uint16_t, the same
 };
 
@@ -53,7 +68,7 @@ template <typename R>
 struct DelayConstants {
     int64_t steps;
     R alpha, beta, gain, mean_current, tau_membrane, tau_synapse, grazing;
-    bool plain;
+    bool plain, whole;
     int64_t readout;
     const R* time_weights;
 };
@@ -67,19 +82,19 @@ struct DelayEvents {
     int64_t count;
 };
 
-// What a thread needs of each layer, all rows of `width`.
+// What a thread needs of each layer. Rows are of `width`.
 template <typename R>
 struct DelayRoom {
-    R* ring;        // forward: (slots, width), zeros
+    R* ring;         // forward: (slots, width), zeros
+    R* current;      // forward: I
+    R* v;            // V; backward P
     Pair<R>* pairs;  // backward: (slots, width), zeros
-    R* current;     // I; backward Q of the step after
-    R* v;           // V; backward P
-    R* later;       // backward: Q of two steps after
-    R* moved;       // backward, plain: Q' of the step after
-    R* now;         // backward: Q of this step
-    R* jumps;       // backward: of the spikes of a step
-    int32_t* at;    // where a row's arrivals lie
-    Pair<R>* sums;  // backward: (inputs + neurons, width)
+    R* q;            // backward: Q of three steps, zeros; that of step t in row (t + 3) % 3
+    R* moved;        // backward, plain: Q' of the step after
+    R* worth;        // backward: of each spike of a step, what it is worth to move it; then its jump of P
+    R* sums;         // backward: what synapses have gathered, (rows, 2 width): of each group, Q and then Q'
+    Sent<R>* sent;   // what is sent in a step, at most as much as the layer before and this one can, and as much ahead
+    int32_t* at;     // (kGroup): where a row's arrivals lie in the group's ring
 };
 
 template <typename R>
@@ -102,5 +117,17 @@ struct DelayKernels {
 };
 
 }  // namespace asrc
+
+namespace {  // a body each, for every instruction set
+
+// How many neurons stand in the group that begins with neuron `first`.
+inline __attribute__((always_inline)) int64_t group_width(int64_t width, int64_t first) {
+    return width - first < asrc::kGroup ? width - first : asrc::kGroup;
+}
+
+// Where that group begins in a matrix of so many rows.
+inline __attribute__((always_inline)) int64_t place_of_group(int64_t rows, int64_t first) { return rows * first; }
+
+}  // namespace
 
 #endif

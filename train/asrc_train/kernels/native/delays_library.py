@@ -40,6 +40,7 @@ class CDelayCall(ctypes.Structure):
         *((name, ctypes.c_double) for name in ("alpha", "beta", "gain", "mean_current")),
         *((name, ctypes.c_double) for name in ("tau_membrane", "tau_synapse", "grazing")),
         ("plain", ctypes.c_int64),
+        ("whole", ctypes.c_int64),
         ("readout", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("time_weights", "answers", "grad_answers")),
         ("grazing_spikes", ctypes.c_int64),

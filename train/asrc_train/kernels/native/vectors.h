@@ -17,6 +17,7 @@
 // Loops over registers have to be written out, or the compiler keeps arrays of vectors in memory.
 #define ASRC_UNROLL _Pragma("GCC unroll 32")
 #define ASRC_INLINE inline __attribute__((always_inline))
+#define ASRC_INLINE_CALL __attribute__((always_inline))  // of a lambda
 
 namespace {
 
@@ -149,6 +150,21 @@ ASRC_INLINE V without_fraction(V v, R ulp_one) {
 ASRC_INLINE Floats toward_zero(Floats v) { return without_fraction(v, 0x1p23f); }
 ASRC_INLINE Doubles toward_zero(Doubles v) { return without_fraction(v, 0x1p52); }
 
+#endif
+
+// The even numbers of a and then those of b, or the odd ones, of each lane of 128 bits for itself.
+#if defined(__AVX512F__)
+ASRC_INLINE Floats evens(Floats a, Floats b) { return (Floats)_mm512_maskz_shuffle_ps(MaskF{0xffff}, (__m512)a, (__m512)b, 0x88); }
+ASRC_INLINE Floats odds(Floats a, Floats b) { return (Floats)_mm512_maskz_shuffle_ps(MaskF{0xffff}, (__m512)a, (__m512)b, 0xdd); }
+#elif defined(__AVX2__)
+ASRC_INLINE Floats evens(Floats a, Floats b) { return (Floats)_mm256_shuffle_ps((__m256)a, (__m256)b, 0x88); }
+ASRC_INLINE Floats odds(Floats a, Floats b) { return (Floats)_mm256_shuffle_ps((__m256)a, (__m256)b, 0xdd); }
+#elif defined(__SSE2__)
+ASRC_INLINE Floats evens(Floats a, Floats b) { return (Floats)_mm_shuffle_ps((__m128)a, (__m128)b, 0x88); }
+ASRC_INLINE Floats odds(Floats a, Floats b) { return (Floats)_mm_shuffle_ps((__m128)a, (__m128)b, 0xdd); }
+#else
+ASRC_INLINE Floats evens(Floats a, Floats b) { return Floats{a[0], a[2], b[0], b[2]}; }
+ASRC_INLINE Floats odds(Floats a, Floats b) { return Floats{a[1], a[3], b[1], b[3]}; }
 #endif
 
 // max(0, 1 - |u - theta|): the triangle of surrogate.py. `distance` is u - theta.
