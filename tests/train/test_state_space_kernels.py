@@ -192,7 +192,10 @@ def test_the_masked_gradient_is_none_at_suppressed_crossings() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"pole": (torch.full((5, 2), 0.6), torch.full((5, 2), 0.8))}, "layer 1, pole.*neuron 0, mode 0, has the size 1"),
+        (
+            {"pole": (torch.full((5, 2), 0.6), torch.full((5, 2), 0.8))},
+            "layer 1, pole.*neuron 0, mode 0, has the size 1",
+        ),
         ({"pole": (torch.full((5, 2), float("nan")), torch.zeros(5, 2))}, "pole.*neuron 0, mode 0, has the size nan"),
         ({"period": 32}, "period.*32 steps, where 0 to 31 fit"),
         ({"direct": torch.zeros(4)}, r"direct.*\(4,\) where"),
