@@ -17,6 +17,7 @@ from asrc_core.errors import InvalidData, InvalidSetting, UnknownName, Unreadabl
 from asrc_export.chip import targets
 from asrc_export.interop.imported import Feed, Imported
 from asrc_export.interop.nir import reader
+from asrc_export.interop.nir.plain import plain
 from asrc_export.interop.nir.readings import FRAMEWORKS, RULES
 from asrc_export.quantization import quantize
 from asrc_export.samples import given_samples
@@ -61,12 +62,14 @@ def fired(network: IntegerNetwork) -> list[int]:
 
 def simulated(kept: float, drive: float, theta: float, fires: str, reset: str) -> list[int]:
     """The same of u = kept v + drive, in double precision."""
-    v, found = 0.0, []
+    v, found, late = 0.0, [], 0.0
     for t in range(STEPS):
-        v = kept * v + drive
+        v = kept * v + drive - late
+        late = 0.0
         if v >= theta if fires == "at" else v > theta:
             found.append(t)
-            v = v - theta if reset == "soft" else 0.0
+            late = theta if reset == "late" else 0.0
+            v = 0.0 if reset == "hard" else v - theta if reset == "soft" else v
     return found
 
 
@@ -165,6 +168,43 @@ def test_constants_that_differ_in_their_last_bits_are_one(tmp_path: Path) -> Non
     graph = line(nir.LIF(near, full(1, 2), full(0, 2), full(1, 2), full(0, 2)))
     graph.nodes["w"] = nir.Linear(np.ones((2, 1), np.float32))
     assert read(graph, tmp_path, dt=1e-3).checkpoint.config.network.each_layer()[0].decay == pytest.approx(0.5)
+
+
+def test_axes_before_the_one_that_a_matrix_takes_are_those_it_was_traced_with(tmp_path: Path) -> None:
+    graph = line(nir.LIF(full(4.0, 2), full(1, 2), full(0, 2), full(1, 2), full(0, 2)))
+    graph.nodes["w"] = nir.Linear(np.eye(2, 3, dtype=np.float32))
+    graph.nodes["input"] = nir.Input({"input": np.array([24, 3])})
+    assert read(graph, tmp_path, written_by="sinabs").checkpoint.channels == 3
+
+
+def test_a_reset_that_comes_a_step_late_is_a_kind_of_its_own(tmp_path: Path) -> None:
+    graph = line(nir.LIF(full(2e-4), full(2), full(0), full(1), full(0)), 0.75)
+    found = read(graph, tmp_path, written_by="snntorch", reset="late")
+    assert freeze(found.checkpoint).layers[0].kind == "late-reset"
+    assert fired(integers(found)) == simulated(0.5, 0.75, 1.0, "above", "late")
+    assert fired(integers(found)) != simulated(0.5, 0.75, 1.0, "above", "soft")
+
+
+@pytest.mark.parametrize(("framework", "kept_of_w"), [("norse", 1.0), ("rockpool", 0.5), ("snntorch", 0.5)])
+def test_a_spike_raises_a_lasting_current_as_the_framework_has_it(
+    framework: str, kept_of_w: float, tmp_path: Path
+) -> None:
+    """Recorded of Norse 1.1.0 and Rockpool 3.1.0: w_in itself, and w_in of which a step has decayed."""
+    one, tau = full(1), full(np.float32(1 / np.log(2)) if framework == "rockpool" else 2)
+    r = {"norse": 2.0, "snntorch": 2.0, "rockpool": np.exp(-np.log(2)) / np.log(2)}[framework]
+    node = nir.CubaLIF(tau, tau, full(r), full(0), one, full(0), one)
+    found = freeze(read(line(node), tmp_path, written_by=framework, dt=1.0).checkpoint).layers[0]
+    assert found.kind == "cuba-lif"
+    np.testing.assert_allclose(found.weight, kept_of_w, rtol=1e-6)
+    assert (found.decay, found.constants["current_decay_factor"]) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [(np.float32(0.9), 0.9), (np.float32(1) / np.float32(3) * 3, 1.0), (0.5 + 1e-8, 0.5), (0.123456789, 0.123456789)],
+)
+def test_what_single_precision_blurred_is_the_short_fraction_that_was_meant(written: float, meant: float) -> None:
+    assert plain(np.array([float(written)]))[0] == meant
 
 
 def recurrent(parameters: tuple[int, ...], inner: int, nested: bool) -> nir.NIRGraph:

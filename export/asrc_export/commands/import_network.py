@@ -62,8 +62,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--reset",
-        choices=["soft", "hard"],
-        help="nir: what happens to a membrane that fires (default: what --written-by has, else hard, which is what NIR "
+        choices=["soft", "hard", "late"],
+        help="nir: what happens to a membrane that fires; late: the threshold is subtracted a step later, as snnTorch "
+        "does by default (default: what --written-by has, else hard, which is what NIR "
         "means; snnTorch and Sinabs train with soft unless told otherwise, and do not write it down)",
     )
     add(

@@ -55,8 +55,12 @@ def graph_of(layers: Layers, answer: Answer, notes: list[str]) -> tuple[dict[str
 
 def _layer(layer: NeuronLayer, names: dict[str, str]) -> tuple[dict[str, Any], Arrays]:
     neurons = layer.neurons
-    shared: dict[str, Any] = {"threshold": neurons.threshold, "reset": neurons.reset, "fires": neurons.fires}
+    shared: dict[str, Any] = {"fires": neurons.fires}
     kind = "lif" if neurons.current_decay is None else "cuba-lif"
+    if neurons.reset == "late":
+        kind = "late-reset"
+    else:
+        shared["reset"] = neurons.reset
     return _described(layer.name, names[layer.name], kind, layer.incoming, layer.constant, neurons, shared, names)
 
 
@@ -90,7 +94,8 @@ def _described(
     each: Arrays = {"bias": neurons.offset if lasts else driven + neurons.offset}
     if lasts and driven.any():
         each["current_bias"] = driven
-    for key, value in (("decay_factor", neurons.decay), ("current_decay_factor", neurons.current_decay)):
+    own = [("decay_factor", neurons.decay), ("current_decay_factor", neurons.current_decay)]
+    for key, value in own if neurons.fires is None else [*own, ("threshold", neurons.threshold)]:
         if isinstance(value, np.ndarray):
             each[key] = value
         elif value is not None:

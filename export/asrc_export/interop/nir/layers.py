@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.connection import INPUT
-from asrc_core.contract.numbers import Fires, Reset
+from asrc_core.contract.numbers import Fires
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir.broken import broken, numbers
@@ -17,6 +17,7 @@ from asrc_export.interop.nir.metadata import number
 from asrc_export.interop.nir.neurons import Neurons, discretised
 from asrc_export.interop.nir.nir_graph import LEAKY, SOURCES, Flat, Signal, dense, square, width_of
 from asrc_export.interop.nir.reading import TOLERANCE, Reading
+from asrc_export.interop.nir.readings import Reset
 from asrc_train.trained.frozen import Floats
 
 
@@ -80,7 +81,7 @@ def layered(flat: Flat, fed: dict[str, Signal], reading: Reading, notes: list[st
     if not firing:
         raise InvalidSetting("NIR graph", "its input feeds no spiking neurons")
     _require_reached(flat, fed, firing)
-    lags = {name: {each: _lag(name, each, reading) for each in fed[name].maps} for name in (*firing, flat.output)}
+    lags = {name: {each: _lag(flat, name, each, reading) for each in fed[name].maps} for name in (*firing, flat.output)}
     order = _ordered(flat, lags, firing, reading, notes)
     hidden = tuple(_layer(name, flat, fed[name], lags[name], reading, notes) for name in order)
     return Layers(hidden, _read_out(flat, fed, order, reading, notes))
@@ -95,7 +96,10 @@ def is_chain(flat: Flat, layers: Layers) -> bool:
     before = INPUT
     for layer in layers.hidden:
         outside = [(each.source, each.lag) for each in layer.incoming if each.source != layer.name]
-        plain = layer.neurons.current_decay is None and not np.ndim(layer.neurons.decay)
+        own = layer.neurons
+        plain = (
+            own.current_decay is None and own.reset != "late" and not np.ndim(own.decay) and not np.ndim(own.threshold)
+        )
         if outside != [(before, 0)] or len(layer.incoming) - len(outside) > 1 or not plain:
             return False
         before = layer.name
@@ -103,15 +107,16 @@ def is_chain(flat: Flat, layers: Layers) -> bool:
     return ends == [(before, 0)] and layers.readout.neurons is None
 
 
-def _lag(name: str, fed: tuple[str, float], reading: Reading) -> int:
-    """The delay in whole steps."""
+def _lag(flat: Flat, name: str, fed: tuple[str, float], reading: Reading) -> int:
+    """The delay in whole steps, with what a framework's neurons fire later than their membranes say."""
     source, delay = fed
     steps = delay / reading.dt
     lag = round(steps) if steps < 2**31 else 2**31
     if abs(steps - lag) > TOLERANCE * max(lag, 1):
         what = "its recurrence" if source == name else f"what it gets from '{source}'"
         raise broken(name, f"the delay of {what}, {delay:g}, is not a whole number of steps of {reading.dt:g}")
-    return lag
+    neurons = type(flat.nodes[source]).__name__ in SOURCES
+    return lag + (reading.late if neurons and source != name else 0)
 
 
 def _require_reached(flat: Flat, fed: dict[str, Signal], firing: Sequence[str]) -> None:
@@ -199,7 +204,7 @@ def _layer(
     if signal.width != width:
         raise broken(name, f"it has {plural(width, 'neuron')} and is fed {plural(signal.width, 'value')}")
     neurons = discretised(name, node, width, reading)
-    if _differ(numbers(name, "v_threshold", node.v_threshold)):
+    if _differ(numbers(name, "v_threshold", node.v_threshold)) and not np.ndim(neurons.threshold):
         notes.append(f"'{name}': thresholds differ, so each neuron's weights are rescaled to the first one's")
     if reading.ours:
         neurons, stated = _exact(name, node, neurons, [lag for (source, _), lag in lags.items() if source == name])
@@ -246,7 +251,7 @@ def _exact(name: str, node: Any, computed: Neurons, loops: Sequence[int]) -> tup
         reset is not None
         and fires is not None
         and bool(np.all(abs(decay - np.asarray(computed.decay)) <= TOLERANCE))
-        and abs(threshold - computed.threshold) <= TOLERANCE * threshold
+        and bool(np.all(abs(threshold - np.asarray(computed.threshold)) <= TOLERANCE * threshold))
         and list(loops) in ([], [own_span])
         and own_span >= 1
         and bool((abs(computed.gain - 1) <= TOLERANCE).all())
@@ -267,7 +272,7 @@ def _read_out(flat: Flat, fed: dict[str, Signal], order: Sequence[str], reading:
     if not signal.maps or any(source in flat.inputs for source, _ in signal.maps):
         who = ", ".join(sorted({f"'{source}'" for source, _ in signal.maps})) or "nothing"
         raise broken(flat.output, f"it is fed by {who}; our readout is fed by neurons")
-    lags = {each: _lag(flat.output, each, reading) for each in signal.maps}
+    lags = {each: _lag(flat, flat.output, each, reading) for each in signal.maps}
     last = order[-1]
     matrix = signal.maps.get((last, 0.0))
     alone = len(signal.maps) == 1 and matrix is not None
@@ -290,5 +295,5 @@ def _leaky(name: str, flat: Flat, fed: dict[str, Signal], reading: Reading) -> R
     if not signal.maps or any(source in flat.inputs for source, _ in signal.maps):
         raise broken(name, "it is not fed by spiking neurons, and our readout is")
     neurons = discretised(name, flat.nodes[name], width, reading)
-    lags = {each: _lag(name, each, reading) for each in signal.maps}
+    lags = {each: _lag(flat, name, each, reading) for each in signal.maps}
     return ReadOut(_incoming(name, flat, signal, lags, neurons.gain), signal.constant, neurons)

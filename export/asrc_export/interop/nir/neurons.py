@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.numbers import Fires, Reset
+from asrc_core.contract.numbers import Fires
 from asrc_core.counts import plural
 from asrc_export.interop.nir.broken import broken, numbers
 from asrc_export.interop.nir.nir_graph import LEAKY
+from asrc_export.interop.nir.plain import plain
 from asrc_export.interop.nir.reading import TOLERANCE, Reading
+from asrc_export.interop.nir.readings import Reset
 from asrc_train.trained.frozen import Floats
 
 
@@ -19,12 +21,12 @@ from asrc_train.trained.frozen import Floats
 class Neurons:
     """A neuron node in steps: alpha, theta, what its input is multiplied by and what joins its bias.
 
-    ``decay`` is one number, or one for each neuron, and so is ``current_decay``, None where no current outlives a step.
-    ``fires`` is None of a readout, which has no threshold.
+    ``decay``, ``threshold`` and ``current_decay`` are one number each, or one for each neuron; where the latter is None no
+    current outlives a step. ``fires`` is None of a readout, which has no threshold.
     """
 
     decay: float | Floats
-    threshold: float
+    threshold: float | Floats
     gain: Floats
     offset: Floats
     reset: Reset
@@ -50,21 +52,25 @@ def discretised(name: str, node: Any, width: int, reading: Reading) -> Neurons:
         above = "v_reset" if rest.any() else "0"
         raise broken(name, f"a v_threshold is not positive (above {above}), so neurons would fire without input")
     if kind == "IF":
-        kept, gain, offset = np.ones(width), each("r") * (reading.dt if reading.steps_if else 1), np.zeros(width)
+        gain = plain(each("r") * (reading.dt if reading.steps_if else 1))
+        kept, offset = np.ones(width), np.zeros(width)
     else:
         parameter = "tau" if kind in ("LIF", "LI") else "tau_mem"
         x = _steps(name, parameter, each(parameter), reading)
-        kept, gain = reading.rule.kept(x), reading.rule.gain(x, each("r"))
+        kept, gain = plain(reading.rule.kept(x)), plain(reading.rule.gain(x, each("r")))
         offset = leak * (1 - kept)
     lasts = None
     if kind.startswith("Cuba"):
-        current = reading.rule.kept(_steps(name, "tau_syn", each("tau_syn"), reading))
-        gain = gain * each("w_in") * (1 - current)
+        current = plain(reading.rule.kept(_steps(name, "tau_syn", each("tau_syn"), reading)))
+        gain = gain * plain(reading.jump(current, each("w_in")))
         lasts = _one_if_alike(current) if current.max() > TOLERANCE else None
+    fires, reset = None if leaky else reading.fires, reading.reset_of(kind)
+    octaves = np.log2(thresholds / thresholds[0])
+    if (octaves != np.rint(octaves)).any():
+        return Neurons(_one_if_alike(kept), thresholds, gain, offset, reset, fires, lasts)
     common = float(thresholds[0])
-    ratio = common / thresholds  # a membrane in other units fires just the same
-    fires = None if leaky else reading.fires
-    return Neurons(_one_if_alike(kept), common, gain * ratio, offset * ratio, reading.reset, fires, lasts)
+    ratio = common / thresholds  # a membrane in other units fires just the same, and powers of 2 are exact
+    return Neurons(_one_if_alike(kept), common, gain * ratio, offset * ratio, reset, fires, lasts)
 
 
 def _one_if_alike(kept: Floats) -> float | Floats:

@@ -185,8 +185,13 @@ def shape_of(flat: Flat, name: str) -> tuple[int, ...]:
         while len(shape) > 1 and shape[0] == 1 and not _image_follows(flat, name, len(shape)):
             shape = shape[1:]  # Norse writes the batch of one that it was traced with
         spread = [size for size in shape if size != 1]
-        followers = [type(flat.nodes[b]).__name__ for a, b in flat.edges if a == name]
-        if len(spread) > 1 and any(each in ("Linear", "Affine") for each in followers):
+        followers = [flat.nodes[b] for a, b in flat.edges if a == name]
+        matrices = [each for each in followers if type(each).__name__ in ("Linear", "Affine")]
+        if len(spread) > 1 and matrices:
+            if len(matrices) == len(followers) and {np.shape(each.weight)[-1] for each in matrices} == {shape[-1]}:
+                return (
+                    shape[-1],
+                )  # a matrix takes the last axis; Sinabs writes the steps it was traced with before it
             why = "only a Flatten, a convolution, pooling or neurons may follow more than one dimension"
             raise broken(name, f"its shape is {tuple(stated)}; {why}")
         return shape if len(spread) > 1 or len(shape) > 1 else (math.prod(shape),)

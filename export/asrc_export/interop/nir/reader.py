@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 
 from asrc_core import __version__
-from asrc_core.contract.numbers import Fires, Reset
+from asrc_core.contract.numbers import Fires
 from asrc_core.errors import NonFiniteWeights
 from asrc_export.interop.imported import Feed, Imported, settle
 from asrc_export.interop.nir import nir_file
@@ -44,7 +44,7 @@ from asrc_export.interop.nir.layers import Layers, is_chain, layered
 from asrc_export.interop.nir.metadata import stated_feed, step_order, without_scale
 from asrc_export.interop.nir.nir_graph import flatten, signals, square, width_of
 from asrc_export.interop.nir.reading import Asked, read_as, read_as_stated
-from asrc_export.interop.nir.readings import Answer, Integration
+from asrc_export.interop.nir.readings import Answer, Integration, Reset
 from asrc_train.settings.config import validated
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint

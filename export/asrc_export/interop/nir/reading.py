@@ -5,10 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from asrc_core.contract.numbers import Fires, Reset
+import numpy as np
+
+from asrc_core.contract.numbers import Fires
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export.interop.nir.metadata import number
-from asrc_export.interop.nir.readings import FRAMEWORKS, RULES, Answer, Framework, Integration, Rule, found_in
+from asrc_export.interop.nir.readings import (
+    FRAMEWORKS,
+    RULES,
+    Answer,
+    Framework,
+    Integration,
+    Jump,
+    Reset,
+    Rule,
+    found_in,
+)
+from asrc_train.trained.freeze import Floats
 
 TOLERANCE = 1e-5
 """Relative; NIR's parameters are mostly single precision, and quotients of them."""
@@ -37,6 +50,9 @@ class Reading:
     loop_span: int | None
     fires: Fires = "above"
     steps_if: bool = True
+    jumps: Jump = "share"
+    late: int = 0
+    lasting_reset: Reset | None = None
     ours: bool = False
     answer: Answer = "sum"
     notes: tuple[str, ...] = ()
@@ -45,6 +61,14 @@ class Reading:
     def rule(self) -> Rule:
         """What becomes of time constants."""
         return RULES[self.integration]
+
+    def reset_of(self, kind: str) -> Reset:
+        """What a spike does to the membrane of a node of that type."""
+        return self.lasting_reset if kind == "CubaLIF" and self.lasting_reset else self.reset
+
+    def jump(self, kept: Floats, w_in: Floats) -> Floats:
+        """By how much a spike raises a current of which a step keeps that share."""
+        return w_in * {"share": 1 - kept, "whole": np.ones_like(kept), "decayed": kept}[self.jumps]
 
 
 def read_as(asked: Asked, metadata: dict[str, Any]) -> Reading:
@@ -72,6 +96,9 @@ def read_as(asked: Asked, metadata: dict[str, Any]) -> Reading:
         loop_span=asked.loop_span or (1 if row else None),
         fires=asked.fires or (row.fires if row else "above"),
         steps_if=row.steps_if if row else True,
+        jumps=row.jump if row else "share",
+        late=row.late if row else 0,
+        lasting_reset=row.lasting_reset if row and asked.reset is None else None,
         answer=asked.answer or "sum",
     )
     return Reading(**{**vars(read), "notes": tuple(_notes(read, asked, row))})
@@ -96,7 +123,7 @@ def _notes(read: Reading, asked: Asked, row: Framework | None) -> list[str]:
             return "as told"
         return f"as {row.title} {row.version} does" if row else otherwise
 
-    kind = {"hard": "to v_reset", "soft": "by subtraction"}[read.reset]
+    kind = {"hard": "to v_reset", "soft": "by subtraction", "late": "by subtraction a step later"}[read.reset]
     fires = {"at": "at their threshold", "above": "above their threshold"}[read.fires]
     notes = [
         f"decay factors are {read.rule.said} with dt = {read.dt:g}",

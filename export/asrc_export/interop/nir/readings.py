@@ -13,10 +13,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from asrc_core.contract.numbers import Fires, Reset
+from asrc_core.contract.numbers import Fires
 from asrc_train.trained.frozen import Floats
 
 Integration = Literal["euler", "exact", "rockpool", "spyx"]
+Reset = Literal["soft", "hard", "late"]
+"""Late: the threshold is subtracted a step after the spike, from a membrane that has decayed."""
+Jump = Literal["share", "whole", "decayed"]
+"""What a spike adds to a current that lasts: its share k w_in, w_in itself, or w_in of which a step has decayed."""
 Answer = Literal["sum", "last", "maximum"]
 """What of a leaky readout's membrane over time is the logits."""
 
@@ -63,7 +67,9 @@ class Framework:
     """One framework's row; ``unsaid`` is what its files leave out, a whole sentence.
 
     ``dt`` is in the unit of its files' time constants, None if it must be told. An integrate-and-fire neuron's input is
-    multiplied by r and, where ``steps_if``, by the step. ``source`` says where the row was read or tried.
+    multiplied by r and, where ``steps_if``, by the step. ``jump``: what a spike adds to a current that lasts. ``late``:
+    by how many steps its neurons fire later than their membranes say. ``lasting_reset`` is that of neurons with such a
+    current, where it is another. ``source`` says where the row was read or tried.
     """
 
     title: str
@@ -74,6 +80,9 @@ class Framework:
     fires: Fires
     source: str
     steps_if: bool = True
+    jump: Jump = "share"
+    late: int = 0
+    lasting_reset: Reset | None = None
     unsaid: str = ""
 
 
@@ -87,7 +96,7 @@ FRAMEWORKS: Mapping[str, Framework] = {
         "above",
         "snntorch/export_nir.py; networks of it in our tests",
         unsaid="snnTorch's reset comes a step later unless trained with reset_delay=False, which the file does not "
-        "say; `reset='hard'` if trained with reset_mechanism='zero'",
+        "say: `reset='late'` for it; `reset='hard'` if trained with reset_mechanism='zero', with either",
     ),
     "norse": Framework(
         "Norse",
@@ -98,6 +107,7 @@ FRAMEWORKS: Mapping[str, Framework] = {
         "above",
         "norse/torch/utils/export_nir.py; networks of it in our tests",
         steps_if=False,
+        jump="whole",
         unsaid="Norse's membranes start at v_leak, ours where they are reset to",
     ),
     "sinabs": Framework(
@@ -118,7 +128,8 @@ FRAMEWORKS: Mapping[str, Framework] = {
         "rockpool",
         "soft",
         "at",
-        "rockpool/nn/modules/torch/nir.py; issue reports with 3.1.0",
+        "rockpool/nn/modules/torch/nir.py and lif_torch.py of 3.1.0; networks of it in our tests",
+        jump="decayed",
         unsaid="Rockpool may send several spikes a step, ours one; it writes no bias of neurons",
     ),
     "spikingjelly": Framework(
@@ -129,18 +140,21 @@ FRAMEWORKS: Mapping[str, Framework] = {
         "hard",
         "at",
         "activation_based/nir_exchange/to_nir.py; issue reports with 2.0.0",
-        unsaid="`reset='soft'` if trained with v_reset=None, which the file writes as 0",
+        unsaid="SpikingJelly 2.0.0 refuses to write neurons of v_reset=None; of earlier files of such, `reset='soft'`",
     ),
     "spyx": Framework(
         "spyx",
         "1.0.0",
         1.0,
         "spyx",
-        "soft",
+        "late",
         "above",
-        "src/spyx/nir.py and nn.py of 1.0.0",
-        unsaid="spyx fires a step later, and its reset of a leaky neuron subtracts the threshold after the decay, so "
-        "only integrate-and-fire neurons are spike for spike the same",
+        "src/spyx/nir.py and nn.py of 1.0.0; networks of it in our tests",
+        jump="whole",
+        late=1,
+        lasting_reset="soft",
+        unsaid="spyx sends a spike a step after its membrane crosses: layers are fed so, and spikes are named by the "
+        "step of the membrane",
     ),
     "lava-dl": Framework(
         "lava-dl",
@@ -150,6 +164,28 @@ FRAMEWORKS: Mapping[str, Framework] = {
         "hard",
         "at",
         "lava/lib/dl/slayer/spike; lava-dl writes netx files, NIR by converters only",
+    ),
+    "brian2": Framework(
+        "Brian 2",
+        "2.9.0",
+        1e-3,
+        "exact",
+        "hard",
+        "above",
+        "user manual of 2.9.0 (order of a step); networks of it in our tests, with a converter there",
+        unsaid="Brian 2 writes no NIR: a converter has to put a Delay of a step where synapses are, which are heard in "
+        "the next step, and its step into `dt`; `reset='soft'` for 'v -= theta'",
+    ),
+    "nengo": Framework(
+        "Nengo",
+        "4.1.0",
+        1e-3,
+        "euler",
+        "soft",
+        "at",
+        "nengo/neurons.py of 4.1.0; networks of it in our tests, with a converter there",
+        unsaid="Nengo writes no NIR: a converter is meant, of SpikingRectifiedLinear with one spike a step at most and "
+        "input that is never negative; its LIF starts anew within a step, which no step of ours does",
     ),
 }
 """By the name that `written_by` takes."""

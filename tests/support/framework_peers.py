@@ -1,0 +1,88 @@
+"""Other frameworks' own environments, made when a test asks for one, and what their peers there wrote.
+
+Pure packages go without their dependencies into a folder of their own, in front of this environment's packages, of
+which they use PyTorch. A framework that needs a newer Python gets an environment. Folders are kept between runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+PEERS = Path(__file__).parents[1] / "interop" / "peers"
+CACHE = Path(os.environ.get("ASRC_FRAMEWORKS", Path(tempfile.gettempdir()) / "asrc-frameworks"))
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A framework with the packages that it takes; ``python``: the version of an environment of its own."""
+
+    name: str
+    packages: tuple[str, ...] = ()
+    python: str | None = None
+
+
+@dataclass(frozen=True)
+class Network:
+    """One of a peer's networks: its file, its input (T, B, channels), its layers' spikes (T, B, N), how to read it."""
+
+    seed: int
+    path: Path
+    x: Any
+    spikes: list[Any]
+    how: dict[str, Any]
+
+
+def networks(peer: Peer, folder: Path) -> Iterator[Network]:
+    """What the peer makes in its environment. Skips the test, with the reason, where packages cannot be had."""
+    python, path = _environment(peer)
+    done = subprocess.run(
+        [python, "-W", "ignore", str(PEERS / f"{peer.name}.py"), str(folder)],
+        env={**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"the peer of {peer.name} failed:\n{done.stderr[-3000:]}"
+    for file in sorted(folder.glob("*.nir"), key=lambda each: int(each.stem)):
+        arrays = np.load(file.with_suffix(".npz"))
+        spikes = [arrays[f"layer{i}"] for i in range(len(arrays.files) - 1)]
+        yield Network(int(file.stem), file, arrays["x"], spikes, json.loads(file.with_suffix(".json").read_text()))
+
+
+def _environment(peer: Peer) -> tuple[str, str]:
+    """Its Python, and the folder of its packages."""
+    if not peer.packages:
+        return sys.executable, ""
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if uv is None:
+        pytest.skip(f"{peer.name} needs an environment, which takes uv; install it")
+    where = CACHE / f"{peer.name}-{'-'.join(peer.packages).replace('==', '-')}"
+    if peer.python is not None:
+        python = where / "bin" / "python"
+        if not python.exists():
+            _run(peer, where, [uv, "venv", "-q", "--no-project", "--python", peer.python, str(where)])
+            _run(peer, where, [uv, "pip", "install", "-q", "--python", str(python), *peer.packages])
+        return str(python), ""
+    if not where.exists():
+        into = ["--target", str(where), "--no-deps", "--python-version", "3.12", "--python", sys.executable]
+        _run(peer, where, [uv, "pip", "install", "-q", *into, *peer.packages])
+    return sys.executable, str(where)
+
+
+def _run(peer: Peer, where: Path, command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        shutil.rmtree(where, ignore_errors=True)
+        pytest.skip(f"the packages of {peer.name} ({', '.join(peer.packages)}) cannot be had: {done.stderr[-300:]}")
