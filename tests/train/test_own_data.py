@@ -310,7 +310,7 @@ SAYS = [
     ("labels measured", r"its label 0\.03\d+ is no class; give whole numbers or names"),
     ("labels NaN", "its label is NaN or infinite"),
     ("one class", "every label is '1', and there is nothing to tell apart"),
-    ("one sample", r"class 'only' has 1 sample\(s\) to share between train and test; add some"),
+    ("one sample", r"class 'only' has 1 sample to share between train and test; add some"),
     ("no x", "it holds samples, y and neither x nor train_x"),
     ("no test", "it has train_x and no test_x"),
     ("other channels", "test sample 0 has 1 channel, and the first training sample has 2"),
@@ -413,7 +413,7 @@ def test_a_recording_of_another_rate_or_of_two_channels_is_named(tmp_path: Path,
     path = put_words(tmp_path / "words")
     put_wav(tmp_path / "words" / "low" / "3.wav", word(440, 1), rate, channels)
     with pytest.raises(
-        UnreadableFile, match=rf"3.wav': it has {channels} channel\(s\) of 16 bits at {rate:,} Hz in place"
+        UnreadableFile, match=rf"3.wav': it has {channels} channels? of 16 bits at {rate:,} Hz in place"
     ):
         data.load(path)
 

@@ -109,7 +109,10 @@ REFUSED = [
     ({"decai": 0.5}, "did you mean 'decay'"),
     ({"decay": 2}, "SkipRecurrentLayer, decay"),
     ({"connection": "k-asrc", "kernels": 9, "kernel_length": 4}, "9 cannot choose among 4 spans"),
-    ({"connection": "delays", "neuron": "cuba-lif", "reset": "hard"}, "a network of its own kind"),
+    (
+        {"connection": "delays", "neuron": "cuba-lif", "reset": "hard"},
+        "which a whole network learns and no single layer",
+    ),
     ({"steps": "ten"}, "steps: 'ten'"),
 ]
 

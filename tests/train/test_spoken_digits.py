@@ -113,7 +113,7 @@ def test_a_recording_of_another_name_an_empty_folder_and_a_digit_nobody_says_are
     ("form", "says"),
     [
         ({"rate": 16_000}, r"at 16,000 Hz in place of 1, 16, 8,000; convert it, .* -ar 8000"),
-        ({"channels": 2}, r"2 channel\(s\) of 16 bits"),
+        ({"channels": 2}, r"2 channels of 16 bits"),
         ({"width": 1}, "of 8 bits"),
     ],
 )

@@ -30,7 +30,8 @@ def read(path: Path, rate: int | None, way_out: str = "") -> NDArray[np.int16]:
             form = file.getnchannels(), file.getsampwidth() * 8, file.getframerate()
             if form != (1, 16, rate or form[2]):
                 wanted = f"1, 16, {rate:,}" if rate else "1 and 16"
-                why = "it has {} channel(s) of {} bits at {:,} Hz in place of ".format(*form) + wanted
+                channels, bits, hertz = form
+                why = f"it has {plural(channels, 'channel')} of {bits} bits at {hertz:,} Hz in place of {wanted}"
                 raise _wrong(path, why, rate, way_out)
             announced = file.getnframes()
             content = file.readframes(announced)
