@@ -21,7 +21,7 @@ def names(folder: Iterable[str], besides: Container[str] = (), *, folders: bool 
 
 def module(package: str, what: str, name: str, known: list[str]) -> ModuleType:
     """The choice's file. Raises UnknownName, which says what it is and lists the known ones; ExtraMissing."""
-    if name not in known:
-        raise UnknownName(what, name, known)
+    if not isinstance(name, str) or name not in known:
+        raise UnknownName(what, str(name), known)
     with extras.importing():
         return import_module(f"{package}.{name.replace('-', '_')}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from asrc_core.counts import agreeing, plural
+
 
 class AsrcError(Exception):
     """Root of all named errors; ``str(error)`` is one sentence for the user."""
@@ -38,14 +40,16 @@ class UnknownName(AsrcError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], otherwise: str = "") -> None:
         or_else = f", or {otherwise}" if otherwise else ""
-        super().__init__(f"unknown {kind} '{name}'; known: {', '.join(sorted(known))}{or_else}.")
+        super().__init__(f"unknown {kind} '{printable(name)}'; known: {', '.join(sorted(known))}{or_else}.")
 
 
 class InvalidSetting(AsrcError):
     """A setting, recipe key or argument whose value makes no sense."""
 
     def __init__(self, where: str, why: str) -> None:
-        super().__init__(f"{where}: {why}.")
+        # The value may be shown, and an array shows itself in lines.
+        super().__init__(" ".join(f"{where}: {why}.".splitlines()))
+        self.why = why
 
 
 class InvalidData(AsrcError):
@@ -60,7 +64,7 @@ class NonFiniteWeights(AsrcError):
 
     def __init__(self, tensor: str, count: int) -> None:
         super().__init__(
-            f"tensor '{tensor}' holds {count} NaN or infinite value(s), which no integer stands for; "
+            f"tensor '{tensor}' holds {plural(count, 'NaN or infinite value')}, which no integer stands for; "
             "train again with a lower learning rate, or export an earlier checkpoint."
         )
 
@@ -92,7 +96,9 @@ class RunsFailed(AsrcError):
 
     def __init__(self, failed: Mapping[str, str], runs: int, folder: Path) -> None:
         listed = "\n  ".join(f"{name}: {why}" for name, why in failed.items())
-        super().__init__(f"{len(failed)} of {runs} runs failed, what the others came to is in '{folder}':\n  {listed}")
+        super().__init__(
+            f"{len(failed)} of {plural(runs, 'run')} failed, what the others came to is in '{folder}':\n  {listed}"
+        )
 
 
 class CannotFreeze(AsrcError):
@@ -108,7 +114,7 @@ class SpanTooLong(AsrcError):
     def __init__(self, layer: str, span: int, limit: int, mapping: str, way_out: str) -> None:
         super().__init__(
             f"layer '{printable(layer)}' has span {span}, but the {mapping} mapping reaches back "
-            f"at most {limit} steps; {way_out}."
+            f"at most {plural(limit, 'step')}; {way_out}."
         )
 
 
@@ -124,8 +130,9 @@ class RulesBroken(AsrcError):
 
     def __init__(self, target: str, violations: Iterable[str]) -> None:
         listed = list(violations)
-        count = f"{len(listed)} limit{'s' if len(listed) != 1 else ''}"
-        super().__init__(f"the network breaks {count} of target '{target}':\n  " + "\n  ".join(listed))
+        super().__init__(
+            f"the network breaks {plural(len(listed), 'limit')} of target '{target}':\n  " + "\n  ".join(listed)
+        )
 
 
 class BackendMissing(AsrcError):
@@ -140,8 +147,7 @@ class ExtraMissing(BackendMissing, ImportError):
 
     def __init__(self, modules: Sequence[str], extra: str) -> None:
         listed = ", ".join(f"'{module}'" for module in modules)
-        what, them = ("package", "it") if len(modules) == 1 else ("packages", "them")
-        verb = "is" if len(modules) == 1 else "are"
+        what, verb, them = agreeing(len(modules), ("package", "is", "it"), ("packages", "are", "them"))
         ImportError.__init__(
             self, f"{what} {listed} {verb} not installed; install {them} with: pip install 'asrc-toolchain[{extra}]'."
         )

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidSetting
 from asrc_core.forms.first_problem import first_problem
 
@@ -53,7 +54,11 @@ def class_names(given: object, classes: int) -> tuple[str, ...]:
     if not isinstance(given, Sequence) or isinstance(given, str) or not all(isinstance(name, str) for name in given):
         raise InvalidSetting("classes", f"{given!r} is no list of names")
     if len(given) != classes:
-        raise InvalidSetting("classes", f"there are {len(given)} names and the readout has {classes} classes")
+        raise InvalidSetting(
+            "classes",
+            f"there {agreeing(len(given), 'is', 'are')} {plural(len(given), 'name')} and the readout has "
+            f"{plural(classes, 'class')}",
+        )
     if len(set(given)) < classes:
         raise InvalidSetting("classes", "a name is taken twice; give each class its own")
     return tuple(given)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_core.forms.first_problem import first_problem
 
@@ -72,6 +73,10 @@ class EventFrontEnd(_Form):
     height: _Size | None = None
 
 
+ALIKE = 1e-6
+"""Zeros and scales this close, in integer steps and relatively, are the same numbers summed in another order."""
+
+
 class Cut(NamedTuple):
     """Integers that a network takes, and how many of the values had to be cut to their range."""
 
@@ -109,8 +114,11 @@ class Preprocessing(_Form):
 
     def integers(self, raw: NDArray[Any]) -> Cut:
         """Raw samples (..., channels) as the network takes them. Raises InvalidData for other channels, or NaN."""
+        if not raw.ndim or raw.dtype.kind not in "iufb":
+            why = f"they are {'a single value' if not raw.ndim else 'no numbers'}"
+            raise InvalidData("samples", why, "give numbers, (samples, steps, channels)")
         if raw.shape[-1] != self.channels:
-            why = f"they have {raw.shape[-1]} channels and the network was trained on {self.channels}"
+            why = f"they have {plural(raw.shape[-1], 'channel')} and the network was trained on {self.channels}"
             raise InvalidData("samples", why, "give what it was trained on, (samples, steps, channels)")
         real = raw.astype(np.float64)
         if not np.isfinite(real).all():
@@ -128,6 +136,20 @@ class Preprocessing(_Form):
         made[:] = np.array(self.pad or (0,) * self.channels, np.uint8)
         made[: len(x)] = x
         return made
+
+
+def alike(one: Preprocessing | None, other: Preprocessing | None) -> bool:
+    """Whether both make the same integers, but for values that lie on the border between two: zeros and scales may
+    differ by the rounding of sums, which machines and libraries do not do alike.
+    """
+    if one is None or other is None:
+        return one is other
+    learned = {"zero", "scale"}
+    if one.channels != other.channels or one.model_dump(exclude=learned) != other.model_dump(exclude=learned):
+        return False
+    scale = np.array(one.scale)
+    apart = np.abs(np.array(one.zero) - other.zero) / scale, np.abs(np.array(other.scale) - scale) / scale
+    return bool(max(each.max() for each in apart) < ALIKE)
 
 
 def standardizing(mean: NDArray[np.float64], deviation: NDArray[np.float64], levels: int, zero: int) -> Preprocessing:
@@ -166,7 +188,10 @@ def classes_of(provenance: Mapping[str, Any], classes: int) -> tuple[str, ...]:
     if not isinstance(stated, Sequence) or isinstance(stated, str) or not all(isinstance(s, str) for s in stated):
         raise InvalidSetting("classes in the network's file", "they are not a list of names")
     if len(stated) != classes:
-        raise InvalidSetting("classes in the network's file", f"they are {len(stated)} names for {classes} classes")
+        raise InvalidSetting(
+            "classes in the network's file",
+            f"there {agreeing(len(stated), 'is', 'are')} {plural(len(stated), 'name')} for {plural(classes, 'class')}",
+        )
     return tuple(stated)
 
 

@@ -14,7 +14,7 @@ from asrc_core.contract.connection import INPUT
 from asrc_train.kernels.delays.differentiable import Answered, answered
 from asrc_train.kernels.delays.dynamics import Cuba
 from asrc_train.kernels.delays.layer import DelayLayer, Readout, Run, Synapses, samples_as_events
-from asrc_train.trained.freeze import FrozenConnection, FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import FrozenConnection, FrozenLayer, FrozenNetwork
 from asrc_train.training.evaluate import BATCH
 
 

@@ -18,7 +18,7 @@ from asrc_core.contract.connection import INPUT
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import DECAY_ONE, Ints
 from asrc_core.errors import InvalidSetting
-from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork, WeightedTap, skip_layer
+from asrc_train.trained.frozen import Floats, FrozenLayer, FrozenNetwork, WeightedTap, skip_layer
 
 
 def effective(network: IntegerNetwork) -> FrozenNetwork:

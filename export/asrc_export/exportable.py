@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.numbers import Mapping
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting, UnknownName
 from asrc_train.trained import freeze
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenNetwork
+from asrc_train.trained.frozen import FrozenNetwork
 from asrc_train.trained.own_loop import checked_samples, describe, freeze_module
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def fitting(samples: NDArray[Any], frozen: FrozenNetwork) -> NDArray[np.int64]:
     x = checked_samples(samples)
     mine, theirs = (x.shape[2], int(x.max())), (frozen.channels, frozen.maximum)
     if mine[0] != theirs[0] or mine[1] > theirs[1]:
-        why = f"they have {mine[0]} channels up to {mine[1]}, the network takes {theirs[0]} up to {theirs[1]}"
+        why = f"they have {plural(mine[0], 'channel')} up to {mine[1]}, the network takes {theirs[0]} up to {theirs[1]}"
         raise InvalidData("samples", why, "give some of those it was trained on")
     return x
 
@@ -70,5 +71,5 @@ def require_arguments(target: object, bits: object, mapping: object, samples: ob
         raise InvalidSetting("`target`", f"{target!r} is neither a target's name nor a path ending in .toml")
     if samples is not None and calibrate_on is not None:
         raise InvalidSetting("`calibrate`", "samples and a data set are both given; calibrate on the one or the other")
-    if mapping not in get_args(Mapping):
+    if not isinstance(mapping, str) or mapping not in get_args(Mapping):
         raise UnknownName("mapping", str(mapping), get_args(Mapping))

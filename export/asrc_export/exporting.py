@@ -15,6 +15,7 @@ from asrc_core.command.progress import shown
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Mapping
+from asrc_core.counts import plural
 from asrc_core.files.atomic import require_writable
 from asrc_core.files.paths import as_path
 from asrc_export import float_network
@@ -33,7 +34,7 @@ from asrc_export.quantization.search.activity import observe
 from asrc_export.quantization.search.search import Found, Measured, Progress
 from asrc_export.samples.dataset_samples import calibration_for
 from asrc_export.simulator import Simulator
-from asrc_train.trained.freeze import FrozenNetwork
+from asrc_train.trained.frozen import FrozenNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,8 @@ def export(
     """
     require_arguments(target, bits, mapping, samples, calibrate_on)
     chip, device = devices.numbers(target)
-    beside = default_output(model, device or chip) if isinstance(model, str | Path) else None
+    of_file = isinstance(model, str | Path)
+    beside = default_output(as_path(model, "a checkpoint"), device or chip) if of_file else None
     path = beside if out is None else as_path(out, "the integer network to write")
     if path is not None:
         require_writable(path)
@@ -125,7 +127,7 @@ def export(
     checks.require_spans(frozen, mapping)
     data = calibrate_on or frozen.provenance["data"]
     if samples is not None:
-        samples, data = fitting(samples, frozen), f"{len(samples):,} samples given"
+        samples, data = fitting(samples, frozen), f"{plural(len(samples), 'sample')} given"
     elif data:
         samples = calibration_for(frozen, data).train_x
     known_scales = trained is not None or frozen.decides is not None

@@ -18,9 +18,14 @@ from asrc_core.contract.interpreter import Session
 from asrc_core.contract.operations.real import RealArithmetic
 from asrc_export import delayed_float, real_network
 from asrc_train.kernels.layer import fired_at
+from asrc_train.kernels.state_space.fft import convolved, impulse_response
+from asrc_train.kernels.state_space.firing import spikes_of
+from asrc_train.kernels.state_space.layer import Resonators
 from asrc_train.network.recurrence import Dynamics, SkipLayer, skip_recurrence, spike_counts
-from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import FrozenLayer, FrozenNetwork
 from asrc_train.training.evaluate import BATCH, fed
+
+RESONATOR = "resonator"
 
 
 @torch.no_grad()
@@ -50,6 +55,10 @@ def spikes(network: FrozenNetwork, x: NDArray[np.generic]) -> Iterator[NDArray[n
         yield from (each.numpy().astype(np.uint8) for each in _stepped(network, s)[:-1])
         return
     for layer in network.layers:
+        if layer.kind == RESONATOR:
+            s = _resonated(layer, s)
+            yield s.numpy().astype(np.uint8)
+            continue
         weight, bias, recurrent, taps, dynamics, _ = _runnable(layer)
         assert weight is not None
         s = skip_recurrence(s, weight, bias, recurrent, taps, dynamics)
@@ -58,18 +67,26 @@ def spikes(network: FrozenNetwork, x: NDArray[np.generic]) -> Iterator[NDArray[n
 
 def _counts(network: FrozenNetwork, x: torch.Tensor) -> torch.Tensor:
     """Spikes of the last layer summed over time."""
-    if _in_kernels(network):
-        return spike_counts(x, [_runnable(layer) for layer in network.layers])
-    return _stepped(network, x)[-2].sum(0)
+    if not _in_kernels(network):
+        return _stepped(network, x)[-2].sum(0)
+    layers = list(network.layers)
+    while any(layer.kind == RESONATOR for layer in layers):
+        first = layers.pop(0)
+        x = _resonated(first, x) if first.kind == RESONATOR else skip_recurrence(x, *_runnable(first)[:5])
+    return spike_counts(x, [_runnable(layer) for layer in layers]) if layers else x.sum(0)
 
 
 def _in_kernels(network: FrozenNetwork) -> bool:
-    """Whether each layer is one of LIF neurons alike, connected to the one before it and, later, to itself."""
+    """Whether each layer is one of LIF neurons alike, connected to the one before it and, later, to itself; or one of
+    resonators, connected to the one before it.
+    """
     sources = [INPUT, *(layer.name for layer in network.layers)]
     return all(_in_kernel(layer, source) for layer, source in zip(network.layers, sources, strict=False))
 
 
 def _in_kernel(layer: FrozenLayer, source: str) -> bool:
+    if layer.kind == RESONATOR:
+        return [each.source for each in layer.connections] == [source] and layer.forward.span == 0
     connected = [each.source for each in layer.connections] == [source, layer.name]
     at_once = connected and layer.forward.span == 0 and all(each.delays is None for each in layer.connections)
     return at_once and layer.kind == "lif" and not np.ndim(layer.decay) and not np.ndim(layer.threshold)
@@ -100,6 +117,18 @@ def _runnable(layer: FrozenLayer) -> SkipLayer:
             taps[span - 1] = weight
     dynamics = Dynamics(layer.decay, fired_at(layer.threshold, layer.fires), layer.reset)
     return SkipLayer(_single(layer.weight), _single(layer.bias), _single(layer.recurrent), taps, dynamics)
+
+
+def _resonated(layer: FrozenLayer, x: torch.Tensor) -> torch.Tensor:
+    """Spikes of resonators on what stands before them, (T, B, N)."""
+    p = {name: np.asarray(layer.constants[name]) for name in ("pole", "readout", "direct", "taps")}
+    (c, d), (real, imaginary) = ((_single(p[name].real), _single(p[name].imag)) for name in ("pole", "readout"))
+    of = Resonators((c, d), (real, imaginary), _single(p["direct"]), None, layer.threshold, layer.constants["period"])
+    u = torch.nn.functional.linear(x, _single(layer.weight), _single(layer.bias))
+    h = convolved(u, impulse_response(of, len(u)))
+    for j, tap in enumerate(_single(p["taps"]).T, start=1):
+        h[j:] += tap * u[:-j]
+    return spikes_of(h, of)
 
 
 def _single(values: NDArray[np.float64]) -> torch.Tensor:

@@ -13,7 +13,7 @@ from asrc_core import meaning, preprocessing
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import Result
-from asrc_core.errors import InvalidSetting
+from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_core.meaning import Meaning
 from asrc_export import windows
 from asrc_export.engines import select
@@ -89,7 +89,14 @@ class Simulator:
         return self._preprocessing.integers(np.asarray(raw)).x
 
     def run_each(self, batches: Iterable[NDArray[np.generic]]) -> Iterator[Result]:
-        """The result of each batch as it is drawn, so that a data set of any length runs in constant memory."""
+        """The result of each batch as it is drawn, so that a data set of any length runs in constant memory.
+
+        Raises InvalidData for what are no batches, and, as each is drawn, what `run` does.
+        """
+        if not isinstance(batches, Iterable):
+            raise InvalidData(
+                "batches", f"they are a {type(batches).__name__}", "give samples, one batch after the other"
+            )
         return (self.run(x) for x in batches)
 
     def stream(self) -> Stream:
@@ -109,24 +116,26 @@ class Simulator:
         model: Checkpoint | str | Path,
         dataset: Dataset | None = None,
         *,
-        data: str | None = None,
+        data: str | Path | None = None,
         limit: int | None = None,
     ) -> Report:
         """The network beside the checkpoint that it came from, or its file, on test samples: `asrc_export.report.make`.
 
         ``dataset``: samples of one's own in the network's order; else the data set named ``data``, or raw samples at
-        that path, by default the one trained on. Raises InvalidSetting, InvalidData, UnknownName, UnreadableFile,
-        ExtraMissing.
+        that path, by default the one trained on. A checkpoint's file is held to the hash that the network states; of
+        a loaded one, only widths and spans can be compared, which the report says. Raises InvalidSetting, InvalidData,
+        UnknownName, UnreadableFile, ExtraMissing.
         """
         from asrc_export import report
         from asrc_export.samples.dataset_samples import dataset_for
 
         own = dataset_for(self.network, data) if dataset is None else dataset
-        if isinstance(model, (str, Path)):
-            from asrc_train import load as checkpoint
+        if not isinstance(model, (str, Path)):
+            return report.make(self.network, model, own, select.engine(), limit=limit)
+        from asrc_train.trained import checkpoint
 
-            model = checkpoint(model)
-        return report.make(self.network, model, own, select.engine(), limit=limit)
+        loaded, sha256 = checkpoint.load(model), checkpoint.fingerprint(model)
+        return report.make(self.network, loaded, own, select.engine(), limit=limit, float_sha256=sha256)
 
 
 def load(path: str | Path) -> Simulator:

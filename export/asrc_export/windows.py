@@ -19,7 +19,8 @@ from asrc_core.contract.arithmetic import shift
 from asrc_core.contract.connection import NOW
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import DECAY_ONE, Ints
-from asrc_core.errors import InvalidSetting
+from asrc_core.counts import plural
+from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_export.engines.select import Stream
 
 
@@ -36,7 +37,7 @@ class Decision:
         return int(self.logits.argmax())
 
     def __repr__(self) -> str:
-        return f"Decision(after {self.step:,} steps, class {self.prediction})"
+        return f"Decision(after {plural(self.step, 'step')}, class {self.prediction})"
 
 
 def decisions(
@@ -49,6 +50,12 @@ def decisions(
     """
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise InvalidSetting("every", f"{every!r} is not a whole number of steps, at least 1")
+    if not isinstance(carry, bool):
+        raise InvalidSetting("carry", f"{carry!r} is neither True nor False")
+    if not isinstance(frames, Iterable):
+        raise InvalidData(
+            "frames", f"they are a {type(frames).__name__}", "give frames (channels,) one after the other"
+        )
     if network.permutation is not None:
         why = "the network takes a sample's steps in another order, so that it has to wait for whole samples"
         raise InvalidSetting("network", f"{why}; run them with Simulator.run")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from asrc_core.contract import neurons
-from asrc_core.contract.neurons.kind import Choice, Kind, Number, Table, whole_range
+from asrc_core.contract.neurons.kind import Choice, Columns, Kind, Number, Table, whole_range
 from asrc_core.contract.numbers import CONTRACT_VERSION, STATE_MAX
 from asrc_core.contract.operations import equations
 from asrc_core.contract.operations.numpy import NumpyOperations
@@ -32,7 +32,7 @@ def test_the_page_holds_what_the_code_prints() -> None:
 def number(value: Any) -> Any:
     """The printed divisions are exact: the roundings around them are the page's."""
     if isinstance(value, np.ndarray):
-        return Entries(value.tolist())
+        return Entries(value.ravel().tolist())
     return Fraction(int(value)) if isinstance(value, int | np.integer) else value
 
 
@@ -70,12 +70,16 @@ def drawn(kind: Kind, symbols: dict[str, Any], rng: np.random.Generator) -> dict
     parameters: dict[str, Any] = {}
     for name, form in kind.parameters.items():
         value = symbols[name]
-        if not isinstance(value, equations.Text):
+        if isinstance(value, equations.TextColumns):
+            assert isinstance(form, Columns)
+            parameters[name] = rng.integers(form.low, form.high + 1, value.shape)
+        elif not isinstance(value, equations.Text):
             parameters[name] = value
         elif isinstance(form, Table):
             parameters[name] = rng.integers(form.low, form.high + 1, 5)
         elif isinstance(form, Number):
-            parameters[name] = int(rng.integers(form.low, form.high + 1))
+            while parameters.get(name, form.default) == form.default:  # with it the neurons may have other states
+                parameters[name] = int(rng.integers(form.low, form.high + 1))
         else:
             assert isinstance(form, Choice)
     return parameters

@@ -314,7 +314,7 @@ SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"neuron": "glif"}, "neuron 'glif': its gates"),
     ({"use_layernorm": True}, "layer normalisation depends on each sample"),
     ({"sg": "sigmoid"}, "sg 'sigmoid'"),
-    ({"skip": [4]}, "1 entries for 2 layers"),
+    ({"skip": [4]}, "1 entry for 2 layers"),
     ({"network_wise": True}, "one kernel serves all layers"),
     ({"layers": []}, "key 'layers'"),
     ({"layers": [10**9]}, r"key 'layers\.0'"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from backends import BACKENDS
-from delay_networks import delay_checkpoint
+from delay_networks import delay_checkpoint, deployed
 
 from asrc_core.contract.connection import INPUT
 from asrc_core.contract.file import network_file
@@ -28,7 +28,8 @@ from asrc_export.quantization.quantize import quantize
 from asrc_train import data
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.trained import checkpoint
-from asrc_train.trained.freeze import FrozenNetwork, freeze
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenNetwork
 
 READOUTS = ["exponential", "mean", "maximum", "first-spike"]
 
@@ -89,8 +90,8 @@ def test_delays_are_rounded_half_to_even_as_in_training() -> None:
 
 @pytest.mark.parametrize("readout", READOUTS)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_every_engine_computes_the_same(readout: str, backend: str, samples: np.ndarray, loihi2: Target) -> None:
-    network = quantize(frozen_with(readout), loihi2).network
+def test_every_engine_computes_the_same(readout: str, backend: str, samples: np.ndarray) -> None:
+    network = deployed(readout=readout)
     expected = run(network, samples[:4], trace=True)
     assert expected.counts[0].spikes > 0
     require_equal(network, BACKENDS[backend](network, samples[:4]), expected, (backend, "numpy"))
@@ -98,9 +99,9 @@ def test_every_engine_computes_the_same(readout: str, backend: str, samples: np.
 
 @pytest.mark.parametrize("recurrent", [False, True])
 @pytest.mark.parametrize("readout", READOUTS)
-def test_eight_bits_answer_as_the_floats_do(readout: str, recurrent: bool, samples: np.ndarray, loihi2: Target) -> None:
+def test_eight_bits_answer_as_the_floats_do(readout: str, recurrent: bool, samples: np.ndarray) -> None:
     frozen = frozen_with(readout, recurrent=recurrent)
-    network = quantize(frozen, loihi2).network
+    network = deployed(readout=readout) if recurrent else deployed(readout=readout, recurrent=False)
     whole = run(network, samples)
     agree = float((whole.predictions == float_network.logits(frozen, samples).argmax(1)).mean())
     assert agree >= 0.9
@@ -119,8 +120,8 @@ def test_two_layers_and_none_at_all_deploy_as_well(samples: np.ndarray, loihi2: 
         assert network.layers[0].connections[0].source == INPUT
 
 
-def test_the_scale_of_what_steps_weigh_leaves_no_room_for_saturation(loihi2: Target) -> None:
-    network = quantize(frozen_with("exponential"), loihi2).network
+def test_the_scale_of_what_steps_weigh_leaves_no_room_for_saturation() -> None:
+    network = deployed(readout="exponential")
     shift = network.readout.neuron.parameters["weight_shift"]
     assert shift > 0
     assert not network.ranges[-1].may_saturate

@@ -29,7 +29,8 @@ from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.settings.config import Config, validated
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenNetwork, freeze
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenNetwork
 
 SCALE = 3000.0
 WIDTH, STEPS = 64, 20

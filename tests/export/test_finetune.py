@@ -108,6 +108,26 @@ def test_the_quantized_network_is_exact_in_real_input_too_and_agrees_on_its_inte
     assert np.array_equal(readout.weight, network.readout.connections[0].weights)
 
 
+def test_a_layer_fed_with_large_numbers_trains_with_recurrent_sums_that_are_floored() -> None:
+    start = replace(float_checkpoint(4, maximum=255), scale=1 / 16)
+    start.tensors["layers.0.feedforward.weight"] *= 12
+    chosen = scale_choice.choose(freeze(start), LOIHI2, 4, to_train=True)
+    assert chosen.layers[0].recurrent_exponent < 0
+    trained = replace(start, provenance=chosen.carried())
+    network, x = quantize.quantize(freeze(trained), LOIHI2, bits=4).network, samples(2, 255)
+    expected = engine.run(network, x, trace=True)
+    assert expected.trace is not None
+    quantized = QuantizedNetwork(trained, chosen, LOIHI2)
+    with torch.no_grad():
+        y, spikes = quantized.accumulated(torch.from_numpy(x).float().transpose(0, 1))
+    for mine, layer in zip(spikes, expected.trace.layers, strict=True):
+        assert layer.spikes.any()
+        assert np.array_equal(mine.numpy(), layer.spikes)
+    assert np.array_equal(y.numpy(), expected.logits)
+    found = gradients_of(quantized.train(), torch.from_numpy(x).float().transpose(0, 1) * start.scale)
+    assert all(gradient.isfinite().all() and gradient.abs().sum() > 0 for gradient in found.values())
+
+
 def test_every_weight_within_the_grid_learns_and_none_beyond_it() -> None:
     start = float_checkpoint(3)
     chosen = scale_choice.choose(freeze(start), LOIHI2, 4, to_train=True)

@@ -18,6 +18,7 @@ from asrc_export.engines import numpy as engine
 from asrc_export.exporting import export
 from asrc_export.quantization import quantize, scale_choice
 from asrc_export.quantization.delays import clamped
+from asrc_export.quantization.scales import Scales
 from asrc_export.quantization.training import finetune
 from asrc_export.quantization.training.quantized_delay_network import QuantizedDelayNetwork
 from asrc_export.samples.dataset_samples import dataset_for
@@ -39,9 +40,21 @@ def samples() -> np.ndarray:
     return data.load("yin-yang", 1.0).test_x[:30]
 
 
+_CHOSEN: dict[tuple[str, int, bytes], Scales] = {}
+
+
+def scales_to_train(start: Checkpoint, bits: int) -> Scales:
+    """Chosen once for the same weights, however many tests begin with them."""
+    weights = b"".join(start.tensors[name].numpy().tobytes() for name in sorted(start.tensors))
+    key = (start.config.model_dump_json(), bits, weights)
+    if key not in _CHOSEN:
+        _CHOSEN[key] = scale_choice.choose(freeze(start), LOIHI2, bits, to_train=True)
+    return _CHOSEN[key]
+
+
 def quantized(start: Checkpoint, bits: int = 8, grown: float = 1.0) -> tuple[Checkpoint, QuantizedDelayNetwork]:
     """At scales chosen for the checkpoint, its weights having moved on since."""
-    chosen = scale_choice.choose(freeze(start), LOIHI2, bits, to_train=True)
+    chosen = scales_to_train(start, bits)
     network = QuantizedDelayNetwork(replace(start, provenance=chosen.carried()), chosen, LOIHI2)
     with torch.no_grad():
         for each in network.weights():

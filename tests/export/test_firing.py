@@ -41,7 +41,7 @@ def test_each_kind_of_neuron_is_told_apart() -> None:
         "always-firing": (1,),
         "constant": (2,),
     }
-    assert "1 of 4 neurons never fire: 0; they cost storage" in str(kinds["silent"])
+    assert "1 of 4 neurons never fires: 0; such neurons cost storage" in str(kinds["silent"])
 
 
 def test_nearly_silent_and_nearly_always_firing_have_a_limit_of_their_own() -> None:

@@ -128,6 +128,11 @@ EXPORT_REFUSED = [
     ({"bits": 9}, "9"),
     ({"bits": (8, 8)}, "bits"),
     ({"mapping": "delayline"}, "unknown mapping 'delayline'"),
+    ({"mapping": np.zeros(3)}, "unknown mapping"),
+    ({"model": ""}, "is no path"),
+    ({"model": "\0"}, "is no path"),
+    ({"out": "\0"}, "is no path"),
+    ({"bits": np.zeros((2, 2))}, "is neither a whole number"),
     ({"samples": "digits"}, "they are a str"),
     ({"samples": np.zeros((2, 3, 2))}, "a chip is fed integers"),
     ({"samples": np.ones((40, STEPS, 5), int)}, "steps of 5"),
@@ -135,7 +140,7 @@ EXPORT_REFUSED = [
     ({"samples": None, "steps": STEPS}, "looked at on samples"),
     ({"calibrate_on": "digits"}, "samples and a data set"),
     ({"scale": -1}, "scale: -1"),
-    ({"classes": ["a"]}, "1 names and the readout has 3"),
+    ({"classes": ["a"]}, "there is 1 name and the readout has 3 classes"),
     ({"zeros": 3}, "zeros"),
 ]
 
@@ -178,6 +183,43 @@ def test_what_cannot_be_run_is_said_in_a_sentence(x: Any, sentence: str) -> None
     for run in (asrc_core.run, asrc_export.run):
         with pytest.raises(InvalidData, match=sentence):
             run(network, x)
+
+
+REPORT_REFUSED = [
+    ({"model": 3}, "it is a int; give a Checkpoint"),
+    ({"dataset": 3}, "it is a int; give a Dataset"),
+    ({"limit": 0}, "limit: 0 is not a whole number of samples"),
+    ({"limit": 2.5}, "limit: 2.5 is not a whole number of samples"),
+    ({"model": "\0"}, "is no path"),
+    ({"model": ""}, "is no path"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), REPORT_REFUSED, ids=[sentence for _, sentence in REPORT_REFUSED])
+def test_what_cannot_be_reported_is_said_in_a_sentence(
+    module: Own, samples: Any, exported: asrc_export.Exported, arguments: dict[str, Any], sentence: str
+) -> None:
+    from asrc_train.data.dataset import Dataset, Shape
+
+    x, y = samples.astype(np.uint8), np.arange(len(samples)) % 3
+    dataset = Dataset("mine", Shape(STEPS, CHANNELS, 3, 16, 0.25), x, y, x, y)
+    with pytest.raises(AsrcError, match=sentence):
+        exported.simulator.report(
+            **{"model": as_checkpoint(module, samples=samples, **FED), "dataset": dataset, **arguments}
+        )
+    for made in (lambda: asrc_export.report.write(3, "r.json"), lambda: asrc_export.report.compared([3], ["a"])):  # type: ignore[arg-type, list-item]
+        with pytest.raises(InvalidSetting):
+            made()
+
+
+@pytest.mark.parametrize("arguments", [{"carry": np.zeros(3)}, {"frames": None}])
+def test_what_cannot_be_decided_on_is_said_in_a_sentence(
+    exported: asrc_export.Exported, samples: Any, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(AsrcError):
+        exported.simulator.decide(**{"frames": samples[0], "every": 4, **arguments})
+    with pytest.raises(InvalidData):
+        exported.simulator.run_each(None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("network", [None, 3, {}, "missing.safetensors", np.zeros(3)])

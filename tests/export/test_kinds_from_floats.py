@@ -28,7 +28,8 @@ from asrc_train.network.neurons import lif
 from asrc_train.network.neurons.neuron import Constants, State, Step
 from asrc_train.settings.config import NetworkConfig, validated
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenNetwork, freeze
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenNetwork
 
 LOIHI2 = targets.load("loihi2")
 

@@ -10,7 +10,7 @@ from asrc_core.errors import InvalidSetting
 from asrc_export.checks import leaks
 from asrc_export.chip import targets
 from asrc_export.quantization import quantize
-from asrc_train.trained.freeze import FrozenNetwork, skip_layer
+from asrc_train.trained.frozen import FrozenNetwork, skip_layer
 
 
 def told(decay: float) -> list[str]:

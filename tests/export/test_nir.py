@@ -29,15 +29,8 @@ from asrc_export.interop.nir import reader as nir_import
 from asrc_export.interop.nir import writer as nir_export
 from asrc_lava.commands import sim as cli_sim
 from asrc_train.trained import checkpoint
-from asrc_train.trained.freeze import (
-    FrozenConnection,
-    FrozenLayer,
-    FrozenNetwork,
-    WeightedTap,
-    freeze,
-    freeze_file,
-    skip_layer,
-)
+from asrc_train.trained.freeze import freeze, freeze_file
+from asrc_train.trained.frozen import FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap, skip_layer
 
 FED = Feed(steps=12, maximum=1)
 WHOLE = settings(deadline=None, max_examples=15)
@@ -522,7 +515,7 @@ def test_what_our_networks_cannot_be_is_named_with_the_node(
 def test_a_product_of_thin_matrices_that_would_not_fit_is_refused(tmp_path: Path) -> None:
     graph = chain(nir.Linear(np.zeros((1, 30_000))), nir.Linear(np.zeros((30_000, 1))), lif(30_000))
     graph.nodes["input"] = nir.Input({"input": np.array([30_000])})
-    with pytest.raises(InvalidSetting, match="30000 x 30000 entries, too many"):
+    with pytest.raises(InvalidSetting, match="30,000 x 30,000 entries, too many"):
         imported(graph, tmp_path)
 
 

@@ -28,6 +28,7 @@ from asrc_export.report import Confirmation, Report, schema, tables, verdict
 from asrc_export.report.render import comparison as several
 from asrc_export.report.render import formats
 from asrc_export.samples.dataset_samples import dataset_for
+from asrc_export.simulator import load
 from asrc_train import data
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
@@ -56,7 +57,9 @@ def test_a_report_of_loaded_networks_and_samples_is_that_of_their_files(
     network = exported.network
     made = reports.make(network, trained, dataset_for(network), NUMPY, limit=50, confirmations=report.confirmations)
     assert made.provenance.float_sha256 is None
-    provenance = made.provenance.model_copy(update={"float_sha256": report.provenance.float_sha256})
+    assert (made.provenance.origin_by, report.provenance.origin_by) == ("shape", "hash")
+    same = {"float_sha256": report.provenance.float_sha256, "origin_by": "hash"}
+    provenance = made.provenance.model_copy(update=same)
     assert made.model_copy(update={"provenance": provenance}) == report
 
 
@@ -77,6 +80,23 @@ def test_a_network_and_a_checkpoint_that_differ_in_width_are_refused(exported: E
 
 def test_what_a_report_says_is_read_back_from_its_json(report: Report) -> None:
     assert Report.model_validate_json(formats.as_json(report)) == report
+
+
+def test_printed_it_is_a_summary_with_its_verdict_and_its_text_is_everything(report: Report) -> None:
+    assert str(report).startswith(tables.summary(report))
+    assert all(each.answer in str(report) for each in verdict.verdict(report))
+    assert len(str(report).splitlines()) < 10
+    assert report.text() == formats.text(report)
+    assert all(table.title in report.text() for table in tables.tables(report))
+
+
+def test_what_was_cut_off_when_samples_were_read_is_told(exported: Exported, trained: Checkpoint) -> None:
+    note = "test: 3 of 640 values lie beyond the range of 8 bits and were cut to it"
+    dataset = replace(dataset_for(exported.network), notes=(note,))
+    made = reports.make(exported.network, trained, dataset, NUMPY, limit=10)
+    assert note in made.text()
+    assert json.loads(formats.as_json(made))["provenance"]["data_notes"] == [note]
+    assert "widths and spans only" in made.text()
 
 
 def test_the_public_names_are_there_and_no_others() -> None:
@@ -254,6 +274,8 @@ def test_files_that_do_not_belong_together_are_refused(
         trained.tensors["readout.bias"].sub_(1)
     with pytest.raises(InvalidSetting, match=r"hashes differ.*asrc-export"):
         reports.make_from_files(other_network, other, NUMPY)
+    with pytest.raises(InvalidSetting, match=r"was not exported from it \(hashes differ\); give the one it came from"):
+        load(other_network).report(other)
     with pytest.raises(UnreadableFile, match="integer network"):
         reports.make_from_files(checkpoint_path, checkpoint_path, NUMPY)
 

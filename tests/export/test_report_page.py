@@ -149,7 +149,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, 390, 1280])
 def test_in_a_browser_nothing_fails_and_nothing_sticks_out(
     browser: Any, written: str, tmp_path: Path, width: int, scheme: str
 ) -> None:
@@ -164,6 +164,13 @@ def test_in_a_browser_nothing_fails_and_nothing_sticks_out(
     root = "document.documentElement"
     assert browser.execute_script("return innerWidth") == width
     assert browser.execute_script(f"return {root}.scrollWidth - {root}.clientWidth") == 0
+    beyond = "return [...document.querySelectorAll('main *, header *')].filter(e => getComputedStyle(e).position !== "
+    beyond += "'absolute' && !e.closest('thead') && e.getBoundingClientRect().right > innerWidth + 1).length"
+    assert width > 500 or browser.execute_script(beyond) == 0, "on a phone nothing is cut off, nor hidden in a scroller"
+    lines = "return [...document.querySelectorAll('.headlines strong')].map(e => [e.textContent, e.getClientRects()[0]"
+    lines += ".height, parseFloat(getComputedStyle(e).lineHeight)])"
+    for told, height, line in browser.execute_script(lines):
+        assert height < 1.5 * line, f"the figure '{told}' takes more than a line"
     dark = "return getComputedStyle(document.body).backgroundColor"
     assert (browser.execute_script(dark) == "rgb(255, 255, 255)") == (scheme == "light")
     inked = "return [...document.querySelectorAll('svg text')].every(t => getComputedStyle(t).fill === arguments[0])"

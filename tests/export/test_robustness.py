@@ -41,7 +41,8 @@ from asrc_export.robustness.report import RobustnessReport
 from asrc_export.robustness.subject import Links, Stuck, Subject
 from asrc_train import data
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenNetwork, WeightedTap, freeze, skip_layer
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenNetwork, WeightedTap, skip_layer
 from asrc_train.training.evaluate import evaluate
 
 Case = tuple[IntegerNetwork, NDArray[np.int32]]

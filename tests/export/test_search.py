@@ -28,7 +28,8 @@ from asrc_export.quantization.search import bit_budget, compensation, layer_sear
 from asrc_export.quantization.search.activity import LEAST_SAMPLES, observe
 from asrc_export.quantization.search.bit_budget import Option
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenNetwork, freeze
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenNetwork
 from asrc_train.training.evaluate import evaluate
 
 LOIHI2 = targets.load("loihi2")

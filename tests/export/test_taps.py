@@ -27,7 +27,8 @@ from asrc_export.report import schema
 from asrc_export.report.render import formats
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenLayer, FrozenNetwork, WeightedTap, freeze, skip_layer
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenLayer, FrozenNetwork, WeightedTap, skip_layer
 
 LOIHI2 = targets.load("loihi2")
 

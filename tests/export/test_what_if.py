@@ -31,7 +31,8 @@ from asrc_export.what_if.outcome import WhatIf
 from asrc_export.what_if.pareto import Point
 from asrc_export.what_if.smaller import counts_of_narrower, with_spans, with_widths
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenNetwork, WeightedTap, freeze
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenNetwork, WeightedTap
 
 BY_TWO = (Change({"bits": Fraction(4)}), Change({"span": Fraction(2)}), Change({"width": Fraction(1, 3)}))
 

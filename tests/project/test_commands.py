@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from asrc_core.contract.file import network_file
 from asrc_export.commands import (
     analyze as cli_analyze,
 )
@@ -90,6 +92,23 @@ def test_wrong_usage_of_a_part_of_a_command_names_that_part(capsys: pytest.Captu
         cli_analyze.main(["gradients", "m.pt", "--samples", "many"])
     told = "argument --samples: 'many' is not a whole number; see 'asrc-analyze gradients --help'.\n"
     assert capsys.readouterr().err == f"asrc-analyze gradients: {told}"
+
+
+def test_a_path_with_nothing_at_it_is_named_as_what_it_may_be(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_analyze.main(["pareto", "nosuch"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("asrc-analyze: cannot read checkpoint or folder of checkpoints 'nosuch': it is not there; ")
+
+
+def test_a_network_is_checked_where_its_samples_are_not(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = network_file.load("model.loihi2.safetensors")
+    moved = replace(network, provenance={**network.provenance, "data": "gone.npz"})
+    network_file.save(moved, "moved.safetensors")
+    assert cli_check.main(["moved.safetensors"]) == 0
+    told = capsys.readouterr()
+    assert "nothing is observed on data set 'gone.npz': cannot read samples 'gone.npz': it is not there" in told.err
+    assert "observed on no data" in told.out
+    assert cli_check.main(["moved.safetensors", "--data", "gone.npz"]) == 1
 
 
 def test_export_writes_beside_the_model_and_prints_the_layers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,7 +193,7 @@ BAD: list[tuple[str, list[str], str]] = [
     ("asrc-export", ["--show-target", "absent.toml"], "cannot read target file 'absent.toml'"),
     ("asrc-sim", ["absent.safetensors"], "cannot read integer network 'absent.safetensors'"),
     ("asrc-sim", ["model.pt"], "cannot read integer network 'model.pt'"),
-    ("asrc-sim", ["model.loihi2.safetensors", "--data", "mnist5k"], "its samples are 784 steps of 1 values"),
+    ("asrc-sim", ["model.loihi2.safetensors", "--data", "mnist5k"], "its samples are 784 steps of 1 value "),
     ("asrc-sim", ["model.loihi2.safetensors", "--trace", "absent/t.npz"], "cannot write 'absent/t.npz'"),
     ("asrc-report", ["absent.safetensors", "--float", "model.pt"], "cannot read integer network"),
     ("asrc-report", ["model.loihi2.safetensors", "--float", "absent.pt"], "cannot read checkpoint 'absent.pt'"),

@@ -70,6 +70,21 @@ sys.exit(check.main([{str(path)!r}, "--json", *sys.argv[1:]]))
     assert "pip install 'asrc-toolchain[train]'" in asked.stderr
 
 
+def test_the_integer_file_becomes_a_nir_graph_without_pytorch(tmp_path: Path) -> None:
+    absent = [name for name in ABSENT if name not in (*extras.MODULES["nir"], "h5py")]
+    code = f"""
+import sys
+for name in {absent}: sys.modules[name] = None
+from asrc_export.commands import export
+sys.exit(export.main([{str(NETWORK)!r}, "--nir", "model.nir", "--lossy"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    nir = pytest.importorskip("nir")
+    graph = nir.read(tmp_path / "model.nir")
+    assert {"layer0", "layer1", "layer2", "readout"} <= set(graph.nodes)
+
+
 @pytest.fixture(scope="module")
 def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the programs of a fresh environment that holds the built package without extras."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
 
+from asrc_core.contract.network import IntegerNetwork
+from asrc_export.chip import targets
+from asrc_export.quantization.quantize import quantize
 from asrc_train import data
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.settings.config import validated
 from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.trained.freeze import freeze
 
 
 def delay_checkpoint(seed: int = 0, *, dt: float = 1.0, **network: Any) -> Checkpoint:
@@ -46,3 +51,9 @@ def delay_checkpoint(seed: int = 0, *, dt: float = 1.0, **network: Any) -> Check
         scores={},
         provenance={},
     )
+
+
+@cache
+def deployed(**network: Any) -> IntegerNetwork:
+    """`delay_checkpoint` with these settings, rounded to 8 bits for loihi2; made once, for no test changes it."""
+    return quantize(freeze(delay_checkpoint(**network)), targets.load("loihi2")).network

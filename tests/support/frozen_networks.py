@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.connection import INPUT
-from asrc_train.trained.freeze import FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap, skip_layer
+from asrc_train.trained.frozen import FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap, skip_layer
 
 
 def frozen_network(seed: int, *, spread: float = 1.0, **layer: Any) -> FrozenNetwork:

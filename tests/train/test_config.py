@@ -154,6 +154,6 @@ def test_a_training_that_ends_warm_is_told_with_a_way_out() -> None:
     warm = from_recipe(recipe.find("digits"), {"training": {"epochs": 15, "annealing": 0.96}})
     note = note_on_temperature(warm)
     assert note is not None
-    assert "the last of 15 epoch(s) has the temperature 0.56" in note
+    assert "the last of 15 epochs has the temperature 0.56" in note
     assert "anneal faster (training.annealing, now 0.96)" in note
     assert note_on_temperature(from_recipe(recipe.find("digits"), {"training": {"epochs": 15}})) is None

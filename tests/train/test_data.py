@@ -240,7 +240,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_runs_none(tmp_path: Path) -
         (pickle.dumps({"data": draw(0, 1, 3071), "labels": [1]}), r"shape \(1, 3071\)"),
         (pickle.dumps({"data": draw(0, 1, 3072).astype(np.float32), "labels": [1]}), "not unsigned bytes"),
         (pickle.dumps({"data": np.array([[None] * 3072]), "labels": [1]}), "not unsigned bytes"),
-        (pickle.dumps({"data": draw(0, 2, 3072), "labels": [1]}), "2 images and 1 labels"),
+        (pickle.dumps({"data": draw(0, 2, 3072), "labels": [1]}), "2 images and 1 label"),
         (pickle.dumps({"data": draw(0, 1, 3072), "labels": [10]}), "labels 10 to 10, and there are 10 classes"),
         (b"\x80\x02r" + b"\xff\xff\xff\x7f" + b".", "not a pickled batch"),
         (b"\x80\x04\x8e" + b"\xff" * 7 + b"\x0f.", "not a pickled batch"),
@@ -298,7 +298,7 @@ def test_speech_commands_have_twelve_classes_and_the_official_splits(home: Path)
     assert sorted(loaded.train_y) == [0, 1, 2, 2, 2, 11]  # bed, the noise, yes three times, go
     assert loaded.validation_y is not None
     assert loaded.validation_y.tolist() == loaded.test_y.tolist() == [0, 11]
-    assert any("'silence' has 1 recordings" in note for note in loaded.notes)
+    assert any("'silence' has 1 recording" in note for note in loaded.notes)
     assert any("of 40,400 features lie outside" in note for note in loaded.notes)
 
 
@@ -390,7 +390,7 @@ def test_a_folder_that_is_not_version_1_of_speech_commands_is_refused(home: Path
 def test_recordings_that_are_listed_and_not_there_are_told(home: Path) -> None:
     folder = put_speech(home)
     put(folder / "testing_list.txt", b"bed/2_nohash_0.wav\n../../etc/passwd\n")
-    with pytest.raises(InvalidData, match=r"1 recordings are listed and not there, '../../etc/passwd'"):
+    with pytest.raises(InvalidData, match=r"1 recording is listed and not there, '../../etc/passwd'"):
         data.load("gsc")
     put(folder / "testing_list.txt", b"")
     with pytest.raises(InvalidData, match="one of its splits has no recordings"):

@@ -33,7 +33,8 @@ from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.training.fit import BatchDone, Epoch, fit, make_optimizer
 
-SKIPPING = [name for name in connections.names() if name != "delays"]  # which test_delay_network is about
+SKIPPING = [name for name in connections.names() if name not in ("delays", "none")]  # test_delay_network, _state_space
+RECURRENT = [name for name in neurons.names() if not neurons.is_state_space(name)]
 LEARNED = [name for name in SKIPPING if name not in ("vanilla", "src")]
 STEPS, REACH = 24, 18  # both more than a block of `stepping`
 
@@ -165,7 +166,7 @@ def layer_of(config: NetworkConfig) -> tuple[SkipRecurrentLayer, Tensor]:
 
 
 @pytest.mark.parametrize("connection", SKIPPING)
-@pytest.mark.parametrize("neuron", neurons.names())
+@pytest.mark.parametrize("neuron", RECURRENT)
 def test_spikes_and_gradients_are_those_of_the_equations(neuron: str, connection: str) -> None:
     config = NetworkConfig(
         neuron=neuron,
@@ -200,7 +201,7 @@ def test_spikes_and_gradients_are_those_of_the_equations(neuron: str, connection
 
 
 def test_every_neuron_has_its_equations_here() -> None:
-    assert sorted(EQUATIONS) == neurons.names()
+    assert sorted(EQUATIONS) == RECURRENT
 
 
 @settings(max_examples=30, deadline=None)
@@ -282,7 +283,7 @@ def same(a: Checkpoint, b: Checkpoint) -> bool:
 
 
 @pytest.mark.parametrize("connection", SKIPPING)
-@pytest.mark.parametrize("neuron", neurons.names())
+@pytest.mark.parametrize("neuron", RECURRENT)
 def test_every_combination_goes_all_the_way(neuron: str, connection: str, few_digits: Dataset, tmp_path: Path) -> None:
     """Trained, interrupted and resumed, kept, loaded, frozen and exported, or refused by name."""
     config, out, resumed = everything(neuron, connection), tmp_path / "model.pt", tmp_path / "resumed.pt"
@@ -347,7 +348,7 @@ def test_fine_tuning_leaves_learned_decays_and_absent_weights_alone(tmp_path: Pa
     assert [layer.decay for layer in freeze(tuned).layers] == [layer.decay for layer in freeze(trained).layers]
 
 
-@pytest.mark.parametrize("neuron", neurons.names())
+@pytest.mark.parametrize("neuron", RECURRENT)
 def test_what_a_neuron_learns_does_not_decay(neuron: str) -> None:
     config = everything(neuron, "asrc")
     network = SkipRecurrentNetwork(1, 10, config.network, 12)

@@ -313,7 +313,7 @@ SAYS = [
     ("one sample", r"class 'only' has 1 sample\(s\) to share between train and test; add some"),
     ("no x", "it holds samples, y and neither x nor train_x"),
     ("no test", "it has train_x and no test_x"),
-    ("other channels", "test sample 0 has 1 channels, and the first training sample has 2"),
+    ("other channels", "test sample 0 has 1 channel, and the first training sample has 2"),
     ("split without a class", "split 'test': it has no sample of class 'up'"),
     ("objects", r"'x' holds objects, which would be read by running a pickle; .* 'lengths'"),
     ("complex", "'x' is complex128 of shape"),
@@ -484,7 +484,7 @@ def test_another_file_is_fed_by_what_the_network_states(tmp_path: Path) -> None:
     assert second.preprocessing == made
     assert (second.shape.steps, second.shape.scale, second.class_names) == (12, 1 / 32, first.class_names)
     assert any(np.array_equal(each, made.integers(10 * x[i]).x) for each in second.test_x for i in range(7))
-    with pytest.raises(InvalidData, match="sample 0 has 1 channels, and the network was trained on 2"):
+    with pytest.raises(InvalidData, match="sample 0 has 1 channel, and the network was trained on 2"):
         own.load(npz(tmp_path / "c.npz", x=x[:, :, :1], y=y), known=known)
     with pytest.raises(InvalidData, match="'down' is none of the 3 classes that the network was trained on"):
         own.load(npz(tmp_path / "d.npz", x=x, y=np.where(y == "up", "down", y)), known=known)

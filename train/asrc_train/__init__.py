@@ -13,10 +13,12 @@ from asrc_core import front_door
 
 if TYPE_CHECKING:
     from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
+    from asrc_train.network.state_space.layer import StateSpaceLayer
     from asrc_train.settings.config import Config, DataConfig, NetworkConfig, TrainingConfig
     from asrc_train.settings.recipe import configured
     from asrc_train.trained.checkpoint import Checkpoint, load, save
-    from asrc_train.trained.freeze import FrozenNetwork, freeze, freeze_file
+    from asrc_train.trained.freeze import freeze, freeze_file
+    from asrc_train.trained.frozen import FrozenNetwork
     from asrc_train.trained.own_loop import as_checkpoint
     from asrc_train.training.evaluate import evaluate
     from asrc_train.training.fit import fit
@@ -29,6 +31,7 @@ __all__ = [
     "NetworkConfig",
     "SkipRecurrentLayer",
     "SkipRecurrentNetwork",
+    "StateSpaceLayer",
     "TrainingConfig",
     "as_checkpoint",
     "configured",
@@ -49,7 +52,9 @@ __getattr__ = front_door.opened(
         "fit": "asrc_train.training.fit",
         **dict.fromkeys(("Config", "DataConfig", "NetworkConfig", "TrainingConfig"), "asrc_train.settings.config"),
         **dict.fromkeys(("Checkpoint", "load", "save"), "asrc_train.trained.checkpoint"),
-        **dict.fromkeys(("FrozenNetwork", "freeze", "freeze_file"), "asrc_train.trained.freeze"),
+        **dict.fromkeys(("freeze", "freeze_file"), "asrc_train.trained.freeze"),
+        "FrozenNetwork": "asrc_train.trained.frozen",
+        "StateSpaceLayer": "asrc_train.network.state_space.layer",
         **dict.fromkeys(("SkipRecurrentLayer", "SkipRecurrentNetwork"), "asrc_train.network.model"),
     },
 )

@@ -71,7 +71,7 @@ class SkipLayer:
             why = f"its longest tap has span {self.taps[-1].span} and the layer says {self.span}"
             raise InvalidNetwork(f"layer '{self.name}'", why)
         if len(self.taps) == 1:
-            raise InvalidNetwork(f"layer '{self.name}'", "it has 1 tap(s) instead of none or 2 to 8")
+            raise InvalidNetwork(f"layer '{self.name}'", "it has 1 tap instead of none or 2 to 8")
         forward = Connection(source, self.feedforward, self.feedforward_exponent, self.weight_bits, NOW, None, mapping)
         back = Connection(
             self.name, self.recurrent, self.recurrent_exponent, self.weight_bits, self.all_taps, None, mapping

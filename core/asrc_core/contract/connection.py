@@ -27,6 +27,7 @@ from asrc_core.contract.numbers import (
 )
 from asrc_core.contract.ranges import Range
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidNetwork, SpanTooLong
 
 INPUT = "input"
@@ -135,7 +136,9 @@ def require(layer: str, connection: Connection, *, shape: tuple[int, int], sent:
     within(at, "weight bits", connection.weight_bits, 2, 8)
     off = WeightGrid(connection.weight_bits).count_off(weights)
     if off:
-        raise InvalidNetwork(at, f"{off} weight(s) are not on the {connection.weight_bits}-bit grid")
+        raise InvalidNetwork(
+            at, f"{plural(off, 'weight')} {agreeing(off, 'is', 'are')} not on the {connection.weight_bits}-bit grid"
+        )
     within(at, "exponent", connection.exponent, -MAX_EXPONENT, MAX_EXPONENT)
     if connection.mapping not in MAX_SPAN:
         raise InvalidNetwork(at, f"mapping '{connection.mapping}' is neither of {', '.join(MAX_SPAN)}")
@@ -187,7 +190,7 @@ def _require_taps(at: str, connection: Connection, sent: Range) -> None:
             raise InvalidNetwork(at, f"its one tap has weight {weights[0]}, where only 1 stands for the spike itself")
         return
     if len(spans) > MAX_TAPS:
-        raise InvalidNetwork(at, f"it has {len(spans)} taps, more than {MAX_TAPS}")
+        raise InvalidNetwork(at, f"it has {plural(len(spans), 'tap')}, more than {MAX_TAPS}")
     if connection.mapping != "delay-line":
         why = f"it taps a delay line {len(spans)} times, which the {connection.mapping} mapping does not have"
         raise InvalidNetwork(at, why)

@@ -19,6 +19,7 @@ from asrc_core.contract.neurons.kind import Kind, Parameters, States
 from asrc_core.contract.numbers import MAX_MESSAGE, MAX_NAME, MAX_STATE_BITS, STATE_MAX, WORD, Ints
 from asrc_core.contract.proof import LayerRanges, layer_ranges, says
 from asrc_core.contract.ranges import Range
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidNetwork
 
 
@@ -124,7 +125,9 @@ class IntegerNetwork:
 
     def __repr__(self) -> str:
         widths = " -> ".join(map(str, (self.input.channels, *(layer.neurons for layer in self.layers))))
-        return f"IntegerNetwork({widths}, {self.target}, {self.steps} steps, {self.synapses:,} synapses)"
+        return (
+            f"IntegerNetwork({widths}, {self.target}, {plural(self.steps, 'step')}, {plural(self.synapses, 'synapse')})"
+        )
 
     def _repr_html_(self) -> str:
         rows = [
@@ -244,7 +247,7 @@ def _check_frame(network: IntegerNetwork) -> None:
     for name in network.names:
         if not 1 <= len(name) <= MAX_NAME:
             raise InvalidNetwork(
-                f"layer '{name[:MAX_NAME]}'", f"its name has {len(name)} letters, beyond 1 to {MAX_NAME}"
+                f"layer '{name[:MAX_NAME]}'", f"its name has {plural(len(name), 'letter')}, beyond 1 to {MAX_NAME}"
             )
     for name, times in Counter(network.names).items():
         if name == INPUT or times > 1:
@@ -258,7 +261,7 @@ def _check_frame(network: IntegerNetwork) -> None:
     if network.permutation is not None:
         order = network.permutation
         if order.shape != (network.steps,) or not np.array_equal(np.sort(order), np.arange(network.steps)):
-            raise InvalidNetwork("permutation", f"it is not an order of the {network.steps} steps")
+            raise InvalidNetwork("permutation", f"it is not an order of the {plural(network.steps, 'step')}")
 
 
 def _checked(network: IntegerNetwork, place: int) -> Layer:

@@ -28,6 +28,8 @@ MAX_MESSAGE = 127
 MAX_EXPONENT = 16
 MAX_TABLE = 2**10
 """Most entries of a look-up table."""
+MAX_COLUMNS = 8
+"""Most numbers of a sort that each neuron of a kind has, such as modes."""
 MAX_STATE_BITS = 32
 MAX_NAME = 200
 """Letters of a layer's name."""

@@ -1,8 +1,9 @@
 """Proofs: worst-case ranges of every register of a layer, over inputs of any length.
 
 Sums of connections are bounded by their weights. States are bounded by what their kind proposes in closed form, if
-intervals confirm that one step never leaves those bounds, else by their whole width, which intervals must confirm. So
-no engine can overflow a register, and it is a proof and not a hope.
+intervals confirm that one step never leaves those bounds; else, where a step computes them linearly, by their response
+to any input; else by their whole width, which intervals must confirm. So no engine can overflow a register, and it is
+a proof and not a hope.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import numpy as np
 
 from asrc_core.contract.neurons.kind import Bounds, Step, whole_range
 from asrc_core.contract.numbers import MAX_MESSAGE, REGISTER_MAX, Ints
-from asrc_core.contract.operations import intervals
+from asrc_core.contract.operations import intervals, linear
 from asrc_core.contract.operations.intervals import Interval, IntervalOperations, Misused, TooWide
+from asrc_core.contract.operations.linear import Linear
+from asrc_core.contract.operations.operations import Operations, Value
 from asrc_core.contract.ranges import Range, product_bounds, shifted, spread
 from asrc_core.errors import AsrcError, InvalidNetwork
 
@@ -93,13 +96,13 @@ def layer_ranges(layer: Layer, sent: Sequence[Range], sources: Sequence[str], st
             named = kind.registers(parameters, *total)
             registers |= {name: spread(_each(layer, bounds)) for name, bounds in named.items()}
     _require_narrow(at, registers)
-    states, after, operations = _proven(at, layer, total)
+    states, after, operations, unlike = _proven(at, layer, total)
     _require_sent(at, kind.sends, after)
     shown = intervals.interval(after.shown)
     reach = Range(int(shown.low.min()), int(shown.high.max()))
     if reach.magnitude > REGISTER_MAX:
         raise InvalidNetwork(at, f"what it shows could reach {reach.magnitude}, beyond 32 bits signed")
-    before_saturation = [Range(*intervals.spread([each])) for each in operations.unsaturated]
+    before_saturation = [Range(*intervals.spread([each])) for each in unlike]
     unsaturated = before_saturation[-1] if before_saturation else reach
     if kind.unsaturated is not None:
         with says(at, layer, "unsaturated"):
@@ -119,8 +122,10 @@ def layer_ranges(layer: Layer, sent: Sequence[Range], sources: Sequence[str], st
     )
 
 
-def _proven(at: str, layer: Layer, total: Bounds) -> tuple[dict[str, Bounds], Step, IntervalOperations]:
-    """Bounds of the states that one step never leaves, and that step on intervals."""
+def _proven(
+    at: str, layer: Layer, total: Bounds
+) -> tuple[dict[str, Bounds], Step, IntervalOperations, Sequence[Interval]]:
+    """Bounds that the states never leave, a step from there on intervals, and what its saturations get."""
     kind, parameters = layer.neuron.of_kind, layer.neuron.parameters
     whole = {
         name: tuple(np.full(layer.neurons, end, np.int64) for end in whole_range(width))
@@ -135,16 +140,35 @@ def _proven(at: str, layer: Layer, total: Bounds) -> tuple[dict[str, Bounds], St
         if all(_inside(proposed[name], declared[name]) and _holds_zero(proposed[name]) for name in declared):
             after, operations = _stepped(at, layer, proposed, total)
             if all(_inside(_bounds(after.states[name]), proposed[name]) for name in declared):
-                return proposed, after, operations
-    after, operations = _stepped(at, layer, declared, total)
+                return proposed, after, operations, operations.unsaturated
+    known = _linear(at, layer, total)
+    states = declared | {name: _each(layer, bounds) for name, bounds in known.states.items()}
+    after, operations = _stepped(at, layer, states, total)
     for name, width in layer.neuron.states.items():
         low, high = _bounds(after.states[name])
+        if name in known.states:  # where its response is bounded, one step from a corner of the box says nothing
+            low, high = np.where(known.holds, states[name], (low, high))
         if not _inside((low, high), declared[name]):
             reach = max(-int(low.min()), int(high.max()))
             most = int(declared[name][1].max())
             why = f"its state '{name}' could reach {reach}, beyond its {width} bits (at most {most})"
             raise InvalidNetwork(at, why if kind.invariant is None else f"{why}; its kind proposes no bounds that hold")
-    return declared, after, operations
+    before = [
+        each if ends is None else Interval(np.maximum(each.low, ends[0]), np.minimum(each.high, ends[1]))
+        for each, ends in zip(operations.unsaturated, known.saturated, strict=True)
+    ]
+    return states, after, operations, before
+
+
+def _linear(at: str, layer: Layer, total: Bounds) -> Linear:
+    """What is known of the states that a step computes linearly."""
+    neuron = layer.neuron
+
+    def step(operations: Operations, states: Mapping[str, Value], a: Value) -> Mapping[str, Value]:
+        return neuron.of_kind.step(operations, neuron.parameters, states, a).states
+
+    with says(at, layer, "step"):
+        return linear.reach(step, neuron.states, _each(layer, total))
 
 
 def _stepped(at: str, layer: Layer, states: Mapping[str, Bounds], total: Bounds) -> tuple[Step, IntervalOperations]:

@@ -14,7 +14,7 @@ from asrc_core.contract.chain import Chain, Readout, SkipLayer, chain
 from asrc_core.contract.connection import INPUT, Connection, Tap, span
 from asrc_core.contract.interpreter import run
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
-from asrc_core.contract.neurons.kind import Choice, Table
+from asrc_core.contract.neurons.kind import Choice, Columns, Table
 from asrc_core.contract.numbers import STATE_MAX, Fires, Mapping, Reset
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidNetwork, SpanTooLong
@@ -177,7 +177,14 @@ def _any_neuron(
     usual = {"activation_shift": (0, shift), "threshold": (1, level), "bias": (-level // 8, level // 4)}
     usual |= {"drop": (0, level), "leak": (0, level // 8), "deepening": (0, level)}
     usual |= {"slope_shift": (18, 36), "middle": (0, 40)}
+    # Within the unit circle: poles of any phase, or slow ones near 1.
+    usual |= {"pole_real": (-23000, 23000), "pole_imaginary": (-23000, 23000), "pole_shift": (15, 17)}
+    if rng.spawn(1)[0].random() < 0.3:
+        usual |= {"pole_real": (32000, 32700), "pole_imaginary": (-2000, 2000)}
+    usual |= {"input_shift": (0, shift), "readout_shift": (5, 12), "period": (0, 6), "direct": (-200, 200)}
+    usual |= {"taps": (-200, 200)}
     parameters: dict[str, Any] = {}
+    counts: dict[str, int] = {}
     for name, form in neurons.kind(kind).parameters.items():
         if isinstance(form, Choice) and form.default is not None:  # of a stream of its own: all else is as without it
             parameters[name] = form.names[rng.spawn(1)[0].integers(len(form.names))]
@@ -193,6 +200,11 @@ def _any_neuron(
             if not form.optional or rng.random() < 0.3:
                 low, high = usual.get(name, (form.low, form.high))
                 parameters[name] = rng.integers(low, high + 1, int(rng.integers(1, 40)))
+        elif isinstance(form, Columns):
+            count = counts.setdefault(form.of, int(rng.integers(1, form.most + 1)) if rng.random() < 0.3 else 1)
+            if not form.optional or rng.random() < 0.3:
+                low, high = usual.get(name, (form.low, form.high))
+                parameters[name] = rng.integers(low, high + 1, (width, count))
         elif form.default is None or rng.random() < 0.5:
             low, high = usual.get(name, (form.low, form.high))
             low, high = max(low, form.low), min(high, form.high)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from asrc_core import html
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting
 
 
@@ -65,7 +66,7 @@ class Result:
         samples, classes = self.logits.shape
         spikes = sum(self.spikes_per_layer)
         traced = ", with its trace" if self.trace is not None else ""
-        return f"Result({samples:,} samples, {classes} classes, {spikes:,} spikes{traced})"
+        return f"Result({plural(samples, 'sample')}, {plural(classes, 'class')}, {plural(spikes, 'spike')}{traced})"
 
     def _repr_html_(self) -> str:
         headers = ("layer", "spikes", "feed-forward operations", "recurrent operations", "updates", "saturations")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from asrc_core.errors import UnwritableOutput
+from asrc_core.files.paths import as_path
 
 
 @contextmanager
@@ -16,9 +17,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of ``path``; on success it becomes ``path``.
 
     If the body raises or the process dies, whatever stood at ``path`` is left whole.
-    Raises UnwritableOutput when the folder is missing, full or not writable.
+    Raises UnwritableOutput when the folder is missing, full or not writable, InvalidSetting for what is no path.
     """
-    destination = Path(path)
+    destination = as_path(path, "the file to write")
     if destination.is_dir():
         raise UnwritableOutput(destination, "it is a folder")
     try:
@@ -38,8 +39,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def require_writable(path: str | Path) -> None:
-    """Raise UnwritableOutput now rather than after an hour of work."""
-    destination = Path(path)
+    """Raise UnwritableOutput now rather than after an hour of work, InvalidSetting for what is no path."""
+    destination = as_path(path, "the file to write")
     if destination.is_dir():
         raise UnwritableOutput(destination, "it is a folder")
     try:

@@ -8,13 +8,14 @@ from typing import TypeVar
 
 from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import replacing
+from asrc_core.files.paths import as_path
 
 Content = TypeVar("Content")
 
 
 def require(path: str | Path, known: Iterable[str]) -> str:
     """The path's suffix in lower case. Raises InvalidSetting listing the known ones if it is none of them."""
-    suffix, suffixes = Path(path).suffix.lower(), tuple(known)
+    suffix, suffixes = as_path(path, "the file to write").suffix.lower(), tuple(known)
     if suffix not in suffixes:
         raise InvalidSetting(f"output '{path}'", f"its suffix is none of {', '.join(suffixes)}")
     return suffix

@@ -10,6 +10,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
+
 MAX_BYTES = 2**33
 """What the arrays of a file may take, together."""
 MAX_ARRAYS = 1000
@@ -38,13 +40,13 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
             if not 1 <= len(entries) <= MAX_ARRAYS:
-                raise ValueError(f"it holds {len(entries)} arrays")
+                raise ValueError(f"it holds {plural(len(entries), 'array')}")
             total = 0
             for entry in entries:
                 with archive.open(entry) as file:
                     total += _require_plain(entry.filename.removesuffix(".npy"), *header(file))
             if total > MAX_BYTES:
-                raise ValueError(f"its arrays take {total:,} bytes, more than {MAX_BYTES:,}")
+                raise ValueError(f"its arrays take {plural(total, 'byte')}, more than {MAX_BYTES:,}")
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     # An archive that is encrypted, or compressed in a way unknown to zipfile, is a RuntimeError or NotImplementedError.
@@ -61,5 +63,5 @@ def _require_plain(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> i
         )
     size = math.prod(shape) * dtype.itemsize
     if size > MAX_BYTES:
-        raise ValueError(f"'{name}' takes {size:,} bytes, more than {MAX_BYTES:,}")
+        raise ValueError(f"'{name}' takes {plural(size, 'byte')}, more than {MAX_BYTES:,}")
     return size

@@ -10,6 +10,6 @@ from asrc_core.errors import InvalidSetting
 
 def as_path(given: object, what: str) -> Path:
     """The path. Raises InvalidSetting for what is none; ``what`` it should lead to stands in the sentence."""
-    if not isinstance(given, str | os.PathLike) or isinstance(given, bytes) or not str(given):
+    if not isinstance(given, str | os.PathLike) or not str(given) or "\0" in str(given):
         raise InvalidSetting("path", f"{given!r:.60} is no path; give that of {what}, as text or a Path")
     return Path(given)

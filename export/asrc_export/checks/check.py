@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from asrc_core import html
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import checked_input
+from asrc_core.counts import plural
 from asrc_export.checks import calibrate, firing, overflow
 from asrc_export.checks.headroom import Headroom, headroom
 from asrc_export.checks.overflow import Verdict
@@ -36,7 +37,7 @@ class Checked:
 
     def __repr__(self) -> str:
         least = min((each.bits for each in self.headroom), default=0.0)
-        return f"Checked({self.network!r}, least headroom {least:.1f} bits, {len(self.inactive)} findings)"
+        return f"Checked({self.network!r}, least headroom {least:.1f} bits, {plural(len(self.inactive), 'finding')})"
 
     def _repr_html_(self) -> str:
         rows = [(each.layer, each.quantity, each.limit, f"{each.bits:.1f}") for each in self.headroom]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.numbers import Ints
+from asrc_core.counts import agreeing, plural
 
 Kind = Literal["dead-layer", "silent", "nearly-silent", "always-firing", "nearly-always-firing", "constant"]
 RARE = 0.001
@@ -71,11 +72,13 @@ class Finding:
         return self.kind == "dead-layer" and self.after == self.of
 
     def __str__(self) -> str:
-        counted = f"{self.after} of {self.of} neurons" if not self.serious else "all neurons"
+        counted = f"{self.after} of {plural(self.of, 'neuron')}" if not self.serious else "all neurons"
         before = "" if self.before is None else f" ({self.before} before export)"
         named = ", ".join(map(str, self.neurons[:LISTED])) + (", ..." if len(self.neurons) > LISTED else "")
         which = f": {named}" if self.neurons and not self.serious else ""
-        return f"layer '{self.layer}': {counted} {SAID[self.kind]}{before}{which}; {self.advice}"
+        said = SAID[self.kind]
+        does = said if self.serious else agreeing(self.after, said.replace("fire", "fires", 1), said)
+        return f"layer '{self.layer}': {counted} {does}{before}{which}; {self.advice}"
 
 
 SAID: dict[Kind, str] = {
@@ -86,17 +89,16 @@ SAID: dict[Kind, str] = {
     "nearly-always-firing": f"fire in more than {1 - RARE:.1%} of all steps",
     "constant": "fire equally often in every sample",
 }
-_SILENCED = "rounding silenced them: use more `bits`, or `finetune`"
-_EXCITED = "rounding did that: use more `bits`, or `finetune`"
+_ROUNDED = "rounding did that: use more `bits`, or `finetune`"
 ADVICE: dict[Kind, str] = {
     "dead-layer": "nothing reaches the layers after it, so the answer does not depend on the input; train longer, with "
     "a higher `learning_rate` or a lower threshold, or start from another `seed`",
-    "silent": "they cost storage and do nothing; train with fewer `hidden` neurons, or a lower threshold",
-    "nearly-silent": "they hardly matter; fewer `hidden` neurons may do",
-    "always-firing": "they act as a bias; train with a higher threshold, or more weight decay, or with fewer `hidden` "
+    "silent": "such neurons cost storage and do nothing; train with fewer `hidden` neurons, or a lower threshold",
+    "nearly-silent": "such neurons hardly matter; fewer `hidden` neurons may do",
+    "always-firing": "such neurons act as a bias; train with a higher threshold, more weight decay, or fewer `hidden` "
     "neurons",
-    "nearly-always-firing": "they act almost as a bias; a higher threshold makes them count",
-    "constant": "their count tells samples apart no better than a bias; when they fire may still matter",
+    "nearly-always-firing": "such neurons act almost as a bias; a higher threshold makes them count",
+    "constant": "such counts tell samples apart no better than a bias; when such neurons fire may still matter",
 }
 """What to do, by what was found; a sentence's second half."""
 
@@ -140,7 +142,7 @@ def _of_layer(after: Firing, before: Firing | None) -> Iterator[Finding]:
         if len(now) == 0 and (then is None or len(then) == 0):
             continue
         if then is not None and len(then) < len(now) / 2:
-            advice = {"silent": _SILENCED, "dead-layer": _SILENCED, "always-firing": _EXCITED}.get(kind, advice)
+            advice = _ROUNDED if kind in ("silent", "dead-layer", "always-firing") else advice
         elif len(now) == 0:
             advice = "none of them after export"
         count = None if then is None else len(then)

@@ -12,7 +12,7 @@ from asrc_core.contract.numbers import DECAY_ONE
 from asrc_core.errors import InvalidSetting
 
 if TYPE_CHECKING:  # it loads torch
-    from asrc_train.trained.freeze import Floats, FrozenLayer
+    from asrc_train.trained.frozen import Floats, FrozenLayer
 
 MOST_OFF = 0.1
 """Largest relative error of a time constant of which nothing is said."""

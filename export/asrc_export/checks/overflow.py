@@ -22,6 +22,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.ranges import Range, headroom_bits
 from asrc_core.contract.result import Result
+from asrc_core.counts import plural
 from asrc_export.engines.select import Run
 
 Frames = NDArray[np.int32]
@@ -69,7 +70,7 @@ class Verdict:
     def __str__(self) -> str:
         if self.example is not None:
             found = self.example
-            times = f"{found.saturations:,} time{'s' if found.saturations != 1 else ''}"
+            times = plural(found.saturations, "time")
             return (
                 f"{self.name}: overflows for some inputs; on the one found it saturates {times}, first neuron "
                 f"{found.neuron} at step {found.step}"

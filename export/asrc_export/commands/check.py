@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from asrc_core.command import command_line
+from asrc_core.counts import plural
 from asrc_export import engines
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _check(options: argparse.Namespace) -> None:
     import json
 
     from asrc_core.contract.file import network_file
-    from asrc_core.errors import ExtraMissing
+    from asrc_core.errors import ExtraMissing, UnreadableFile
     from asrc_core.files.atomic import require_writable
     from asrc_export.checks import calibrate, check
     from asrc_export.engines import select
@@ -68,7 +69,7 @@ def _check(options: argparse.Namespace) -> None:
     x = None
     try:
         x = dataset_for(network, known).train_x[: calibrate.SAMPLES] if known else None
-    except ExtraMissing as error:
+    except (ExtraMissing, UnreadableFile) as error:  # what could overflow is proven without samples
         if options.data:
             raise
         print(f"asrc-check: nothing is observed on data set '{known}': {error}", file=sys.stderr)
@@ -77,7 +78,13 @@ def _check(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(_content(network, spare, verdicts, inactive, 0 if x is None else len(x))))
     else:
-        _print(network, spare, verdicts, inactive, None if x is None else f"{len(x)} training samples of '{known}'")
+        _print(
+            network,
+            spare,
+            verdicts,
+            inactive,
+            None if x is None else f"{plural(len(x), 'training sample')} of '{known}'",
+        )
     if options.save:
         _save(options.save, verdicts)
         if not options.json:
@@ -109,7 +116,7 @@ def _print(
     ]
     headers = ("layer", "quantity", "limit", "worst case", "headroom, bits", "observed", "headroom, bits")
     mapping = of_network(network).mapping or "both mappings"
-    print(f"{network.target}, {mapping}, {network.steps} steps; observed on {observed or 'no data'}")
+    print(f"{network.target}, {mapping}, {plural(network.steps, 'step')}; observed on {observed or 'no data'}")
     print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", "left", *("right",) * 5)))
     for verdict in verdicts:
         print(verdict)

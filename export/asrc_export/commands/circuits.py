@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asrc_core.command import command_line
+from asrc_core.counts import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from asrc_core.contract.network import IntegerNetwork
+    from asrc_export.chip.devices.built import Summary
     from asrc_export.chip.devices.fpga import Fpga
     from asrc_export.rtl.plan import Plan
     from asrc_export.rtl.synthesis.build import Built
@@ -33,7 +35,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--build",
         metavar="FPGA",
         help="with --verilog: synthesise, place and route it for ice40up5k, ecp5-25f, ecp5-85f or a device file, and "
-        "print its size and speed",
+        "print its size and speed; build.json in the folder holds them for asrc-report --build",
+    )
+    add(
+        "--seeds",
+        metavar="N",
+        type=command_line.positive,
+        help="with --build: place and route with N seeds, and keep the fastest (default: 1)",
     )
 
 
@@ -42,6 +50,8 @@ def require(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
     for name in ("lanes", "build"):
         if getattr(options, name) is not None and options.verilog is None:
             parser.error(f"argument --{name}: goes with --verilog only")
+    if options.seeds is not None and options.build is None:
+        parser.error("argument --seeds: goes with --build only")
 
 
 def require_writable(options: argparse.Namespace) -> None:
@@ -62,6 +72,7 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     from pathlib import Path
 
     from asrc_core.files import folder
+    from asrc_export.chip.devices import built
     from asrc_export.rtl.boards.shell import shell
     from asrc_export.rtl.design import design
     from asrc_export.rtl.plan import Shape
@@ -75,7 +86,7 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
         shape = replace(shape, lanes=options.lanes)
     plan, files = design(network, shape)
     sources = [name for name in files if name.endswith(".sv")]
-    x = _samples(network)
+    x = samples_of(network, MEASURED)
     everything: dict[str, str | Path] = {**files, **shell(plan), **bench(plan, x[:TESTED])}
     if device is None:
         _write(everything, options.verilog, plan)
@@ -86,10 +97,11 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
         for place, text in files.items():
             (made / place).write_text(text)
         logs.mkdir(parents=True, exist_ok=True)
-        built = build.build(plan, sources, made, logs, device)
-        _write(everything, options.verilog, plan)
-        print(f"logs: {logs}")
-    _report(network, plan, device, built, x)
+        done = build.build(plan, sources, made, logs, device, options.seeds or 1)
+    summary = _summary(network, plan, device, done, options.seeds or 1, x)
+    _write({**everything, built.FILE: summary.model_dump_json(indent=2) + "\n"}, options.verilog, plan)
+    print(f"logs: {logs}")
+    _print(summary)
 
 
 def _write(files: dict[str, str | Path], out: str, plan: Plan) -> None:
@@ -97,8 +109,9 @@ def _write(files: dict[str, str | Path], out: str, plan: Plan) -> None:
 
     folder.write(files, out)
     print(
-        f"{out}: {len(files)} files; {plan.neurons:,} neurons, {plan.shape.lanes} lanes, {plan.rows:,} rows of weights,"
-        f" {len(plan.program):,} instructions; sums of {', '.join(map(str, plan.slots))} bits by the proofs"
+        f"{out}: {plural(len(files), 'file')}; {plural(plan.neurons, 'neuron')}, "
+        f"{plural(plan.shape.lanes, 'lane')}, {plan.rows:,} rows of weights,"
+        f" {plural(len(plan.program), 'instruction')}; sums of {', '.join(map(str, plan.slots))} bits by the proofs"
     )
 
 
@@ -115,36 +128,53 @@ def _fpga(name: str, network: IntegerNetwork) -> Fpga:
     return device
 
 
-def _report(network: IntegerNetwork, plan: Plan, device: Fpga, built: Built, x: NDArray[np.generic]) -> None:
-    from tabulate import tabulate
-
+def _summary(
+    network: IntegerNetwork, plan: Plan, device: Fpga, done: Built, seeds: int, x: NDArray[np.generic]
+) -> Summary:
+    """What place and route says, and the cycles that a simulation of samples (B, T, channels) counts."""
+    from asrc_core.contract.file import network_file
     from asrc_core.errors import BackendMissing
+    from asrc_export.chip.devices.built import Cycles, Summary, Taken
     from asrc_export.rtl.simulation.circuit import Circuit
+    from asrc_export.rtl.synthesis import build
 
-    rows = [(name, f"{used:,}", f"{there:,}", "nextpnr") for name, (used, there) in built.used.items()]
-    rows.append(("clock, MHz", f"{built.megahertz:.1f}", "", "nextpnr, after routing; one seed"))
+    cycles = None
     try:
-        done = Circuit(network, plan.shape).run(x[:MEASURED])
+        counted = Circuit(network, plan.shape).run(x[:MEASURED])
+        cycles = Cycles(a_step=counted.cycles_per_step, samples=len(x[:MEASURED]))
     except BackendMissing as error:
         command_line.say(f"note: no cycles are counted: {error}")
-    else:
-        a_step = done.cycles_per_step
-        rows.append(("cycles a step", f"{a_step:,.0f}", "", f"counted, {len(x[:MEASURED])} simulated samples"))
-        rows.append(("latency of a step, us", f"{a_step / built.megahertz:,.1f}", "", "cycles over clock"))
-        rows.append(
-            (
-                "samples a second",
-                f"{built.megahertz * 1e6 / a_step / network.steps:,.0f}",
-                "",
-                f"{network.steps} steps each",
-            )
-        )
-    print(f"{device.title}, {plan.shape.lanes} lanes, {plan.shape.pipes} event(s) a cycle")
-    print(tabulate(rows, ("", "takes", "of", "basis"), disable_numparse=True))
+    return Summary(
+        network_sha256=network_file.fingerprint(network),
+        device=device.name,
+        title=device.title,
+        tool=build.tool(device),
+        seed=done.seed,
+        seeds=seeds,
+        lanes=plan.shape.lanes,
+        pipes=plan.shape.pipes,
+        steps=network.steps,
+        resources=tuple(Taken(name=name, used=used, limit=there) for name, (used, there) in done.used.items()),
+        megahertz=done.megahertz,
+        cycles=cycles,
+    )
 
 
-def _samples(network: IntegerNetwork) -> NDArray[np.generic]:
-    """The first test samples of the data set trained on; where it is not at hand, drawn ones."""
+def _print(summary: Summary) -> None:
+    from tabulate import tabulate
+
+    from asrc_export.chip.devices import built
+
+    rows = [
+        (each.name, f"{each.used:,}", "" if each.limit is None else f"{each.limit:,}", each.unit, each.basis)
+        for each in built.resources(summary)
+    ]
+    print(summary.title)
+    print(tabulate(rows, ("", "takes", "of", "", "basis"), disable_numparse=True))
+
+
+def samples_of(network: IntegerNetwork, count: int) -> NDArray[np.generic]:
+    """The first test samples (B, T, channels) of the data set trained on; where it is not at hand, drawn ones."""
     import numpy as np
 
     from asrc_core.errors import AsrcError
@@ -153,9 +183,9 @@ def _samples(network: IntegerNetwork) -> NDArray[np.generic]:
     data = network.provenance.get("data")
     try:
         if data:
-            return dataset_for(network, data).test_x[:MEASURED]
+            return dataset_for(network, data).test_x[:count]
     except (AsrcError, ImportError):
-        command_line.say(f"note: data set '{data}' is not at hand: samples of the testbench are drawn")
+        command_line.say(f"note: data set '{data}' is not at hand: samples are drawn")
     entry = network.input
-    shape = (MEASURED, network.steps, entry.channels)
+    shape = (count, network.steps, entry.channels)
     return np.random.default_rng(0).integers(entry.minimum, entry.maximum + 1, shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from asrc_core.counts import plural
 from asrc_export.commands import circuits
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def _write_c(network: IntegerNetwork, options: argparse.Namespace) -> None:
     if isinstance(device, Microcontroller):
         taken = ("flash", printed.constants + CODE, device.flash), ("RAM", printed.ram + STACK, device.ram)
         broken = [
-            f"{name}: {used:,} bytes, limit: {limit.count:,} bytes ({limit.certainty}). Way out: fewer neurons."
+            f"{name}: {plural(used, 'byte')}, limit: {plural(limit.count, 'byte')} ({limit.certainty}). Way "
+            "out: fewer neurons."
             for name, used, limit in taken
             if used > limit.count
         ]
@@ -84,8 +86,9 @@ def _write_c(network: IntegerNetwork, options: argparse.Namespace) -> None:
     for path in folder.write(files(printed), options.c):
         print(path)
     print(
-        f"flash: {printed.constants:,} bytes of constants, of which {printed.weights:,} are weights, and the code; "
-        f"RAM: {printed.ram:,} bytes, all of it static"
+        f"flash: {plural(printed.constants, 'byte')} of constants, of which {printed.weights:,} are "
+        "weights, and the code; "
+        f"RAM: {plural(printed.ram, 'byte')}, all of it static"
     )
     for each in CORES.values():
         _print_sizes(printed, each)
@@ -101,7 +104,10 @@ def _print_sizes(printed: Any, core: Any) -> None:
 
     if shutil.which(core.compiler) is not None:
         found = sizes(printed, core)
-        print(f"{core.name}: {found.flash:,} bytes of flash, {found.ram:,} bytes of RAM ({core.compiler} -O2)")
+        print(
+            f"{core.name}: {plural(found.flash, 'byte')} of flash, {plural(found.ram, 'byte')} of RAM "
+            f"({core.compiler} -O2)"
+        )
 
 
 def _emulate(network: IntegerNetwork, samples: NDArray[np.generic] | None, core: Any) -> None:
@@ -116,7 +122,8 @@ def _emulate(network: IntegerNetwork, samples: NDArray[np.generic] | None, core:
         x = np.random.default_rng(0).integers(entry.minimum, entry.maximum + 1, shape)
     done = emulate(network, x[:SAMPLES], core)
     print(
-        f"{done.core} under QEMU: {done.samples} samples, {done.compared:,} spikes and membranes and all logits equal; "
+        f"{done.core} under QEMU: {plural(done.samples, 'sample')}, {plural(done.compared, 'spike')} and "
+        "membranes and all logits equal; "
         f"{done.per_step:,.0f} instructions a step (instructions, not cycles)"
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_core.counts import agreeing, plural
 from asrc_export.commands import circuits as cli_circuits
 from asrc_export.commands import devices as cli_devices
 from asrc_export.commands import import_network as cli_import
@@ -270,7 +271,7 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
         (name, *(f"{option.loss:.4f}" for option in tried), chosen.width, f"{chosen.storage / 8000:,.3f}")
         for name, tried, chosen in each
     ]
-    tried = [f"{option.width} bits" for option in found.options[0]]
+    tried = [f"{plural(option.width, 'bit')}" for option in found.options[0]]
     print("loss in nats a sample of each part at each width, all others at the widest:")
     print(tabulate(rows, ("layer", *tried, "chosen", "weights, KB"), disable_numparse=True))
     print(f"weights take {found.storage / 8000:,.3f} KB of {budget / 8000:,.3f} KB")
@@ -323,7 +324,8 @@ def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse
     result = finetune.require_same_spikes(model, devices.numbers(options.target)[0], exported.network)
     spikes = sum(result.spikes_per_layer)
     print(
-        f"asserted on all {len(result.logits):,} test samples: the {spikes:,} spikes of all layers and steps and every "
+        f"asserted on all {plural(len(result.logits), 'test sample')}: the {plural(spikes, 'spike')} of all "
+        "layers and steps and every "
         "logit are those of the fine-tuned checkpoint"
     )
 
@@ -393,7 +395,7 @@ def print_layers(exported: Exported) -> None:
     )
     mappings = dict.fromkeys(each.mapping for layer in network.layers for each in layer.connections if each.taps != NOW)
     where = " and ".join(mappings) or "no delays"
-    print(f"{network.target}, {where}, {network.steps} steps, {network.synapses:,} synapses")
+    print(f"{network.target}, {where}, {plural(network.steps, 'step')}, {plural(network.synapses, 'synapse')}")
     print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", *("right",) * 9, "left")))
 
 
@@ -431,7 +433,9 @@ def _print_search(exported: Exported) -> None:
     for line in exported.rounding:
         if line.cut_off:
             print(
-                f"note: {line.layer}: {line.cut_off:,} of its {line.parameter}s lie beyond the grid and were cut off; "
+                f"note: {line.layer}: {line.cut_off:,} of its {line.parameter}s "
+                f"{agreeing(line.cut_off, 'lies', 'lie')} beyond the grid and "
+                f"{agreeing(line.cut_off, 'was', 'were')} cut off; "
                 f"the largest error of any is {abs(line.error):.3g} (of {line.value:.3g})"
             )
 

@@ -6,11 +6,15 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_core.counts import plural
 from asrc_export import engines
+
+if TYPE_CHECKING:
+    from asrc_export.chip.devices.built import Summary
 
 Made = TypeVar("Made")
 
@@ -19,6 +23,7 @@ EXAMPLES = """\
   asrc-report model.loihi2.safetensors --float model.pt -o report.html -o report.json
   asrc-report model.loihi2.safetensors --float model.pt --limit 100 --engine numpy
   asrc-report model.loihi2.safetensors --float model.pt --baseline gru -o report.html
+  asrc-report model.loihi2.safetensors --float model.pt --build circuit
   asrc-report a.safetensors b.safetensors --float a.pt --float b.pt -o both.html
 """
 
@@ -65,6 +70,14 @@ def _parser() -> argparse.ArgumentParser:
         type=command_line.positive,
         help="epochs of the baseline's training (default: the network's own)",
     )
+    add(
+        "--build",
+        metavar="FOLDER",
+        action="append",
+        default=[],
+        help="also give the size and speed of a circuit, from the build.json in the folder that asrc-export --verilog "
+        "FOLDER --build wrote; repeatable",
+    )
     command_line.add_outputs(parser, "the report", ".html, .json, .csv, .md, .txt")
     return parser
 
@@ -85,11 +98,12 @@ def _report(options: argparse.Namespace) -> None:
     from asrc_export.report.render import comparison, formats
 
     if len(options.models) != len(options.networks):
-        counted = f"{len(options.models)} for {len(options.networks)} networks"
+        counted = f"{len(options.models)} for {plural(len(options.networks), 'network')}"
         raise InvalidSetting("`models`", f"there are {counted}; give one for each, in the same order")
     for path in options.out:
         by_suffix.require(path, formats.WRITERS)
         require_writable(path)
+    builds = _builds(options)
     made = []
     for network, model in zip(options.networks, options.models, strict=True):
         with progress.bar(f"report on {Path(network).name}, %", 100) as update:
@@ -102,6 +116,7 @@ def _report(options: argparse.Namespace) -> None:
                     limit=options.limit,
                     baseline=options.baseline,
                     baseline_epochs=options.baseline_epochs,
+                    builds=builds,
                     folder=Path(options.out[0]).parent if options.out else None,
                     say=lambda text: print(text, file=sys.stderr, flush=True),
                     progress=lambda done, note: update(100 * done, note),
@@ -112,6 +127,24 @@ def _report(options: argparse.Namespace) -> None:
         return
     both = report.compared(made, options.networks)
     _print_or_write(both, options.out, comparison.text, comparison.summary, comparison.write)
+
+
+def _builds(options: argparse.Namespace) -> list[Summary]:
+    """The summaries of builds. Raises UnreadableFile, InvalidSetting for one of a network that is not reported on."""
+    from asrc_core.contract.file import network_file
+    from asrc_core.errors import InvalidSetting
+    from asrc_export.chip.devices import built
+
+    if not options.build:
+        return []
+    digests = {network_file.fingerprint(network_file.load(each)) for each in options.networks}
+    found = [built.load(path) for path in options.build]
+    for path, each in zip(options.build, found, strict=True):
+        if each.network_sha256 not in digests:
+            names = ", ".join(f"'{name}'" for name in options.networks)
+            why = f"'{path}' is the build of another network than {names}; build this one, or leave it out"
+            raise InvalidSetting("`build`", why)
+    return found
 
 
 def _print_or_write(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from asrc_core.contract.interpreter import trace_arrays
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_input
+from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing
 from asrc_core.native.build import CannotBuild
 from asrc_export.codegen.c import cache
@@ -174,7 +175,7 @@ def _counted(network: IntegerNetwork, counts: NDArray[np.int64], steps: int) -> 
 
 def _obstacle(network: IntegerNetwork) -> str | None:
     if network.synapses > MAX_SYNAPSES:
-        return f"it has {network.synapses:,} synapses, and as one file of C it may have {MAX_SYNAPSES:,}"
+        return f"it has {plural(network.synapses, 'synapse')}, and as one file of C it may have {MAX_SYNAPSES:,}"
     return None
 
 

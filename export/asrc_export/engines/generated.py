@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from asrc_core.contract.interpreter import trace_arrays
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_input
+from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting
 from asrc_core.native.build import CannotBuild
 from asrc_export.codegen.c import binding
@@ -62,7 +63,7 @@ def _obstacle(network: IntegerNetwork) -> str | None:
     for layer in network.layers:
         for each in layer.connections:
             if each.weights.size > MAX_SYNAPSES:
-                size = f"{each.weights.size} synapses from '{each.source}'"
+                size = f"{plural(each.weights.size, 'synapse')} from '{each.source}'"
                 return f"layer '{layer.name}' has {size}, and it takes up to {MAX_SYNAPSES}"
     return None
 

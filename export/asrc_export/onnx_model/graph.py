@@ -13,6 +13,7 @@ import numpy as np
 from asrc_core import __version__, extras
 from asrc_core.contract.file.network_file import contract_version, manifest
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidNetwork
 from asrc_core.files.atomic import replacing
 from asrc_export.onnx_model.history import message_type, row_count
@@ -59,7 +60,9 @@ def build(network: IntegerNetwork, *, trace: bool = False) -> ModelProto:
         from onnx import helper
     size = weight_bytes(network)
     if size > MAX_BYTES:
-        raise InvalidNetwork("weights", f"they would take {size} bytes, which exceed the 2 GiB an ONNX file can hold")
+        raise InvalidNetwork(
+            "weights", f"they would take {plural(size, 'byte')}, which exceed the 2 GiB an ONNX file can hold"
+        )
     model = helper.make_model(
         _over_time(network, trace),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -120,8 +123,9 @@ def _description(network: IntegerNetwork) -> str:
     entry = network.input
     return (
         f"Spiking network in integers, version {contract_version(network)} of the asrc arithmetic contract. "
-        f"x[b, t] holds {entry.channels} integer(s) from {entry.minimum} to {entry.maximum}; their real value is "
+        f"x[b, t] holds {plural(entry.channels, 'integer')} from {entry.minimum} to {entry.maximum}; their "
+        "real value is "
         f"x * {entry.scale!r}. The prediction is the first maximum of the logits. Counts are per sample; column i of "
         "spikes and saturations is layer i, the last the readout, and column j of operations is connection j. "
-        f"Exported for samples of {network.steps} steps; others run too."
+        f"Exported for samples of {plural(network.steps, 'step')}; others run too."
     )

@@ -12,10 +12,11 @@ from asrc_core.contract.network import Layer, Neuron
 from asrc_core.contract.numbers import STATE_MAX, WORD, Mapping
 from asrc_core.contract.proof import LayerRanges, layer_ranges
 from asrc_core.contract.ranges import BIT, Range
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidNetwork, InvalidSetting, NonFiniteWeights
 from asrc_export.chip.targets import Formats
 from asrc_export.quantization.integers import Feed, parts_of
-from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenLayer, FrozenNetwork
 
 
 def require_spans(frozen: FrozenNetwork, mapping: Mapping) -> None:
@@ -27,7 +28,10 @@ def require_spans(frozen: FrozenNetwork, mapping: Mapping) -> None:
             if each.delays is None:
                 require_reach(layer.name, each.span, mapping)
             if len(each.taps) > 1 and mapping != "delay-line":
-                why = f"layer '{layer.name}' taps {len(each.taps)} spans at once, each of which would take a copy of U"
+                why = (
+                    f"layer '{layer.name}' taps {plural(len(each.taps), 'span')} at once, each of which would "
+                    "take a copy of U"
+                )
                 raise InvalidSetting(f"`mapping='{mapping}'`", f"{why}; use delay-line")
 
 

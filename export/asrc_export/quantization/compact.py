@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenLayer
+from asrc_train.trained.frozen import Floats, FrozenConnection, FrozenLayer
 
 FEW = 1 / 8
 """Share of the columns that the fullest row may fill: below it, what is saved pays for the copy."""

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from asrc_core.contract.connection import INPUT
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.quantization.integers import parts_of
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenConnection, FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import FrozenConnection, FrozenLayer, FrozenNetwork
 
 
 class Cut(NamedTuple):
@@ -25,7 +26,10 @@ class Cut(NamedTuple):
     limit: int
 
     def __str__(self) -> str:
-        what = f"{self.many:,} of {self.synapses:,} delays from '{self.source}' were longer than {self.limit} steps"
+        what = (
+            f"{self.many:,} of {plural(self.synapses, 'delay')} from '{self.source}' "
+            f"{agreeing(self.many, 'was', 'were')} longer than {plural(self.limit, 'step')}"
+        )
         return f"layer '{self.layer}': {what} (up to {self.longest}) and came to lie on it"
 
 
@@ -95,7 +99,8 @@ def require_within(frozen: FrozenNetwork, longest: int, target: str) -> None:
                 many = int((each.delays > limit).sum())
                 raise InvalidSetting(
                     f"layer '{layer.name}'",
-                    f"{many:,} of {each.delays.size:,} delays from '{each.source}' are longer than the {limit} steps "
+                    f"{many:,} of {plural(each.delays.size, 'delay')} from '{each.source}' "
+                    f"{agreeing(many, 'is', 'are')} longer than the {plural(limit, 'step')} "
                     f"that {target} has (up to {int(each.delays.max())}); train with `max_delay={longest}` or a longer "
                     f"`dt`, or export with `max_delay={longest}`, which cuts them",
                 )

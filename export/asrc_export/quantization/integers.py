@@ -15,13 +15,14 @@ import numpy as np
 from asrc_core.contract.chain import Readout
 from asrc_core.contract.connection import INPUT, Connection, Tap
 from asrc_core.contract.network import Layer, Neuron
-from asrc_core.contract.numbers import Mapping
+from asrc_core.contract.numbers import Ints, Mapping
+from asrc_core.contract.ranges import Range, product_bounds, shifted
 from asrc_core.contract.rounding.constants import Rounding, Unfit
 from asrc_core.contract.rounding.grid import MantissaExponentGrid, WeightGrid
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip.targets import Formats
 from asrc_export.quantization.scales import LayerScales, ReadoutScales
-from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenConnection, FrozenLayer, FrozenNetwork
 
 ASSUMED_RATE = 0.1
 """Spikes per neuron and step that the expected error is weighed with."""
@@ -76,15 +77,16 @@ def layer_at(
     Taps weigh whole numbers (`taps.whole`). Raises InvalidSetting if a threshold has no integer there.
     """
     formats = with_shift(formats, at.activation_shift)
-    try:
-        parameters = layer.of_kind.rounded(layer.constants, rounding(at.scale, formats))
-    except Unfit as error:
-        raise InvalidSetting(f"layer '{layer.name}'", str(error)) from error
-    parameters = layer.of_kind.checked(f"layer '{layer.name}'", parameters, layer.neurons)
     connections = tuple(
         _connection(each, source, at, grid, formats, mapping)
         for each, source in zip(layer.connections, into, strict=True)
     )
+    try:
+        own = replace(rounding(at.scale, formats), drive=_drive(connections, into))
+        parameters = layer.of_kind.rounded(layer.constants, own)
+    except Unfit as error:
+        raise InvalidSetting(f"layer '{layer.name}'", str(error)) from error
+    parameters = layer.of_kind.checked(f"layer '{layer.name}'", parameters, layer.neurons)
     return Layer(layer.name, connections, Neuron(layer.kind, parameters), at.scale)
 
 
@@ -103,6 +105,16 @@ def _connection(
         connection.delays,
         "synaptic-delay" if in_synapses else mapping,
     )
+
+
+def _drive(connections: Sequence[Connection], into: Sequence[Feed]) -> tuple[Ints, Ints]:
+    """Bounds of the sum of all connections of each neuron."""
+    ends = []
+    for each, source in zip(connections, into, strict=True):
+        message = each.message(Range(source.low, source.high))
+        ends.append(shifted(product_bounds(each.weights, message.low, message.high), each.exponent))
+    low, high = (np.sum([end[side] for end in ends], axis=0) for side in (0, 1))
+    return low, high
 
 
 def deciding_at(

@@ -26,7 +26,7 @@ from asrc_export.quantization.integers import deciding_at, feeds, layer_at, read
 from asrc_export.quantization.rounding_log import Rounded
 from asrc_export.quantization.scale_choice import choose, trained_at
 from asrc_export.quantization.scales import PROVENANCE_KEY, Scales
-from asrc_train.trained.freeze import FrozenNetwork
+from asrc_train.trained.frozen import FrozenNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +65,9 @@ def quantize(
     Raises NonFiniteWeights, SpanTooLong (naming the layer), InvalidSetting (bits, or weights that no scale fits, or
     not the one trained at), RulesBroken (all hardware limits that block, at once).
     """
+    for name, given, kind in (("frozen", frozen, FrozenNetwork), ("target", target, Target)):
+        if not isinstance(given, kind):
+            raise InvalidSetting(name, f"it is a {type(given).__name__}; give a {kind.__name__}")
     require_spans(frozen, mapping)
     require_finite(frozen)
     stated, frozen = frozen, taps.whole(frozen)

@@ -15,7 +15,7 @@ from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_export.quantization import taps
 from asrc_export.quantization.integers import Feed
-from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenConnection, FrozenLayer, FrozenNetwork
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,9 @@ def of_layer(stated: FrozenLayer, made: Layer, into: Sequence[Feed]) -> Iterator
         if name in stated.constants and not isinstance(effective, str):
             integers = made.neuron.parameters[kind.constants[name].parameter]
             yield _of_constant(made.name, name.replace("_", " "), stated.constants[name], integers, effective)
+    if kind.meant is not None:
+        for each in kind.meant(made.neuron.parameters, made.scale, stated.constants):
+            yield _of_constant(made.name, each.name, each.stated, each.integers, each.effective)
 
 
 def _name(before: FrozenConnection, source: Feed, sources: Sequence[str]) -> str:
@@ -99,8 +102,8 @@ def _of_constant(layer: str, parameter: str, value: Any, integers: Any, effectiv
     values = np.atleast_1d(np.asarray(value, np.float64))
     stand_for = np.broadcast_to(np.asarray(effective, np.float64), values.shape)
     at = int(np.abs(stand_for - values).argmax())
-    integer = int(np.broadcast_to(np.asarray(integers), values.shape)[at])
-    return Rounded(layer, parameter, float(values[at]), integer, float(stand_for[at]))
+    integer = int(np.broadcast_to(np.asarray(integers), values.shape).flat[at])
+    return Rounded(layer, parameter, float(values.flat[at]), integer, float(stand_for.flat[at]))
 
 
 def of_readout(frozen: FrozenNetwork, readout: Readout) -> Iterator[Rounded]:

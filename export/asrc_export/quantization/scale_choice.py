@@ -16,6 +16,7 @@ from asrc_core.contract.neurons.integrator import MAX_WEIGHT_SHIFT
 from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.rounding.constants import Unfit
 from asrc_core.contract.rounding.grid import WeightGrid, widths
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization import taps
@@ -31,7 +32,7 @@ from asrc_export.quantization.integers import (
     with_shift,
 )
 from asrc_export.quantization.scales import LayerScales, ReadoutScales, Scales, kept
-from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenLayer, FrozenNetwork
 
 MOST_VALUES = 64
 """Different values of a layer among which a common divisor is looked for."""
@@ -63,10 +64,10 @@ def choose(
     """The feasible scales with the least expected error, each layer's for itself; no samples are needed.
 
     Where that lessens the square error, the largest weights are cut off at the grid's ends. ``to_train``: scales at
-    which training goes on (`quantized_network`). Their recurrent sums are never floored (exponents of at least 0), and
-    they leave room for weights to grow. ``own_shifts``: where neurons can be programmed, layers with a delay for each
-    synapse may shift what arrives by less than the target does. Raises NonFiniteWeights, InvalidSetting (bits, or a
-    layer without a feasible scale).
+    which training goes on (`quantized_network`): they leave room for weights to grow and, where there are such, do not
+    floor recurrent sums (exponents of at least 0), which is what the training kernels compute. ``own_shifts``: where
+    neurons can be programmed, layers with a delay for each synapse may shift what arrives by less than the target does.
+    Raises NonFiniteWeights, InvalidSetting (bits, or a layer without a feasible scale).
     """
     *grids, readout_grid = (WeightGrid(width) for width in widths(bits, len(frozen.layers)))
     require_finite(frozen)
@@ -95,30 +96,58 @@ def choose_layer(
 ) -> LayerScales:
     """The feasible scale with the least expected error; of equals the largest.
 
-    Layers with a delay for each synapse, whose exponents are never below 0, may shift what arrives by less than the
-    target's neurons do, with ``own_shift``. Raises InvalidSetting if there is none.
+    ``to_train`` asks for room, and for recurrent sums that are not floored unless no scale has both: where what is fed
+    is large, unfloored recurrent sums take a scale at which membranes come near their ends. Layers with a delay for
+    each synapse, whose exponents are never below 0, may shift what arrives by less than the target's neurons do, with
+    ``own_shift``. Raises InvalidSetting if there is none.
     """
-    best: tuple[float, float, LayerScales] | None = None
-    for shift in shifts_to_try(layer, formats, own_shift):
-        own = with_shift(formats, shift)
-        for scale in scales_to_try(layer, into, grid, own):
-            at = at_scale(layer, into, scale, grid, own, to_train)
-            if at is None:
-                continue
-            at = at.model_copy(update={"activation_shift": shift})
-            made = layer_at(layer, into, at, grid, formats)
-            error = expected_error(layer, made, into)
-            better = best is None or (error, -scale) < (best[0], -best[1])
-            if better and cannot_overflow(made, into, own, ROOM_TO_TRAIN if to_train else 1, steps):
-                best = error, scale, at
+    room = ROOM_TO_TRAIN if to_train else 1
+    best = _best(layer, into, grid, formats, room, steps, own_shift, floored=not to_train)
+    if best is None and to_train:
+        best = _best(layer, into, grid, formats, room, steps, own_shift, floored=True)
     if best is None:
-        room = " and leaves room to train" if to_train else ""
+        leaves = " and leaves room to train" if to_train else ""
         raise InvalidSetting(
             f"layer '{layer.name}'",
             "no scale lets its weights, bias and threshold fit the target's formats without a membrane that could "
-            f"saturate{room}; train with more weight decay or a gradient clip",
+            f"saturate{leaves}; train with more weight decay or a gradient clip",
         )
-    return best[2]
+    return best
+
+
+def _best(
+    layer: FrozenLayer,
+    into: Sequence[Feed],
+    grid: WeightGrid,
+    formats: Formats,
+    room: int,
+    steps: int,
+    own_shift: bool,
+    *,
+    floored: bool,
+) -> LayerScales | None:
+    """The scale that `choose_layer` means, recurrent sums ``floored`` or not; None if there is none."""
+    best: tuple[float, float, LayerScales] | None = None
+    missing: str | None = None
+    for shift in shifts_to_try(layer, formats, own_shift):
+        own = with_shift(formats, shift)
+        for scale in scales_to_try(layer, into, grid, own):
+            at = at_scale(layer, into, scale, grid, own, floored=floored)
+            if at is None:
+                continue
+            at = at.model_copy(update={"activation_shift": shift})
+            try:
+                made = layer_at(layer, into, at, grid, formats)
+            except InvalidSetting as refused:  # of numbers that depend on the weights: another scale may have them
+                missing = refused.why
+                continue
+            error = expected_error(layer, made, into)
+            better = best is None or (error, -scale) < (best[0], -best[1])
+            if better and cannot_overflow(made, into, own, room, steps):
+                best = error, scale, at
+    if best is None and missing is not None and floored:
+        raise InvalidSetting(f"layer '{layer.name}'", f"at no scale do its neurons fit, and at the last {missing}")
+    return None if best is None else best[2]
 
 
 def shifts_to_try(layer: FrozenLayer, formats: Formats, own: bool) -> list[int | None]:
@@ -157,7 +186,8 @@ def choose_deciding(
             break
     raise InvalidSetting(
         f"layer '{layer.name}'",
-        f"its accumulators could exceed {STATE_MAX} within {steps} steps; use a smaller last layer or shorter samples",
+        f"its accumulators could exceed {STATE_MAX} within {plural(steps, 'step')}; use a smaller last "
+        "layer or shorter samples",
     )
 
 
@@ -203,9 +233,11 @@ def _exact_fill(layer: FrozenLayer, into: Sequence[Feed], grid: WeightGrid) -> f
 
 
 def at_scale(
-    layer: FrozenLayer, into: Sequence[Feed], scale: float, grid: WeightGrid, formats: Formats, to_train: bool = False
+    layer: FrozenLayer, into: Sequence[Feed], scale: float, grid: WeightGrid, formats: Formats, *, floored: bool = True
 ) -> LayerScales | None:
-    """The exponents that go with a scale, or None if some parameter has no integer there."""
+    """The exponents that go with a scale, or None if some parameter has no integer there, or if recurrent sums would be
+    floored and must not be.
+    """
     if not fits(layer, scale, formats):
         return None
     found = []
@@ -219,7 +251,7 @@ def at_scale(
         if exponent is None:
             return None
         found.append(exponent)
-    if to_train and found[1] < 0:
+    if found[1] < 0 and not floored:
         return None
     return LayerScales(scale=scale, feedforward_exponent=found[0], recurrent_exponent=found[1])
 
@@ -295,7 +327,7 @@ def choose_readout(frozen: FrozenNetwork, grid: WeightGrid, formats: Formats) ->
     if at is None:
         raise InvalidSetting(
             "readout",
-            f"its accumulators could exceed {STATE_MAX} within {frozen.steps} steps at every exponent; "
+            f"its accumulators could exceed {STATE_MAX} within {plural(frozen.steps, 'step')} at every exponent; "
             "use a smaller last layer, shorter samples or more weight decay",
         )
     return at

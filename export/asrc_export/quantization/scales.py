@@ -10,9 +10,10 @@ from asrc_core.contract.neurons.integrator import MAX_WEIGHT_SHIFT
 from asrc_core.contract.neurons.kind import ACTIVATION_SHIFT
 from asrc_core.contract.numbers import MAX_EXPONENT
 from asrc_core.contract.rounding.grid import widths
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_core.forms.first_problem import first_problem
-from asrc_train.trained.freeze import FrozenNetwork
+from asrc_train.trained.frozen import FrozenNetwork
 
 PROVENANCE_KEY = "quantization"
 """Under this name a checkpoint that was trained at given scales carries them, and the network made of it, too."""
@@ -89,7 +90,11 @@ def kept(frozen: FrozenNetwork) -> Scales | None:
         problem = first_problem(error, Scales)
         raise InvalidSetting(f"{where}, key '{problem.key}'", problem.why) from error
     if len(scales.layers) != len(frozen.layers):
-        raise InvalidSetting(where, f"it has scales for {len(scales.layers)} layers, there are {len(frozen.layers)}")
+        raise InvalidSetting(
+            where, f"it has scales for {plural(len(scales.layers), 'layer')}, there are {len(frozen.layers)}"
+        )
     if not isinstance(scales.bits, int) and len(scales.bits) != len(scales.layers) + 1:
-        raise InvalidSetting(where, f"it has {len(scales.bits)} widths for {len(scales.layers)} layers and the readout")
+        raise InvalidSetting(
+            where, f"it has {len(scales.bits)} widths for {plural(len(scales.layers), 'layer')} and the readout"
+        )
     return scales

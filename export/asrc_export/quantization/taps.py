@@ -16,8 +16,9 @@ from dataclasses import replace
 import numpy as np
 
 from asrc_core.contract.numbers import MAX_MESSAGE, MAX_TAPS, Ints
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
-from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap
+from asrc_train.trained.frozen import Floats, FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap
 
 MAX_SHARE_ERROR = 1 / 128
 """As fine as weights of 8 bits; some sum up to MAX_MESSAGE is always as close, for up to MAX_TAPS shares."""
@@ -69,7 +70,7 @@ def _whole(at: str, connection: FrozenConnection) -> FrozenConnection:
     taps = sorted(connection.taps)
     spans, weights = [tap.span for tap in taps], np.array([tap.weight for tap in taps], np.float64)
     if len(taps) > MAX_TAPS:
-        why = f"it taps {len(taps)} spans at once, and a delay line is tapped in {MAX_TAPS} places at most"
+        why = f"it taps {plural(len(taps), 'span')} at once, and a delay line is tapped in {MAX_TAPS} places at most"
         raise InvalidSetting(at, f"{why}; train with fewer spans")
     if len(set(spans)) < len(spans) or not (np.isfinite(weights) & (weights > 0)).all():
         raise InvalidSetting(at, "the spans that it taps are not all different, or their weights not all positive")

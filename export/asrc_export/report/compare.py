@@ -11,6 +11,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidNetwork, InvalidSetting, UnreadableFile
 from asrc_export import engines
 from asrc_export.chip import targets
+from asrc_export.chip.devices.built import Summary
 from asrc_export.engines import select
 from asrc_export.engines.select import Engine
 from asrc_export.quantization import taps
@@ -46,19 +47,23 @@ def make(
     confirmations: Sequence[Confirmation] = (),
     float_sha256: str | None = None,
     fitted: Sequence[Fitted] = (),
+    builds: Sequence[Summary] = (),
     progress: Progress = _silent,
 ) -> Report:
     """The integer network beside the checkpoint that it came from, on the data set's test split.
 
     The data set's steps are in the network's order (`dataset_for`); ``limit`` takes only the first so many samples;
     ``float_sha256`` is the hash of the checkpoint's file; ``fitted`` are baselines to measure on the same samples;
-    ``progress`` gets the share done and what is being done. Raises InvalidSetting if the widths or spans of the two
-    differ, InvalidNetwork for a broken rounding log, InvalidData for samples that do not fit.
+    ``builds`` what its circuits took where they were built; ``progress`` gets the share done and what is being done.
+    Raises InvalidSetting if the widths or spans of the two differ, or the hash is not the one that the network states;
+    InvalidNetwork for a broken rounding log; InvalidData for samples that do not fit.
     """
+    _require_arguments(network, trained, dataset, engine, limit)
     seen = outline.of(network)
-    why = _difference(seen, trained)
+    why = _difference(network, seen, trained, float_sha256)
     if why is not None:
-        raise InvalidSetting("checkpoint", f"the integer network was not exported from it ({why})")
+        not_the_one = f"the integer network was not exported from it ({why})"
+        raise InvalidSetting("checkpoint", f"{not_the_one}; give the one it came from, or export this one anew")
     if engine.name in engines.names():
         engine = select.engine(engine.name, network)  # under the name of the one that really runs it
     log = rounding.of(network.provenance.get("rounding", []))
@@ -93,11 +98,18 @@ def make(
         placement=placement.of(network, chip),
         storage=storage.of(network, chip),
         energy=energy.of(network, counts, samples, steps, chip),
-        devices=devices.of(network),
+        devices=devices.of(network, builds),
         findings=limits.of(network, chip),
         rounding=log,
         confirmations=tuple(confirmations),
-        provenance=provenance.of(network, trained, data=dataset.name, engine=engine.name, float_sha256=float_sha256),
+        provenance=provenance.of(
+            network,
+            trained,
+            data=dataset.name,
+            engine=engine.name,
+            float_sha256=float_sha256,
+            notes=dataset.notes,
+        ),
     )
 
 
@@ -106,11 +118,12 @@ def make_from_files(
     float_path: str | Path,
     engine: Engine,
     *,
-    data_name: str | None = None,
+    data_name: str | Path | None = None,
     limit: int | None = None,
     confirmations: Sequence[Confirmation] = (),
     baseline: Sequence[Kind] = (),
     baseline_epochs: int | None = None,
+    builds: Sequence[Summary] = (),
     folder: str | Path | None = None,
     say: Callable[[str], None] = lambda text: None,
     progress: Progress = _silent,
@@ -145,27 +158,42 @@ def make_from_files(
         confirmations=confirmations,
         float_sha256=float_sha256,
         fitted=fitted,
+        builds=builds,
         progress=progress,
     )
+
+
+def _require_arguments(network: object, trained: object, dataset: object, engine: object, limit: object) -> None:
+    for name, given, kind in (
+        ("network", network, IntegerNetwork),
+        ("checkpoint", trained, Checkpoint),
+        ("dataset", dataset, Dataset),
+        ("engine", engine, Engine),
+    ):
+        if not isinstance(given, kind):
+            a = "an" if kind.__name__[0] in "EI" else "a"
+            raise InvalidSetting(name, f"it is a {type(given).__name__}; give {a} {kind.__name__}")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise InvalidSetting("limit", f"{limit!r} is not a whole number of samples, at least 1; None takes all")
 
 
 def _require_same_checkpoint(
     network: IntegerNetwork, trained: Checkpoint, float_sha256: str, network_path: str | Path, float_path: str | Path
 ) -> None:
-    exported_from = network.provenance.get("checkpoint_sha256")
-    why = (
-        "hashes differ"
-        if exported_from is not None and exported_from != float_sha256
-        else _difference(outline.of(network), trained)
-    )
+    why = _difference(network, outline.of(network), trained, float_sha256)
     if why is not None:
         not_the_one = f"'{float_path}' is not the checkpoint that '{network_path}' was exported from ({why})"
         way_out = f"give the checkpoint it came from, or write it anew with asrc-export '{float_path}'"
         raise InvalidSetting("`model`", f"{not_the_one}; {way_out}")
 
 
-def _difference(seen: outline.Outline, trained: Checkpoint) -> str | None:
+def _difference(
+    network: IntegerNetwork, seen: outline.Outline, trained: Checkpoint, float_sha256: str | None
+) -> str | None:
     """What tells the network from one that came from the checkpoint, if anything does."""
+    stated = network.provenance.get("checkpoint_sha256")
+    if None not in (stated, float_sha256) and stated != float_sha256:
+        return "hashes differ"
     mine = [(layer.neurons, layer.span) for layer in seen.layers]
     layers = taps.whole(freeze(trained)).layers
     names = [layer.name for layer in layers]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
+from asrc_core.files.paths import as_path
 from asrc_export.report import tables, verdict
 from asrc_export.report.accuracy import scores
 from asrc_export.report.accuracy.scores import Paired
@@ -29,6 +31,12 @@ class Pair(Part):
 class Comparison(Part):
     """Reports on the same samples, as asrc-report writes them for several networks."""
 
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(self.names)}; {plural(self.reports[0].samples, 'sample')})"
+
+    def __str__(self) -> str:
+        return summary(self)
+
     format: Literal["asrc-reports"]
     version: Literal[1]
     names: Annotated[tuple[str, ...], Field(min_length=2)] = Field(description="What each is called here.")
@@ -37,11 +45,17 @@ class Comparison(Part):
 
 
 def compared(reports: Sequence[Report], files: Sequence[str | Path]) -> Comparison:
-    """Reports of these files' networks. Raises InvalidSetting unless all were made on the same samples."""
-    first = reports[0]
+    """Reports of these files' networks. Raises InvalidSetting unless all were made on the same samples, and for other
+    than two or more reports with a file's name for each.
+    """
+    given = [*reports] if isinstance(reports, Iterable) else []
+    named = [as_path(file, "a network's file") for file in files] if isinstance(files, Iterable) else []
+    if len(given) < 2 or len(given) != len(named) or not all(isinstance(each, Report) for each in given):
+        raise InvalidSetting("reports", "they are not two or more reports, with the name of a file for each")
+    first = given[0]
     for each, file in zip(reports, files, strict=True):
         if (each.provenance.data, each.samples) != (first.provenance.data, first.samples):
-            mine, theirs = (f"{one.samples:,} samples of '{one.provenance.data}'" for one in (first, each))
+            mine, theirs = (f"{plural(one.samples, 'sample')} of '{one.provenance.data}'" for one in (first, each))
             raise InvalidSetting(
                 "`networks`", f"'{files[0]}' is on {mine}, '{file}' on {theirs}; compare like with like"
             )
@@ -101,7 +115,8 @@ def table(found: Comparison) -> Table:
         "Side by side",
         ("what", *found.names),
         rows,
-        f"All on the same {reports[0].samples:,} test samples of {reports[0].provenance.data}. Energy and time are "
+        f"All on the same {plural(reports[0].samples, 'test sample')} of {reports[0].provenance.data}. "
+        "Energy and time are "
         "modelled, never measured; those of different price lists cannot be compared.",
     )
 

@@ -38,7 +38,7 @@ from asrc_train.data.dataset import Samples
 
 if TYPE_CHECKING:  # they load torch, which drawing a report from its JSON does not need
     from asrc_export.report.neurobench_model import SteppedNetwork
-    from asrc_train.trained.freeze import FrozenNetwork
+    from asrc_train.trained.frozen import FrozenNetwork
 
 
 class Metrics(Part):

@@ -27,7 +27,7 @@ from asrc_core.contract.operations.real import RealArithmetic
 from asrc_core.contract.wiring import Wired
 from asrc_export import real_network
 from asrc_export.report.neurobench_counts import Recorded, recorded
-from asrc_train.trained.freeze import FrozenNetwork
+from asrc_train.trained.frozen import FrozenNetwork
 
 
 class Neurons(SpikingNeuron):  # type: ignore[misc]

@@ -67,6 +67,7 @@ SampleCount = Annotated[int, Field(ge=0), Unit("sample")]
 StepCount = Annotated[int, Field(ge=0), Unit("step")]
 MedianSteps = Annotated[float, Field(ge=0), Unit("step")]
 Span = Annotated[int, Field(ge=0), Unit("step")]
+"""0 of a layer without a connection to itself."""
 NeuronCount = Annotated[int, Field(ge=0), Unit("neuron")]
 SpikeCount = Annotated[int, Field(ge=0), Unit("spike")]
 OperationCount = Annotated[int, Field(ge=0), Unit("operation")]

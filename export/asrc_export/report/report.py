@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from asrc_core import html
+from asrc_core.counts import plural
 from asrc_export.report.accuracy.answers import Accuracy, Confusion
 from asrc_export.report.accuracy.baselines import Baseline
 from asrc_export.report.accuracy.scores import Scores
@@ -37,7 +38,19 @@ class Report(Part):
 
     def __repr__(self) -> str:
         said = f"{self.accuracy.deployed:.1%} deployed, {self.accuracy.in_float:.1%} float, {self.agreement:.1%} agree"
-        return f"Report({self.samples:,} samples on {self.provenance.target}: {said})"
+        return f"Report({plural(self.samples, 'sample')} on {self.provenance.target}: {said})"
+
+    def __str__(self) -> str:
+        """The summary and the verdict; `text` is all of it."""
+        from asrc_export.report.render import formats
+
+        return formats.opening(self)
+
+    def text(self) -> str:
+        """All tables as text, as asrc-report writes them into a .txt file."""
+        from asrc_export.report.render import formats
+
+        return formats.text(self)
 
     def _repr_html_(self) -> str:
         from asrc_export.report import tables  # which knows this module

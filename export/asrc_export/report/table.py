@@ -40,8 +40,3 @@ def number(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}" if abs(value) < 1 else f"{value:,.1f}"
-
-
-def plural(count: int, noun: str) -> str:
-    """The count and its noun: 1 chip, 2 chips."""
-    return f"{count:,} {noun}{'s' if count != 1 else ''}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from asrc_core.counts import plural
 from asrc_export.report.accuracy import answers, baselines, scores
 from asrc_export.report.behaviour import ablation, activity, divergence, kernels, layers
 from asrc_export.report.cost import devices, energy, neurobench, placement, storage
@@ -30,7 +31,8 @@ def summary(report: Report) -> str:
     warning = f" Warning: no neuron of {', '.join(dead)} ever fires." if dead else ""
     return (
         f"Deployed on {report.provenance.target}, the network answers {report.accuracy.deployed:.1%} of "
-        f"{report.samples:,} test samples correctly (float {report.accuracy.in_float:.1%}), agrees with the float "
+        f"{plural(report.samples, 'test sample')} correctly (float {report.accuracy.in_float:.1%}), agrees "
+        "with the float "
         f"model on {report.agreement:.1%}, and takes {deployed / 8192:.1f} KiB instead of {in_float / 8192:.1f} KiB."
         f"{warning}"
     )

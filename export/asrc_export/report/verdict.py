@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from asrc_core.counts import plural
 from asrc_export.report.cost.energy import on_chips
 from asrc_export.report.cost.latency import ModelledLatency
 from asrc_export.report.report import Report
-from asrc_export.report.table import interval, plural
+from asrc_export.report.table import interval
 
 KIB = 8 * 1024
 
@@ -52,7 +53,7 @@ def of_cores(report: Report) -> str:
     """The cores in use, of those that its chips have."""
     placement = report.placement
     assert placement is not None, "it is placed"
-    return f"{placement.cores_used:,} of {placement.cores_available:,} cores"
+    return f"{placement.cores_used:,} of {plural(placement.cores_available, 'core')}"
 
 
 def _agrees(report: Report) -> Verdict:
@@ -62,7 +63,7 @@ def _agrees(report: Report) -> Verdict:
     alike = f"the same answer on {report.agreement:.1%} of the samples"
     if not pair.told_apart:
         # which says nothing of the answers themselves: two networks that guess are as often right
-        why = f"{right}, a difference that {report.samples:,} samples cannot tell from none."
+        why = f"{right}, a difference that {plural(report.samples, 'sample')} cannot tell from none."
         return Verdict("Does it agree?", alike.capitalize(), why)
     if accuracy.deployed < accuracy.in_float:
         answer, told = "It answers less well than float", f"{accuracy.in_float - accuracy.deployed:.1%} points less"

@@ -24,7 +24,7 @@ from asrc_export import real_network
 from asrc_export.robustness.faulty_links import FaultyLinks
 from asrc_export.robustness.stuck import StuckNeurons
 from asrc_export.robustness.subject import Links, Stuck
-from asrc_train.trained.freeze import Floats, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenNetwork
 
 BATCH = 256
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from asrc_core import extras
+from asrc_core.counts import plural
 from asrc_core.files import by_suffix
 from asrc_export.report.render.figures.canvas import Figure
 from asrc_export.report.render.formats import as_json
 from asrc_export.report.render.page import environment, numeric
 from asrc_export.report.render.spreadsheet import harmless
 from asrc_export.report.render.text import as_markdown, as_text
-from asrc_export.report.table import Table, plural
+from asrc_export.report.table import Table
 from asrc_export.robustness import figure
 from asrc_export.robustness.report import VERSIONS, Curve, PerturbationCurves, RobustnessReport
 
@@ -33,7 +34,8 @@ def title(report: RobustnessReport) -> str:
 def summary(report: RobustnessReport) -> str:
     """What was run, in a sentence or two."""
     return (
-        f"{plural(len(report.networks), 'network')} on {report.samples:,} test samples of {report.steps:,} steps, "
+        f"{plural(len(report.networks), 'network')} on {plural(report.samples, 'test sample')} of "
+        f"{plural(report.steps, 'step')}, "
         f"{plural(report.draws, 'draw')} of each perturbation (seed {report.seed}). Accuracy in percent, plus or minus "
         "one standard deviation over the networks of a variant, or over draws where it has a single network."
     )

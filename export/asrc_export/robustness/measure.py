@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asrc_core import __version__
 from asrc_core.contract.file import network_file
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export import float_network
 from asrc_export.engines.select import Run
@@ -35,7 +36,7 @@ def chosen(only: Sequence[str] | None, levels: Sequence[float] | None) -> dict[s
     if levels is not None and len(found) != 1:
         raise InvalidSetting("`levels`", "levels mean something for one perturbation; name it with `only`")
     if levels is not None and len(levels) > MAX_LEVELS:
-        raise InvalidSetting("`levels`", f"{len(levels)} levels are more than {MAX_LEVELS}")
+        raise InvalidSetting("`levels`", f"{plural(len(levels), 'level')} are more than {MAX_LEVELS}")
     return {
         name: (each, sorted({0.0, *(each.require(name, level) for level in levels or each.levels)}))
         for name, each in found.items()

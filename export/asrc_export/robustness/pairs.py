@@ -12,7 +12,8 @@ from asrc_core.errors import InvalidSetting
 from asrc_train.network.connections.connection import file_of
 from asrc_train.settings.config import NetworkConfig
 from asrc_train.trained import checkpoint
-from asrc_train.trained.freeze import FrozenNetwork, freeze
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenNetwork
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from asrc_core.counts import plural
 from asrc_export.report.part import Count, Index, Part, SampleCount, Sha256, Share, Span, StepCount, Unit
 
 Version = Literal["deployed", "float"]
@@ -61,6 +62,16 @@ class PerturbationCurves(Part):
 
 class RobustnessReport(Part):
     """Accuracy over levels, as asrc-robustness writes it."""
+
+    def __repr__(self) -> str:
+        over = plural(len(self.perturbations), "perturbation")
+        return f"RobustnessReport({plural(len(self.networks), 'network')} on {self.data}, {over})"
+
+    def __str__(self) -> str:
+        """What was run; `formats.write` writes all of it."""
+        from asrc_export.robustness import formats  # which knows this module
+
+        return formats.summary(self)
 
     format: Literal["asrc-robustness"]
     version: Literal[1]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidSetting
-from asrc_train.trained.freeze import FrozenNetwork
+from asrc_train.trained.frozen import FrozenNetwork
 
 Mask = NDArray[np.bool_]
 

@@ -22,6 +22,14 @@ LOADING = """\
   wire [$address_top:0] load_address = cycle;"""
 BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Words and bits of a block RAM of the ECP5: a memory cut so needs no multiplexer behind it."""
+WAITING = {
+    "link": ("now", "ahead"),
+    "layer": ("now", "ahead"),
+    "planes": ("now", "ahead"),
+    "last": ("now", "ahead"),
+    **dict.fromkeys(("enters", "early", "begins"), ("ahead",)),
+}
+"""Fields that are looked at before their instruction's turn, or only then."""
 
 
 def printed(plan: Plan, units: Sequence[Unit], title: str) -> str:
@@ -46,6 +54,7 @@ def printed(plan: Plan, units: Sequence[Unit], title: str) -> str:
         "last_instruction": len(plan.program) - 1,
         "pc_top": top(len(plan.program) - 1),
         "fields": _fields(plan),
+        "sequence": _sequence(plan),
         "index_top": _index_bits(plan) - 1,
         "plane_top": top(plan.planes - 1),
         "count_top": _index_bits(plan) - 1,
@@ -115,7 +124,8 @@ def fields(plan: Plan) -> list[tuple[str, int]]:
         ("last", 1),
         ("enters", 1),
         ("begins", 1),
-        ("ends", 1),
+        ("early", 1),
+        ("frees", 1),
         ("layer_starts", 1),
         ("layer_ends", 1),
     ]
@@ -145,7 +155,8 @@ def _word(plan: Plan, place: int, each: Instruction) -> int:
         "last": int(each.last),
         "enters": int(each.enters),
         "begins": int(place == 0),
-        "ends": int(each.ends),
+        "early": int(each.early),
+        "frees": int(each.frees),
         "layer_starts": int(each.group == 0),
         "layer_ends": int((each.group + 1) * plan.shape.lanes >= layer.neurons),
     }
@@ -174,16 +185,42 @@ def _lines(lines: Iterable[str], depth: int = 1) -> str:
 def _fields(plan: Plan) -> str:
     lines, at = [], 0
     for name, width in fields(plan):
-        read = ("now", "ahead") if name in ("link", "planes", "enters") else ("now",)
+        read = WAITING.get(name, ("now",))
         lines += [f"wire [{width - 1}:0] {of}_{name} = {of}[{at + width - 1}:{at}];" for of in read]
         at += width
     return _lines(lines)
 
 
+def _sequence(plan: Plan) -> str:
+    """Which instruction is fetched next. If its input is there, the next step's first layer passes a readout, which
+    would have to wait for the neurons of the layer before.
+    """
+    last = len(plan.program) - 1
+    clocked = [f"if (stepping) pc <= pc == {last} ? '0 : pc + 1'b1;", "if (rst) begin pc <= '0; late <= 1'b0; end"]
+    declared = []
+    if plan.passes:
+        layers = [plan.links[each.link].layer for each in plan.program]
+        second, readout = layers.index(1), layers.index(len(plan.network.layers) - 1)
+        declared = ["reg owed, there; // a readout; the next step's input"]
+        clocked = [
+            "there <= full[!ahead_source];",
+            "if (stepping) begin",
+            "  pc <= pc + 1'b1;",
+            f"  if (pc == {second - 1} && owed) begin pc <= {readout}; late <= 1'b1; end",
+            f"  if (pc == {readout - 1}) begin owed <= there; if (there) pc <= '0; end",
+            f"  if (pc == {last}) begin pc <= late ? {second} : 0; late <= 1'b0; owed <= 1'b0; end",
+            "end",
+            "if (rst) begin pc <= '0; late <= 1'b0; owed <= 1'b0; end",
+        ]
+    return _lines([*declared, "always_ff @(posedge clk) begin", *(f"  {each}" for each in clocked), "end"])
+
+
 def _counts(plan: Plan) -> str:
     """How long each list is and whether it is complete, by bank where one is read while the other is written."""
     high, pipes = _index_bits(plan) - 1, plan.shape.pipes
-    lines, now, ahead = [], [], []
+    lines: list[str] = []
+    now: list[str] = []
+    ahead: list[str] = []
     for each in plan.links:
         c = each.number
         banks = (0, 1) if each.back or each.source < 0 else (0,)
@@ -193,12 +230,12 @@ def _counts(plan: Plan) -> str:
             if each.source < 0:
                 m = each.memory
                 lines += [
-                    f"  if (step_begins && fill == 1'b{b}) count_{c}_{b} <= '0;",
+                    f"  if (i0_begins && i0_bank == 1'b{b}) count_{c}_{b} <= '0;",
                     f"  else if (i2_v && i2_bank == 1'b{b}) count_{c}_{b} <= m{m}_at + m{m}_add;",
                 ]
                 continue
             m, source = each.memory, each.source
-            here = f" && bank == 1'b{b}" if each.back else ""
+            here = f" && ahead_bank == 1'b{b}" if each.back else ""
             there = f" && h_bank == 1'b{b}" if each.back else ""
             lines += [
                 f"  if (entering && entering_layer == {source}{here}) begin",
@@ -208,25 +245,22 @@ def _counts(plan: Plan) -> str:
                 f"    count_{c}_{b} <= m{m}_at + m{m}_add; done_{c}_{b} <= h_ends;",
                 "  end",
             ]
-        if each.source < 0:
-            count, done = f"(read_bank ? count_{c}_1 : count_{c}_0)", "1'b1"
-        elif each.back:
-            count, done = f"(bank ? count_{c}_0 : count_{c}_1)", f"(bank ? done_{c}_0 : done_{c}_1)"
-        else:
-            count, done = f"count_{c}_0", f"done_{c}_0"
-        lines.append(f"wire [{high}:0] c{c} = {count};")
-        lines.append(f"wire d{c} = {done};")
-        if pipes == 2:
-            whole = f"{{1'b0, c{c}[{high}:1]}} + (d{c} && c{c}[0]), d{c} && c{c}[0], d{c}"
-            lines.append(f"wire [{high}:0] pairs{c} = {{1'b0, c{c}[{high}:1]}} + {{{high}'b0, d{c} && c{c}[0]}};")
-            whole = f"pairs{c}, d{c} && c{c}[0], d{c}"
-        else:
-            whole = f"c{c}, 1'b0, d{c}"
-        value = f"{{{whole}}}"
-        if each.back:
-            value = f"first ? {{{high + 1}'b0, 2'b01}} : {value}"
-        now.append(f"{c}: counted_now = {value};")
-        ahead.append(f"{c}: counted_ahead = {value};")
+        for cases, of, its in ((now, "now", ""), (ahead, "ahead", "ahead_")):
+            name = f"{of}_{c}"
+            count, done = f"count_{c}_0", "1'b1" if each.source < 0 else f"done_{c}_0"
+            if each.source < 0:
+                count = f"({its}source ? count_{c}_1 : count_{c}_0)"
+            elif each.back:
+                count, done = (f"({its}bank ? {what}_{c}_0 : {what}_{c}_1)" for what in ("count", "done"))
+            lines += [f"wire [{high}:0] c_{name} = {count};", f"wire d_{name} = {done};"]
+            value = f"{{c_{name}, 1'b0, d_{name}}}"
+            if pipes == 2:
+                odd = f"d_{name} && c_{name}[0]"
+                lines.append(f"wire [{high}:0] pairs_{name} = {{1'b0, c_{name}[{high}:1]}} + {{{high}'b0, {odd}}};")
+                value = f"{{pairs_{name}, {odd}, d_{name}}}"
+            if each.back:
+                value = f"{its}first ? {{{high + 1}'b0, 2'b01}} : {value}"
+            cases.append(f"{c}: counted_{of} = {value};")
     lines.append(f"reg [{high + 2}:0] counted_now, counted_ahead;")
     for of, cases in (("now", now), ("ahead", ahead)):
         lines += ["always @*", f"  case ({of}_link)", *(f"    {each}" for each in cases)]
@@ -251,7 +285,7 @@ def _p0(plan: Plan) -> str:
         [
             "p0_i <= i; p0_k <= k; p0_base <= now_base; p0_row <= now_row;",
             "p0_slot <= now_slot; p0_memory <= now_memory;",
-            "p0_bank <= now_input ? read_bank : now_back && !bank;",
+            "p0_bank <= now_input ? source : now_back && !bank;",
             "p0_negative <= now_signed && plane_end;",
             "p0_second <= !(odd && at_last);",
         ],
@@ -284,7 +318,7 @@ def _list_memories(plan: Plan) -> str:
         for q in range(pipes):
             name = f"list_{m}_{q}"
             lines += [
-                f'(* ram_style = "block" *) reg [{width - 1}:0] {name} [0:{deep - 1}];',
+                f'(* ram_style = "block", no_rw_check *) reg [{width - 1}:0] {name} [0:{deep - 1}];',
                 f"reg [{width - 1}:0] {name}_q, {name}_r;",
             ]
             read = f"{{p1_bank, p1_place[{bits - 1}:0]}}" if each.double else f"p1_place[{bits - 1}:0]"
@@ -342,7 +376,7 @@ def _weights(plan: Plan) -> str:
     if plan.shape.loadable:
         high = top(plan.rows - 1)
         lines += [
-            f'(* ram_style = "huge" *) reg [{width - 1}:0] weights [0:{(2 << high) - 1}];',
+            f'(* ram_style = "huge", no_rw_check *) reg [{width - 1}:0] weights [0:{(2 << high) - 1}];',
             f"wire [{high}:0] weights_at = load ? load_address : p5_address_0;",
             "always_ff @(posedge clk)",
             "  if (load) weights[weights_at] <= load_data; else p6_row_0 <= weights[weights_at];",
@@ -390,21 +424,19 @@ def _lanes(plan: Plan) -> str:
             lines.append(f"  wire signed [{scaled - 1}:0] scaled_{q} = p7_k == 0 ? wide_{q} : shifted_{q} <<< 1;")
             clocked.append(f"if (p7_v) shifted_{q} <= scaled_{q};")
             value = f"scaled_{q}"
-        lines.append(f"  reg signed [{term - 1}:0] term_{q};")
         kept = f"p7_negative ? -{value} : {value}" if any_signed else value
-        clocked.append(f"if (p7_v{there}) term_{q} <= {kept}; else term_{q} <= '0;")
-    added = "term_0"
-    if pipes == 2:
-        lines.append(f"  reg signed [{term}:0] both;")
-        clocked.append("both <= term_0 + term_1;")
-        added = "both"
+        if pipes == 2:
+            lines.append(f"  reg signed [{term - 1}:0] term_{q};")
+            clocked.append(f"if (p7_v{there}) term_{q} <= {kept}; else term_{q} <= '0;")
+    # A register for each sum, 0 unless the event is one of its connection, so that nothing but an adder lies behind it.
     at = 0
     for s, bits in enumerate(plan.slots):
-        lines.append(f"  reg signed [{bits - 1}:0] sum_{s};")
-        only = f"p{end}_v && p{end}_slot == {s}"
-        lines.append(
-            f"  wire signed [{bits - 1}:0] more_{s} = {only} ? {added} : '0;".replace("'0", f"$signed({bits}'d0)")
-        )
+        lines += [f"  reg signed [{bits - 1}:0] sum_{s};", f"  reg signed [{term + pipes - 2}:0] more_{s};"]
+        mine = f"p{end - 1}_v && p{end - 1}_slot == {s}"
+        if pipes == 2:
+            clocked.append(f"if ({mine}) more_{s} <= term_0 + term_1; else more_{s} <= '0;")
+        else:
+            clocked.append(f"if ({mine}{there}) more_{s} <= {kept}; else more_{s} <= '0;")
         clocked.append(f"sum_{s} <= (ship ? $signed({bits}'d0) : sum_{s}) + more_{s};")
         lines.append(f"  assign lane_sums[p * {sum(plan.slots)} + {at} +: {bits}] = sum_{s};")
         at += bits
@@ -542,7 +574,8 @@ def _input_memory(plan: Plan) -> str:
         ]
     if kept:
         lines += [
-            f'(* ram_style = "block" *) reg [{kept * bits - 1}:0] input_memory [0:{plan.network.input.channels - 1}];',
+            '(* ram_style = "block", no_rw_check *)',
+            f"reg [{kept * bits - 1}:0] input_memory [0:{plan.network.input.channels - 1}];",
             f"reg [{kept * bits - 1}:0] input_q; reg i1_first; reg signed [{bits - 1}:0] i1_x;",
             f"wire [{(kept + 1) * bits - 1}:0] input_past = {{i1_first ? {kept * bits}'b0 : input_q, i1_x}};",
             "always_ff @(posedge clk) begin",
@@ -566,7 +599,7 @@ def _input_memory(plan: Plan) -> str:
             "always_ff @(posedge clk) begin",
             f"  i2_any_{m} <= |{name}; m{m}_bank <= i1_bank;",
             f"  m{m}_entry <= {{{name}, {plan.source_bits}'b0}} | i1_c;",
-            f"  if (step_begins) m{m}_count <= '0; else m{m}_count <= m{m}_count + m{m}_add;",
+            f"  if (i0_begins) m{m}_count <= '0; else m{m}_count <= m{m}_count + m{m}_add;",
             "end",
         ]
     return _lines(lines)
@@ -582,7 +615,7 @@ def _history(plan: Plan, latency: int) -> str:
     n = plan.neurons
     if kept:
         lines += [
-            f'(* ram_style = "block" *) reg [{kept - 1}:0] past_memory [0:{n - 1}];',
+            f'(* ram_style = "block", no_rw_check *) reg [{kept - 1}:0] past_memory [0:{n - 1}];',
             f"reg [{kept - 1}:0] past_read, past_now;",
             f"wire [{kept + bits_max - 1}:0] past_whole;",
             "always_ff @(posedge clk) begin",

@@ -112,8 +112,12 @@ class Instruction:
     """Of its group: the sums go on to the neuron unit."""
     enters: bool
     """First of its layer."""
-    ends: bool
-    """Last of the step."""
+    early: bool
+    """Whether its layer may be entered while the instruction before is at work: that one walks over no list which this
+    empties.
+    """
+    frees: bool
+    """Last of the step that reads the input's lists."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,11 @@ class Plan:
     def neurons(self) -> int:
         """Of all layers."""
         return sum(layer.neurons for layer in self.network.layers)
+
+    @property
+    def passes(self) -> bool:
+        """Whether the next step's first layer may be computed before the readout: it overwrites nothing of its."""
+        return _passes(self.network, self.links)
 
     @cached_property
     def first_neuron(self) -> list[int]:
@@ -275,9 +284,27 @@ def _lists(links: Sequence[Link]) -> tuple[list[Link], list[Memory]]:
     return [replace(e, memory=placed[e.number][0], base=placed[e.number][1]) for e in links], memories
 
 
+def _passes(network: IntegerNetwork, links: Sequence[Link]) -> bool:
+    last = len(network.layers) - 1
+    return last > 1 and all(not each.back and each.source > 0 for each in links if each.layer == last)
+
+
+def _before(network: IntegerNetwork, links: Sequence[Link], place: int) -> set[int]:
+    """The layers that may be computed right before a layer."""
+    last = len(network.layers) - 1
+    found = {place - 1 if place else last}
+    if _passes(network, links):
+        found |= {0: {last - 1}, 1: {last}, last: {0}}.get(place, set())
+    return found
+
+
 def _program(network: IntegerNetwork, shape: Shape, links: Sequence[Link]) -> tuple[list[Instruction], int]:
     program: list[Instruction] = []
     row = first = 0
+    early = [
+        not any(each.source == place for each in links if each.layer in _before(network, links, place))
+        for place in range(len(network.layers))
+    ]
     for place, layer in enumerate(network.layers):
         mine = [each for each in links if each.layer == place]
         for group in range(-(-layer.neurons // shape.lanes)):
@@ -293,9 +320,12 @@ def _program(network: IntegerNetwork, shape: Shape, links: Sequence[Link]) -> tu
                         neurons=min(shape.lanes, layer.neurons - done),
                         last=last,
                         enters=group == 0 and link is mine[0],
-                        ends=last and place == len(network.layers) - 1 and done + shape.lanes >= layer.neurons,
+                        early=early[place],
+                        frees=False,
                     )
                 )
                 row += link.size
         first += layer.neurons
+    reads = max(at for at, each in enumerate(program) if links[each.link].source < 0)
+    program[reads] = replace(program[reads], frees=True)
     return program, row

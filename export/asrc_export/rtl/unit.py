@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.network import Layer
-from asrc_core.contract.neurons.kind import Number
+from asrc_core.contract.neurons.kind import of_each_neuron
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.intervals import Interval
 from asrc_core.contract.ranges import product_bounds, shifted
@@ -55,7 +55,7 @@ def _signature(layer: Layer) -> tuple[Any, ...]:
     own = []
     for name, value in layer.neuron.parameters.items():
         form = forms[name]
-        if not (isinstance(form, Number) and form.each):
+        if not of_each_neuron(form):
             own.append((name, tuple(value.tolist()) if isinstance(value, np.ndarray) else value))
     return layer.neuron.kind, tuple(own), tuple(layer.neuron.states.items())
 
@@ -236,11 +236,17 @@ def _parameters(layers: Sequence[Layer]) -> dict[str, Any]:
     """Numbers that may differ from neuron to neuron, of all neurons of all layers; the rest is the same in all."""
     forms = layers[0].neuron.of_kind.parameters
     return {
-        name: joined([np.broadcast_to(each.neuron.parameters[name], (each.neurons,)) for each in layers])
-        if isinstance(form := forms[name], Number) and form.each
+        name: joined([_spread(each, name) for each in layers])
+        if of_each_neuron(forms[name]) and value is not None
         else value
         for name, value in layers[0].neuron.parameters.items()
     }
+
+
+def _spread(layer: Layer, name: str) -> Ints:
+    """A parameter of each neuron."""
+    value = np.asarray(layer.neuron.parameters[name])
+    return np.broadcast_to(value, (layer.neurons, *value.shape[1:]))
 
 
 def _total(plan: Plan, layers: list[int], o: VerilogOperations) -> Term:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,21 +11,22 @@ from numpy.typing import NDArray
 
 from asrc_core import preprocessing
 from asrc_core.contract.network import InputFormat, IntegerNetwork
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train import data
 from asrc_train.data.dataset import Dataset, in_order
 
 if TYPE_CHECKING:  # PyTorch is no part of the way on which integers run
-    from asrc_train.trained.freeze import FrozenNetwork
+    from asrc_train.trained.frozen import FrozenNetwork
 
 
-def dataset_for(network: IntegerNetwork, name: str | None = None) -> Dataset:
+def dataset_for(network: IntegerNetwork, name: str | Path | None = None) -> Dataset:
     """The data set of that name (by default the one trained on), its steps in the network's order.
 
     Raises UnknownName, InvalidSetting if the network does not say what it was trained on, InvalidData if the
     samples' steps, channels or range are not the network's.
     """
-    name = name or network.provenance.get("data")
+    name = network.provenance.get("data") if name is None else str(name)
     if not isinstance(name, str):
         raise InvalidSetting(
             "`data`", "the network does not say what it was trained on, name a data set or a file of raw samples"
@@ -57,13 +59,13 @@ def _fitting(
         return in_order(_own(name, entry, steps, provenance, classes), order)
     dt = float(dt) if isinstance(dt, int | float) else None
     shape = data.shape(name, dt)
-    mine = f"{shape.steps} steps of {shape.channels} values from 0 to {shape.maximum}"
-    theirs = f"{steps} steps of {entry.channels} values from {entry.minimum} to {entry.maximum}"
+    mine = f"{plural(shape.steps, 'step')} of {plural(shape.channels, 'value')} from 0 to {shape.maximum}"
+    theirs = f"{plural(steps, 'step')} of {plural(entry.channels, 'value')} from {entry.minimum} to {entry.maximum}"
     if mine != theirs:
         why = f"its samples are {mine}, the network's are {theirs}"
         raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on")
     loaded = data.load(name, dt)
-    if stated is not None and loaded.preprocessing != stated:
+    if stated is not None and not preprocessing.alike(loaded.preprocessing, stated):
         why = "the zero and scale of its channels are not those that the network was trained with"
         raise InvalidData(f"data set '{name}'", why, "choose the one the network was trained on")
     return in_order(loaded, order)

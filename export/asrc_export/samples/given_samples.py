@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData
 
 
@@ -28,9 +29,11 @@ def note_on(network: IntegerNetwork, x: NDArray[np.integer[Any]]) -> str | None:
         ("(channels, samples, steps)", (channels, samples)),
     ):
         if shape == theirs:
-            here = f"x {x.shape} is {samples} samples of {steps} steps of {channels} values"
-            why = f"{here}, the network's have {theirs[0]} steps of {theirs[1]}; x looks like {order}"
+            here = (
+                f"x {x.shape} is {plural(samples, 'sample')} of {plural(steps, 'step')} of {plural(channels, 'value')}"
+            )
+            why = f"{here}, the network's have {plural(theirs[0], 'step')} of {theirs[1]}; x looks like {order}"
             raise InvalidData("samples", why, "give it as (samples, steps, channels)")
     if steps == network.steps:
         return None  # so the channels are others, which every engine refuses
-    return f"the samples have {steps} steps, the network was exported for {network.steps}"
+    return f"the samples have {plural(steps, 'step')}, the network was exported for {network.steps}"

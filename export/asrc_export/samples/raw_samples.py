@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asrc_core import preprocessing
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidData, InvalidSetting, UnreadableFile
 from asrc_core.preprocessing import EventFrontEnd, MelFrontEnd, Preprocessing
 from asrc_train.data.dataset import permuted
@@ -42,11 +43,14 @@ def load(paths: Sequence[str | Path], network: IntegerNetwork) -> Made:
         found = made.integers(raw[: network.steps])
         x[i] = made.padded(found.x, network.steps)
         if found.cut:
-            said.append(f"{found.cut:,} of {found.x.size:,} values lie beyond what training saw and were cut to it")
+            said.append(
+                f"{found.cut:,} of {plural(found.x.size, 'value')} {agreeing(found.cut, 'lies', 'lie')} "
+                f"beyond what training saw and {agreeing(found.cut, 'was', 'were')} cut to it"
+            )
         if len(raw) > network.steps:
-            said.append(f"it has {len(raw):,} steps, those after {network.steps:,} were left out")
+            said.append(f"it has {plural(len(raw), 'step')}, those after {network.steps:,} were left out")
         if len(raw) < network.steps:
-            said.append(f"it has {len(raw):,} steps and was padded to {network.steps:,}")
+            said.append(f"it has {plural(len(raw), 'step')} and was padded to {network.steps:,}")
         notes += [f"{path}: {each}" for each in said]
     return Made(permuted(x, network.permutation), notes)
 
@@ -60,7 +64,7 @@ def _raw(path: Path, made: Preprocessing) -> tuple[NDArray[Any], list[str]]:
     if isinstance(front_end, MelFrontEnd):
         sound = wav.read(path, front_end.rate)
         lasts = speech.lasts(sound, front_end)
-        longer = [f"it lasts {lasts:,} steps, those after {front_end.steps:,} were left out"] * (
+        longer = [f"it lasts {plural(lasts, 'step')}, those after {front_end.steps:,} were left out"] * (
             lasts > front_end.steps
         )
         return speech.decibels(sound, front_end), longer
@@ -74,10 +78,13 @@ def _raw(path: Path, made: Preprocessing) -> tuple[NDArray[Any], list[str]]:
         raise UnreadableFile(path, "sample", str(error), WAY_OUT) from error
     if not isinstance(front_end, EventFrontEnd):
         if found.shape[1] != made.channels:
-            why = f"it has {found.shape[1]} channels, and the network was trained on {made.channels}"
+            why = f"it has {plural(found.shape[1], 'channel')}, and the network was trained on {made.channels}"
             raise InvalidData(f"'{path}'", why, "give (steps, channels) in the order of the training samples")
         return found, []
     tally = Tally()
     counted = events.counts(events.of_array(found, f"'{path}'"), front_end, tally, f"'{path}'")
-    late = [f"{tally.late:,} of {tally.events:,} events come after the last step and were left out"] * bool(tally.late)
+    late = [
+        f"{tally.late:,} of {plural(tally.events, 'event')} {agreeing(tally.late, 'comes', 'come')} after "
+        f"the last step and {agreeing(tally.late, 'was', 'were')} left out"
+    ] * bool(tally.late)
     return counted, late

@@ -42,6 +42,8 @@ HALVES = tuple(Change({aspect: Fraction(1, 2)}) for aspect in ASPECTS)
 
 def parse(text: str) -> Change:
     """The change that a text such as ``bits=4,span=1/2`` describes. Raises InvalidSetting."""
+    if not isinstance(text, str):
+        raise _unknown(text, "it is no text")
     amounts: dict[str, Fraction] = {}
     for part in text.split(","):
         aspect, equals, amount = (each.strip() for each in part.partition("="))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from asrc_core.counts import plural
 from asrc_core.files import by_suffix
 from asrc_export.report.render.formats import as_json
 from asrc_export.report.render.spreadsheet import as_csv
@@ -23,7 +24,7 @@ def title(found: WhatIf) -> str:
 def summary(found: WhatIf) -> str:
     """What was run, in a sentence or two."""
     run = (
-        f"Accuracy on {found.samples:,} test samples of '{found.data}', {found.steps:,} steps each"
+        f"Accuracy on {plural(found.samples, 'test sample')} of '{found.data}', {plural(found.steps, 'step')} each"
         if found.data is not None
         else "No data set is known, so nothing was run: accuracy, energy and time are left open"
     )
@@ -70,7 +71,7 @@ def _row(outcome: Outcome, base: Outcome) -> tuple[str, ...]:
         _accuracy(outcome, base),
         "does not fit"
         if costs is None
-        else f"{costs.cores:,}" + (f" on {costs.chips} chips" if costs.chips > 1 else ""),
+        else f"{costs.cores:,}" + (f" on {plural(costs.chips, 'chip')}" if costs.chips > 1 else ""),
         "" if costs is None else _sized(costs.storage / 8000, before.storage / 8000 if before else None),
         *_modelled(costs, before),
     )

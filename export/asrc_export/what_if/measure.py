@@ -25,7 +25,7 @@ from asrc_export.what_if.change import HALVES, NOTHING, Change
 from asrc_export.what_if.outcome import Costs, Duration, Outcome, Price, WhatIf
 from asrc_export.what_if.smaller import counts_of_narrower, with_spans, with_widths
 from asrc_train.data.dataset import Dataset
-from asrc_train.trained.freeze import FrozenNetwork
+from asrc_train.trained.frozen import FrozenNetwork
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export.samples.dataset_samples import calibration_for
 from asrc_export.what_if.measure import Setting, measure
@@ -81,7 +82,7 @@ def points(
         for width in bits:
             outcome = measure(frozen, own, model=path.name, bits=width, changes=()).outcomes[0]
             if outcome.costs is None or outcome.accuracy is None:
-                refused.append(outcome.model_copy(update={"name": f"{path.stem}, {width} bits"}))
+                refused.append(outcome.model_copy(update={"name": f"{path.stem}, {plural(width, 'bit')}"}))
                 continue
             price = COSTS[cost].of(outcome.costs)
             if price is None:
@@ -179,7 +180,7 @@ def _figure(found: Sequence[Point], best: Sequence[Point], cost: str) -> Figure:
             [100 * each.accuracy for each in own],
             MARKERS[i % len(MARKERS)],
             color=COLOURS[i % len(COLOURS)],
-            label=f"{width} bits",
+            label=f"{plural(width, 'bit')}",
         )
     axis.step(
         [each.cost for each in best],

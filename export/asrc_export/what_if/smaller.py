@@ -13,7 +13,7 @@ from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.result import LayerCounts
 from asrc_export.quantization.scales import PROVENANCE_KEY
 from asrc_export.what_if.change import Change
-from asrc_train.trained.freeze import FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap
+from asrc_train.trained.frozen import FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap
 
 
 def with_spans(frozen: FrozenNetwork, change: Change) -> FrozenNetwork:
@@ -74,6 +74,8 @@ def _narrower(layer: FrozenLayer, kept: Mapping[str, int]) -> FrozenLayer:
 def _of_first(layer: FrozenLayer, name: str, value: Any, rows: int) -> Any:
     """A constant of the first neurons, if neurons have one each."""
     kind = layer.of_kind
+    if name not in kind.constants:  # the kind's own to round
+        return value[:rows] if np.ndim(value) and len(value) == layer.neurons else value
     one_each = isinstance(kind.parameters[kind.constants[name].parameter], Number) and np.ndim(value) == 1
     return value[:rows] if one_each else value
 

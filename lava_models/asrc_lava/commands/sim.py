@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from asrc_core.command import command_line
+from asrc_core.counts import plural
 from asrc_export import engines
 
 if TYPE_CHECKING:
@@ -112,14 +113,14 @@ def _simulate(options: argparse.Namespace) -> None:
         return
     spikes = "/".join(f"{count / len(x):.1f}" for count in result.spikes_per_layer)
     rate = len(x) / seconds
-    print(f"{backend}: {len(x)} samples in {seconds:.2f} s ({rate:,.1f} samples/s, start-up included)")
+    print(f"{backend}: {plural(len(x), 'sample')} in {seconds:.2f} s ({rate:,.1f} samples/s, start-up included)")
     answers = "no labels" if y is None else f"accuracy {outcome['accuracy']:.2%}"
     print(f"{answers}, spikes per sample {spikes}")
     for path, logits in zip(options.raw, result.logits, strict=False):
         print(_answer(path, logits, names))
     saturated = sum(outcome["saturations_per_layer"])
     if saturated:
-        print(f"warning: {saturated} accumulator steps saturated at 24 bits")
+        print(f"warning: {plural(saturated, 'accumulator step')} saturated at 24 bits")
     if options.compare:
         print(f"equal to {other}, bit for bit: logits, counts, every spike, every membrane")
     if measured is not None:

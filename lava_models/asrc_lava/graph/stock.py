@@ -31,6 +31,7 @@ from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.neurons.first_spike import LATEST
 from asrc_core.contract.numbers import DECAY_ONE, Ints
 from asrc_core.contract.ranges import BIT
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidNetwork
 from asrc_lava.graph.synapses import lavas_own
 
@@ -87,7 +88,7 @@ def _why_not_layer(layer: Layer) -> str | None:
     if p["reset"] != "hard":
         return "it has a soft reset"
     if p["activation_shift"] != SHIFT:
-        return f"what arrives is shifted by {p['activation_shift']} bits, not by {SHIFT}"
+        return f"what arrives is shifted by {plural(p['activation_shift'], 'bit')}, not by {SHIFT}"
     if np.any(p["bias"]) or np.any(p["current_bias"]):
         return "it has biases"
     if p["current_decay"] < 1 or p["decay"] >= DECAY_ONE:

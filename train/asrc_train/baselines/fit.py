@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from asrc_core.counts import plural
 from asrc_core.errors import TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing
 from asrc_train.baselines.recurrent import TITLES, DenseRecurrent, Kind, of_size, parameters
@@ -166,8 +167,9 @@ class _Run:
         minutes = max(1, round(left * seconds_an_epoch / 60))
         took = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
         say(
-            f"Training a {TITLES[self.kind]} ({self.depth} x {self.network.layers.hidden_size} neurons, "
-            f"{parameters(self.network):,} parameters) for {left:,} epochs: about {took}. After each epoch it is kept "
+            f"Training a {TITLES[self.kind]} ({self.depth} x {self.network.layers.hidden_size:,} neurons, "
+            f"{plural(parameters(self.network), 'parameter')}) for {plural(left, 'epoch')}: about {took}. "
+            "After each epoch it is kept "
             f"in '{self.path}'; stopped, it goes on from there."
         )
 

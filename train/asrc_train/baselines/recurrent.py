@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 
 Kind = Literal["gru", "rnn"]
@@ -46,7 +47,9 @@ def of_size(kind: Kind, channels: int, layers: int, classes: int, most: int) -> 
     while _count(kind, channels, width + 1, layers, classes) <= most:
         width += 1
     if _count(kind, channels, width, layers, classes) > most:
-        raise InvalidSetting("`baseline`", f"no network of {layers} layers has as few as {most:,} parameters")
+        raise InvalidSetting(
+            "`baseline`", f"no network of {plural(layers, 'layer')} has as few as {plural(most, 'parameter')}"
+        )
     return DenseRecurrent(kind, channels, width, layers, classes)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from asrc_core import extras
 from asrc_core.command import command_line
+from asrc_core.counts import agreeing, plural
 from asrc_train import data
 from asrc_train.network import connections, neurons
 
@@ -24,6 +25,7 @@ EXAMPLES = """\
   asrc-train --data my.npz --class-weights balanced --out mine.pt    samples of your own: docs/how-to/own-data.md
   asrc-train --recipe my.toml --seed 3 --out model.pt
   asrc-train --data digits --out model.pt --resume        go on after an interruption
+  asrc-train --data digits --neuron pssm --modes 4 --window 4 --batch-norm --out pssm.pt     state-space neurons
   asrc-train --data digits --neuron cuba-lif --connection delays --dropout 0 --out delays.pt
   asrc-train --start-from model.pt --rounding-noise 6 --epochs 20 --learning-rate 0.0005 --out robust.pt
 """
@@ -54,6 +56,13 @@ OVERRIDES = {
     "tau_membrane": ("network", "tau_membrane"),
     "tau_synapse": ("network", "tau_synapse"),
     "readout": ("network", "readout"),
+    "modes": ("network", "modes"),
+    "period": ("network", "period"),
+    "window": ("network", "window"),
+    "gate": ("network", "gate"),
+    "initialization": ("network", "initialization"),
+    "pole_learning_rate": ("training", "pole_learning_rate"),
+    "mode_learning_rate": ("training", "mode_learning_rate"),
     "gradient": ("training", "gradient"),
     "delay_gradient": ("training", "delay_gradient"),
     "learn": ("training", "learn"),
@@ -114,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     noise = "while training, noise on weights as large as rounding them to so many bits makes"
     add("--rounding-noise", metavar="BITS", type=command_line.positive, help=noise)
     add("--batch-norm", action="store_true", default=None, help="normalise each layer's feed-forward current")
+    _add_state_space(parser)
     _add_delays(parser)
     add("--permute", action="store_true", default=None, help="feed the steps in one fixed random order")
     add("--permutation-seed", metavar="SEED", type=int, help="which order")
@@ -127,6 +137,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="auto", help="auto (default), cpu or cuda")
     add("--tensorboard", metavar="FOLDER", type=Path, help="write TensorBoard logs there")
     return parser
+
+
+def _add_state_space(parser: argparse.ArgumentParser) -> None:
+    """Options of `--neuron` ssm, prf, frssm and pssm, whose layers are not recurrent."""
+    add = parser.add_argument
+    add("--modes", metavar="K", type=command_line.positive, help="complex modes of a state-space neuron, 1 to 8")
+    add("--period", metavar="STEPS", type=int, help="refractory period, 0 to 31 steps (frssm: 3)")
+    add("--window", metavar="TAPS", type=command_line.positive, help="learned taps over the read-out, 1 to 8 (pssm: 4)")
+    add("--gate", choices=["through", "masked"], help="whether gradients pass where the period suppresses a spike")
+    add("--initialization", choices=["s4d-lin", "s4d-inv", "real", "real-lin"], help="where the modes' poles start")
+    add("--pole-learning-rate", metavar="RATE", type=float, help="learning rate of time steps and poles (0.001)")
+    add("--mode-learning-rate", metavar="RATE", type=float, help="of the modes' read-out (default: the learning rate)")
 
 
 def _add_delays(parser: argparse.ArgumentParser) -> None:
@@ -168,16 +190,17 @@ def _train(options: argparse.Namespace) -> None:
         from asrc_train.training import tensorboard
 
         observers.append(tensorboard.writer(options.tensorboard))
-    with progress.bar(f"training {config.network.connection} on {config.data.name}", config.training.epochs) as update:
+    kind = config.network.neuron if config.network.connection == "none" else config.network.connection
+    with progress.bar(f"training {kind} on {config.data.name}", config.training.epochs) as update:
         observers.append(training_progress.moving(update))
         trained = fit.fit(
             config, options.out, resume=options.resume, device=device, observers=tuple(observers), start=start
         )
-    spans = "/".join(str(span) for span in trained.spans)
+    spans = f", spans {'/'.join(map(str, trained.spans))}" if any(trained.spans) else ""
     print(
         f"best epoch {trained.provenance['best_epoch']} of {config.training.epochs}: "
         f"validation {trained.scores['validation']:.1%}, test {trained.scores['test']:.1%} "
-        f"(mixture {trained.scores['test_mixture']:.1%}), spans {spans}"
+        f"(mixture {trained.scores['test_mixture']:.1%}){spans}"
     )
     if data.is_path(config.data.name):
         print(f"classes: {', '.join(trained.provenance['classes'])}")
@@ -208,7 +231,7 @@ def _say_temperature(config: Config, options: argparse.Namespace) -> None:
 
 
 def told(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What the last epoch of a network with delays found that a user has to know."""
+    """What the last epoch of a network with delays or of state-space neurons found that a user has to know."""
     figures = history[-1].get("figures", {})
     if figures.get("late_arrivals"):
         yield f"{figures['late_arrivals']:.1f} arrivals a sample come after the last step and count for nothing"
@@ -216,8 +239,14 @@ def told(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         spikes = f"{figures['grazing_spikes']:.1f} spikes a sample"
         yield f"{spikes} barely cross the threshold; --grazing bounds what they weigh in gradients"
     for name, silent in figures.items():
+        if name.startswith("aliased_") and silent:
+            modes = f"{silent:.0f} modes of {name.removeprefix('aliased_')}"
+            yield f"{modes} turn by more than pi a step, which is a slower turn the other way; take a smaller dt"
         if name.startswith("silent_") and silent:
-            yield f"{silent:.0f} neurons of {name.removeprefix('silent_')} were silent in the last epoch"
+            yield (
+                f"{plural(round(silent), 'neuron')} of {name.removeprefix('silent_')} "
+                f"{agreeing(round(silent), 'was', 'were')} silent in the last epoch"
+            )
 
 
 def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start | None]:

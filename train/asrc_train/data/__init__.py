@@ -31,7 +31,7 @@ def is_path(name: str | None) -> bool:
     """Whether it is the path of samples of one's own."""
     from asrc_train.data.own import read
 
-    return name is not None and name not in names() and read.is_path(name)
+    return isinstance(name, str) and name not in names() and read.is_path(name)
 
 
 def shape(name: str | None, dt: float | None = None) -> Shape:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core import extras
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_core.preprocessing import Preprocessing
 
@@ -63,21 +64,28 @@ class Dataset:
     """What made these integers of raw samples, where a network is to be told."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.shape, Shape):
+            why = f"its shape is a {type(self.shape).__name__}"
+            raise InvalidData(f"data set '{self.name}'", why, "give a Shape: steps, channels, classes, maximum, scale")
         for split, (x, y) in self.parts().items():
             self._check(split, x, y)
 
     def _check(self, split: str, x: Samples, y: Labels) -> None:
         """Raise InvalidData for samples or labels that are not what the shape says."""
         what, here = f"data set '{self.name}'", self.shape
+        for each in (x, y):
+            if not isinstance(each, np.ndarray):
+                raise InvalidData(what, f"its {split} part is a {type(each).__name__}", "give NumPy arrays")
         if x.dtype != np.uint8 or x.shape[1:] != (here.steps, here.channels):
             why = f"its {split} samples are {x.dtype} of shape {x.shape}, not uint8 (n, {here.steps}, {here.channels})"
             raise InvalidData(what, why, "name a file of your own with `data`, or make them small integers")
         if y.shape != (len(x),) or y.dtype.kind not in "iu":
-            why = f"its {split} part has {len(x):,} samples and labels {y.dtype} of shape {y.shape}"
+            why = f"its {split} part has {plural(len(x), 'sample')} and labels {y.dtype} of shape {y.shape}"
             raise InvalidData(what, why, "give a number for each sample")
         if len(y) and not 0 <= int(y.min()) <= int(y.max()) < here.classes:
             why = (
-                f"its {split} labels are {y.min()} to {y.max()}, and there are {here.classes} classes, numbered from 0"
+                f"its {split} labels are {y.min()} to {y.max()}, and there are {plural(here.classes, 'class')}, "
+                "numbered from 0"
             )
             raise InvalidData(what, why, "number them so, or name a file of your own with `data`")
         if here.maximum < 255 and x.size and int(x.max()) > here.maximum:
@@ -162,6 +170,6 @@ def validation_split(labels: Labels, fraction: float) -> tuple[NDArray[np.int64]
     try:
         fit, held = train_test_split(everything, test_size=fraction, stratify=labels, random_state=0)
     except ValueError as error:
-        why = f"{fraction:g} of {len(labels):,} samples is no part with all classes, and another with all"
+        why = f"{fraction:g} of {plural(len(labels), 'sample')} is no part with all classes, and another with all"
         raise InvalidSetting("validation_fraction", why) from error
     return np.sort(fit), np.sort(held)

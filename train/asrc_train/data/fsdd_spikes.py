@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asrc_core.counts import agreeing, plural
 from asrc_core.files.data_folder import folder
 from asrc_train.data.dataset import Dataset, Samples, Shape
 from asrc_train.data.fsdd_speakers import split_of
@@ -73,7 +74,9 @@ def _write(found: Sequence[Recording], splits: Sequence[str], form: Shape, into:
             prepared.write(into, split, labels, form, samples())
             done += len(mine)
     return [
-        f"fsdd-spikes: {tally.late:,} of {tally.spikes:,} spikes come after {DURATION:g} ms and were left out, "
+        f"fsdd-spikes: {tally.late:,} of {plural(tally.spikes, 'spike')} "
+        f"{agreeing(tally.late, 'comes', 'come')} after {DURATION:g} ms and "
+        f"{agreeing(tally.late, 'was', 'were')} left out, "
         f"{tally.crowded:,} fell into a step in which their channel had spiked already"
     ]
 

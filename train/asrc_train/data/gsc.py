@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidData, UnreadableFile
 from asrc_core.files.data_folder import folder
 from asrc_train.data.dataset import Dataset, Samples, Shape
@@ -90,7 +91,10 @@ def recordings(home: Path) -> list[Recording]:
         for path in paths
     ]
     if split_of:
-        why = f"{len(split_of):,} recordings are listed and not there, '{min(split_of)}' is the first"
+        why = (
+            f"{plural(len(split_of), 'recording')} {agreeing(len(split_of), 'is', 'are')} listed and not there, "
+            f"'{min(split_of)}' is the first"
+        )
         raise InvalidData(f"'{home}'", why, "put the original files there")
     if {each.split for each in found} != {"train", *LISTS}:
         raise InvalidData(f"'{home}'", "one of its splits has no recordings", "put the original files there")
@@ -125,6 +129,7 @@ def _write(found: Sequence[Recording], into: Path) -> list[str]:
     silent = sum(each.label == SILENCE for each in found)
     values = len(found) * SHAPE.steps * SHAPE.channels
     return [
-        f"gsc: {cut:,} of {values:,} features lie outside -3 to 4.97 standard deviations and were cut to it",
-        f"gsc: 'silence' has {silent} recordings, those of background noise, all in the training split",
+        f"gsc: {cut:,} of {plural(values, 'feature')} {agreeing(cut, 'lies', 'lie')} outside -3 to 4.97 "
+        f"standard deviations and {agreeing(cut, 'was', 'were')} cut to it",
+        f"gsc: 'silence' has {plural(silent, 'recording')}, those of background noise, all in the training split",
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData
 from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
 from asrc_train.data.sources import archive, idx
@@ -56,7 +57,7 @@ def _located(published: Archive) -> Path:
 def _read(images: Path, labels: Path) -> tuple[Samples, Labels]:
     x, y = idx.read(images, (28, 28)), idx.read(labels, ())
     if len(x) != len(y):
-        why = f"it holds {len(y):,} labels for {len(x):,} images in '{images.name}'"
+        why = f"it holds {plural(len(y), 'label')} for {plural(len(x), 'image')} in '{images.name}'"
         raise InvalidData(f"'{labels}'", why, "put the original files there")
     if y.max() >= SHAPE.classes:
         raise InvalidData(f"'{labels}'", f"it has the label {y.max()}", "put the original file there")

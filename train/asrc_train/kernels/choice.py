@@ -17,11 +17,14 @@ from asrc_train.kernels.layer import SkipLayer
 
 if TYPE_CHECKING:
     from asrc_train.kernels.delays import layer as delays
+    from asrc_train.kernels.state_space import layer as state_space
 
 NAMES = ("native", "bptt", "autograd")
 """Fastest first."""
 DELAY_NAMES = ("native", "plain")
 """Those for networks with a delay for each synapse (`kernels.delays`)."""
+STATE_SPACE_NAMES = ("native", "fft", "chunks")
+"""Those for state-space neurons (`kernels.state_space`)."""
 
 _log = logging.getLogger("asrc_train.kernels")
 _told: set[str] = set()
@@ -52,7 +55,7 @@ class KeepsBits(Protocol):
 @contextmanager
 def using(name: str) -> Iterator[None]:
     """Run everything inside with kernel ``name``; takes precedence over ``ASRC_KERNEL``. Raises UnknownName."""
-    token = _asked.set(_known(name, dict.fromkeys((*NAMES, *DELAY_NAMES))))
+    token = _asked.set(_known(name, dict.fromkeys((*NAMES, *DELAY_NAMES, *STATE_SPACE_NAMES))))
     try:
         yield
     finally:
@@ -93,6 +96,20 @@ def choose_delays(run: delays.Run, name: str | None = None) -> delays.Kernel:
             raise BackendMissing(asked, reason, "leave the choice open, or ask for 'plain'")
         _tell(f"kernel '{candidate}' for delays is passed over: {reason}.")
     raise AssertionError("the last one covers everything")
+
+
+def choose_state_space(u: Tensor, layer: state_space.Resonators, name: str | None = None) -> state_space.Kernel:
+    """The same for a layer of state-space neurons."""
+    asked = name or _asked.get() or os.environ.get("ASRC_KERNEL")
+    for candidate in (_known(asked, STATE_SPACE_NAMES),) if asked else STATE_SPACE_NAMES:
+        kernel = cast("state_space.Kernel", import_module(f"asrc_train.kernels.state_space.{candidate}"))
+        reason = kernel.why_not(u, layer)
+        if reason is None:
+            return kernel
+        if asked or candidate == STATE_SPACE_NAMES[-1]:
+            raise BackendMissing(candidate, reason, "compute in float32 or float64, or ask for 'fft'")
+        _tell(f"kernel '{candidate}' for state-space neurons is passed over: {reason}.")
+    raise AssertionError("the last one runs or says why not")
 
 
 def pass_over_all(reason: str) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from asrc_core.contract.numbers import Fires
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting
 
 Reset = Literal["soft", "hard"]
@@ -115,7 +116,7 @@ def require_finite_values(x: Tensor, layers: Sequence[SkipLayer]) -> None:
         for name, tensor in layer.tensors():
             bad = _not_finite(tensor)
             if bad:
-                raise InvalidSetting(f"layer {index}, {name}", f"it holds {bad} NaN or infinite value(s)")
+                raise InvalidSetting(f"layer {index}, {name}", f"it holds {plural(bad, 'NaN or infinite value')}")
     require_finite("input x", x)
 
 
@@ -135,7 +136,9 @@ def require_finite(name: str, tensor: Tensor) -> None:
     """Raise InvalidData if ``tensor`` holds NaN or infinity."""
     bad = _not_finite(tensor)
     if bad:
-        raise InvalidData(name, f"it holds {bad} NaN or infinite value(s)", "check the data and the layer before")
+        raise InvalidData(
+            name, f"it holds {plural(bad, 'NaN or infinite value')}", "check the data and the layer before"
+        )
 
 
 def _not_finite(tensor: Tensor) -> int:
@@ -150,7 +153,7 @@ def _require_layer(where: str, layer: SkipLayer, x: Tensor, fan_in: int) -> None
     if layer.weight is None and layer.bias is not None:
         raise InvalidSetting(f"{where}, bias", "a layer fed with its current takes no bias")
     if layer.weight is None and fan_in != layer.neurons:
-        raise InvalidSetting(f"{where}, recurrent", f"{layer.neurons} neurons, but the current has {fan_in}")
+        raise InvalidSetting(f"{where}, recurrent", f"{plural(layer.neurons, 'neuron')}, but the current has {fan_in}")
     shapes = {"weight": (layer.neurons, fan_in), "bias": (layer.neurons,), "gain": (x.shape[1], layer.neurons)}
     shapes |= {"decay": (), "threshold": ()}
     for name, tensor in layer.tensors():

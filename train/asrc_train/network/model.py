@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from typing_extensions import Unpack
 
 from asrc_core import html
+from asrc_core.counts import plural
 from asrc_train.kernels.choice import pass_over_all
 from asrc_train.kernels.layer import current
 from asrc_train.network.compiling import as_it_is
@@ -36,6 +37,7 @@ from asrc_train.network.recurrence import (
 )
 from asrc_train.network.rounding_noise import noisy
 from asrc_train.network.sparsity import keep_absent, sparsify
+from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.network.stepping import stepped_recurrence
 from asrc_train.settings.config import NetworkConfig
 
@@ -162,6 +164,9 @@ class SkipRecurrentLayer(nn.Module):
 class SkipRecurrentNetwork(nn.Module):
     """logits = sum_t (W_o s[t] + b_o) over the spikes s of the last layer.
 
+    Layers of state-space neurons (`StateSpaceLayer`) may stand among the recurrent ones, or be all; if the last one is
+    such a layer, logits are the mean in place of the sum.
+
     ``steps`` of a sample are needed only where something is learned for each of them: spans per step, GLIF. In place of
     a configuration its settings may be given one by one: ``hidden=(64, 64), connection="src", span=8``. Raises
     InvalidSetting naming what does not fit.
@@ -183,23 +188,26 @@ class SkipRecurrentNetwork(nn.Module):
         fan_ins = (channels, *config.hidden[:-1])
         shared = new_connection(config.each_layer()[0], steps) if config.shared_span else None
         self.layers = nn.ModuleList(
-            SkipRecurrentLayer.of(
-                inputs, size, Parts(shared or new_connection(own, steps), new_neurons(own, size, steps), own, True)
-            )
+            _new_layer(inputs, size, own, shared, steps)
             for inputs, size, own in zip(fan_ins, config.hidden, config.each_layer(), strict=True)
         )
+        for i, layer in enumerate(self.layers):
+            if isinstance(layer, StateSpaceLayer):
+                layer.where = f"layer {i}, "
         self.readout = nn.Linear(config.hidden[-1], classes)
 
     def __repr__(self) -> str:
-        widths = " -> ".join(map(str, (self._skip_layers()[0].feedforward.in_features, *self.config.hidden)))
+        widths = " -> ".join(map(str, (self.hidden_layers()[0].feedforward.in_features, *self.config.hidden)))
         count = sum(p.numel() for p in self.parameters())
         made_of = f"{self.config.connection}, {self.config.neuron}, spans {'/'.join(map(str, self.spans))}"
-        return f"{type(self).__name__}({widths} -> {self.readout.out_features}, {made_of}, {count:,} parameters)"
+        return (
+            f"{type(self).__name__}({widths} -> {self.readout.out_features}, {made_of}, {plural(count, 'parameter')})"
+        )
 
     def _repr_html_(self) -> str:
         rows = [
             (i, layer.feedforward.in_features, layer.feedforward.out_features, layer.span, repr(layer.connection))
-            for i, layer in enumerate(self._skip_layers())
+            for i, layer in enumerate(self.hidden_layers())
         ]
         return html.table(repr(self), ("layer", "inputs", "neurons", "span", "connection"), rows)
 
@@ -211,17 +219,17 @@ class SkipRecurrentNetwork(nn.Module):
         does not fit.
         """
         require_call(x, temperature)
-        if not all(layer.in_stack for layer in self._skip_layers()):
+        layers = self._stack()
+        if layers is None:
             return self.traced(x, temperature)[0]
-        layers = [layer.prepared(x.shape[1], temperature) for layer in self._skip_layers()]
-        return self._decide(spike_counts(x, layers), len(x))
+        return self._decide(spike_counts(x, [each.prepared(x.shape[1], temperature) for each in layers]), len(x))
 
     @as_it_is
     def traced(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[Tensor]]:
         """The same logits, and the spikes of every layer, (T, B, N) each."""
         require_call(x, temperature)
         steps, outputs = len(x), []
-        for layer in self._skip_layers():
+        for layer in self.hidden_layers():
             x = layer(x, temperature)
             outputs.append(x)
         return self._decide(x.sum(0), steps), outputs
@@ -231,9 +239,10 @@ class SkipRecurrentNetwork(nn.Module):
         """The logits, and the spikes of every layer as bits (`packed_spikes`), at a fraction of the time and memory of
         `traced`; None where no kernel runs all layers that way.
         """
-        if not all(layer.in_stack for layer in self._skip_layers()):
+        layers = self._stack()
+        if layers is None:
             return None
-        found = packed_spikes(x, [layer.prepared(x.shape[1], temperature) for layer in self._skip_layers()])
+        found = packed_spikes(x, [layer.prepared(x.shape[1], temperature) for layer in layers])
         return None if found is None else (self._decide(found[0], len(x)), found[1])
 
     def tallied(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[int]]:
@@ -245,36 +254,77 @@ class SkipRecurrentNetwork(nn.Module):
         # Summed in double precision: single counts whole numbers only up to 2^24.
         return logits, [int(s.sum(dtype=torch.float64)) for s in spikes]
 
+    def _stack(self) -> list[SkipRecurrentLayer] | None:
+        """All layers, if the kernels run them as one stack."""
+        stack = [layer for layer in self.layers if isinstance(layer, SkipRecurrentLayer) and layer.in_stack]
+        return stack if len(stack) == len(self.layers) else None
+
     def _decide(self, counts: Tensor, steps: int) -> Tensor:
-        """The readout summed over time: the sum moves inside the linear map."""
-        return nn.functional.linear(counts, self.readout.weight) + steps * self.readout.bias
+        """The readout summed over time: the sum moves inside the linear map. Its mean where the last layer is one of
+        state-space neurons: the same decision, and logits of one size whatever T is.
+        """
+        summed = nn.functional.linear(counts, self.readout.weight) + steps * self.readout.bias
+        return summed / steps if isinstance(self.layers[-1], StateSpaceLayer) else summed
 
     @property
     def widths(self) -> list[int]:
         """Neurons of each layer."""
-        return [len(layer.feedforward.weight) for layer in self._skip_layers()]
+        return [len(layer.feedforward.weight) for layer in self.hidden_layers()]
 
     @property
     def spans(self) -> list[int]:
         """The longest span that each layer taps at test time; of most connections, the only one."""
-        return [layer.span for layer in self._skip_layers()]
+        return [layer.span for layer in self.hidden_layers()]
 
     @torch.no_grad()
     def weight_of_lags(self, temperature: float) -> list[list[float]]:
         """How much each lag from 1 to K weighs in each layer at a temperature; empty lists where the span is fixed."""
-        return [weight_of_lags(layer.connection.taps(temperature)) for layer in self._skip_layers()]
+        return [
+            weight_of_lags(layer.connection.taps(temperature)) if isinstance(layer, SkipRecurrentLayer) else []
+            for layer in self.hidden_layers()
+        ]
 
     def skip_logits(self) -> list[nn.Parameter]:
         """The parameters that choose spans, each once; none unless the connection learns."""
-        found = (p for layer in self._skip_layers() for p in layer.connection.parameters())
+        found = (p for layer in self.hidden_layers() for p in layer.connection.parameters())
         return list(dict.fromkeys(found))
 
     def constants(self) -> list[nn.Parameter]:
-        """What is learned beside weights and spans: batch normalisation's gains and shifts, the neurons' constants."""
+        """What is learned beside weights and spans: batch normalisation's gains and shifts, the neurons' constants.
+
+        Those of state-space neurons are `timing` and `reading`.
+        """
         found: list[nn.Parameter] = []
-        for layer in self._skip_layers():
-            found += [*(layer.normalization.parameters() if layer.normalization else ()), *layer.neuron.parameters()]
+        for layer in self.hidden_layers():
+            found += layer.normalization.parameters() if layer.normalization else ()
+            if isinstance(layer, SkipRecurrentLayer):
+                found += layer.neuron.parameters()
         return found
+
+    def timing(self) -> list[nn.Parameter]:
+        """What moves the poles of state-space neurons."""
+        return [p for layer in self.state_space_layers() for p in layer.neuron.timing()]
+
+    def reading(self) -> list[nn.Parameter]:
+        """What reads their modes."""
+        return [p for layer in self.state_space_layers() for p in layer.neuron.reading()]
+
+    def state_space_layers(self) -> list[StateSpaceLayer]:
+        """Those that are not recurrent."""
+        return [layer for layer in self.layers if isinstance(layer, StateSpaceLayer)]
 
     def _skip_layers(self) -> list[SkipRecurrentLayer]:
         return [layer for layer in self.layers if isinstance(layer, SkipRecurrentLayer)]
+
+    def hidden_layers(self) -> list[SkipRecurrentLayer | StateSpaceLayer]:
+        """All but the readout."""
+        return [layer for layer in self.layers if isinstance(layer, SkipRecurrentLayer | StateSpaceLayer)]
+
+
+def _new_layer(
+    inputs: int, size: int, own: NetworkConfig, shared: Connection | None, steps: int | None
+) -> SkipRecurrentLayer | StateSpaceLayer:
+    if own.connection == "none":
+        return StateSpaceLayer.of(inputs, size, own, steps)
+    connection = shared or new_connection(own, steps)
+    return SkipRecurrentLayer.of(inputs, size, Parts(connection, new_neurons(own, size, steps), own, True))

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, cast
 import torch
 from torch import nn
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting, UnknownName
 from asrc_train.network import connections, neurons
 from asrc_train.network.connections.connection import Connection, new_connection
@@ -47,11 +48,31 @@ class LayerSettings(TypedDict, total=False):
 class NetworkSettings(LayerSettings, total=False):
     """`NetworkConfig`'s settings."""
 
+    modes: int | None
+    period: int | None
+    window: int | None
+    gate: Literal["through", "masked"]
+    initialization: Literal["s4d-lin", "s4d-inv", "real", "real-lin"]
     neuron: str
     connection: str
     hidden: tuple[int, ...]
     shared_span: bool
     layers: tuple[Any, ...]
+
+
+class StateSpaceSettings(TypedDict, total=False):
+    """`NetworkConfig`'s settings of a layer of state-space neurons."""
+
+    modes: int | None
+    period: int | None
+    window: int | None
+    gate: Literal["through", "masked"]
+    initialization: Literal["s4d-lin", "s4d-inv", "real", "real-lin"]
+    sparsity: float
+    threshold: float
+    dropout: float
+    rounding_noise: int | None
+    batch_norm: bool
 
 
 class Parts(NamedTuple):
@@ -82,6 +103,8 @@ def of_layer(
             named[what] = given  # type: ignore[assignment]
     config = network_config({**named, **settings}, "SkipRecurrentLayer")
     _require_no_delays(config)
+    if config.connection == "none":
+        raise InvalidSetting("neuron", f"layers of '{config.neuron}' are not recurrent; make a StateSpaceLayer of it")
     made = new_connection(config, steps) if isinstance(connection, str) else connection
     cells = new_neurons(config, size, steps) if isinstance(neuron, str) else neuron
     if not isinstance(connection, str):
@@ -110,8 +133,11 @@ def configured(config: NetworkConfig | None, settings: Mapping[str, Any]) -> Net
 
 def _require_no_delays(config: NetworkConfig) -> None:
     if config.connection == "delays":
-        why = "a delay for each synapse makes a network of its own kind, asrc_train.network.delay_network"
-        raise InvalidSetting("connection", f"{why}; take that, or another connection")
+        why = "'delays' gives each synapse a delay of its own, which a whole network learns and no single layer"
+        way_out = (
+            "train one with asrc_train.fit, make asrc_train.network.delay_network.DelayNetwork, or give another name"
+        )
+        raise InvalidSetting("connection", f"{why}; {way_out}")
 
 
 def require_width(name: str, value: object) -> None:
@@ -153,7 +179,9 @@ def _require_step(neuron: Neuron, size: int) -> None:
             state, step = neuron.begin(silent)
             spikes, _ = step(state, silent)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        why = f"'{type(neuron).__name__}' does not run a step of {size} neurons ({str(error).splitlines()[0]})"
+        why = (
+            f"'{type(neuron).__name__}' does not run a step of {plural(size, 'neuron')} ({str(error).splitlines()[0]})"
+        )
         raise InvalidSetting("neuron", f"{why}; make it for as many as the layer has") from error
     if spikes.shape != silent.shape:
         why = f"'{type(neuron).__name__}' makes {tuple(spikes.shape)} of {tuple(silent.shape)}"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData
 from asrc_train.kernels.layer import SkipLayer, current, require_finite, require_valid
 from asrc_train.network.neurons.neuron import Neuron
@@ -32,7 +33,7 @@ def stepped_recurrence(x: Tensor, layer: SkipLayer, neuron: Neuron) -> Tensor:
     each_step = isinstance(taps, Tensor) and taps.dim() == 2
     require_valid(x, (layer._replace(taps=1) if each_step else layer,))
     if isinstance(taps, Tensor) and each_step and len(taps) < len(x):
-        why = f"it has more than the {len(taps)} steps for which spans were learned"
+        why = f"it has more than the {plural(len(taps), 'step')} for which spans were learned"
         raise InvalidData("input x", why, "give fewer")
     with torch.autocast(x.device.type, enabled=False):  # what a spike hangs on is not computed in half precision
         driven = current(x, layer)

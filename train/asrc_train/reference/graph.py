@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,9 @@ class Graph:
     def __post_init__(self) -> None:
         n = len(self.thresholds)
         if self.weights_in.shape != self.delays_in.shape or self.weights_in.shape[:1] != (n,):
-            raise InvalidSetting("graph, weights_in", f"its shape and that of its delays are not those of {n} neurons")
+            raise InvalidSetting(
+                "graph, weights_in", f"its shape and that of its delays are not those of {plural(n, 'neuron')}"
+            )
         if self.weights.shape != (n, n) or self.delays.shape != (n, n):
             raise InvalidSetting("graph, weights", f"its shape or that of its delays is not ({n}, {n})")
         if not (self.tau_membrane > 0 and self.tau_synapse > 0 and (self.thresholds > 0).all()):

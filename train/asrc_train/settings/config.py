@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from asrc_core import extras
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_core.forms import toml
 from asrc_core.forms.first_problem import Problem, first_problem
@@ -75,12 +76,25 @@ class DataConfig(_Section):
 class LayerConfig(_Section):
     """What one layer has of its own; what is left out is the network's."""
 
+    neuron: Annotated[str, _one_of(neurons.names)] | None = None
+    """With state-space neurons the layer has no recurrent connection."""
     kernel_length: Annotated[int, Field(ge=1, le=4096)] | None = None
     span: Annotated[int, Field(ge=1, le=4096)] | None = None
     decay: Annotated[float, Field(ge=0, le=1)] | None = None
     threshold: _Positive | None = None
     reset: Literal["soft", "hard"] | None = None
     fires: Literal["at", "above"] | None = None
+
+
+_NO_NORM = "only batch normalisation folds into the weights; set batch_norm to true"
+_NO_MIXING = "between layers a chip sends spikes, which it would not compute with; leave it away"
+REFUSED = {
+    "bidirectional": "a layer that also reads from the end cannot answer while samples come; leave it away",
+    "layer_norm": _NO_NORM,
+    "glu": _NO_MIXING,
+    "gelu": _NO_MIXING,
+}
+"""What state-space networks elsewhere have, and why none here has."""
 
 
 class NetworkConfig(_Section):
@@ -116,6 +130,17 @@ class NetworkConfig(_Section):
     """Normalise each layer's feed-forward current over the batch and its steps; at export it folds into the weights."""
     layers: tuple[LayerConfig, ...] = ()
     """Constants of each layer, one entry for each, or none at all."""
+
+    modes: Annotated[int, Field(ge=1, le=8)] | None = None
+    """K of state-space neurons, as all up to the gate; None: 1 of prf, 4 of the others."""
+    period: Annotated[int, Field(ge=0)] | None = None
+    """For how many steps a neuron rests after each spike; None: 3 of frssm, 0 of the others."""
+    window: Annotated[int, Field(ge=1)] | None = None
+    """Taps of the learned window over the read-out, 1 for none; None: 4 of pssm, 1 of the others."""
+    initialization: Literal["s4d-lin", "s4d-inv", "real", "real-lin"] = "s4d-lin"
+    """Where poles start (`network.state_space.neurons`)."""
+    gate: Literal["through", "masked"] = "through"
+    """Whether the gradient passes where the period suppresses a crossing."""
 
     graph: Annotated[tuple[GraphLayer, ...], Field(max_length=MAX_LAYERS)] = ()
     """Layers of a network of another tool, the readout last: it is run and deployed, not trained. With it no other
@@ -153,6 +178,30 @@ class NetworkConfig(_Section):
 
     @model_validator(mode="before")
     @classmethod
+    def _only_what_streams_and_folds(cls, given: Any) -> Any:
+        for name, why in REFUSED.items():
+            if isinstance(given, dict) and name in given:
+                raise ValueError(f"{name}: {why}")
+        return given
+
+    @field_validator("period")
+    @classmethod
+    def _within_the_word(cls, period: int | None) -> int | None:
+        if period is not None and period > 31:
+            raise ValueError(
+                f"a period of {period} steps is beyond 31, as far back as a neuron's word of spikes reaches"
+            )
+        return period
+
+    @field_validator("window")
+    @classmethod
+    def _foldable(cls, window: int | None) -> int | None:
+        if window is not None and window > 8:
+            raise ValueError(f"a window of {window} taps is beyond 8: folding it divides by that power of a pole")
+        return window
+
+    @model_validator(mode="before")
+    @classmethod
     def _reset_to_zero_with_delays(cls, given: Any) -> Any:
         with_delays = isinstance(given, dict) and given.get("connection") == "delays"
         return {"reset": "hard", **given} if with_delays else given
@@ -182,7 +231,7 @@ class NetworkConfig(_Section):
     @model_validator(mode="after")
     def _one_entry_for_each_layer(self) -> NetworkConfig:
         if self.layers and len(self.layers) != len(self.hidden):
-            raise ValueError(f"layers has {len(self.layers)} entries for {len(self.hidden)} layers")
+            raise ValueError(f"layers has {plural(len(self.layers), 'entry')} for {plural(len(self.hidden), 'layer')}")
         return self
 
     @model_validator(mode="after")
@@ -202,7 +251,13 @@ class NetworkConfig(_Section):
     def each_layer(self) -> list[NetworkConfig]:
         """The constants that hold for each layer, its own ones in place of the network's."""
         own = self.layers or (LayerConfig(),) * len(self.hidden)
-        return [self.model_copy(update=layer.model_dump(exclude_none=True)) for layer in own]
+        return [self._of_layer(layer) for layer in own]
+
+    def _of_layer(self, own: LayerConfig) -> NetworkConfig:
+        update = own.model_dump(exclude_none=True)
+        if neurons.is_state_space(update.get("neuron", self.neuron)):
+            update["connection"] = "none"
+        return self.model_copy(update=update)
 
 
 class TrainingConfig(_Section):
@@ -211,6 +266,10 @@ class TrainingConfig(_Section):
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     learning_rate: _Positive = 0.001
+    pole_learning_rate: _Positive = 0.001
+    """Of dt and poles of state-space neurons, without weight decay; it follows the schedule of the learning rate."""
+    mode_learning_rate: _Positive | None = None
+    """The same of what reads their modes: read-outs, direct weights, windows; None: the learning rate."""
     skip_learning_rate_factor: _Positive = 100.0
     """The skip logits learn this many times faster, in an optimizer group of their own without weight decay."""
     weight_decay: _NotNegative = 0.01
@@ -271,7 +330,13 @@ class Config(_Section):
 
 
 def _said_by_its_connection(config: NetworkConfig) -> str | None:
-    """Which settings the configured connection cannot obey."""
+    """Which settings the configured connection cannot obey, and whether each layer's neurons go with it."""
+    state_space = neurons.is_state_space(config.neuron)
+    if state_space and config.connection != "none":
+        return f"connection: '{config.neuron}' has no recurrent connection, not '{config.connection}'; take 'none'"
+    for i, own in enumerate(config.each_layer()):
+        if own.connection == "none" and not neurons.is_state_space(own.neuron):
+            return f"connection: neuron '{own.neuron}' (layer {i}) needs a recurrent one, not 'none'; take 'asrc'"
     with extras.importing():
         from asrc_train.network.connections import connection  # its files know these settings
 
@@ -325,6 +390,9 @@ def _on_top(content: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> di
     for name, section in overrides.items():
         mine = content.get(name, {})
         merged[name] = {**mine, **section} if isinstance(mine, dict) else mine
+    asked = overrides.get("network", {})
+    if "neuron" in asked and "connection" not in asked and neurons.is_state_space(asked["neuron"]):
+        merged["network"] = {**merged["network"], "connection": "none"}  # the recipe's is of the neurons that it names
     return merged
 
 

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from asrc_core.errors import InvalidSetting, UnreadableFile
+from asrc_core.files.paths import as_path
 from asrc_train.settings.config import Config
 from asrc_train.sweep import keys
 from asrc_train.trained import checkpoint
@@ -46,7 +47,17 @@ def read(path: Path) -> Result:
 
 
 def checkpoints_in(paths: Iterable[Path]) -> list[Path]:
-    """The checkpoints named, and those in the folders named, sorted within each. Raises InvalidSetting if none."""
+    """The checkpoints named, and those in the folders named, sorted within each.
+
+    Raises InvalidSetting if there are none, UnreadableFile for a path at which there is nothing.
+    """
+    if isinstance(paths, str | Path) or not isinstance(paths, Iterable):
+        raise InvalidSetting("checkpoints", f"they are a {type(paths).__name__}; give a list of paths")
+    paths = [as_path(path, "a checkpoint") for path in paths]
+    for path in paths:
+        if not path.exists():
+            way_out = "give a file *.pt that asrc-train wrote, or a folder with such files"
+            raise UnreadableFile(path, "checkpoint or folder of checkpoints", "it is not there", way_out)
     found = [file for path in paths for file in (sorted(path.glob("*.pt")) if path.is_dir() else [path])]
     if not found:
         raise InvalidSetting("checkpoints", "there is no file *.pt in the folder; train with asrc-train or asrc-sweep")

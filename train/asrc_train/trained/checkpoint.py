@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core import extras, html
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_core.files.atomic import replacing
 from asrc_core.files.paths import as_path
@@ -58,7 +59,9 @@ class Checkpoint:
     def __repr__(self) -> str:
         widths = " -> ".join(map(str, (self.channels, *self.config.network.hidden, self.classes)))
         scores = "".join(f", {name} {score:.1%}" for name, score in self.scores.items())
-        return f"Checkpoint({widths}, {self.config.network.connection}, spans {'/'.join(map(str, self.spans))}{scores})"
+        network = self.config.network
+        kind = network.neuron if network.connection == "none" else network.connection
+        return f"Checkpoint({widths}, {kind}, spans {'/'.join(map(str, self.spans))}{scores})"
 
     def _repr_html_(self) -> str:
         scores = [(name, f"{score:.1%}") for name, score in self.scores.items()]
@@ -145,7 +148,7 @@ def read_tensors_only(path: str | Path, kind: str, way_out: str) -> Any:
     try:
         size = file.stat().st_size
         if size > MAX_BYTES:
-            raise UnreadableFile(path, kind, f"it has {size} bytes, more than any network of ours", way_out)
+            raise UnreadableFile(path, kind, f"it has {plural(size, 'byte')}, more than any network of ours", way_out)
         if size == 0:
             raise UnreadableFile(path, kind, "it is empty", way_out)
         if not zipfile.is_zipfile(file):

@@ -6,42 +6,37 @@ neuron is LIF with the decay that it learned.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT
-from asrc_core.contract.neurons.kind import Kind
-from asrc_core.contract.numbers import MAX_TABLE, Fires
+from asrc_core.contract.numbers import MAX_TABLE
 from asrc_core.errors import CannotFreeze, InvalidSetting, NonFiniteWeights
 from asrc_train import data
 from asrc_train.network.connections.connection import longest_span, new_connection
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.graph_network import GraphNetwork, GraphNeurons
-from asrc_train.network.model import SkipRecurrentLayer
+from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.network.normalization import fold
-from asrc_train.network.recurrence import Reset
+from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.settings.config import NetworkConfig
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
-
-Floats = NDArray[np.float64]
-
-
-class WeightedTap(NamedTuple):
-    """One of several spans that a layer taps at once, and how much it weighs."""
-
-    span: int
-    weight: float
-
+from asrc_train.trained.frozen import (
+    AT_ONCE,
+    Floats,
+    FrozenConnection,
+    FrozenLayer,
+    FrozenNetwork,
+    WeightedTap,
+    skip_layer,
+)
+from asrc_train.trained.resonators import folded
 
 READOUT_KINDS = {
     "exponential": "integrator",
@@ -50,163 +45,6 @@ READOUT_KINDS = {
     "first-spike": "first-spike",
 }
 """The contract's kind of each readout of a network with delays."""
-
-AT_ONCE = (WeightedTap(0, 1.0),)
-"""What the source sends in the same step."""
-
-
-@dataclass(frozen=True, eq=False)
-class FrozenConnection:
-    """Synapses from one source: weights (N, I), and how many steps ago what they weigh was sent.
-
-    a[t] = W sum_j weight_j x[t - span_j] over the taps, or with ``delays`` (N, I), one for each synapse,
-    a_i[t] = sum_k W_ik x_k[t - delay_ik]. ``source`` is a layer's name, or the contract's `INPUT`.
-    """
-
-    source: str
-    weight: Floats
-    taps: tuple[WeightedTap, ...] = AT_ONCE
-    delays: NDArray[np.int64] | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "taps", tuple(WeightedTap(*tap) for tap in self.taps))
-
-    @property
-    def span(self) -> int:
-        """The longest lag."""
-        return max(tap.span for tap in self.taps) if self.delays is None else int(self.delays.max())
-
-
-@dataclass(frozen=True, eq=False)
-class FrozenLayer:
-    """Neurons of one of the contract's kinds, with their connections and their floats (`Kind.constants`).
-
-    A layer of today's networks has one connection from what stands before it and one from itself. What is asked of
-    such a layer alone: W (N, I) is ``weight``, U (N, N) ``recurrent``; ``span`` is the longest lag of U, ``taps`` are
-    its lags where it has several. ``decay``, ``threshold`` and ``reset`` are those of LIF.
-    """
-
-    name: str
-    connections: tuple[FrozenConnection, ...]
-    kind: str
-    constants: Mapping[str, Any]
-
-    @property
-    def of_kind(self) -> Kind:
-        """The kind. Raises UnknownName."""
-        return neurons.kind(self.kind)
-
-    @property
-    def neurons(self) -> int:
-        """N."""
-        return len(self.connections[0].weight)
-
-    @property
-    def forward(self) -> FrozenConnection:
-        """The connection from what stands before."""
-        return self.connections[0]
-
-    @property
-    def back(self) -> FrozenConnection:
-        """The connection from the layer itself."""
-        return next(each for each in self.connections if each.source == self.name)
-
-    @property
-    def weight(self) -> Floats:
-        """W."""
-        return self.forward.weight
-
-    @property
-    def recurrent(self) -> Floats:
-        """U."""
-        return self.back.weight
-
-    @property
-    def bias(self) -> Floats:
-        """Of each neuron, (N,)."""
-        bias: Floats = self.constants["bias"]
-        return bias
-
-    @property
-    def span(self) -> int:
-        """The longest lag of U, 0 without one."""
-        return max((each.span for each in self.connections if each.source == self.name), default=0)
-
-    @property
-    def taps(self) -> tuple[WeightedTap, ...]:
-        """The lags of U, if there are several."""
-        found = next((each.taps for each in self.connections if each.source == self.name), ())
-        return found if len(found) > 1 else ()
-
-    @property
-    def decay(self) -> Any:
-        """The share alpha of the membrane that a step keeps: one for the layer, or (N,)."""
-        return self.constants["decay_factor"]
-
-    @property
-    def threshold(self) -> Any:
-        """Theta: one for the layer, or (N,)."""
-        return self.constants["threshold"]
-
-    @property
-    def reset(self) -> Reset:
-        """What a spike does to the membrane."""
-        reset: Reset = self.constants["reset"]
-        return reset
-
-    @property
-    def fires(self) -> Fires:
-        """Whether a membrane that equals theta fires."""
-        fires: Fires = self.constants.get("fires", "at")
-        return fires
-
-    def moved(
-        self, *, weight: Floats | None = None, recurrent: Floats | None = None, bias: Floats | None = None
-    ) -> FrozenLayer:
-        """The layer with other W, U or b."""
-        connections = list(self.connections)
-        if weight is not None:
-            connections[0] = replace(self.forward, weight=weight)
-        if recurrent is not None:
-            connections[self.connections.index(self.back)] = replace(self.back, weight=recurrent)
-        constants = self.constants if bias is None else {**self.constants, "bias": bias}
-        return replace(self, connections=tuple(connections), constants=constants)
-
-
-def skip_layer(
-    name: str,
-    weight: Floats,
-    recurrent: Floats,
-    bias: Floats,
-    *,
-    source: str = INPUT,
-    span: int,
-    taps: tuple[WeightedTap, ...] = (),
-    kind: str = "lif",
-    **constants: Any,
-) -> FrozenLayer:
-    """A layer with one connection from what stands before and one from itself; ``taps``: U's lags if several."""
-    lags = taps or (WeightedTap(span, 1.0),)
-    connections = (FrozenConnection(source, weight), FrozenConnection(name, recurrent, lags))
-    return FrozenLayer(name, connections, kind, {"bias": bias, **constants})
-
-
-@dataclass(frozen=True, eq=False)
-class FrozenNetwork:
-    """The float network that an integer network stands for. It is fed integers x in [0, maximum] times ``scale``."""
-
-    layers: tuple[FrozenLayer, ...]
-    readout_weight: Floats  # (C, N)
-    readout_bias: Floats  # (C,)
-    channels: int
-    steps: int
-    scale: float
-    maximum: int
-    permutation: NDArray[np.int64] | None
-    provenance: dict[str, Any]
-    decides: FrozenLayer | None = None
-    """The readout, where it is more than the sum of W s + b: a layer of one of the readouts' kinds, whose weights
-    (the first connection's, if it has several) and biases are ``readout_weight`` and ``readout_bias``."""
 
 
 def freeze(trained: Checkpoint) -> FrozenNetwork:
@@ -225,8 +63,8 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
     if trained.config.network.connection == "delays":
         return _with_delays(trained)
     network = trained.network().requires_grad_(False)
-    made = [layer for layer in network.layers if isinstance(layer, SkipRecurrentLayer)]
-    layers = tuple(frozen_layer(i, layer) for i, layer in enumerate(made))
+    assert isinstance(network, SkipRecurrentNetwork)
+    layers = tuple(frozen_layer(i, layer) for i, layer in enumerate(network.hidden_layers()))
     weight, bias = (array(name, trained.tensors[name]) for name in ("readout.weight", "readout.bias"))
     return _network(trained, layers, weight, bias)
 
@@ -336,16 +174,20 @@ def require_freezable(settings: NetworkConfig, steps: int) -> None:
     if settings.graph:
         return
     with torch.device("meta"):
-        own = next(iter(settings.each_layer()), settings)
-        neuron, connection = new_neurons(own, 1, steps), new_connection(own, steps)
-    if neuron.missing is not None:
-        raise CannotFreeze(f"neuron '{settings.neuron}'", neuron.missing)
-    if connection.missing is not None:
-        raise CannotFreeze(f"connection '{settings.connection}'", connection.missing)
+        made = [
+            (own, new_neurons(own, 1, steps), new_connection(own, steps)) for own in settings.each_layer() or [settings]
+        ]
+    for own, neuron, connection in made:
+        if neuron.missing is not None:
+            raise CannotFreeze(f"neuron '{own.neuron}'", neuron.missing)
+        if connection.missing is not None:
+            raise CannotFreeze(f"connection '{own.connection}'", connection.missing)
 
 
-def frozen_layer(i: int, layer: SkipRecurrentLayer) -> FrozenLayer:
+def frozen_layer(i: int, layer: SkipRecurrentLayer | StateSpaceLayer) -> FrozenLayer:
     """Layer ``i`` of a sequence, with its skip logits replaced and batch normalisation folded.
+
+    Of state-space neurons, the one connection from what stands before, and what `trained.resonators` says of them.
 
     Raises CannotFreeze for neurons and connections that the integer contract does not hold, NonFiniteWeights.
     """
@@ -356,12 +198,17 @@ def frozen_layer(i: int, layer: SkipRecurrentLayer) -> FrozenLayer:
     ):
         if part.missing is not None:
             raise CannotFreeze(f"{what} '{named if layer.named else type(part).__name__}'", part.missing)
-    taps = connection.taps(None)
     weight, bias = layer.feedforward.weight.detach().double(), layer.feedforward.bias.detach().double()
     if layer.normalization is not None:
         norm = layer.normalization
         constants = (norm.gamma, norm.beta, norm.mean, norm.variance)
         weight, bias = fold(weight, bias, *(each.detach().double() for each in constants))
+    if isinstance(layer, StateSpaceLayer):
+        source = FrozenConnection(f"layer{i - 1}" if i else INPUT, array(f"layers.{i}.feedforward.weight", weight))
+        constants = folded(layer.neuron, f"layers.{i}, neuron '{layer.config.neuron}'")._asdict()
+        own = {"bias": array(f"layers.{i}.feedforward.bias", bias), **constants}
+        return FrozenLayer(f"layer{i}", (source,), _kind(neuron), own)
+    taps = layer.connection.taps(None)
     return skip_layer(
         name=f"layer{i}",
         weight=array(f"layers.{i}.feedforward.weight", weight),

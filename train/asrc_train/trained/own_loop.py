@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asrc_core import __version__, meaning, preprocessing
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_core.preprocessing import Preprocessing
 from asrc_train.network.model import SkipRecurrentLayer
 from asrc_train.network.parts import require_whole
 from asrc_train.settings.config import Config, DataConfig, NetworkConfig, network_config
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenNetwork, array, frozen_layer
+from asrc_train.trained.freeze import array, frozen_layer
+from asrc_train.trained.frozen import FrozenNetwork
 from asrc_train.trained.own_module import Sequenced, sequenced
 
 MOST_RAW = 255
@@ -82,7 +84,7 @@ def describe(
     found = sequenced(module, x, float(scale), float(zero))
     channels = found.layers[0].feedforward.in_features
     if x is not None and x.shape[2] != channels:
-        why = f"they have {x.shape[2]} channels and the first layer takes {channels}"
+        why = f"they have {plural(x.shape[2], 'channel')} and the first layer takes {channels}"
         raise InvalidData("samples", why, "give what it was trained on, (n, T, channels)")
     said = meaning.stated({"zero": zero, "unit": unit, "step_seconds": step_seconds}, "samples")
     names = None if classes is None else meaning.class_names(classes, len(found.weight))

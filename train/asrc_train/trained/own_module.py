@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from asrc_core.counts import plural
 from asrc_core.errors import AsrcError, InvalidData, InvalidSetting
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.settings.config import NetworkConfig
@@ -202,7 +203,10 @@ def _run(
             return first, y, seen
     if last is not None:
         return (first, *last)
-    why = f"'{type(module).__name__}' does not run on samples of {x.shape[1]} steps of {x.shape[2]} ({problems[0]})"
+    why = (
+        f"'{type(module).__name__}' does not run on samples of {plural(x.shape[1], 'step')} of {x.shape[2]} "
+        f"({problems[0]})"
+    )
     raise InvalidData("samples", why, "give integers (n, T, channels) that it takes")
 
 

@@ -60,10 +60,12 @@ def require_same_samples(trained: Checkpoint) -> None:
     if ours != theirs or (None if order is None else order.tolist()) != (None if fed is None else fed.tolist()):
         why = "its samples, or the order of their steps, are not those that the checkpoint was trained on"
         raise InvalidData(f"data set '{name}'", why, "train the float network here first")
-    if preprocessing.of(trained.provenance) is not None:
+    theirs_stated = preprocessing.of(trained.provenance)
+    if theirs_stated is not None:
         loaded = data.load(name, trained.config.network.dt, trained.config.data.validation_fraction)
-        stated = preprocessing.stated(loaded.preprocessing, loaded.class_names)
-        if any(trained.provenance.get(key) != value for key, value in stated.items()):
+        classes = preprocessing.classes_of(trained.provenance, trained.classes)
+        renamed = bool(loaded.class_names) and classes != loaded.class_names
+        if renamed or not preprocessing.alike(loaded.preprocessing, theirs_stated):
             why = (
                 "its classes, or the zero and scale of its channels, are not those that the checkpoint was trained with"
             )

@@ -92,8 +92,9 @@ def evaluate(
     if not isinstance(x, np.ndarray | Tensor) or x.ndim != 3 or not len(x):
         shown = f"of shape {tuple(x.shape)}" if isinstance(x, np.ndarray | Tensor) else f"a {type(x).__name__}"
         raise InvalidData("samples", f"they are {shown}", "give integers (n, T, channels)")
-    if isinstance(scale, bool) or not isinstance(scale, int | float):
-        raise InvalidSetting("scale", f"{scale!r} is not a number; it is the real value of one integer step")
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < abs(scale) < 1e30:
+        raise InvalidSetting("scale", f"{scale!r} is not a number in use; it is the real value of one integer step")
+    scale = float(scale)
     logits, totals = [], [0] * len(network.layers)
     for start in range(0, len(x), BATCH):
         given = fed_to(network, x[start : start + BATCH], scale, device, zero)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from asrc_core import __version__, preprocessing
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing, require_writable
 from asrc_core.files.paths import as_path
@@ -23,7 +24,8 @@ from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, train
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
 from asrc_train.network.graph_network import GraphNetwork
-from asrc_train.network.model import SkipRecurrentLayer
+from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
+from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
@@ -214,16 +216,17 @@ class _Run:
                 observe(BatchDone(epoch + 1, i + 1, len(batches)))
         before = [each.figures for each in self.history]
         told = self.objective.after_epoch(epoch + 1, before, kept if self.history else None)
+        held = self._evaluate(self.held_x)
         done = Epoch(
             epoch=epoch + 1,
             loss=total_loss / len(order),
             training_accuracy=correct / len(order),
-            validation_accuracy=self._evaluate(self.held_x).accuracy(self.held_y),
+            validation_accuracy=held.accuracy(self.held_y),
             temperature=temperature,
             learning_rate=rate,
             spans=self.network.spans,
             skip_weights=self.network.weight_of_lags(temperature),
-            figures=told,
+            figures={**told, **self._firing(held)},
         )
         self.history.append(done)
         if done.validation_accuracy >= self.history[self.best].validation_accuracy:
@@ -231,6 +234,18 @@ class _Run:
             self.best_tensors = self._tensors()
         for observe in observers:
             observe(done)
+
+    def _firing(self, held: Evaluation) -> dict[str, float]:
+        """Spikes a neuron and step of each layer of state-space neurons, on the validation part."""
+        if not isinstance(self.network, SkipRecurrentNetwork):
+            return {}
+        places = len(self.held_y) * self.dataset.steps
+        layers = enumerate(zip(self.network.hidden_layers(), held.spikes_per_layer, strict=True))
+        return {
+            f"firing_layer{i}": spikes / (places * layer.neuron.neurons)
+            for i, (layer, spikes) in layers
+            if isinstance(layer, StateSpaceLayer)
+        }
 
     def _joint_gradient(self, batch: Tensor, temperature: float) -> Tensor:
         """Back-propagate the batch's mean loss, each process its share; the loss and how many were right."""
@@ -356,7 +371,7 @@ def absorb_zero(network: FloatNetwork, shape: Shape) -> None:
     if shape.zero:
         _require_bias(network, shape)
         first = network.layers[0]
-        assert isinstance(first, SkipRecurrentLayer)
+        assert isinstance(first, SkipRecurrentLayer | StateSpaceLayer)
         with torch.no_grad():
             first.feedforward.bias.sub_(first.feedforward.weight.sum(1) * (shape.zero * shape.scale))
 
@@ -370,25 +385,34 @@ def _require_bias(network: FloatNetwork, shape: Shape) -> None:
 def _require_whole_batches(config: Config, world: World) -> None:
     wanted = {"batch_norm": config.network.batch_norm, "rate_strength": bool(config.training.rate_strength)}
     for name in (name for name, asked in wanted.items() if asked and world.size > 1):
-        why = f"its statistics are those of a whole batch, which {world.size} processes would share out"
+        why = f"its statistics are those of a whole batch, which {plural(world.size, 'process')} would share out"
         raise InvalidSetting(name, why)
 
 
 def make_optimizer(network: FloatNetwork, config: Config) -> torch.optim.AdamW:
     """AdamW with the skip logits in a group of their own: faster, and without weight decay (paper, Table 2).
 
-    Batch normalisation's gains and shifts and the neurons' own constants do not decay either.
+    Batch normalisation's gains and shifts and the neurons' own constants do not decay either; those of state-space
+    neurons have rates of their own.
     """
     training = config.training
     if isinstance(network, DelayNetwork):
         return _delay_optimizer(network, config)
     assert not isinstance(network, GraphNetwork), "`fit` refuses what has no gradients"
-    skip, constants = network.skip_logits(), network.constants()
-    apart = {id(p) for p in (*skip, *constants)}
+    skip, constants, timing, reading = (
+        found() for found in (network.skip_logits, network.constants, network.timing, network.reading)
+    )
+    apart = {id(p) for p in (*skip, *constants, *timing, *reading)}
     others = [p for p in network.parameters() if id(p) not in apart]
     groups: list[dict[str, Any]] = [{"params": others, "weight_decay": training.weight_decay, "factor": 1.0}]
     if constants:
         groups.append({"params": constants, "weight_decay": 0.0, "factor": 1.0})
+    rate = training.learning_rate
+    if timing:
+        groups.append({"params": timing, "weight_decay": 0.0, "factor": training.pole_learning_rate / rate})
+    if reading:
+        factor = (training.mode_learning_rate or rate) / rate
+        groups.append({"params": reading, "weight_decay": 0.0, "factor": factor})
     if skip:
         groups.append({"params": skip, "weight_decay": 0.0, "factor": training.skip_learning_rate_factor})
     return torch.optim.AdamW(groups, lr=training.learning_rate)

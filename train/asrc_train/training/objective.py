@@ -15,6 +15,7 @@ from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork
 from asrc_train.network.graph_network import GraphNetwork
 from asrc_train.network.model import SkipRecurrentNetwork
+from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.settings.config import Config
 
 PATIENCE = 10
@@ -24,7 +25,7 @@ _RIGHT = 2
 
 
 class Summed:
-    """Cross entropy of the readout summed over time: skip-recurrent networks."""
+    """Cross entropy of the readout summed over time: skip-recurrent and state-space networks."""
 
     def __init__(self, network: SkipRecurrentNetwork, weights: Tensor | None) -> None:
         self._network, self._weights = network, weights
@@ -43,8 +44,9 @@ class Summed:
         """Nothing."""
 
     def after_epoch(self, epoch: int, before: Sequence[dict[str, float]], kept: Path | None) -> dict[str, float]:
-        """Nothing to tell."""
-        return {}
+        """How many modes of each layer of state-space neurons alias."""
+        layers = enumerate(self._network.hidden_layers())
+        return {f"aliased_layer{i}": float(of.neuron.aliased()) for i, of in layers if isinstance(of, StateSpaceLayer)}
 
 
 class Delayed:

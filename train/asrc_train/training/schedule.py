@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from asrc_core.counts import plural
 from asrc_train.settings.config import Config
 
 
@@ -25,7 +26,8 @@ def note_on_temperature(config: Config) -> str | None:
         return None
     epochs = config.training.epochs
     return (
-        f"the last of {epochs} epoch(s) has the temperature {last:.2g}: mixtures may answer what one span a layer "
+        f"the last of {plural(epochs, 'epoch')} has the temperature {last:.2g}: mixtures may answer what "
+        "one span a layer "
         f"does not; train longer, or anneal faster (training.annealing, now {config.training.annealing:.3g})"
     )
 

@@ -33,6 +33,7 @@ from asrc_core.contract.file import forms
 from asrc_core.contract.file.tensors import MAX_FILE_BYTES, Arrays, Tensors, refuse, stored
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import CONTRACT_VERSION, Ints
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import replacing
 from asrc_core.files.paths import as_path
@@ -260,7 +261,8 @@ def _read_layer(
         weights = held.weights(f"{at}.weights", shapes[f"{at}.weights"])
         if weights.shape[:1] != (layer.neurons,):
             why = (
-                f"layer '{layer.name}' has {layer.neurons} neurons, and tensor '{at}.weights' has shape {weights.shape}"
+                f"layer '{layer.name}' has {plural(layer.neurons, 'neuron')}, and tensor '{at}.weights' has "
+                f"shape {weights.shape}"
             )
             refuse(path, why)
         taps = _taps(each.taps)
@@ -332,7 +334,7 @@ def _read(path: Path) -> bytes:
         if not stat.S_ISREG(found.st_mode):
             refuse(path, "it is no regular file")
         if found.st_size > MAX_FILE_BYTES:
-            refuse(path, f"it has {found.st_size} bytes, more than any network of ours")
+            refuse(path, f"it has {plural(found.st_size, 'byte')}, more than any network of ours")
         with path.open("rb") as file:
             return file.read(found.st_size)
     except OSError as error:

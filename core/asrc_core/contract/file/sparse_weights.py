@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
+
 Weights = NDArray[np.int16]
 
 
@@ -38,7 +40,7 @@ def unpacked(bits: NDArray[Any], values: NDArray[Any], shape: tuple[int, int]) -
     count = int(np.count_nonzero(present))
     if values.dtype != np.int16 or values.shape != (count,):
         raise ValueError(
-            f"has {count} bits set, and its values are {values.dtype} {values.shape}, not int16 ({count},)"
+            f"has {plural(count, 'bit')} set, and its values are {values.dtype} {values.shape}, not int16 ({count},)"
         )
     if not values.all():
         raise ValueError("calls a weight present that is 0")

@@ -6,19 +6,21 @@ ONNX Runtime, Lava, PyTorch, and intervals, which prove how wide each register h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from asrc_core.contract.numbers import MAX_TABLE, STATE_MAX, WORD, Ints
+from asrc_core.contract.numbers import MAX_COLUMNS, MAX_TABLE, STATE_MAX, WORD, Ints
 from asrc_core.contract.operations.operations import Operations, Value
-from asrc_core.contract.rounding.constants import Constant, Constants, Rounding
+from asrc_core.contract.rounding.constants import Constant, Constants, Meant, Rounding
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidNetwork
 
 Parameters: TypeAlias = Mapping[str, Any]
-"""A number, or one for each neuron (N,), int64; the name of a choice; the entries of a table, or None."""
+"""A number, or one for each neuron (N,), int64; several for each (N, K); the name of a choice; the entries of a table,
+or None."""
 Bounds: TypeAlias = tuple[Ints, Ints]
 """Least and greatest value of a quantity, one of each for every neuron, (N,)."""
 States: TypeAlias = Mapping[str, "int | str"]
@@ -46,7 +48,11 @@ class Number:
             of_type = "text" if array.dtype.kind == "U" else f"of type {array.dtype}"
             raise InvalidNetwork(at, f"{said(name)} is {of_type}, not a whole number")
         if array.shape not in ((), (neurons,)) or (array.ndim and not self.each):
-            many = f"neither one number nor one for each of its {neurons} neurons" if self.each else "not one number"
+            many = (
+                f"neither one number nor one for each of its {plural(neurons, 'neuron')}"
+                if self.each
+                else "not one number"
+            )
             raise InvalidNetwork(at, f"{said(name)} has shape {array.shape}, {many}")
         low, high = int(array.min()), int(array.max())
         if low < self.low or high > self.high:
@@ -86,10 +92,54 @@ class Table:
         if array.dtype.kind not in "iu" or array.ndim != 1:
             raise InvalidNetwork(at, f"{said(name)} is not a list of whole numbers")
         if not 1 <= array.size <= MAX_TABLE:
-            raise InvalidNetwork(at, f"{said(name)} has {array.size} entries, beyond 1 to {MAX_TABLE}")
+            raise InvalidNetwork(at, f"{said(name)} has {plural(array.size, 'entry')}, beyond 1 to {MAX_TABLE}")
         if array.min() < self.low or array.max() > self.high:
             raise InvalidNetwork(at, f"{said(name)} has an entry outside {self.low} to {self.high}")
         return frozen(array)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Several whole numbers from ``low`` to ``high`` for each neuron, (N, K), 1 <= K <= 8, or none where they may be
+    left out. A step reads them with `columns`. All columns ``of`` the same thing have the same K.
+    """
+
+    low: int
+    high: int
+    of: str
+    optional: bool = False
+    default: None = None
+    most: int = MAX_COLUMNS
+
+    def checked(self, at: str, name: str, value: Any, neurons: int) -> Ints | None:
+        """The numbers, int64. Raises InvalidNetwork."""
+        if value is None and self.optional:
+            return None
+        array = np.asarray(value)
+        if array.dtype.kind not in "iu" or array.ndim != 2 or len(array) != neurons:
+            why = f"of type {array.dtype} and shape {array.shape}, not whole numbers for each of its {neurons} neurons"
+            raise InvalidNetwork(at, f"{said(name)} is {why}")
+        if not 1 <= array.shape[1] <= self.most:
+            raise InvalidNetwork(at, f"{said(name)} has {array.shape[1]} {self.of}s, beyond 1 to {self.most}")
+        outside = (array < self.low) | (array > self.high)
+        if outside.any():
+            neuron, column = (int(each[0]) for each in np.nonzero(outside))
+            number = f"{said(name)} {array[neuron, column]} of neuron {neuron}"
+            raise InvalidNetwork(at, f"{number} is outside {self.low} to {self.high}")
+        return frozen(array)
+
+
+Form: TypeAlias = "Number | Choice | Table | Columns"
+
+
+def columns(values: Any) -> list[Any]:
+    """The columns (N,) of `Columns`; none where they are left out."""
+    return [] if values is None else [values[:, k] for k in range(values.shape[1])]
+
+
+def of_each_neuron(form: Form) -> bool:
+    """Whether the first axis of a parameter, where it has one, is the neurons."""
+    return isinstance(form, Columns) or (isinstance(form, Number) and form.each)
 
 
 class Step(NamedTuple):
@@ -122,11 +172,14 @@ class Kind:
     largest sum that one step can add they hold before they saturate; a number, or by the parameters. None of neurons
     that must not saturate.
 
+    consistent(at, p): raises InvalidNetwork, naming the layer as ``at``, for parameters that do not go together.
+
     constants: the floats of a trained neuron, and which parameter stands for each. at_scale(constants, rounding): the
-    parameters that no single constant stands for, such as tables and the target's activation shift.
+    parameters that no single constant stands for, such as tables and the target's activation shift; the constants that
+    have no `Constant` are its own to round. meant(p, scale, constants): what such parameters stand for.
     """
 
-    parameters: Mapping[str, Number | Choice | Table]
+    parameters: Mapping[str, Form]
     states: States | Callable[[Parameters], States]
     step: Callable[[Operations, Parameters, Mapping[str, Value], Value], Step]
     sends: tuple[int, int] | None = (0, 1)
@@ -134,14 +187,18 @@ class Kind:
     registers: Callable[[Parameters, Ints, Ints], Mapping[str, Bounds]] | None = None
     unsaturated: Callable[[Parameters, Ints, Ints, int], Bounds] | None = None
     room: int | Callable[[Parameters], int | None] | None = None
+    consistent: Callable[[str, Parameters], None] | None = None
     constants: Mapping[str, Constant] = field(default_factory=dict)
     at_scale: Callable[[Constants, Rounding], Mapping[str, Any]] | None = None
+    meant: Callable[[Parameters, float, Constants], Iterable[Meant]] | None = None
 
     def rounded(self, constants: Constants, at: Rounding) -> dict[str, Any]:
         """The parameters that stand for a trained neuron's floats. Raises Unfit for what a format does not hold."""
         more = {} if self.at_scale is None else self.at_scale(constants, at)
         return {
-            self.constants[name].parameter: self.constants[name].rounded(value, at) for name, value in constants.items()
+            self.constants[name].parameter: self.constants[name].rounded(value, at)
+            for name, value in constants.items()
+            if self.at_scale is None or name in self.constants  # the others are its own to round
         } | dict(more)
 
     def room_of(self, parameters: Parameters) -> int | None:
@@ -164,9 +221,24 @@ class Kind:
             raise InvalidNetwork(at, f"it has no parameter '{unknown[0]}'; it has {', '.join(self.parameters)}")
         given = {name: parameters.get(name, form.default) for name, form in self.parameters.items()}
         for name, form in self.parameters.items():
-            if given[name] is None and not (isinstance(form, Table) and form.optional):
+            if given[name] is None and not (isinstance(form, Table | Columns) and form.optional):
                 raise InvalidNetwork(at, f"its parameter '{name}' is missing")
-        return {name: form.checked(at, name, given[name], neurons) for name, form in self.parameters.items()}
+        checked = {name: form.checked(at, name, given[name], neurons) for name, form in self.parameters.items()}
+        _require_alike(at, self.parameters, checked)
+        if self.consistent is not None:
+            self.consistent(at, checked)
+        return checked
+
+
+def _require_alike(at: str, forms: Mapping[str, Form], checked: Parameters) -> None:
+    """That columns of the same thing are equally many."""
+    first: dict[str, str] = {}
+    for name, form in forms.items():
+        if isinstance(form, Columns) and checked[name] is not None:
+            other = first.setdefault(form.of, name)
+            mine, others = (checked[each].shape[1] for each in (name, other))
+            if mine != others:
+                raise InvalidNetwork(at, f"{said(name)} has {mine} {form.of}s, and {said(other)} {others}")
 
 
 def whole_range(width: int | str) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from asrc_core.contract.neurons import OWN, kind
-from asrc_core.contract.neurons.kind import Choice, Kind, Number, Table
+from asrc_core.contract.neurons.kind import Choice, Columns, Form, Kind, Table
 from asrc_core.contract.numbers import WORD
 from asrc_core.contract.operations.operations import Operations, Shift, Value
 
@@ -41,6 +41,17 @@ class Text:
 
     def __sub__(self, number: int) -> Text:
         return Text("{} - {}", (self, number), _SUM, _PRODUCT)
+
+
+class TextColumns:
+    """Several numbers of a neuron, (1, K): name[0], name[1], ..."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self.shape = 1, count
+        self._name = name
+
+    def __getitem__(self, place: tuple[slice, int]) -> Text:
+        return Text(f"{self._name}[{place[1]}]")
 
 
 class EquationOperations:
@@ -188,10 +199,17 @@ def _uses(values: list[Value]) -> Iterator[int]:
 
 def variants(of: Kind) -> Iterator[tuple[str, dict[str, Any]]]:
     """The forms that a kind's equations take, each with its title: by its choices, and by what may be left out."""
-    symbols = {name: Text(name) for name in of.parameters}
+    symbols: dict[str, Any] = {name: Text(name) for name in of.parameters}
     options: dict[str, list[tuple[str, Any]]] = {}
+    same: dict[str, str] = {}
     for name, form in of.parameters.items():
-        if isinstance(form, Choice):
+        if isinstance(form, Columns):
+            symbols[name] = TextColumns(name, 1)
+            if same.setdefault(form.of, name) != name:
+                continue  # as many as those before it
+            few: tuple[str, int | None] = ("", None) if form.optional else (f"1 {form.of}", 1)
+            options[name] = [few, (f"2 {form.of}s", 2)]
+        elif isinstance(form, Choice):
             options[name] = [(f"{name} {value}", value) for value in form.names]
         elif isinstance(form, Table):
             options[name] = [*([("", None)] if form.optional else []), (f"with {name}", symbols[name])]
@@ -199,14 +217,19 @@ def variants(of: Kind) -> Iterator[tuple[str, dict[str, Any]]]:
             options[name] = [("", form.default), (f"with {name} other than {form.default}", symbols[name])]
     for chosen in product(*options.values()):
         title = ", ".join(words for words, _ in chosen if words)
-        yield title, {**symbols, **{name: value for name, (_, value) in zip(options, chosen, strict=True)}}
+        picked = {name: value for name, (_, value) in zip(options, chosen, strict=True)}
+        for name, form in of.parameters.items():
+            if isinstance(form, Columns):
+                count = dict(zip(options, chosen, strict=True))[same[form.of]][1]
+                picked[name] = None if count is None else TextColumns(name, count)
+        yield title, {**symbols, **picked}
 
 
 def _changes_states(of: Kind, symbols: Mapping[str, Any], name: str, default: int) -> bool:
     """Whether neurons that leave a parameter out have other states."""
-    without_tables = {each: value for each, value in symbols.items() if not isinstance(of.parameters[each], Table)}
-    tables = dict.fromkeys(symbols.keys() - without_tables.keys())
-    given = {**without_tables, **tables}
+    optional = {each for each in symbols if getattr(of.parameters[each], "optional", False)}
+    tables = {each for each in symbols if isinstance(of.parameters[each], Table)}
+    given = {**symbols, **dict.fromkeys(optional | tables)}
     return of.states_of(given) != of.states_of({**given, name: default})
 
 
@@ -242,11 +265,14 @@ def _section(name: str, of: Kind) -> str:
     return "\n".join([*rows, ""])
 
 
-def _described(form: Number | Choice | Table) -> str:
+def _described(form: Form) -> str:
     if isinstance(form, Choice):
         return " or ".join(form.names)
     if isinstance(form, Table):
         return f"1 to 1,024 numbers from {form.low} to {form.high}{', or none' if form.optional else ''}"
+    if isinstance(form, Columns):
+        some = f"1 to {form.most} for each neuron, one for each {form.of}{', or none' if form.optional else ''}"
+        return f"{form.low:,} to {form.high:,}, {some}"
     default = "" if form.default is None else f"; {form.default} if left out"
     return f"{form.low:,} to {form.high:,}, {'one for all neurons or one for each' if form.each else 'one'}{default}"
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from asrc_core.contract.numbers import LINE_BITS, WIDE_MAX, Ints
 from asrc_core.contract.operations.operations import Shift, Value
+from asrc_core.counts import plural
 
 MAX_SHIFT = 62
 MAX_DEPTH = 2
@@ -231,7 +232,7 @@ def _mask(word: Interval, k: Shift) -> tuple[Ints, Ints]:
 def _table(index: Interval, entries: Ints) -> tuple[Ints, Ints]:
     if index.low.min() < 0 or index.high.max() >= len(entries):
         asked = index.low.min() if index.low.min() < 0 else index.high.max()
-        raise IndexError(f"a table of {len(entries)} entries is asked for entry {int(asked)}")
+        raise IndexError(f"a table of {plural(len(entries), 'entry')} is asked for entry {int(asked)}")
     parts = [entries[low : high + 1] for low, high in zip(index.low.tolist(), index.high.tolist(), strict=True)]
     return np.array([part.min() for part in parts]), np.array([part.max() for part in parts])
 

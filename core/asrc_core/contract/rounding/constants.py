@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import DECAY_ONE, FACTOR_ONE
+from asrc_core.contract.numbers import DECAY_ONE, FACTOR_ONE, Ints
 
 Constants: TypeAlias = Mapping[str, Any]
-"""By name: a float, or one for each neuron (N,), float64; or the name of a choice."""
+"""By name: a float, or one for each neuron (N,), or several (N, K), real or complex; or the name of a choice."""
 Nearest: TypeAlias = Callable[[Any], Any]
 """From floats (n,) to the numbers of a format that are nearest to them, (n,)."""
 
@@ -32,13 +32,17 @@ class Unfit(ValueError):
 
 @dataclass(frozen=True)
 class Rounding:
-    """At what scale, and to which numbers, floats are rounded. Formats are a target's; they raise `Unfit`."""
+    """At what scale, and to which numbers, floats are rounded. Formats are a target's; they raise `Unfit`.
+
+    ``drive``: bounds of what a neuron's connections sum up to, (N,) each, where a kind's numbers depend on that.
+    """
 
     scale: float
     activation_shift: int
     bias: Nearest
     threshold: Nearest
     whole: Nearest = np.rint
+    drive: tuple[Ints, Ints] | None = None
 
     @property
     def exact(self) -> bool:
@@ -66,6 +70,15 @@ class Constant:
     rounded: Callable[[Any, Rounding], Any]
     stands_for: Callable[[Any, float], Any]
     potential: bool = False
+
+
+class Meant(NamedTuple):
+    """What a parameter stands for, beside what was asked for, (N,) or (N, K) each."""
+
+    name: str
+    integers: Any
+    stated: Any
+    effective: Any
 
 
 def named(parameter: str) -> Constant:

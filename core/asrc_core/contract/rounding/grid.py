@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.numbers import Ints
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 
 
 def require_bits(bits: int) -> None:
     """Raise InvalidSetting for a width that no weight of the contract has."""
+    if isinstance(bits, bool) or not isinstance(bits, int):
+        raise InvalidSetting("`bits`", f"{bits!r} is not a whole number from 2 to 8")
     if not 2 <= bits <= 8:
         raise InvalidSetting("`bits`", f"{bits} is outside 2 to 8")
 
@@ -22,9 +25,9 @@ def widths(bits: int | tuple[int, ...], layers: int) -> tuple[int, ...]:
 
     Raises InvalidSetting for a width that no weight has, or another number of them.
     """
-    each = (bits,) * (layers + 1) if isinstance(bits, int) else bits
+    each = bits if isinstance(bits, tuple) else (bits,) * (layers + 1)
     if len(each) != layers + 1:
-        raise InvalidSetting("`bits`", f"there are {len(each)} widths for {layers} layers and the readout")
+        raise InvalidSetting("`bits`", f"there are {len(each)} widths for {plural(layers, 'layer')} and the readout")
     for width in each:
         require_bits(width)
     return each

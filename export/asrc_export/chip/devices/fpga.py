@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from asrc_core.counts import plural
 from asrc_export.chip.devices.device import Blocks, Cells, Device, DeviceRule, Resource
 from asrc_export.chip.rules.finding import Finding, sentence
 from asrc_export.chip.shape import NetworkShape
@@ -71,8 +72,8 @@ def weight_memory(shape: NetworkShape, device: Fpga) -> Iterator[Finding]:
         yield Finding(
             sentence(weight_memory),
             "network",
-            f"{taken:,} bits",
-            f"{limit:,} bits of {device.weights_in} ({device.block_rams.certainty})",
+            f"{plural(taken, 'bit')}",
+            f"{plural(limit, 'bit')} of {device.weights_in} ({device.block_rams.certainty})",
             "fewer neurons, fewer bits a weight, or a larger device",
             blocks=True,
         )

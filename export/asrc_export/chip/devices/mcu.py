@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
+from asrc_core.counts import plural
 from asrc_export.chip.devices.device import Bytes, Device, DeviceRule, Megahertz, Resource
 from asrc_export.chip.rules.finding import Finding, sentence
 from asrc_export.chip.shape import LayerShape, NetworkShape
@@ -93,8 +94,8 @@ def flash(shape: NetworkShape, device: Microcontroller) -> Iterator[Finding]:
         yield Finding(
             sentence(flash),
             "network",
-            f"{taken:,} bytes",
-            f"{limit:,} bytes ({device.flash.certainty})",
+            f"{plural(taken, 'byte')}",
+            f"{plural(limit, 'byte')} ({device.flash.certainty})",
             "fewer neurons, or a device with more flash",
             blocks=True,
         )
@@ -107,8 +108,8 @@ def static_ram(shape: NetworkShape, device: Microcontroller) -> Iterator[Finding
         yield Finding(
             sentence(static_ram),
             "network",
-            f"{taken:,} bytes",
-            f"{limit:,} bytes ({device.ram.certainty})",
+            f"{plural(taken, 'byte')}",
+            f"{plural(limit, 'byte')} ({device.ram.certainty})",
             "fewer neurons, shorter delays for each synapse, or a device with more RAM",
             blocks=True,
         )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from asrc_core.contract.numbers import Mapping
+from asrc_core.counts import plural
 from asrc_core.errors import RulesBroken
 from asrc_export.chip.placement.bound import fewest_cores, lower_bound
 from asrc_export.chip.placement.budget import demands, limits_of
@@ -66,7 +67,7 @@ def place_if_possible(layers: Sequence[LayerShape], target: Target, mapping: Map
 
 def _require_some_fit(layers: Sequence[LayerShape], target: Target) -> None:
     hopeless = [
-        f"{layer.name}: no number of cores holds it, a single one of its {layer.neurons:,} neurons needs "
+        f"{layer.name}: no number of cores holds it, a single one of its {plural(layer.neurons, 'neuron')} needs "
         + " and ".join(f"{b.used:,} of {b.limit:,} {b.budget.replace('_', ' ')}" for b in least.broken)
         for layer, least in zip(layers, fewest_cores(layers, target), strict=True)
         if least.broken

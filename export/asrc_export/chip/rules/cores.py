@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from asrc_core.counts import plural
 from asrc_core.errors import RulesBroken
 from asrc_export.chip.placement import place
 from asrc_export.chip.placement.bound import Broken, fewest_cores
@@ -42,8 +43,8 @@ def cores_of_a_system(shape: NetworkShape, target: Target) -> Iterator[Finding]:
         yield Finding(
             sentence(cores_of_a_system),
             "network",
-            f"{placed.chips:,} chips ({len(placed.cores):,} cores)",
-            f"{chips.count:,} chips",
+            f"{plural(placed.chips, 'chip')} ({plural(len(placed.cores), 'core')})",
+            f"{plural(chips.count, 'chip')}",
             f"about {math.sqrt(chips.count / placed.chips):.0%} of each width fits",
             blocks=True,
         )

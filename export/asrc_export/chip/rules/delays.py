@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from asrc_core.counts import plural
 from asrc_export.chip.rules.finding import Finding, connections, sentence
 from asrc_export.chip.shape import NetworkShape
 from asrc_export.chip.targets import Target
@@ -57,7 +58,7 @@ def delay_bits_against_neurons(shape: NetworkShape, target: Target) -> Iterator[
             yield Finding(
                 sentence(delay_bits_against_neurons),
                 layer.name,
-                f"{layer.neurons} neurons with {bits} delay bits (span {longest})",
+                f"{plural(layer.neurons, 'neuron')} with {bits} delay bits (span {longest})",
                 f"{held} a core",
                 f"spans up to {2**enough} keep {wanted} on one core",
                 blocks=held == 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asrc_core.contract.numbers import LINE_BITS, MAX_SPAN, MAX_TAPS, SYNAPTIC_DELAY_MAX
+from asrc_core.counts import plural
 from asrc_export.chip.rules.finding import Finding, connections, sentence
 from asrc_export.chip.shape import NetworkShape
 from asrc_export.chip.shape.sizes import MEMBRANE_BITS
@@ -41,7 +42,7 @@ def delay_line_state(shape: NetworkShape, target: Target) -> Iterator[Finding]:
                 sentence(delay_line_state),
                 layer.name,
                 f"{LINE_BITS} bits",
-                f"{free} bits ({history.certainty})",
+                f"{plural(free, 'bit')} ({history.certainty})",
                 "`mapping='synaptic-delay'` keeps past spikes in the synapses",
                 blocks=False,
             )
@@ -54,7 +55,7 @@ def taps_of_a_delay_line(shape: NetworkShape, target: Target) -> Iterator[Findin
             yield Finding(
                 sentence(taps_of_a_delay_line),
                 layer.name,
-                f"{each.taps} spans at once",
+                f"{plural(each.taps, 'span')} at once",
                 str(MAX_TAPS),
                 f"train with {MAX_TAPS} kernels or fewer",
                 blocks=True,
@@ -68,7 +69,7 @@ def several_spans(shape: NetworkShape, target: Target) -> Iterator[Finding]:
             yield Finding(
                 sentence(several_spans),
                 layer.name,
-                f"{each.taps} spans",
+                f"{plural(each.taps, 'span')}",
                 "1",
                 "`mapping='delay-line'`",
                 blocks=True,

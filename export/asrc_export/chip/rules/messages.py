@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from asrc_core.contract.connection import INPUT
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.counts import plural
 from asrc_export.chip.accumulator import activation_shift
 from asrc_export.chip.rules.finding import Finding, connections, sentence
 from asrc_export.chip.shape import NetworkShape
@@ -21,8 +22,8 @@ def graded_spikes(shape: NetworkShape, target: Target) -> Iterator[Finding]:
         yield Finding(
             sentence(graded_spikes),
             shape.layers[0].name,
-            f"input of {needed} bits",
-            f"{bits} bits" if bits else "binary",
+            f"input of {plural(needed, 'bit')}",
+            f"{plural(bits, 'bit')}" if bits else "binary",
             "let the host or an embedded processor form the first layer's products, or use loihi2",
             blocks=False,
         )
@@ -37,8 +38,8 @@ def graded_recurrence(shape: NetworkShape, target: Target) -> Iterator[Finding]:
             yield Finding(
                 sentence(graded_recurrence),
                 layer.name,
-                f"{each.taps} spans, messages of {needed} bits",
-                f"{bits} bits" if bits else "binary",
+                f"{plural(each.taps, 'span')}, messages of {plural(needed, 'bit')}",
+                f"{plural(bits, 'bit')}" if bits else "binary",
                 "train with one span for each layer, or use loihi2",
                 blocks=True,
             )
@@ -53,8 +54,8 @@ def graded_neurons(shape: NetworkShape, target: Target) -> Iterator[Finding]:
             yield Finding(
                 sentence(graded_neurons),
                 layer.name,
-                f"messages of {needed} bits from '{each.source}'",
-                f"{bits} bits" if bits else "binary",
+                f"messages of {plural(needed, 'bit')} from '{each.source}'",
+                f"{plural(bits, 'bit')}" if bits else "binary",
                 "use a kind that sends spikes, or loihi2",
                 blocks=True,
             )

@@ -7,9 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.counts import plural
 from asrc_export.chip.rules.finding import Finding, sentence
 from asrc_export.chip.shape import NetworkShape
 from asrc_export.chip.targets import Target
+
+TURNS = {
+    "resonator": ", whose states turn: four products for each mode and step, and a core has no multiplier for them"
+}
+"""What is said of kinds that no fixed neuron could come to."""
 
 
 def kind_of_neuron(shape: NetworkShape, target: Target) -> Iterator[Finding]:
@@ -23,7 +29,7 @@ def kind_of_neuron(shape: NetworkShape, target: Target) -> Iterator[Finding]:
             yield Finding(
                 sentence(kind_of_neuron),
                 layer.name,
-                f"kind '{layer.kind}'" + (" with weights over time" if multiplies else ""),
+                f"kind '{layer.kind}'" + (" with weights over time" if multiplies else TURNS.get(layer.kind, "")),
                 f"{', '.join(runs.kinds)} ({runs.certainty})",
                 "use one of those kinds" + (" without such weights" if multiplies else "") + ", or loihi2",
                 blocks=True,
@@ -40,8 +46,8 @@ def state_width(shape: NetworkShape, target: Target) -> Iterator[Finding]:
             yield Finding(
                 sentence(state_width),
                 layer.name,
-                f"{max(layer.state_bits)} bits",
-                f"{widest.count} bits",
+                f"{plural(max(layer.state_bits), 'bit')}",
+                f"{plural(widest.count, 'bit')}",
                 "use a kind with narrower states, or loihi2",
                 blocks=True,
             )
@@ -55,7 +61,7 @@ def constants_of_neurons(shape: NetworkShape, target: Target) -> Iterator[Findin
             yield Finding(
                 sentence(constants_of_neurons),
                 layer.name,
-                f"{layer.groups} sets for {layer.neurons} neurons",
+                f"{layer.groups} sets for {plural(layer.neurons, 'neuron')}",
                 f"{groups.count} a core ({groups.certainty})",
                 "share decays and thresholds between neurons; biases are free to differ",
                 blocks=False,
@@ -91,8 +97,8 @@ def bias_format(network: IntegerNetwork, target: Target) -> Iterator[Finding]:
             yield Finding(
                 sentence(bias_format),
                 layer.name,
-                f"{off.size} of {bias.size} biases, such as {off[0]}",
-                f"{grid.mantissa_bits} bits times 1 to {2**grid.max_exponent}",
+                f"{off.size} of {plural(bias.size, 'bias')}, such as {off[0]}",
+                f"{plural(grid.mantissa_bits, 'bit')} times 1 to {2**grid.max_exponent}",
                 "export from the checkpoint, which rounds to them",
                 blocks=True,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.counts import plural
 from asrc_export.chip.rules.finding import Finding, sentence
 from asrc_export.chip.shape import NetworkShape
 from asrc_export.chip.targets import Target
@@ -18,7 +19,7 @@ def stored_weight_width(shape: NetworkShape, target: Target) -> Iterator[Finding
             yield Finding(
                 sentence(stored_weight_width),
                 layer.name,
-                f"{bits} bits",
+                f"{plural(bits, 'bit')}",
                 ", ".join(map(str, allowed)),
                 f"`bits={_nearest(bits, allowed)}`",
                 blocks=True,

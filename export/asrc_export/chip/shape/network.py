@@ -9,7 +9,7 @@ import numpy as np
 
 from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork, Layer
-from asrc_core.contract.neurons.kind import Number, States
+from asrc_core.contract.neurons.kind import Columns, Number, States
 from asrc_core.contract.numbers import LINE_BITS, WORD, Mapping
 from asrc_core.contract.ranges import BIT
 from asrc_export.chip.shape.linked import linked
@@ -79,9 +79,10 @@ def _of_layer(network: IntegerNetwork, i: int, layer: Layer) -> LayerShape:
     own = {
         name: form
         for name, form in kind.parameters.items()
-        if isinstance(form, Number) and name not in SHARED_WITH_NOBODY and np.ndim(parameters[name])
+        if isinstance(form, Number | Columns) and name not in SHARED_WITH_NOBODY and np.ndim(parameters[name])
     }
-    groups = np.unique(np.stack([parameters[name] for name in own]), axis=1).shape[1] if own else 1
+    of_each = [parameters[name].reshape(layer.neurons, -1) for name in own]
+    groups = len(np.unique(np.concatenate(of_each, axis=1), axis=0)) if own else 1
     return LayerShape(
         name=layer.name,
         neurons=layer.neurons,
@@ -91,7 +92,11 @@ def _of_layer(network: IntegerNetwork, i: int, layer: Layer) -> LayerShape:
         ),
         kind=layer.neuron.kind,
         state_bits=widths(layer.neuron.states),
-        own_constants=tuple(constant_bits(form) for form in own.values()),
+        own_constants=tuple(
+            constant_bits(form)
+            for form, values in zip(own.values(), of_each, strict=True)
+            for _ in range(values.shape[1])
+        ),
         groups=groups,
         weighted_steps=parameters.get("time_weights") is not None,
     )
@@ -119,6 +124,6 @@ def widths(states: States) -> tuple[int, ...]:
     return tuple(LINE_BITS if width == WORD else int(width) for width in states.values())
 
 
-def constant_bits(form: Number) -> int:
+def constant_bits(form: Number | Columns) -> int:
     """Bits that hold every number of the form."""
     return max(form.high, -form.low - 1).bit_length() + (form.low < 0)

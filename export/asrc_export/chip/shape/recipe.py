@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
 
 from asrc_core import extras
 from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT
-from asrc_core.contract.neurons.kind import Number
+from asrc_core.contract.neurons.kind import Columns, Number
+from asrc_core.contract.neurons.resonator import MODE, TAP
 from asrc_core.contract.numbers import MAX_MESSAGE, Mapping
 from asrc_export.chip.shape.linked import linked
 from asrc_export.chip.shape.network import NetworkShape, constant_bits, widths
@@ -53,6 +56,8 @@ def of_recipe(config: Config, dataset: Shape, bits: int, mapping: Mapping) -> Ne
 def _of_neurons(layer: LayerShape, neuron: Neuron) -> LayerShape:
     """The layer with the kind of neurons that it will have, and what these store. No two that learn are alike."""
     assert neuron.kind is not None, "a neuron that can be frozen has a kind"
+    if isinstance(neuron, StateSpace):
+        return _of_modes(layer, neuron)
     kind, stored = neurons.kind(neuron.kind), []
     for name, value in neuron.constants().items():
         form = kind.parameters[kind.constants[name].parameter]
@@ -61,6 +66,31 @@ def _of_neurons(layer: LayerShape, neuron: Neuron) -> LayerShape:
     groups = layer.neurons if stored else 1
     states = widths(kind.states_of({}))
     return replace(layer, kind=neuron.kind, state_bits=states, own_constants=tuple(stored), groups=groups)
+
+
+@runtime_checkable
+class StateSpace(Protocol):
+    """What is known of state-space neurons before they are trained."""
+
+    modes: int
+    period: int
+    window: Any
+
+
+def _of_modes(layer: LayerShape, neuron: StateSpace) -> LayerShape:
+    """The layer of resonators that state-space neurons become; no two have the same constants."""
+    kind, one = neurons.kind("resonator"), np.zeros((1, neuron.modes), np.int64)
+    past = 0 if neuron.window is None else neuron.window.shape[1] - 1
+    taps = np.zeros((1, past), np.int64) if past else None
+    states = widths(kind.states_of({"pole_real": one, "taps": taps, "period": neuron.period}))
+    times = {MODE: neuron.modes, TAP: past}
+    stored = [
+        constant_bits(form)
+        for name, form in kind.parameters.items()
+        if isinstance(form, Number | Columns) and name not in ("bias", "period", "activation_shift", "pole_shift")
+        for _ in range(times[form.of] if isinstance(form, Columns) else 1)
+    ]
+    return replace(layer, kind="resonator", state_bits=states, own_constants=tuple(stored), groups=layer.neurons)
 
 
 def chain(
@@ -74,7 +104,8 @@ def chain(
     maximum: int = 1,
     taps: int = 1,
 ) -> tuple[LayerShape, ...]:
-    """Skip-recurrent layers one after the other on inputs up to ``maximum``, and a readout.
+    """Skip-recurrent layers one after the other on inputs up to ``maximum``, and a readout; a span of 0 is of a layer
+    without a connection to itself.
 
     With several ``taps`` a layer may send itself the largest message there is.
     """
@@ -84,6 +115,6 @@ def chain(
     for i, (width, span) in enumerate(zip(hidden, spans, strict=True)):
         own = ConnectionShape(f"layer{i}", width, bits, span, span, mapping, recurrent=True, taps=taps)
         own = replace(own, graded=taps > 1, largest_message=returned)
-        layers.append(LayerShape(own.source, width, (forward, own)))
+        layers.append(LayerShape(own.source, width, (forward, own) if span else (forward,)))
         forward = ConnectionShape(own.source, width, bits, mapping=mapping)
     return linked([*layers, LayerShape("readout", classes, (forward,), "integrator")])

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.connection import INPUT, Connection
-from asrc_core.contract.network import IntegerNetwork, Layer
+from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.intervals import Interval
 from asrc_core.contract.ranges import BIT, Range
@@ -112,8 +113,9 @@ class LayerText:
             loads.append(f"const {c_type(term.bits)} v{i} = {text};")
             before[name] = term
             stored.append((name, type_, text))
+        forms = layer.neuron.of_kind.parameters
         parameters = {
-            name: value if value is None or isinstance(value, str) or name in _tables(layer) else alike(value)
+            name: alike(value) if isinstance(forms[name], Number) else value
             for name, value in layer.neuron.parameters.items()
         }
         total = Term("a", Interval(*ranges.each_total))
@@ -358,12 +360,6 @@ class _Constants:
         text: str = printed(f"asrc_constants{self._place}_{len(self._given)}")
         self._given.append((values, text))
         return text
-
-
-def _tables(layer: Layer) -> set[str]:
-    """Parameters that are tables, not a number for each neuron."""
-    forms = layer.neuron.of_kind.parameters
-    return {name for name, form in forms.items() if type(form).__name__ == "Table"}
 
 
 def _stored_type(bounds: Interval) -> str:

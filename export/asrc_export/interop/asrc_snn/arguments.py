@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting, UnreadableFile
 from asrc_core.forms.first_problem import first_problem
 
@@ -73,6 +74,8 @@ def require_representable(arguments: Arguments) -> None:
     if arguments.sg not in ("triangle", "exp", "rectangle", "gau"):
         raise InvalidSetting(f"sg '{arguments.sg}'", "whether it fires at the threshold or above it is not known")
     if len(arguments.skip) != len(arguments.layers):
-        raise InvalidSetting("skip", f"{len(arguments.skip)} entries for {len(arguments.layers)} layers in args.json")
+        raise InvalidSetting(
+            "skip", f"{plural(len(arguments.skip), 'entry')} for {plural(len(arguments.layers), 'layer')} in args.json"
+        )
     if arguments.network_wise and arguments.model_version == "ASRC" and len(set(arguments.skip)) > 1:
         raise InvalidSetting("skip", "with network_wise one kernel serves all layers, but the entries differ")

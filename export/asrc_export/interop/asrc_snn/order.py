@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
 from asrc_core.errors import UnreadableFile
 from asrc_export.interop.asrc_snn.arguments import Arguments
 
@@ -34,7 +35,7 @@ def _read_order(path: str | Path, steps: int) -> NDArray[np.int64]:
     kind, way_out = "permutation", "save the order of steps with numpy.save, integers from 0"
     try:
         if Path(path).stat().st_size > 16 * steps + 4096:
-            raise UnreadableFile(path, kind, f"it is larger than an order of {steps} steps", way_out)
+            raise UnreadableFile(path, kind, f"it is larger than an order of {plural(steps, 'step')}", way_out)
         order = np.load(path, allow_pickle=False)
     except OSError as error:
         raise UnreadableFile(path, kind, error.strerror or str(error), way_out) from error
@@ -43,7 +44,7 @@ def _read_order(path: str | Path, steps: int) -> NDArray[np.int64]:
     if not isinstance(order, np.ndarray) or order.dtype.kind not in "iu" or order.shape != (steps,):
         raise UnreadableFile(path, kind, f"it is not {steps} integers", way_out)
     if not np.array_equal(np.sort(order), np.arange(steps)):
-        raise UnreadableFile(path, kind, f"it is not an order of the {steps} steps", way_out)
+        raise UnreadableFile(path, kind, f"it is not an order of the {plural(steps, 'step')}", way_out)
     return order.astype(np.int64)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from asrc_core.contract.chain import Chain, Readout, SkipLayer
 from asrc_core.contract.network import InputFormat, IntegerNetwork
 from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Fires, Ints
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import UnreadableFile
 from asrc_export.interop.netx import netx_format
 from asrc_export.interop.netx.netx_format import FULL_DECAY, MAX_BIAS, MAX_THRESHOLD, MIN_BIAS, SHIFT
@@ -146,7 +147,11 @@ def _blocks(file: _Group, skip: int) -> list[_Group]:
     table = file.group("layer")
     count = len(table)
     if not skip < count <= MAX_BLOCKS:
-        _refuse(file.path, f"it has {count} block(s), and {skip} are to be skipped of at most {MAX_BLOCKS}")
+        _refuse(
+            file.path,
+            f"it has {plural(count, 'block')}, and {skip} {agreeing(skip, 'is', 'are')} to be skipped of at "
+            f"most {MAX_BLOCKS}",
+        )
     blocks = []
     for i in range(skip, count):
         block = table.group(str(i))
@@ -250,7 +255,7 @@ def _matrix(block: _Group, key: str) -> tuple[Ints, int]:
     if weights.ndim == 1 and neurons > 0 and weights.size % neurons == 0:
         weights = weights.reshape(neurons, -1)
     if weights.ndim != 2 or 0 in weights.shape or weights.shape[0] != neurons:
-        block.refuse(f"has '{key}' of shape {weights.shape} for {neurons} neuron(s)")
+        block.refuse(f"has '{key}' of shape {weights.shape} for {plural(neurons, 'neuron')}")
     if key == "weight_rec" and weights.shape[1] != neurons:
         block.refuse(f"has '{key}' of shape {weights.shape}, expected ({neurons}, {neurons})")
     if weights.any() and not netx_format.exact(weights):
@@ -265,7 +270,7 @@ def _bias(block: _Group, neurons: int) -> Ints:
     """Mantissas, (N,)."""
     bias = block.numbers("bias") if "bias" in block else np.zeros(neurons, np.int64)
     if bias.size not in (1, neurons):
-        block.refuse(f"has 'bias' of shape {bias.shape} for {neurons} neuron(s)")
+        block.refuse(f"has 'bias' of shape {bias.shape} for {plural(neurons, 'neuron')}")
     if bias.min() < MIN_BIAS or bias.max() > MAX_BIAS:
         block.refuse(f"has 'bias' from {bias.min()} to {bias.max()}, beyond 13 bits")
     return np.broadcast_to(bias.ravel(), (neurons,)).copy()
@@ -289,7 +294,9 @@ def _require_unwrapped(path: str | Path, network: IntegerNetwork, *, integrated:
         if reach > STATE_MAX:
             _refuse(path, f"{layer.name} could wrap its current, with inputs up to {network.input.maximum}")
     if integrated and last.state.magnitude > INTEGRATOR_REACH:
-        why = f"could reach {last.state.magnitude} in {network.steps} steps, where netx's neuron fires or wraps"
+        why = (
+            f"could reach {last.state.magnitude} in {plural(network.steps, 'step')}, where netx's neuron fires or wraps"
+        )
         _refuse(path, f"{network.readout.name} {why}")
 
 

@@ -21,6 +21,7 @@ from asrc_core.contract.neurons.lif import decay
 from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX
 from asrc_core.contract.operations.numpy import NumpyOperations
 from asrc_core.contract.proof import LayerRanges
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import replacing
 from asrc_export.chip.targets import Quantity, Target
@@ -116,7 +117,7 @@ def _obstacles(layer: SkipLayer, ranges: LayerRanges, idle: int) -> Iterator[str
     if layer.reset != "hard":
         yield "resets softly, and netx only to zero"
     if recurrent and layer.taps:
-        yield f"taps {len(layer.taps)} spans at once, and netx one"
+        yield f"taps {plural(len(layer.taps), 'span')} at once, and netx one"
     elif recurrent and layer.span != 1:
         yield (
             f"has span {layer.span}, and the public netx (lava-dl 0.6.0) cannot build a delayed recurrence, which "
@@ -138,7 +139,10 @@ def _obstacles(layer: SkipLayer, ranges: LayerRanges, idle: int) -> Iterator[str
     if not ranges.state.magnitude < STATE_MAX or reach >= STATE_MAX:
         yield "could saturate, which netx does at another value"
     if recurrent and _fires_idle(layer, idle):
-        yield f"fires from its biases in the {idle} step(s) before its first input, and feeds that back into the sample"
+        yield (
+            f"fires from its biases in the {plural(idle, 'step')} before its first input, and feeds that back "
+            "into the sample"
+        )
 
 
 def _weight_obstacles(layer: SkipLayer, recurrent: bool) -> Iterator[str]:

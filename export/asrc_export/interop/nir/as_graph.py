@@ -14,7 +14,7 @@ from asrc_export.interop.nir.broken import broken
 from asrc_export.interop.nir.layers import Incoming, Layers, NeuronLayer, ReadOut
 from asrc_export.interop.nir.neurons import Neurons
 from asrc_export.interop.nir.readings import Answer
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 MOST_STEPS = max(MAX_SPAN.values())
 """The longest delay that a connection has."""

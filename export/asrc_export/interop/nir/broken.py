@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from asrc_core.errors import InvalidSetting
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 
 def broken(node: str, why: str) -> InvalidSetting:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asrc_export.interop.nir.broken import broken, numbers
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 MAX_SIZE = 2**20
 """Largest stride, padding or dilation."""

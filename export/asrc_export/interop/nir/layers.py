@@ -10,13 +10,14 @@ import numpy as np
 
 from asrc_core.contract.connection import INPUT
 from asrc_core.contract.numbers import Fires, Reset
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir.broken import broken, numbers
 from asrc_export.interop.nir.metadata import number
 from asrc_export.interop.nir.neurons import Neurons, discretised
 from asrc_export.interop.nir.nir_graph import LEAKY, SOURCES, Flat, Signal, dense, square, width_of
 from asrc_export.interop.nir.reading import TOLERANCE, Reading
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +197,7 @@ def _layer(
     node = flat.nodes[name]
     width = width_of(flat, name)
     if signal.width != width:
-        raise broken(name, f"it has {width} neurons and is fed {signal.width} values")
+        raise broken(name, f"it has {plural(width, 'neuron')} and is fed {plural(signal.width, 'value')}")
     neurons = discretised(name, node, width, reading)
     if _differ(numbers(name, "v_threshold", node.v_threshold)):
         notes.append(f"'{name}': thresholds differ, so each neuron's weights are rescaled to the first one's")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.imported import Feed
 from asrc_export.interop.nir.nir_graph import Flat
@@ -35,7 +36,7 @@ def step_order(metadata: dict[str, Any]) -> NDArray[np.int64] | None:
     steps = int(number(metadata, "steps", "the graph"))
     array = np.asarray(order)
     if array.dtype.kind not in "iu" or not np.array_equal(np.sort(array, axis=None), np.arange(steps)):
-        raise InvalidSetting("NIR graph", f"its metadata's permutation is not an order of {steps} steps")
+        raise InvalidSetting("NIR graph", f"its metadata's permutation is not an order of {plural(steps, 'step')}")
     return array.astype(np.int64)
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.numbers import Fires, Reset
+from asrc_core.counts import plural
 from asrc_export.interop.nir.broken import broken, numbers
 from asrc_export.interop.nir.nir_graph import LEAKY
 from asrc_export.interop.nir.reading import TOLERANCE, Reading
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ def discretised(name: str, node: Any, width: int, reading: Reading) -> Neurons:
     def each(parameter: str) -> Floats:
         values = numbers(name, parameter, getattr(node, parameter))
         if values.size not in (1, width):
-            raise broken(name, f"its {parameter} has shape {values.shape} and it has {width} neurons")
+            raise broken(name, f"its {parameter} has shape {values.shape} and it has {plural(width, 'neuron')}")
         return np.broadcast_to(values.reshape(-1), (width,)).astype(np.float64)
 
     leaky = kind in LEAKY

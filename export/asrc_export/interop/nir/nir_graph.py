@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir import images
 from asrc_export.interop.nir.broken import broken, numbers
 from asrc_export.interop.nir.nir_file import MAX_DEPTH
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 if TYPE_CHECKING:
     import nir
@@ -80,7 +81,8 @@ def flatten(graph: nir.NIRGraph) -> Flat:
         if type(node).__name__ in ends and name in graph.nodes:
             ends[type(node).__name__].append(name)
     if len(ends["Output"]) != 1:
-        raise InvalidSetting("NIR graph", f"it has {len(ends['Output'])} Output nodes, and our networks have one")
+        found = plural(len(ends["Output"]), "Output node")
+        raise InvalidSetting("NIR graph", f"it has {found}, and our networks have one")
     if not ends["Input"]:
         raise InvalidSetting("NIR graph", "it has no Input node")
     before: dict[str, list[str]] = {name: [] for name in nodes}
@@ -231,7 +233,8 @@ def square(name: str, width: int) -> int:
     """The width, if a matrix of that size squared may be made. Raises InvalidSetting."""
     if width > MAX_SQUARE:
         raise broken(
-            name, f"{width} neurons without weights of their own are more than {MAX_SQUARE}, too many to connect"
+            name,
+            f"{plural(width, 'neuron')} without weights of their own are more than {MAX_SQUARE}, too many to connect",
         )
     return width
 
@@ -239,9 +242,9 @@ def square(name: str, width: int) -> int:
 def _source(name: str, shape: tuple[int, ...]) -> Signal:
     width = math.prod(shape)
     if width < 1:
-        raise broken(name, f"it has {width} values")
+        raise broken(name, f"it has {plural(width, 'value')}")
     if width > MAX_WIDTH:
-        raise broken(name, f"it has {width} values, more than {MAX_WIDTH}")
+        raise broken(name, f"it has {plural(width, 'value')}, more than {MAX_WIDTH}")
     return Signal(shape, {(name, 0.0): np.ones(width)}, np.zeros(width))
 
 
@@ -253,7 +256,9 @@ def _sum(name: str, flat: Flat, said: dict[str, Signal]) -> Signal:
     maps: dict[Lagged, Floats] = {}
     for each, before in zip(parts, flat.before[name], strict=True):
         if each.width != width:
-            raise broken(name, f"'{flat.before[name][0]}' gives it {width} values and '{before}' {each.width}")
+            raise broken(
+                name, f"'{flat.before[name][0]}' gives it {plural(width, 'value')} and '{before}' {each.width}"
+            )
         for fed, matrix in each.maps.items():
             if fed not in maps:
                 maps[fed] = matrix
@@ -298,7 +303,7 @@ def _affine(name: str, node: Any, signal: Signal) -> Signal:
     if weight.ndim != 2 or 0 in weight.shape:
         raise broken(name, f"its weights have shape {weight.shape}, expected two dimensions of at least 1")
     if weight.shape[1] != signal.width:
-        raise broken(name, f"its weights take {weight.shape[1]} values and it is fed {signal.width}")
+        raise broken(name, f"its weights take {plural(weight.shape[1], 'value')} and it is fed {signal.width}")
     if sum(size > 1 for size in signal.shape) > 1:
         raise broken(name, f"it is fed values of shape {signal.shape}; put a Flatten in front")
     many = (len(weight),)
@@ -309,7 +314,10 @@ def _affine(name: str, node: Any, signal: Signal) -> Signal:
 def _multiplied(name: str, signal: Signal, weight: Floats, bias: Floats, shape: tuple[int, ...]) -> Signal:
     for m in signal.maps.values():
         if m.ndim == 2 and len(weight) * m.shape[1] > MAX_PRODUCT:
-            raise broken(name, f"its product with the matrix before has {len(weight)} x {m.shape[1]} entries, too many")
+            raise broken(
+                name,
+                f"its product with the matrix before has {len(weight):,} x {m.shape[1]:,} entries, too many",
+            )
     maps = {fed: weight * m if m.ndim == 1 else weight @ m for fed, m in signal.maps.items()}
     return Signal(shape, maps, weight @ signal.constant + bias)
 
@@ -346,5 +354,5 @@ def vector(node: str, parameter: str, values: Any, shape: tuple[int, ...]) -> Fl
     if array.size == 1:
         return np.full(width, array.reshape(-1)[0])
     if array.shape != shape and array.shape != (width,):
-        raise broken(node, f"its {parameter} has shape {array.shape} where {width} values pass")
+        raise broken(node, f"its {parameter} has shape {array.shape} where {plural(width, 'value')} pass")
     return array.reshape(-1)

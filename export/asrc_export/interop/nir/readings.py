@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from asrc_core.contract.numbers import Fires, Reset
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 Integration = Literal["euler", "exact", "rockpool", "spyx"]
 Answer = Literal["sum", "last", "maximum"]

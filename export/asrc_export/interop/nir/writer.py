@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from asrc_core.contract.connection import INPUT
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir import nir_file
-from asrc_train.trained.freeze import AT_ONCE, FrozenConnection, FrozenLayer, FrozenNetwork, freeze_file
+from asrc_train.trained.frozen import AT_ONCE, FrozenConnection, FrozenLayer, FrozenNetwork
 
 if TYPE_CHECKING:
     import nir
@@ -45,11 +45,15 @@ def save(model: str | Path, path: str | Path, *, lossy: bool = False) -> list[st
     Raises InvalidSetting if there is such a thing and ``lossy`` is not given, and for layers that the graph has no form
     for; UnreadableFile, NonFiniteWeights, UnwritableOutput, ExtraMissing.
     """
+    from asrc_train.trained.freeze import freeze_file  # which needs PyTorch; an integer network's floats do not
+
     return save_frozen(freeze_file(model), path, lossy=lossy)
 
 
 def save_frozen(frozen: FrozenNetwork, path: str | Path, *, lossy: bool = False, lost: Sequence[str] = ()) -> list[str]:
     """Write a frozen network as NIR, of which ``lost`` is lost already; raises and returns as `save` does."""
+    if not isinstance(lossy, bool):
+        raise InvalidSetting("lossy", f"{lossy!r} is neither True nor False")
     lost = [*lost, *losses(frozen)]
     if lost and not lossy:
         listed = "; ".join(lost)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.arithmetic import recalled
 from asrc_core.contract.connection import INPUT
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidData
 from asrc_export import float_network
 from asrc_export.quantization import taps
-from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenConnection, FrozenNetwork
 
 SAMPLES = 64
 LEAST_SAMPLES = 8
@@ -91,10 +92,10 @@ def _require_fit(frozen: FrozenNetwork, x: NDArray[np.generic]) -> None:
         why = f"they are {x.dtype} of shape {x.shape}"
         raise InvalidData(what, why, "give integers of shape (samples, steps, channels), each at least 1")
     if x.shape[2] != frozen.channels:
-        why = f"they have {x.shape[2]} channels and the network takes {frozen.channels}"
+        why = f"they have {plural(x.shape[2], 'channel')} and the network takes {frozen.channels}"
         raise InvalidData(what, why, "choose the data set the network was trained on, or one like it")
     if len(x) < LEAST_SAMPLES:
-        why = f"{len(x)} sample(s) are too few to choose by"
+        why = f"{plural(len(x), 'sample')} {agreeing(len(x), 'is', 'are')} too few to choose by"
         raise InvalidData(what, why, f"give at least {LEAST_SAMPLES}, or export without calibration data")
     low, high = int(x.min()), int(x.max())
     if low < 0 or high > frozen.maximum:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Mapping
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidSetting
 from asrc_export import float_network
 from asrc_export.chip.targets import Target
@@ -29,7 +30,7 @@ from asrc_export.quantization.search.activity import SAMPLES, Activity, observe
 from asrc_export.quantization.search.layer_search import LayerChoice
 from asrc_export.quantization.search.readout_search import ReadoutChoice
 from asrc_export.quantization.search.search import Progress
-from asrc_train.trained.freeze import Floats, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenNetwork
 
 UNITS = {"bits": 1, "B": 8, "KB": 8 * 1000, "KiB": 8 * 1024, "MB": 8 * 1000**2, "MiB": 8 * 1024**2}
 MAX_BUDGET = 2**50
@@ -137,7 +138,9 @@ def allocate(options: Sequence[Sequence[Option]], budget: int) -> tuple[Option, 
                 kept.append(each)
     if not kept:
         least = sum(min(option.storage for option in part) for part in options)
-        raise InvalidSetting("`budget`", f"{budget:,} bits are too few, {least:,} are the least")
+        raise InvalidSetting(
+            "`budget`", f"{plural(budget, 'bit')} {agreeing(budget, 'is', 'are')} too few, {least:,} are the least"
+        )
     return kept[-1][2]
 
 
@@ -146,13 +149,14 @@ def _require_reachable(budget: int, sizes: Sequence[int], narrowest: int) -> Non
     if budget < least:
         raise InvalidSetting(
             "`budget`",
-            f"{_bytes(budget)} are too few: with all weights at {narrowest} bits, the fewest that the target stores, "
+            f"{_bytes(budget)} are too few: with all weights at {plural(narrowest, 'bit')}, the fewest that "
+            "the target stores, "
             f"they take {_bytes(least)}; give that much, or train a smaller network",
         )
 
 
 def _bytes(bits: int) -> str:
-    return f"{bits / 8000:,.3f} KB ({bits:,} bits)"
+    return f"{bits / 8000:,.3f} KB ({plural(bits, 'bit')})"
 
 
 def _losses(
@@ -172,7 +176,7 @@ def _losses(
     for i, layer in enumerate(frozen.layers):
         layers.append([])
         for k, width in enumerate(allowed):
-            progress(i + k / len(allowed), f"{layer.name} at {width} bits")
+            progress(i + k / len(allowed), f"{layer.name} at {plural(width, 'bit')}")
             layers[i].append(layer_search.choose(frozen, i, target, width, activity.layers[i]))
     readouts = [readout_search.choose(frozen, target, width, activity) for width in allowed]
     run, expected = select.engine().run, float_network.logits(frozen, x).astype(np.float64)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.grid import WeightGrid
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 SWEEPS = 4
 """Passes over all columns, unless one changes nothing."""

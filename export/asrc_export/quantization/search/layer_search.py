@@ -35,7 +35,7 @@ from asrc_export.quantization.scale_choice import ROOM_TO_TRAIN, choose_layer, e
 from asrc_export.quantization.scales import LayerScales
 from asrc_export.quantization.search import compensation
 from asrc_export.quantization.search.activity import Cells, LayerActivity
-from asrc_train.trained.freeze import Floats, FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenLayer, FrozenNetwork
 
 PARTS = 8
 """Grid units are tried in steps of this fraction of an octave."""
@@ -45,6 +45,13 @@ TRIED = 6
 """Pairs of units, those with the least error of plain rounding, that are rounded with compensation and run."""
 CHUNK_STEPS = 64
 """Steps whose sums are held at a time."""
+
+
+class Limits(NamedTuple):
+    """The room that membranes keep to their ends, and whether recurrent sums may be floored."""
+
+    room: int
+    floored: bool
 
 
 class LayerChoice(NamedTuple):
@@ -78,7 +85,9 @@ def choose(
     start = choose_layer(layer, into, grid, formats, to_train)
     least = data_free = forced(layer_at(layer, into, start, grid, formats), activity)
     best = layer, start
-    for candidate, at in _candidates(layer, into, grid, formats, activity, to_train) if _searched(layer) else ():
+    floored = not to_train or start.recurrent_exponent < 0
+    limits = Limits(ROOM_TO_TRAIN if to_train else 1, floored)
+    for candidate, at in _candidates(layer, into, grid, formats, activity, limits) if _searched(layer) else ():
         made = layer_at(candidate, into, at, grid, formats)
         found = forced(made, activity)
         if found < least:
@@ -155,7 +164,7 @@ def _candidates(
     grid: WeightGrid,
     formats: Formats,
     activity: LayerActivity,
-    to_train: bool,
+    limits: Limits,
 ) -> Iterator[tuple[FrozenLayer, LayerScales]]:
     """Feasible ways to round the layer, compensated at the most promising pairs of units."""
     weights = np.concatenate([layer.weight * into[0].unit, layer.recurrent], axis=1)
@@ -167,7 +176,7 @@ def _candidates(
         values = compensation.on_grid(weights, units, grid, moments)
         bias = layer.bias - (values - weights) @ with_bias / bias_power
         moved = layer.moved(weight=values[:, :fan_in] / into[0].unit, recurrent=values[:, fan_in:], bias=bias)
-        at = _largest_scale(moved, into, pair, grid, formats, to_train)
+        at = _largest_scale(moved, into, pair, grid, formats, limits)
         if at is not None:
             yield moved, at
 
@@ -205,21 +214,20 @@ def _largest_scale(
     pair: tuple[float, float],
     grid: WeightGrid,
     formats: Formats,
-    to_train: bool,
+    limits: Limits,
 ) -> LayerScales | None:
     """The largest scale at which one grid unit of W and of U have the values asked for and no membrane can saturate.
 
     Larger only refines bias, threshold and membrane: the weights are the same integers at all of them.
     """
     lowest, highest = formats.min_weight_exponent.count, formats.max_weight_exponent.count
-    room = ROOM_TO_TRAIN if to_train else 1
     apart = round(np.log2(pair[1] / pair[0]))
     for exponent in range(min(highest, highest - apart), max(lowest, lowest - apart) - 1, -1):
         scale = 2.0 ** (exponent + formats.activation_shift.count) / pair[0]
         at = LayerScales(scale=scale, feedforward_exponent=exponent, recurrent_exponent=exponent + apart)
-        if not fits(layer, scale, formats) or (to_train and exponent + apart < 0):
+        if not fits(layer, scale, formats) or (exponent + apart < 0 and not limits.floored):
             continue
-        if cannot_overflow(layer_at(layer, into, at, grid, formats), into, formats, room):
+        if cannot_overflow(layer_at(layer, into, at, grid, formats), into, formats, limits.room):
             return at
     return None
 

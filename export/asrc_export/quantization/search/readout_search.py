@@ -18,7 +18,7 @@ from asrc_export.quantization.scales import ReadoutScales
 from asrc_export.quantization.search import compensation
 from asrc_export.quantization.search.activity import Activity
 from asrc_export.quantization.search.layer_search import CHUNK_STEPS, CUT_OCTAVES, PARTS
-from asrc_train.trained.freeze import Floats, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenNetwork
 
 
 class ReadoutChoice(NamedTuple):

@@ -20,7 +20,7 @@ from asrc_export.quantization.search import layer_search, readout_search
 from asrc_export.quantization.search.activity import Activity
 from asrc_export.quantization.search.layer_search import LayerChoice
 from asrc_export.quantization.search.readout_search import ReadoutChoice
-from asrc_train.trained.freeze import FrozenNetwork
+from asrc_train.trained.frozen import FrozenNetwork
 
 Progress = Callable[[float, str], None]
 

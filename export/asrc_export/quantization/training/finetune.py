@@ -29,7 +29,8 @@ from asrc_train.data.dataset import Samples, permuted
 from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenNetwork, freeze
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenNetwork
 from asrc_train.training.continuation import require_same_samples
 from asrc_train.training.fit import Observer, Start, fit
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_train.gradients.straight_through import straight_through
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 
 def weights_on_grid(parameter: Tensor, factor: Any, integers: Ints, grid: WeightGrid) -> Tensor:

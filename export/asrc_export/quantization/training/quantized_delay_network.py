@@ -37,7 +37,8 @@ from asrc_train.kernels.delays.dynamics import Cuba
 from asrc_train.kernels.delays.layer import DelayLayer, Events, Run, Synapses, as_events
 from asrc_train.network.delay_network import DelayedSynapses, DelayNetwork
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenNetwork, freeze
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenNetwork
 
 
 class QuantizedDelayNetwork(DelayNetwork):

@@ -9,8 +9,9 @@ power of two, P for each layer, which changes no digit. With the integers of doc
     u / P = decayed(v / P) + (floor(W x 2^e_ff) 2^h + b) / P + (U 2^(e_rec + h) / P) r[t]
 
 is the kernels' equation with a resolution of 1 / P. P is the power nearest to the layer's scale, so that the
-surrogate's triangle is as wide as in float training. Layers of other kinds, and neurons that differ in their constants,
-run step by step on the contract's operations (`torch_network`). Backward, every rounding counts as if it were not there
+surrogate's triangle is as wide as in float training. Layers of other kinds, neurons that differ in their constants, and
+layers whose recurrent sums are floored (an exponent below 0) run step by step on the contract's operations
+(`torch_network`). Backward, every rounding counts as if it were not there
 (straight-through), and what lies beyond a grid's ends gets no gradient.
 """
 
@@ -38,7 +39,8 @@ from asrc_train.gradients.straight_through import straight_through
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.recurrence import Dynamics, driven_recurrence
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenLayer, freeze
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenLayer
 
 EXACT_IN_SINGLE = 2**24
 """Single precision holds every whole number up to this one."""
@@ -57,7 +59,8 @@ class QuantizedNetwork(SkipRecurrentNetwork):
         self.load_state_dict(dict(start.tensors))
         self._start, self._scales, self._formats = freeze(start), scales, target.formats
         self._grids = tuple(WeightGrid(width) for width in scales.widths)
-        self._in_kernels = all(_alike(layer) for layer in self._start.layers)
+        floored = any(layer.recurrent_exponent < 0 for layer in scales.layers)
+        self._in_kernels = not floored and all(_alike(layer) for layer in self._start.layers)
         self._detach_reset = start.config.network.detach_reset
         self._dtype = self._exact_dtype()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
+from asrc_core.counts import agreeing, plural
 from asrc_export.report.part import Part, SampleCount, Share
 from asrc_export.report.table import MAX_ROWS, Table
 from asrc_train.data.dataset import Labels
@@ -77,5 +78,5 @@ def table(confusion: Confusion, samples: int, names: Sequence[str]) -> Table:
         "Confusion matrix: the most frequent wrong answers",
         ("class", "answered", "times, deployed", "times, float"),
         [(names[label], names[answer], count, in_float) for count, label, answer, in_float in most],
-        f"Deployed, {wrong:,} of {samples:,} samples get a wrong answer.{shown}",
+        f"Deployed, {wrong:,} of {plural(samples, 'sample')} {agreeing(wrong, 'gets', 'get')} a wrong answer.{shown}",
     )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from asrc_core.counts import plural
 from asrc_export.report.accuracy.answers import Confusion
 from asrc_export.report.part import Index, Part, SampleCount, Share
 from asrc_export.report.table import MAX_ROWS, Table
@@ -176,7 +177,7 @@ def table(scores: Scores) -> Table:
     """Each class, or those that are told worst."""
     worst = sorted(scores.classes, key=lambda each: (each.f1 is None, each.f1 or 0))[:MAX_ROWS]
     shown = [each for each in scores.classes if each in worst]
-    left = "" if len(shown) == len(scores.classes) else f" The {len(shown)} classes of lowest F1 are listed."
+    left = "" if len(shown) == len(scores.classes) else f" The {plural(len(shown), 'class')} of lowest F1 are listed."
     return Table(
         "scores",
         "Precision, recall and F1 by class",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from asrc_core.counts import plural
 from asrc_export.report.behaviour import divergence
 from asrc_export.report.behaviour.divergence import Divergence, LayerDrift
 from asrc_export.report.behaviour.stages import StageName
@@ -66,7 +67,8 @@ def table(ablation: Ablation, agreement: float, names: Sequence[str]) -> Table:
     """Accuracy stage by stage."""
     note = (
         "Each network rounds further than the one before, so where accuracy falls is where rounding costs it. All "
-        f"{ablation.samples:,} test samples; deployed and hard-max give the same answer on {agreement:.2%} of them."
+        f"{plural(ablation.samples, 'test sample')}; deployed and hard-max give the same answer on "
+        f"{agreement:.2%} of them."
     )
     return Table(
         "ablation",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_core.contract.result import LayerCounts
+from asrc_core.counts import plural
 from asrc_export.checks import firing
 from asrc_export.checks.firing import Firing
 from asrc_export.engines.select import Run
@@ -156,7 +157,7 @@ def run(
                 at_limit[i] |= (np.abs(trace.membrane) >= STATE_MAX).any(axis=(0, 1))
         if shown is None:
             shown = (_of_first(reference), _of_first(deployed))
-        progress(chunk.stop / count, f"{chunk.stop:,} of {count:,} samples on five networks")
+        progress(chunk.stop / count, f"{chunk.stop:,} of {plural(count, 'sample')} on five networks")
     assert shown is not None
     predictions = {name: np.concatenate(parts) for name, parts in predicted.items()}
     cells = np.array([layer.neurons * count for layer in layers])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from asrc_core.counts import plural
 from asrc_export.checks import firing
 from asrc_export.checks.firing import Kind
 from asrc_export.report.part import Index, NeuronCount, Part, SpikeCount
@@ -117,7 +118,7 @@ def neurons_table(layers: Sequence[LayerNeurons], samples: int) -> Table:
             )
             for each in layers
         ],
-        f"Silent: not one spike in {samples:,} samples. Always firing: a spike at every step. "
+        f"Silent: not one spike in {plural(samples, 'sample')}. Always firing: a spike at every step. "
         "At the limit: the membrane reached the largest integer that it may hold. Deployed unless it says float.",
     )
 
@@ -129,5 +130,5 @@ def inactive_table(found: Sequence[Inactive], samples: int) -> Table:
         "Inactive neurons",
         ("layer", "what", "in float", "deployed", "of", "what to do"),
         [(each.layer, each.what, each.in_float, each.deployed, each.neurons, each.advice) for each in found],
-        f"Counted on {samples:,} samples, before export (in float) and after.",
+        f"Counted on {plural(samples, 'sample')}, before export (in float) and after.",
     )

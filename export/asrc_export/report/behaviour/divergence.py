@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from asrc_core.counts import plural
 from asrc_export.report.behaviour.spike_differences import FirstDivergence
 from asrc_export.report.part import Index, MedianSteps, Part, SampleCount, Share, StepCount
 from asrc_export.report.table import Table
@@ -90,9 +91,10 @@ def table(
 def _sentence(divergence: Divergence, samples: int, steps: int) -> str:
     first = divergence.first
     if first is None:
-        return f"No spike differs in {samples:,} samples of {steps:,} steps."
+        return f"No spike differs in {plural(samples, 'sample')} of {plural(steps, 'step')}."
     return (
-        f"Deployed and float spikes diverge in {divergence.diverging_samples:,} of {samples:,} samples, at the median "
+        f"Deployed and float spikes diverge in {divergence.diverging_samples:,} of "
+        f"{plural(samples, 'sample')}, at the median "
         f"at step {divergence.median_step:g} of {steps:,}; first of all in {first.layer}, step {first.step}, neuron "
         f"{first.neuron} (sample {first.sample})."
     )

@@ -36,6 +36,7 @@ def of(layers: Sequence[LayerOutline], weights: Sequence[Sequence[float]], tempe
         layers=tuple(
             LayerKernel(name=layer.name, span=layer.span, taps=taps.of(layer.taps), weights=tuple(each) or None)
             for layer, each in zip(layers, weights, strict=True)
+            if layer.span  # others have no connection to themselves
         ),
     )
 

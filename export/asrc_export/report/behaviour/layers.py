@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from asrc_core.contract.result import LayerCounts
+from asrc_core.counts import plural
 from asrc_export.report.behaviour import taps
 from asrc_export.report.behaviour.taps import Taps
 from asrc_export.report.outline import LayerOutline, ReadoutOutline
@@ -39,7 +40,7 @@ class Layer(Part):
     name: str
     neurons: NeuronCount
     inputs: Count = Field(description="Neurons or channels that it is fed by.")
-    span: Span = Field(description="The span, the longest one of several.")
+    span: Span = Field(description="The span, the longest one of several; 0 where nothing comes back.")
     taps: Taps = ()
     weight_bits: Annotated[int, Unit("bit")] = Field(ge=2, le=8, description="Bits of a stored weight.")
     spikes: SpikeCount = Field(description="Of the integer network.")
@@ -131,7 +132,7 @@ def table(layers: Sequence[Layer], readout: Readout, samples: int) -> Table:
             )
             for layer in layers
         ],
-        f"Readout: {readout.classes} accumulators, {readout.saturations} saturations "
+        f"Readout: {plural(readout.classes, 'accumulator')}, {plural(readout.saturations, 'saturation')} "
         f"({_proof(readout.can_saturate)}), {readout.headroom_bits:.1f} bits of headroom. Headroom: what is left to 24 "
         "bits in the worst case over all inputs.",
     )

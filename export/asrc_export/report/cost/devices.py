@@ -7,8 +7,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_export.chip import devices, shape
+from asrc_export.chip.devices import built
+from asrc_export.chip.devices.device import Resource
 from asrc_export.report.part import Part
 from asrc_export.report.table import Table, number
 
@@ -35,23 +38,28 @@ class Device(Part):
     resources: tuple[DeviceResource, ...]
 
 
-def of(network: IntegerNetwork) -> tuple[Device, ...]:
-    """All devices of the package, the network's sizes beside their limits."""
+def of(network: IntegerNetwork, builds: Sequence[built.Summary] = ()) -> tuple[Device, ...]:
+    """All devices of the package, the network's sizes beside their limits; and what its circuits took where they were
+    built. Summaries of other networks are passed over.
+    """
+    digest = network_file.fingerprint(network) if builds else ""
+    mine = [each for each in builds if each.network_sha256 == digest]
     sizes, found = shape.of_network(network), []
     for device in map(devices.load, devices.names()):
-        rows = [DeviceResource(**vars(each)) for each in devices.resources(sizes, device)]
+        rows = devices.resources(sizes, device)
+        for each in mine:
+            rows += built.resources(each) if each.device == device.name else []
         broken = any(each.blocks for each in devices.check(sizes, device))
         if rows:
-            found.append(
-                Device(
-                    name=device.name,
-                    title=device.title,
-                    family=device.family,
-                    fits=not broken,
-                    resources=tuple(rows),
-                )
-            )
+            found.append(_device(device.name, device.title, device.family, not broken, rows))
+    known = devices.names()
+    found += [_device(e.device, e.title, "fpga", True, built.resources(e)) for e in mine if e.device not in known]
     return tuple(found)
+
+
+def _device(name: str, title: str, family: str, fits: bool, rows: Sequence[Resource]) -> Device:
+    resources = tuple(DeviceResource(**vars(each)) for each in rows)
+    return Device(name=name, title=title, family=family, fits=fits, resources=resources)
 
 
 def table(found: Sequence[Device]) -> Table:
@@ -61,10 +69,14 @@ def table(found: Sequence[Device]) -> Table:
         "Microcontrollers and FPGAs",
         ("device", "fits", "resource", "takes", "of", "unit", "basis"),
         [
-            (device.title, fits, each.name, number(int(each.used)), number(each.limit), each.unit, each.basis)
+            (device.title, fits, each.name, _amount(each.used), number(each.limit), each.unit, each.basis)
             for device in found
             for fits in ["yes" if device.fits else "no"]
             for each in device.resources
         ],
-        "The same network, bit for bit.",
+        "The same network, bit for bit. The size and speed of a circuit are told once it was built (--build).",
     )
+
+
+def _amount(value: float) -> str:
+    return number(int(value) if value == int(value) else value)

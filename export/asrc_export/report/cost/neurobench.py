@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.counts import plural
 from asrc_export.report import neurobench_counts, outline
 from asrc_export.report.neurobench_counts import Metrics
 from asrc_export.report.part import Part, SampleCount
@@ -99,7 +100,7 @@ def table(metrics: NeuroBench | NeuroBenchAbsent) -> Table:
         title,
         headers,
         [(heading, *(number(getattr(column, key)) for column in columns)) for key, heading in METRICS.items()],
-        f"By neurobench {metrics.version} on {metrics.samples:,} samples; operations and updates are for one "
+        f"By neurobench {metrics.version} on {plural(metrics.samples, 'sample')}; operations and updates are for one "
         "sample. Effective: active inputs times the non-zero weights they meet, zero weights and biases left out. "
         "Membrane updates: membranes that changed from one step to the next.",
     )

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Mapping
+from asrc_core.counts import plural
 from asrc_export.chip import placement as chip_placement
 from asrc_export.chip.shape import of_network
 from asrc_export.chip.targets import Target
@@ -26,7 +27,7 @@ from asrc_export.report.part import (
     Unit,
     Units,
 )
-from asrc_export.report.table import Table, plural
+from asrc_export.report.table import Table
 
 Budgets = Annotated[
     dict[str, Count],
@@ -188,7 +189,7 @@ def tables(placement: ReportedPlacement) -> Iterator[Table]:
         "Cores",
         ("budget of a core", "used in all", "on the fullest core", "limit", "fullest core"),
         rows,
-        f"{len(cores):,} of {placement.cores_available:,} cores, on {plural(placement.chips, 'chip')}; "
+        f"{len(cores):,} of {plural(placement.cores_available, 'core')}, on {plural(placement.chips, 'chip')}; "
         f"no placement takes fewer than {placement.lower_bound:,}.",
     )
     yield Table(

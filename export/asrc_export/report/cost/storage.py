@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.counts import plural
 from asrc_export.chip import placement
 from asrc_export.chip.cost import storage
 from asrc_export.chip.shape import NetworkShape, of_network
@@ -98,6 +99,7 @@ class Storage(Part):
     spike_history: HistoryBits
     spike_history_bits_per_neuron: HistoryBitsPerNeuron
     paper_statement: PaperStatement
+    programmed_state: str | None = Field(description="On what kinds that the target has not built in; null without.")
     synaptic_memory_on_target: BitCount = Field(description="The target's overhead of each synapse included.")
     synaptic_memory_if_sparse: SparseSynapses | None = Field(description="Null where no sparse encoding is public.")
     axon_tables: tuple[AxonTable, ...] | None = Field(description="Null where no placement is possible.")
@@ -129,10 +131,23 @@ def of(network: IntegerNetwork, chip: Target) -> Storage:
         spike_history=history,
         spike_history_bits_per_neuron=per_neuron,
         paper_statement=_paper_statement(shape, sum(each.history for each in on_chip) / shape.neurons),
+        programmed_state=_programmed_state(shape, chip),
         synaptic_memory_on_target=storage.synaptic_memory(network, chip),
         synaptic_memory_if_sparse=_if_sparse(network, chip),
         axon_tables=_axon_tables(shape, chip),
     )
+
+
+def _programmed_state(shape: NetworkShape, chip: Target) -> str | None:
+    """What neurons that have to be programmed keep, and how certain it is that they can be."""
+    runs = chip.neurons
+    if runs is None:
+        return None
+    kept = {layer.kind: sum(layer.state_bits) for layer in shape.layers if layer.kind not in runs.kinds}
+    if not kept:
+        return None
+    each = ", ".join(f"{bits} bits of state for each neuron of kind '{kind}'" for kind, bits in sorted(kept.items()))
+    return f"Programmed: {each}; that {chip.name} can be programmed so is {runs.certainty} ({runs.source})."
 
 
 def _stored(bits: storage.Storage) -> StoredBits:
@@ -185,7 +200,8 @@ def tables(storage: Storage) -> Iterator[Table]:
         "Storage in bits",
         ("layer", "version", *KINDS.values(), "total"),
         rows,
-        f"Synaptic memory on the target, its overhead included: {storage.synaptic_memory_on_target:,} bits."
+        (f"{storage.programmed_state} " if storage.programmed_state else "")
+        + f"Synaptic memory on the target, its overhead included: {plural(storage.synaptic_memory_on_target, 'bit')}."
         + _sparse_sentence(storage.synaptic_memory_if_sparse),
     )
     history, per_neuron = storage.spike_history, storage.spike_history_bits_per_neuron
@@ -220,6 +236,6 @@ def _sparse_sentence(sparse: SparseSynapses | None) -> str:
     if sparse is None:
         return ""
     return (
-        f" If stored sparsely: {sparse.bits:,} bits, {sparse.overhead_bits} of them on top of each weight that "
+        f" If stored sparsely: {plural(sparse.bits, 'bit')}, {sparse.overhead_bits} of them on top of each weight that "
         f"is not 0 ({sparse.source}); placement and the totals above store every weight."
     )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from asrc_core.errors import InvalidSetting
 from asrc_core.files import by_suffix
 from asrc_export.report import tables, verdict
 from asrc_export.report.part import Part
@@ -17,15 +18,15 @@ from asrc_export.report.report import Report
 
 def text(report: Report) -> str:
     """The report for a terminal."""
-    return as_text(tables.title(report), _opening(report), tables.groups(report))
+    return as_text(tables.title(report), opening(report), tables.groups(report))
 
 
 def markdown(report: Report) -> str:
     """The report as GitHub Markdown."""
-    return as_markdown(tables.title(report), _opening(report), tables.groups(report))
+    return as_markdown(tables.title(report), opening(report), tables.groups(report))
 
 
-def _opening(report: Report) -> str:
+def opening(report: Report) -> str:
     """The summary and the verdict."""
     told = (f"{each.question} {each.answer}: {each.why}" for each in verdict.verdict(report))
     return "\n\n".join((tables.summary(report), *told))
@@ -47,4 +48,6 @@ WRITERS: dict[str, Callable[[Report], str]] = {
 
 def write(report: Report, path: str | Path) -> None:
     """Write the report in the format that the suffix names. Raises InvalidSetting, UnwritableOutput."""
+    if not isinstance(report, Report):
+        raise InvalidSetting("report", f"it is a {type(report).__name__}; give a Report")
     by_suffix.write(report, path, WRITERS)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asrc_core.counts import plural
 from asrc_export.report import comparison, tables, verdict
 from asrc_export.report.accuracy.scores import span
 from asrc_export.report.comparison import Comparison
 from asrc_export.report.report import Report
-from asrc_export.report.table import plural
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -83,7 +83,7 @@ def _cards(report: Report) -> list[tuple[str, str, str]]:
     interval = span(report.scores.accuracy["deployed"])
     shown = [
         ("accuracy deployed", f"{accuracy.deployed:.1%}", f"{interval}; float {accuracy.in_float:.1%}"),
-        ("same answer as float", f"{report.agreement:.1%}", f"on {report.samples:,} test samples"),
+        ("same answer as float", f"{report.agreement:.1%}", f"on {plural(report.samples, 'test sample')}"),
     ]
     if report.placement is not None:
         beside = f"on {plural(report.placement.chips, 'chip')}, {report.provenance.target}"
@@ -92,7 +92,8 @@ def _cards(report: Report) -> list[tuple[str, str, str]]:
     shown.append(("memory", f"{deployed / verdict.KIB:,.1f} KiB", factor))
     for what, found in (("energy a sample", verdict.energy(report)), ("time a sample", verdict.time(report))):
         value, _, of = (found or "unknown (no published prices)").partition(" (")
-        shown.append((what, value, f"modelled, {of.removesuffix(')')}" if found else of.removesuffix(")")))
+        unbroken = value.replace(" to ", "\N{EN DASH}").replace(" ", "\N{NO-BREAK SPACE}")
+        shown.append((what, unbroken, f"modelled, {of.removesuffix(')')}" if found else of.removesuffix(")")))
     return shown
 
 

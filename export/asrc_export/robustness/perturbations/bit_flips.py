@@ -18,7 +18,7 @@ from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.errors import InvalidNetwork, InvalidSetting
 from asrc_export.quantization.taps import gain_of
 from asrc_export.robustness.subject import Perturbation, Subject
-from asrc_train.trained.freeze import Floats, FrozenConnection, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenConnection, FrozenNetwork
 
 
 def flipped(weights: Ints, bits: int, flips: Ints) -> Ints:

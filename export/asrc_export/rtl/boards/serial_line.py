@@ -6,6 +6,7 @@ import os
 import select
 import termios
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,28 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.result import checked_input
+from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing
 from asrc_export.rtl.boards.shell import row_bytes, value_bytes
 from asrc_export.rtl.plan import Plan
 
 BAUD = termios.B115200
 FIRST, WANTED = 1, 2
+
+
+def weights_sent(plan: Plan) -> bytes:
+    """What loads the weights."""
+    return b"W" + b"".join(row.to_bytes(row_bytes(plan), "little") for row in plan.weight_rows())
+
+
+def steps_sent(plan: Plan, sample: NDArray[np.int32]) -> Iterator[bytes]:
+    """What each step of a sample (T, channels) is sent as; the last one's result is wanted."""
+    size = value_bytes(plan)
+    mask = (1 << 8 * size) - 1
+    for t, frame in enumerate(sample.tolist()):
+        flags = (FIRST if t == 0 else 0) | (WANTED if t == len(sample) - 1 else 0)
+        values = b"".join((each & mask).to_bytes(size, "little") for each in frame)
+        yield b"X" + bytes([flags]) + values
 
 
 class SerialBoard:
@@ -43,15 +60,10 @@ class SerialBoard:
 
     def run(self, x: NDArray[np.generic]) -> Ints:
         """The logits (B, C) of samples (B, T, channels). Raises InvalidData if they do not fit the network's input."""
-        samples = checked_input(self._plan.network, x)
-        size = value_bytes(self._plan)
-        mask = (1 << 8 * size) - 1
         answers = []
-        for sample in samples:
-            for t, frame in enumerate(sample.tolist()):
-                flags = (FIRST if t == 0 else 0) | (WANTED if t == len(sample) - 1 else 0)
-                values = b"".join((each & mask).to_bytes(size, "little") for each in frame)
-                self._send(b"X" + bytes([flags]) + values)
+        for sample in checked_input(self._plan.network, x):
+            for step in steps_sent(self._plan, sample):
+                self._send(step)
             answers.append(np.frombuffer(self._receive(4 * self._plan.network.classes), "<i4"))
         logits: Ints = np.stack(answers).astype(np.int64)
         return logits
@@ -59,8 +71,7 @@ class SerialBoard:
     def _load(self) -> None:
         """The weights, if the circuit is one that takes them."""
         if self._plan.shape.loadable:
-            size = row_bytes(self._plan)
-            self._send(b"W" + b"".join(row.to_bytes(size, "little") for row in self._plan.weight_rows()))
+            self._send(weights_sent(self._plan))
 
     def _send(self, content: bytes) -> None:
         while content:
@@ -71,7 +82,7 @@ class SerialBoard:
         while len(content) < size:
             ready, _, _ = select.select([self._file], [], [], max(0.0, end - time.monotonic()))
             if not ready:
-                why = f"{len(content)} of {size} bytes came within {self._patience:g} s from '{self._port}'"
+                why = f"{len(content)} of {plural(size, 'byte')} came within {self._patience:g} s from '{self._port}'"
                 raise BackendFailed("board", why, "load the bitstream that was built with this network, and reset it")
             content += os.read(self._file, size - len(content))
         return content

@@ -28,7 +28,10 @@ int main(int argc, char **argv) {
     std::vector<int32_t> shown, results;
     std::vector<int8_t> sent;
     std::vector<uint8_t> saturations;
-    shown.reserve(updates), sent.reserve(updates), saturations.reserve(updates), results.reserve(answers);
+    shown.resize(updates), sent.resize(updates), saturations.resize(updates), results.reserve(answers);
+    // A readout may come after the next step's first layer: each neuron counts its own steps.
+    std::vector<size_t> step_of(d.neurons, 0);
+    size_t seen = 0;
     Circuit c;
     c.reset();
     c.load_weights("weights.hex");
@@ -54,13 +57,15 @@ int main(int argc, char **argv) {
         if (taken) { if (!at) first = cycle; at++; quiet = 0; }
         if (answered) quiet = 0, last = cycle;
         if (c.traced()) {
-            if (c.neuron() != int32_t(shown.size() % d.neurons)) return fprintf(stderr, "neurons out of order\n"), 3;
-            shown.push_back(c.shown()), sent.push_back(c.sent()), saturations.push_back(c.saturations());
-            quiet = 0;
+            const size_t neuron = size_t(c.neuron());
+            const size_t cell = neuron < step_of.size() ? step_of[neuron]++ * d.neurons + neuron : updates;
+            if (cell >= updates) return fprintf(stderr, "neuron %zu is updated too often\n", neuron), 3;
+            shown[cell] = c.shown(), sent[cell] = c.sent(), saturations[cell] = c.saturations();
+            seen++, quiet = 0;
         }
         if (quiet > 10000000) return fprintf(stderr, "the circuit stands still at cycle %llu\n", (unsigned long long)cycle), 3;
     }
-    if (shown.size() != updates) return fprintf(stderr, "%zu updates instead of %zu\n", shown.size(), updates), 3;
+    if (seen != updates) return fprintf(stderr, "%zu updates instead of %zu\n", seen, updates), 3;
     FILE *out = fopen(argv[2], "wb");
     const std::vector<uint64_t> cycles{last - first};
     const bool written = out && store(out, cycles) && store(out, results) && store(out, shown) && store(out, sent)

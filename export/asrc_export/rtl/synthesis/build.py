@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from string import Template
@@ -41,6 +42,8 @@ class Built:
     used: dict[str, tuple[int, int]]
     """By name, how many and of how many."""
     megahertz: float
+    seed: int
+    """Of place and route."""
 
 
 def shape_for(device: Fpga) -> Shape:
@@ -56,8 +59,15 @@ def require(device: Fpga) -> None:
     extras.require("fpga", absent)
 
 
-def build(plan: Plan, sources: list[str], folder: Path, logs: Path, device: Fpga, seed: int = 1) -> Built:
-    """Synthesise, place and route the circuit whose files lie in ``folder``; logs go to ``logs``.
+def tool(device: Fpga) -> str:
+    """The name and version of what places and routes for the device, which has to be installed."""
+    package = yowasp.PACKAGES[f"nextpnr_{device.architecture}"].replace("_", "-")
+    return f"{package} {version(package)}"
+
+
+def build(plan: Plan, sources: list[str], folder: Path, logs: Path, device: Fpga, seeds: int = 1) -> Built:
+    """Synthesise the circuit whose files lie in ``folder``, place and route it with the seeds 1 to ``seeds``; logs go
+    to ``logs``. The fastest counts.
 
     Raises ExtraMissing, BackendFailed with a tool's last lines, RulesBroken for more of anything than there is.
     """
@@ -65,7 +75,11 @@ def build(plan: Plan, sources: list[str], folder: Path, logs: Path, device: Fpga
     (folder / HARNESS).write_text(pins(plan))
     script = SYNTHESIS[device.architecture].format(sources=" ".join([*sources, HARNESS]), top="pins")
     ran(yowasp.command("yosys", ["-p", script]), folder, "yosys", logs / "synthesis.log")
-    route = logs / "place-and-route.log"
+    return max((_routed(folder, logs, device, seed) for seed in range(1, seeds + 1)), key=lambda each: each.megahertz)
+
+
+def _routed(folder: Path, logs: Path, device: Fpga, seed: int) -> Built:
+    route = logs / f"place-and-route-{seed}.log"
     form = Template((HERE / f"{device.architecture}.arguments").read_text())
     arguments = form.substitute(part=device.part, package=device.package, seed=seed)
     command = yowasp.command(f"nextpnr_{device.architecture}", shlex.split(arguments))
@@ -75,7 +89,7 @@ def build(plan: Plan, sources: list[str], folder: Path, logs: Path, device: Fpga
         require_fit(route.read_text() if route.exists() else "", device)
         raise
     require_fit(said, device)
-    return Built(used(said, device), megahertz(said))
+    return Built(used(said, device), megahertz(said), seed)
 
 
 def used(said: str, device: Fpga) -> dict[str, tuple[int, int]]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import agreeing, plural
 from asrc_core.files import numpy_file
 from asrc_train.data.own.raw import ALL, PARTS, Part, Raw, refuse
 
@@ -80,7 +81,9 @@ def _part(path: Path, arrays: Arrays, prefix: str) -> Part:
         else _series(path, arrays, prefix)
     )
     if len(samples) != len(labels):
-        why = f"it has {len(samples):,} samples in '{prefix}x' and {len(labels):,} labels in '{prefix}y'"
+        why = (
+            f"it has {plural(len(samples), 'sample')} in '{prefix}x' and {plural(len(labels), 'label')} in '{prefix}y'"
+        )
         refuse(path, why, "give one label for each sample")
     return Part(samples, list(labels))
 
@@ -98,7 +101,9 @@ def _series(path: Path, arrays: Arrays, prefix: str) -> list[NDArray[Any]]:
         or lengths.dtype.kind not in "iu"
         or not 1 <= lengths.min() <= lengths.max() <= x.shape[1]
     ):
-        why = f"'{prefix}lengths' is not a number of steps from 1 to {x.shape[1]} for each of {len(x):,} samples"
+        why = (
+            f"'{prefix}lengths' is not a number of steps from 1 to {x.shape[1]} for each of {plural(len(x), 'sample')}"
+        )
         refuse(path, why, "give (samples,) whole numbers")
     return [each[:length] for each, length in zip(whole, lengths, strict=True)]
 
@@ -108,6 +113,9 @@ def _events(path: Path, arrays: Arrays, prefix: str) -> list[NDArray[Any]]:
     if counts is None or counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts < 0).any():
         refuse(path, f"'{prefix}counts' does not say how many events each sample has", "give (samples,) whole numbers")
     if int(counts.sum(dtype=np.int64)) != len(found):
-        why = f"'{prefix}counts' adds up to {int(counts.sum(dtype=np.int64)):,} and there are {len(found):,} events"
+        why = (
+            f"'{prefix}counts' adds up to {int(counts.sum(dtype=np.int64)):,} and there "
+            f"{agreeing(len(found), 'is', 'are')} {plural(len(found), 'event')}"
+        )
         refuse(path, why, "give (samples,) whole numbers that add up")
     return np.split(found, np.cumsum(counts)[:-1])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData
 from asrc_core.preprocessing import EventFrontEnd
 from asrc_train.data.dataset import Samples
@@ -112,7 +113,10 @@ def counts(events: Events, front_end: EventFrontEnd, tally: Tally, where: str) -
             raise InvalidData(where, f"it has pixels beyond the {most} that training saw", "crop it, or train with it")
         unit = (columns["p"] * front_end.height + y) * front_end.across + x
     if len(unit) and unit.max() >= front_end.units:
-        why = f"it has unit or polarity {unit.max():,.0f}, beyond the {front_end.units} channels that training saw"
+        why = (
+            f"it has unit or polarity {unit.max():,.0f}, beyond the {plural(front_end.units, 'channel')} that "
+            "training saw"
+        )
         raise InvalidData(where, why, "leave those events out, or train with them")
     binning = Binning(units=front_end.units, together=1, steps=front_end.steps, width=front_end.width)
     return binned(columns["t"], unit, binning, tally)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, printable
 
 MOST = 10_000
@@ -44,7 +45,9 @@ def numbered(names: Sequence[str], classes: tuple[str, ...], where: str) -> NDAr
     place = {name: i for i, name in enumerate(classes)}
     strange = sorted(set(names) - place.keys())
     if strange:
-        why = f"'{printable(strange[0])}' is none of the {len(classes)} classes that the network was trained on"
+        why = (
+            f"'{printable(strange[0])}' is none of the {plural(len(classes), 'class')} that the network was trained on"
+        )
         raise InvalidData(where, f"{why} ({', '.join(classes[:10])})", "leave those samples out, or train with them")
     return np.array([place[name] for name in names], np.int64)
 
@@ -58,7 +61,7 @@ def _name(label: Any, where: str) -> str:
             raise InvalidData(where, "it has no label", "give one for each sample")
         if len(name) > LONGEST:
             raise InvalidData(
-                where, f"its label has {len(name)} letters, more than {LONGEST}", "give it a shorter name"
+                where, f"its label has {plural(len(name), 'letter')}, more than {LONGEST}", "give it a shorter name"
             )
         return name
     if isinstance(label, (bool, np.bool_)):

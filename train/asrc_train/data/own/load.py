@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core import preprocessing
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidData
 from asrc_core.preprocessing import EventFrontEnd, MelFrontEnd, Preprocessing
 from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
@@ -77,7 +78,11 @@ def _cached(name: str, stamp: tuple[int, ...], fraction: float, known: Known | N
     channels = _channels(name, series, known)
     steps = known.steps if known else max(len(each) for each in series["train"])
     if steps * channels * sum(len(each) for each in series.values()) > MAX_CELLS:
-        raise InvalidData(f"'{name}'", f"{steps:,} steps of {channels:,} channels are too many", "give shorter samples")
+        raise InvalidData(
+            f"'{name}'",
+            f"{plural(steps, 'step')} of {plural(channels, 'channel')} are too many",
+            "give shorter samples",
+        )
     made = known.preprocessing if known else _learned(name, series["train"], channels, front_end, told)
     x = {split: _fed(samples, made, steps, split, told) for split, samples in series.items()}
     if known is not None and not known.cuts:
@@ -113,7 +118,7 @@ def _in_splits(
         part, its = parts.pop(whole), y.pop(whole)
         parts.update({rest: part.only(kept), held: part.only(taken)})
         y.update({rest: its[kept], held: its[taken]})
-        told.when(1, f"{held}: {len(taken):,} of {len(its):,} samples, drawn by class, always the same ones")
+        told.when(1, f"{held}: {len(taken):,} of {plural(len(its), 'sample')}, drawn by class, always the same ones")
 
     if ALL in parts:
         divide(ALL, "train", "test", splits.TEST)
@@ -142,7 +147,9 @@ def _series(name: str, raw: Raw, part: Part, front_end: FrontEnd | None, split: 
         made, longer = recordings.features(part.samples, front_end)
         seconds = front_end.steps * front_end.hop / front_end.rate
         told.when(
-            longer, f"{split}: {longer:,} recordings are longer than {seconds:g} s, what comes after was left out"
+            longer,
+            f"{split}: {plural(longer, 'recording')} {agreeing(longer, 'is', 'are')} longer than "
+            f"{seconds:g} s, what comes after was left out",
         )
         return made
     if raw.kind == "events":
@@ -154,9 +161,12 @@ def _series(name: str, raw: Raw, part: Part, front_end: FrontEnd | None, split: 
         ]
         end = front_end.steps * front_end.width
         told.when(
-            tally.late, f"{split}: {tally.late:,} of {tally.events:,} events come after {end:g} s and were left out"
+            tally.late,
+            f"{split}: {tally.late:,} of {plural(tally.events, 'event')} "
+            f"{agreeing(tally.late, 'comes', 'come')} after {end:g} s and "
+            f"{agreeing(tally.late, 'was', 'were')} left out",
         )
-        told.when(tally.crowded, f"{split}: {tally.crowded:,} events would have made a count exceed 255")
+        told.when(tally.crowded, f"{split}: {plural(tally.crowded, 'event')} would have made a count exceed 255")
         return counted
     if front_end is not None:
         raise InvalidData(
@@ -183,10 +193,10 @@ def _channels(name: str, series: Mapping[str, Series], known: Known | None) -> i
         for i, each in enumerate(samples):
             if each.shape[1] != wanted:
                 others = "the network was trained on" if known else "the first training sample has"
-                why = f"{split} sample {i} has {each.shape[1]} channels, and {others} {wanted}"
+                why = f"{split} sample {i} has {plural(each.shape[1], 'channel')}, and {others} {wanted}"
                 raise InvalidData(f"'{name}'", why, "give every sample the same channels")
     if wanted > MOST_CHANNELS:
-        raise InvalidData(f"'{name}'", f"it has {wanted:,} channels", f"give {MOST_CHANNELS:,} at most")
+        raise InvalidData(f"'{name}'", f"it has {plural(wanted, 'channel')}", f"give {MOST_CHANNELS:,} at most")
     return int(wanted)
 
 
@@ -205,7 +215,11 @@ def _learned(name: str, training: Series, channels: int, front_end: FrontEnd | N
     deviation[deviation <= 1e-12 * np.abs(mean)] = 0
     told.when(1, "each channel is standardised by the training part: its mean is 128, its standard deviation 32")
     constant = int((deviation == 0).sum())
-    told.when(constant, f"{constant} of {channels} channels never change in the training part")
+    told.when(
+        constant,
+        f"{constant} of {plural(channels, 'channel')} never {agreeing(constant, 'changes', 'change')} in "
+        "the training part",
+    )
     made = preprocessing.standardizing(mean, deviation, LEVELS, ZERO)
     return made.model_copy(update={"front_end": front_end})
 
@@ -219,9 +233,21 @@ def _fed(samples: Series, made: Preprocessing, steps: int, split: str, told: _To
         cut += found.cut
         longer += len(each) > steps
         shorter += len(each) < steps
-    told.when(cut, f"{split}: {cut:,} of {x.size:,} values lie beyond the range of 8 bits and were cut to it")
-    told.when(longer, f"{split}: {longer:,} samples have more than {steps:,} steps, what comes after was left out")
-    told.when(shorter, f"{split}: {shorter:,} samples are shorter than {steps:,} steps and were padded with zero")
+    told.when(
+        cut,
+        f"{split}: {cut:,} of {plural(x.size, 'value')} {agreeing(cut, 'lies', 'lie')} beyond the range of "
+        f"8 bits and {agreeing(cut, 'was', 'were')} cut to it",
+    )
+    told.when(
+        longer,
+        f"{split}: {plural(longer, 'sample')} {agreeing(longer, 'has', 'have')} more than "
+        f"{plural(steps, 'step')}, what comes after was left out",
+    )
+    told.when(
+        shorter,
+        f"{split}: {plural(shorter, 'sample')} {agreeing(shorter, 'is', 'are')} shorter than "
+        f"{plural(steps, 'step')} and {agreeing(shorter, 'was', 'were')} padded with zero",
+    )
     return x
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData
 from asrc_core.preprocessing import MelFrontEnd
 from asrc_train.data.sources import speech, wav
@@ -25,7 +26,7 @@ def learned(paths: Sequence[Path]) -> MelFrontEnd:
     """
     rate = wav.rate_of(paths[0])
     if not SLOWEST <= rate <= FASTEST:
-        why = f"it has {rate:,} samples a second, and {SLOWEST:,} to {FASTEST:,} are read"
+        why = f"it has {plural(rate, 'sample')} a second, and {SLOWEST:,} to {FASTEST:,} are read"
         raise InvalidData(
             f"'{paths[0]}'", why, "convert the recordings, for example with: ffmpeg -i IN.wav -ar 16000 OUT.wav"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData
 
 TEST = 0.2
@@ -25,7 +26,7 @@ def drawn(
     for i, name in enumerate(classes):
         mine = draw.permutation(np.flatnonzero(y == i))
         if len(mine) < 2 and strict:
-            why = f"class '{name}' has {len(mine)} sample(s) to share between {parts}"
+            why = f"class '{name}' has {plural(len(mine), 'sample')} to share between {parts}"
             raise InvalidData(
                 "samples", why, "add some, leave the class out, or give the splits (train_x, test_x, ...)"
             )

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
 from asrc_train.data.own import events
 from asrc_train.data.own.raw import ALL, PARTS, Part, Raw, refuse
 
@@ -109,7 +110,7 @@ def _parsed(path: Path, names: Sequence[str], rows: Iterator[list[str]]) -> Tabl
         if not row:
             continue
         if len(row) != len(names):
-            refuse(path, f"row {line} has {len(row)} values for {len(names)} columns", FORM)
+            refuse(path, f"row {line} has {plural(len(row), 'value')} for {plural(len(names), 'column')}", FORM)
         try:
             values.append([float(row[i]) for i in numbers])
         except ValueError:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 
+from asrc_core.counts import plural
 from asrc_core.errors import UnreadableFile
 from asrc_core.files.atomic import replacing
 from asrc_core.files.data_folder import folder, make_folder, whole_folder
@@ -99,7 +100,7 @@ def unpack_tar(archive: Archive, path: Path, into: Path, inside: str = "") -> No
                 continue
             left -= member.size
             if left < 0:
-                raise _refused(path, f"it unpacks to more than {archive.limit:,} bytes")
+                raise _refused(path, f"it unpacks to more than {plural(archive.limit, 'byte')}")
             target = temporary / name.relative_to(inside)
             target.parent.mkdir(parents=True, exist_ok=True)
             source = tar.extractfile(member)
@@ -116,13 +117,13 @@ def unpack_zip(archive: Archive, path: Path, member: str, to: Path) -> None:
     with replacing(to) as temporary, _broken(path), zipfile.ZipFile(path) as pack, temporary.open("wb") as file:
         found = [entry for entry in pack.infolist() if PurePosixPath(entry.filename).name == member]
         if len(found) != 1:
-            raise _refused(path, f"it holds {len(found)} files named '{member}'")
+            raise _refused(path, f"it holds {plural(len(found), 'file')} named '{member}'")
         with pack.open(found[0]) as source:
             copied = 0
             while piece := source.read(CHUNK):
                 copied += len(piece)
                 if copied > archive.limit:
-                    raise _refused(path, f"it unpacks to more than {archive.limit:,} bytes")
+                    raise _refused(path, f"it unpacks to more than {plural(archive.limit, 'byte')}")
                 file.write(piece)
 
 
@@ -139,7 +140,7 @@ def _received(archive: Archive, way_out: str) -> Iterator[bytes]:
                     taken += len(piece)
                     if taken > archive.limit:
                         raise UnreadableFile(
-                            archive.address, "download", f"it exceeds {archive.limit:,} bytes", way_out
+                            archive.address, "download", f"it exceeds {plural(archive.limit, 'byte')}", way_out
                         )
                     update(taken, "")
                     yield piece

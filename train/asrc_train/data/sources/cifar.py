@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
 from asrc_core.errors import UnreadableFile
 from asrc_train.data.dataset import Labels, Samples
 
@@ -26,7 +27,7 @@ def read_binary(path: Path) -> tuple[Samples, Labels]:
     content = np.frombuffer(_bytes(path), np.uint8)
     record = 1 + COLOURS * PIXELS
     if len(content) == 0 or len(content) % record:
-        raise _wrong(path, f"its {len(content):,} bytes are not whole records of {record:,}")
+        raise _wrong(path, f"its {plural(len(content), 'byte')} are not whole records of {record:,}")
     records = content.reshape(-1, record)
     return _checked(path, records[:, 1:], records[:, 0].astype(np.int64))
 
@@ -81,7 +82,7 @@ class _Array:
             content = content.encode("latin1")
         rows, width = shape
         if type(rows) is not int or width != COLOURS * PIXELS or rows * width != len(content):
-            raise ValueError(f"its data are of shape {shape} with {len(content):,} bytes")
+            raise ValueError(f"its data are of shape {shape} with {plural(len(content), 'byte')}")
         return np.frombuffer(content, np.uint8).reshape(rows, width)
 
 
@@ -112,7 +113,7 @@ def _text(value: Any) -> Any:
 
 def _checked(path: Path, planes: NDArray[np.uint8], labels: Labels) -> tuple[Samples, Labels]:
     if len(planes) == 0 or len(planes) != len(labels):
-        raise _wrong(path, f"it holds {len(planes):,} images and {len(labels):,} labels")
+        raise _wrong(path, f"it holds {plural(len(planes), 'image')} and {plural(len(labels), 'label')}")
     if labels.min() < 0 or labels.max() >= CLASSES:
         raise _wrong(path, f"it has the labels {labels.min()} to {labels.max()}, and there are {CLASSES} classes")
     return np.ascontiguousarray(planes.reshape(-1, COLOURS, PIXELS).transpose(0, 2, 1)), labels

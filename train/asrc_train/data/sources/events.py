@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core import extras
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidData, UnreadableFile
 from asrc_train.data.dataset import Labels, Samples
 
@@ -111,7 +112,7 @@ def labels(path: Path, classes: int) -> Labels:
             raise _wrong(path, f"'labels' is {stored.dtype} of shape {stored.shape}, not a list of integers")
         found: Labels = stored[:].astype(np.int64)
     if found.min() < 0 or found.max() >= classes:
-        why = f"it has the labels {found.min()} to {found.max()}, and there are {classes} classes"
+        why = f"it has the labels {found.min()} to {found.max()}, and there are {plural(classes, 'class')}"
         raise InvalidData(f"'{path}'", why, "put the original file there")
     return found
 
@@ -144,7 +145,8 @@ def _require_seconds(path: Path, binning: Binning, tally: Tally) -> None:
     unit = f"as if they were {fitting[0]}" if fitting else "in whatever unit they are"
     raise InvalidData(
         f"'{path}'",
-        f"its times are not in seconds: {tally.late:,} of {tally.events:,} spikes come after the last step, which ends "
+        f"its times are not in seconds: {tally.late:,} of {plural(tally.events, 'spike')} "
+        f"{agreeing(tally.late, 'comes', 'come')} after the last step, which ends "
         f"at {end:g} s, and the last one is at {tally.latest:g}, {unit}",
         "put the original file there, or divide its times so that they are in seconds",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asrc_core.counts import agreeing, plural
 from asrc_train.data.dataset import Dataset, Samples, Shape
 from asrc_train.data.sources import archive, events, prepared
 from asrc_train.data.sources.archive import Archive
@@ -41,7 +42,9 @@ def load(name: str, shape: Shape, archives: Mapping[str, Archive], binning: Binn
             labels = events.labels(path, shape.classes)
             prepared.write(into, split, labels, shape, _kept(events.samples(path, binning, tally), shape, tally))
         return [
-            f"{name}: {tally.late:,} of {tally.events:,} spikes come after the last of {binning.steps} steps and were "
+            f"{name}: {tally.late:,} of {plural(tally.events, 'spike')} "
+            f"{agreeing(tally.late, 'comes', 'come')} after the last of {plural(binning.steps, 'step')} and "
+            "were "
             f"left out, {tally.crowded:,} would have made a count exceed {shape.maximum}"
         ]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
 from asrc_core.errors import UnreadableFile
 
 MOST = 1_000_000
@@ -28,7 +29,8 @@ def read(path: Path, item: tuple[int, ...]) -> NDArray[np.uint8]:
         raise _wrong(path, getattr(error, "strerror", None) or str(error)) from error
     if len(content) != count:
         raise _wrong(
-            path, f"it holds {'more' if len(content) > count else 'fewer'} than the {count:,} bytes it announces"
+            path,
+            f"it holds {'more' if len(content) > count else 'fewer'} than the {plural(count, 'byte')} it announces",
         )
     return np.frombuffer(content, np.uint8).reshape(sizes).copy()  # PyTorch wants to be able to write
 
@@ -43,7 +45,7 @@ def _sizes(path: Path, header: bytes, item: tuple[int, ...]) -> tuple[int, ...]:
     if tuple(rest) != item:
         raise _wrong(path, f"its items are of size {tuple(rest)} in place of {item}")
     if not 1 <= count <= MOST:
-        raise _wrong(path, f"it announces {count:,} items, and 1 to {MOST:,} are read")
+        raise _wrong(path, f"it announces {plural(count, 'item')}, and 1 to {MOST:,} are read")
     return count, *item
 
 

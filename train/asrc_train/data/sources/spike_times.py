@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_train.data.dataset import Samples
 
@@ -23,7 +24,10 @@ def steps_of(duration: float, dt: float) -> int:
         raise InvalidSetting("dt", f"{dt} is not a positive number of milliseconds")
     steps = math.ceil(round(duration / dt, 9))
     if not 2 <= steps <= MOST_STEPS:
-        why = f"a sample of {duration:g} ms would have {steps:,} steps of {dt:g} ms; choose 2 to {MOST_STEPS:,} steps"
+        why = (
+            f"a sample of {duration:g} ms would have {plural(steps, 'step')} of {dt:g} ms; choose 2 to "
+            f"{MOST_STEPS:,} steps"
+        )
         raise InvalidSetting("dt", why)
     return steps
 
@@ -36,7 +40,7 @@ def at_steps(times: NDArray[np.float64], dt: float, steps: int) -> Samples:
     """
     step = np.rint(times / dt)
     if not (np.isfinite(step).all() and (step >= 0).all() and (step < steps).all()):
-        raise ValueError(f"not all times are within {steps} steps of {dt:g} ms")
+        raise ValueError(f"not all times are within {plural(steps, 'step')} of {dt:g} ms")
     x = np.zeros((len(times), steps, times.shape[1]), np.uint8)
     sample, channel = np.indices(times.shape)
     x[sample, step.astype(np.int64), channel] = 1

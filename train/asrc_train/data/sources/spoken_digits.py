@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidData, UnreadableFile
 from asrc_core.files.data_folder import folder
 from asrc_core.preprocessing import MelFrontEnd, Preprocessing, standardizing
@@ -110,8 +111,10 @@ def _write(found: Sequence[Recording], splits: Sequence[str], into: Path) -> lis
     prepared.write_preprocessing(into, learned)
     seconds = FRONT_END.steps * FRONT_END.hop / FRONT_END.rate
     return [
-        f"fsdd: {longer:,} of {len(found):,} recordings are longer than {seconds:g} s, what comes after was left out",
-        f"fsdd: {cut:,} of {decibels.size:,} features lie outside -4 to 3.97 standard deviations and were cut to it",
+        f"fsdd: {longer:,} of {plural(len(found), 'recording')} {agreeing(longer, 'is', 'are')} longer than "
+        f"{seconds:g} s, what comes after was left out",
+        f"fsdd: {cut:,} of {plural(decibels.size, 'feature')} {agreeing(cut, 'lies', 'lie')} outside -4 to "
+        f"3.97 standard deviations and {agreeing(cut, 'was', 'were')} cut to it",
     ]
 
 

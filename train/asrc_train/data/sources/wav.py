@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.counts import plural
 from asrc_core.errors import UnreadableFile
 
 LARGEST = 16 << 20
@@ -37,7 +38,7 @@ def read(path: Path, rate: int | None, way_out: str = "") -> NDArray[np.int16]:
         why = getattr(error, "strerror", None) or str(error) or "it ends too early"
         raise _wrong(path, why, rate, way_out) from error
     if not content or len(content) != 2 * announced:
-        why = f"it holds {len(content) // 2:,} of the {announced:,} samples it announces"
+        why = f"it holds {len(content) // 2:,} of the {plural(announced, 'sample')} it announces"
         raise _wrong(path, why, rate, way_out)
     return np.frombuffer(content, "<i2").astype(np.int16)
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train.kernels.delays.dynamics import Cuba
 from asrc_train.kernels.layer import require_finite
@@ -166,7 +167,9 @@ def require_valid(run: Run) -> None:
     if (run.readout.kind == "weighted") != (weights is not None) or (
         weights is not None and len(weights) != events.steps
     ):
-        raise InvalidSetting("readout", f"a weight for each of the {events.steps} steps belongs to 'weighted'")
+        raise InvalidSetting(
+            "readout", f"a weight for each of the {plural(events.steps, 'step')} belongs to 'weighted'"
+        )
 
 
 def _require_synapses(at: str, given: Synapses, shape: tuple[int, int], least: int) -> None:
@@ -181,4 +184,4 @@ def _require_synapses(at: str, given: Synapses, shape: tuple[int, int], least: i
         raise InvalidSetting(f"{at}.delay", f"a delay of {int(given.delay.max())} is beyond {MOST_DELAY} steps")
     broken = int((~given.weight.isfinite()).sum())
     if broken:
-        raise InvalidSetting(f"{at}.weight", f"it holds {broken} NaN or infinite value(s)")
+        raise InvalidSetting(f"{at}.weight", f"it holds {plural(broken, 'NaN or infinite value')}")

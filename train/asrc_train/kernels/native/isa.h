@@ -4,6 +4,7 @@
 
 #include "delays_kernel.h"
 #include "kernel.h"
+#include "resonators_kernel.h"
 
 namespace asrc {
 
@@ -13,6 +14,8 @@ struct InstructionSet {
     Kernels<double> doubles;
     DelayKernels<float> delay_floats;
     DelayKernels<double> delay_doubles;
+    ResonatorKernels<float> resonator_floats;
+    ResonatorKernels<double> resonator_doubles;
 
     const Kernels<float>& of(float) const { return floats; }
     const Kernels<double>& of(double) const { return doubles; }

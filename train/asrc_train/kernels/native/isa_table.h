@@ -5,11 +5,13 @@
 #include "backward.h"
 #include "delays.h"
 #include "isa.h"
+#include "resonators.h"
 
 namespace {
 
 constexpr InstructionSet instruction_set(const char* name) {
-    return {name, kernels<float>(), kernels<double>(), delay_kernels<float>(), delay_kernels<double>()};
+    return {name, kernels<float>(), kernels<double>(), delay_kernels<float>(), delay_kernels<double>(),
+            resonator_kernels<float>(), resonator_kernels<double>()};
 }
 
 }  // namespace

@@ -12,11 +12,12 @@ from typing import NoReturn
 
 from torch import nn
 
+from asrc_core.counts import plural
 from asrc_train.settings.config import NetworkConfig
 
 NEURON = "cuba-lif"
 LEFT_ALONE = ("batch_norm", "dropout", "rounding_noise", "sparsity", "shared_span")
-OF_A_LAYER = ("kernel_length", "span", "decay", "reset", "fires")
+OF_A_LAYER = ("neuron", "kernel_length", "span", "decay", "reset", "fires")
 
 
 class OwnDelays(nn.Module):
@@ -60,7 +61,7 @@ def why_not(config: NetworkConfig) -> str | None:
         if any(getattr(own, name) is not None for own in config.layers):
             return f"layers: with delays a layer has no {name} of its own"
     if config.delay_start > config.max_delay:
-        return f"delay_start: delays would start beyond the longest, {config.max_delay} steps (max_delay)"
+        return f"delay_start: delays would start beyond the longest, {plural(config.max_delay, 'step')} (max_delay)"
     if config.recurrent_delay_start > config.max_delay + 1:
         return f"recurrent_delay_start: delays would start beyond the longest, {config.max_delay + 1} (max_delay + 1)"
     return None

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from asrc_core.counts import plural
 from asrc_train.network.connections.asrc import longest_span
 from asrc_train.network.connections.connection import unequal_kernels
 from asrc_train.settings.config import NetworkConfig
@@ -62,7 +63,7 @@ def why_not(config: NetworkConfig) -> str | None:
     """Each kernel chooses another span, and layers share logits of one length only."""
     shortest = min(own.kernel_length for own in config.each_layer())
     if config.kernels > shortest:
-        return f"kernels: {config.kernels} cannot choose among {shortest} spans (kernel_length)"
+        return f"kernels: {config.kernels} cannot choose among {plural(shortest, 'span')} (kernel_length)"
     return unequal_kernels(config)
 
 

@@ -15,3 +15,8 @@ def names() -> list[str]:
 def module(name: str) -> ModuleType:
     """The neuron's file. Raises UnknownName."""
     return choices.module(__name__, "neuron", name, names())
+
+
+def is_state_space(name: str) -> bool:
+    """Whether these neurons run over all steps at once, and so have no recurrent connection."""
+    return name in names() and getattr(module(name), "STATE_SPACE", False)

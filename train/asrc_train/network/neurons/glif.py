@@ -15,6 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train.gradients.surrogate import fire
 from asrc_train.network.neurons.neuron import (
@@ -81,7 +82,7 @@ class GLIF(nn.Module):
         def step(state: tuple[Tensor, Tensor, int], current: Tensor) -> tuple[Tensor, State]:
             u, s, t = state
             if t == len(hearing) and not self._steady:
-                why = f"it has more than the {t} steps for which conductances were learned"
+                why = f"it has more than the {plural(t, 'step')} for which conductances were learned"
                 raise InvalidData("input x", why, "give fewer")
             resetting = s.detach() if self.detach_reset else s
             kept = p["kept"] * u * (1 - p["hard"] * resetting)

@@ -15,7 +15,7 @@ from asrc_train.settings.config import NetworkConfig
 
 State = Any
 """What a neuron keeps from one step to the next: tensors (B, N), or a tuple of them."""
-Constants = Mapping[str, float | Tensor | str]
+Constants = Mapping[str, Any]
 Step = Callable[[State, Tensor], tuple[Tensor, State]]
 """From the state and the whole current of a step, (B, N), to the spikes (B, N) and the next state."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from asrc_core.counts import plural
 from asrc_export.report.render.figures.canvas import ACCENT, MUTED, NARROW, Figure, canvas, svg
 from asrc_export.report.report import Report
 
@@ -44,7 +45,7 @@ def draw(report: Report) -> Figure:
     for side in axes.spines.values():
         side.set_visible(False)
     caption = (
-        f"Classes against answers of the deployed network, {report.samples:,} samples. Grey on the diagonal is "
+        f"Classes against answers of the deployed network, {plural(report.samples, 'sample')}. Grey on the diagonal is "
         "right, colour is wrong."
     )
     return Figure(svg(drawing), "Confusion matrix of the deployed network", caption)

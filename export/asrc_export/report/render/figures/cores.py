@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from asrc_core.counts import agreeing, plural
 from asrc_export.report.cost.placement import PlacedCore
 from asrc_export.report.render.figures.canvas import ACCENT, NARROW, RULE, Figure, canvas, svg
 from asrc_export.report.report import Report
@@ -37,9 +38,14 @@ def draw(report: Report) -> Figure | None:
             axes.add_patch(Rectangle((column, row), 0.92, 0.92, facecolor=ACCENT, alpha=0.15 + 0.75 * min(1, full)))
         axes.set(xlim=(-0.1, CORES_IN_A_ROW), ylim=(rows, -0.1), title=f"chip {chip}", aspect="equal")
         axes.set_axis_off()
-    left = f" {len(chips) - len(drawn)} more chips are not drawn." if len(drawn) < len(chips) else ""
+    left = (
+        f" {plural(len(chips) - len(drawn), 'more chip')} {agreeing(len(chips) - len(drawn), 'is', 'are')} not drawn."
+        if len(drawn) < len(chips)
+        else ""
+    )
     caption = (
-        f"{placement.cores_used:,} of {placement.cores_available:,} cores in use, row by row in the order of their "
+        f"{placement.cores_used:,} of {plural(placement.cores_available, 'core')} in use, row by row in the "
+        "order of their "
         f"index; the stronger the colour, the closer a core is to its tightest limit.{_names(placement.cores)}{left}"
     )
     return Figure(svg(drawing), "Core map", caption)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from asrc_core.counts import plural
 from asrc_export.report.render.figures.canvas import ACCENT, NARROW, RULE, Figure, canvas, svg
 from asrc_export.report.report import Report
 
@@ -22,7 +23,8 @@ def draw(report: Report) -> Figure:
     axes.plot(mine[chosen], theirs[chosen], "o", markersize=3.5, color=ACCENT, alpha=0.55, markeredgewidth=0)
     axes.set(xlabel="float, % of steps", ylabel="deployed, % of steps", xlim=(0, top), ylim=(0, top), aspect="equal")
     caption = (
-        f"Firing rate of each neuron, float against deployed ({len(chosen):,} of {len(mine):,} neurons). On the line, "
+        f"Firing rate of each neuron, float against deployed ({len(chosen):,} of "
+        f"{plural(len(mine), 'neuron')}). On the line, "
         "a neuron fires as often as it did in float."
     )
     return Figure(svg(drawing), "Firing rates, float against deployed", caption)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asrc_core.counts import plural
 from asrc_export.report.behaviour.raster import spikes_of
 from asrc_export.report.render.figures.canvas import ACCENT, MUTED, NARROW, Figure, canvas, svg
 from asrc_export.report.report import Report
@@ -40,7 +41,8 @@ def draw(report: Report) -> Figure:
     above.tick_params(labelbottom=False)
     below.set_xlabel("step of the sample")
     caption = (
-        f"Spikes of test sample {shown.sample} (the first, not a chosen one), a row for each of {rows} neurons. "
+        f"Spikes of test sample {shown.sample} (the first, not a chosen one), a row for each of "
+        f"{plural(rows, 'neuron')}. "
         "Below, cells where deployed differs from float, a spike too many or one missing, are in colour: "
         f"{differing:,} of {rows * steps:,}."
     )

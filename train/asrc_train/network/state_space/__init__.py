@@ -1,0 +1,1 @@
+"""Layers of state-space neurons, and what these neurons compute."""
