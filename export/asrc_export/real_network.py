@@ -7,7 +7,7 @@ Its input are integer samples times ``frozen.scale``. The sums are those of the 
 
 from __future__ import annotations
 
-from asrc_core.contract.real_network import RealConnection, RealLayer, RealNetwork, real_neuron
+from asrc_core.contract.operations.real_network import RealConnection, RealLayer, RealNetwork, real_neuron
 from asrc_train.trained.frozen import FrozenLayer, FrozenNetwork
 
 

@@ -20,7 +20,7 @@ from strategies import cases
 
 from asrc_core.contract import neurons
 from asrc_core.contract.chain import chain
-from asrc_core.contract.connection import INPUT, Connection, span
+from asrc_core.contract.connection import INPUT, Connection, Tap, span
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.random_network import any_network, random_network
@@ -29,6 +29,7 @@ from asrc_core.errors import BackendFailed, BackendMissing, InvalidData, Invalid
 from asrc_core.native.build import CannotBuild
 from asrc_export import simulator
 from asrc_export.codegen.c import cache
+from asrc_export.codegen.c.program import Synapses
 from asrc_export.codegen.c.step import printed
 from asrc_export.engines import generated, select
 from asrc_export.engines import numpy as reference
@@ -579,3 +580,35 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     program = SANITIZED.format(path=[str(here.parent), str(here.parent.parent / "support")])
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert done.stdout == "nothing found\n", done.stderr
+
+
+def few_weights(kept: float, entry: tuple[int, int], seed: int) -> IntegerNetwork:
+    """Layers of which a share of the weights is there, in groups as convolutions have them, with spans and taps."""
+    rng = np.random.default_rng(seed)
+    neurons_ = 203
+
+    def connection(source: str, inputs_: int, **lags: Any) -> Connection:
+        blocks = np.repeat(rng.random((26, inputs_)) < kept, 8, axis=0)[:neurons_]
+        return Connection(source, 2 * rng.integers(-127, 128, (neurons_, inputs_)) * blocks, 0, 8, **lags)
+
+    how = {"bias": 5, "decay": 300, "threshold": 900, "activation_shift": 1, "reset": "soft"}
+    first = Layer(
+        "first",
+        (connection(INPUT, 90), connection("first", neurons_, taps=(Tap(2, 1), Tap(5, 3)))),
+        Neuron("lif", how),
+    )
+    second = Layer(
+        "second", (connection("first", neurons_), connection("second", neurons_, taps=span(4))), Neuron("lif", how)
+    )
+    out = Connection("second", 2 * rng.integers(-60, 61, (5, neurons_)), 0, 8)
+    readout = Layer("readout", (out,), Neuron("integrator", {"bias": 0, "decay": 9}))
+    return IntegerNetwork(InputFormat(90, *entry, 1.0), (first, second, readout), "loihi2", 40)
+
+
+@pytest.mark.parametrize(("kept", "sparse"), [(0.0, True), (0.02, True), (0.2, True), (0.6, False), (1.0, False)])
+@pytest.mark.parametrize("entry", [(0, 1), (-8, 7)])
+def test_few_weights_are_added_block_by_block(kept: float, sparse: bool, entry: tuple[int, int]) -> None:
+    network = few_weights(kept, entry, seed=3)
+    found = [Synapses.of(each) for layer in network.hidden for each in layer.connections]
+    assert [each.sparse is not None for each in found] == [sparse] * 4
+    require_parity(network, inputs(network, 3))

@@ -435,6 +435,7 @@ def test_membranes_that_are_reset_to_their_leak_potential_are_measured_from_ther
     np.testing.assert_allclose(own.tensors["layers.0.feedforward.bias"], affine(2, 3).bias, rtol=1e-6)
 
 
+APART = np.array([2e-3, 3e-3, 2e-3], np.float32)
 LOOP = [nir.Delay(ones(3, 2e-3)), nir.Linear(np.eye(3, dtype=np.float32))]
 
 
@@ -462,7 +463,7 @@ NOT_OURS: list[tuple[Callable[[], nir.NIRGraph], str]] = [
         "'1': the delay of its recurrence, 0.0015, is not a whole number of steps",
     ),
     (
-        lambda: chain(affine(3, 3), lif(3), loop={"1": [nir.Delay(ones(3, 64e-3)), LOOP[1]]}, extra=(("input", "1"),)),
+        lambda: chain(affine(3, 3), lif(3, tau=APART), loop={"1": [nir.Delay(ones(3, 64e-3)), LOOP[1]]}),
         r"'1': what it gets from '1' is 64 steps old, and no delay of ours is longer than 63",
     ),
     (

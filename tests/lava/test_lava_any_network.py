@@ -80,7 +80,8 @@ class Drawn:
         return self.from_(source, taps=(), delays=delays, mapping="synaptic-delay")
 
     def neuron(self, kind: str = "lif") -> Neuron:
-        more = {"current_decay": self._rng.integers(500, 4000, 3)} if kind == "cuba-lif" else {}
+        lasting = {"current_decay": self._rng.integers(500, 4000, 3), "current_bias": self._rng.integers(-9, 20, 3)}
+        more = lasting if kind == "cuba-lif" else {}
         own = {"bias": self._rng.integers(-9, 99, 3), "decay": self._rng.integers(0, 1500, 3), "threshold": 150}
         return Neuron(kind, {**own, "activation_shift": 0, "reset": "soft", **more})
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from asrc_core.contract.connection import INPUT, span
 from asrc_core.contract.interpreter import Session
 from asrc_core.contract.operations.real import RealArithmetic
-from asrc_core.contract.real_network import RealConnection, RealLayer, RealNetwork, real_neuron
+from asrc_core.contract.operations.real_network import RealConnection, RealLayer, RealNetwork, real_neuron
 from asrc_train.settings.config import NetworkConfig
 from asrc_train.settings.graph import GraphConnection, GraphLayer
 

@@ -398,7 +398,7 @@ def make_optimizer(network: FloatNetwork, config: Config) -> torch.optim.AdamW:
     training = config.training
     if isinstance(network, DelayNetwork):
         return _delay_optimizer(network, config)
-    assert not isinstance(network, GraphNetwork), "`fit` refuses what has no gradients"
+    assert not isinstance(network, GraphNetwork), "fit refuses what has no gradients"
     skip, constants, timing, reading = (
         found() for found in (network.skip_logits, network.constants, network.timing, network.reading)
     )

@@ -142,5 +142,5 @@ def objective_of(network: FloatNetwork, config: Config, weights: Tensor | None) 
     """What the network is trained to do as configured; ``weights`` (C,) of the classes in the loss, or None."""
     if isinstance(network, DelayNetwork):
         return Delayed(network, config, weights)
-    assert not isinstance(network, GraphNetwork), "`fit` refuses what has no gradients"
+    assert not isinstance(network, GraphNetwork), "fit refuses what has no gradients"
     return Summed(network, weights)

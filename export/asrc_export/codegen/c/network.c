@@ -211,6 +211,17 @@ static void add_rows(int32_t *sum, const int8_t *weights, int64_t n, const int32
     for (; e < count; e++) add_row(sum, weights + places[e] * n, n, values[e]);
 }
 
+/* Ask for a row's blocks before they are needed: the next source's lie far from this one's. */
+static void fetch_blocks(const struct connection *connection, int64_t place) {
+#ifdef __GNUC__
+    const char *from = (const char *)(connection->block_weights + (int64_t)connection->starts[place] * TILE);
+    const char *to = (const char *)(connection->block_weights + (int64_t)connection->starts[place + 1] * TILE);
+    for (const char *line = from; line < to; line += 64) __builtin_prefetch(line);
+#else
+    (void)connection, (void)place;
+#endif
+}
+
 /* The sum of the events so many steps ago; returns how many there were. */
 static int32_t sum_span(const struct connection *connection, const struct source *source, int64_t lane, int64_t t,
                         int32_t *sum, int64_t n) {
@@ -219,7 +230,10 @@ static int32_t sum_span(const struct connection *connection, const struct source
     const int32_t count = source->counts[list];
     if (connection->starts) {
         const int32_t *places = source->places + list * source->size, *values = source->values + list * source->size;
-        for (int32_t e = 0; e < count; e++) add_blocks(sum, connection, places[e], values[e]);
+        for (int32_t e = 0; e < count; e++) {
+            if (e + 1 < count) fetch_blocks(connection, places[e + 1]);
+            add_blocks(sum, connection, places[e], values[e]);
+        }
         return count;
     }
     add_rows(sum, connection->weights, n, source->places + list * source->size, source->values + list * source->size,
