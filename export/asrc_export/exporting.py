@@ -25,7 +25,7 @@ from asrc_export.chip import devices, targets
 from asrc_export.chip.rules import Finding
 from asrc_export.exportable import Feed, Model, fitting, frozen_model, require_arguments
 from asrc_export.interop.netx import writer as netx_export
-from asrc_export.quantization import checks, delays, quantize
+from asrc_export.quantization import checks, delays, quantize, resonators
 from asrc_export.quantization.delays import Cut
 from asrc_export.quantization.rounding_log import Rounded
 from asrc_export.quantization.scale_choice import trained_at
@@ -85,6 +85,7 @@ def export(
     strict: bool = False,
     max_delay: int | None = None,
     stock_lif: bool = False,
+    pole_bits: int | None = None,
     progress: Progress | bool = False,
     **fed: Unpack[Feed],
 ) -> Exported:
@@ -101,7 +102,8 @@ def export(
     it was trained at. ``progress``: True shows a bar, on a terminal or in a notebook; a function is told how much of a
     search is done, as a share. ``strict`` refuses decays that 12 bits hold badly (`checks.leaks`). ``max_delay`` cuts
     delays of single synapses to so many steps, which is told; without it none may be longer than the target's.
-    ``stock_lif`` asks for what Lava's own LIF computes. ``netx`` keeps to the number formats of lava-dl's netx.
+    ``stock_lif`` asks for what Lava's own LIF computes. ``pole_bits``: of state-space neurons' poles, 12 to 20, 16 by
+    default (`quantization.resonators`). ``netx`` keeps to the number formats of lava-dl's netx.
     ``fed``, with a module only, says what it was trained on: ``scale``, ``zero``, ``maximum``, ``steps``, ``classes``,
     ``unit``, ``step_seconds`` (`asrc_train.trained.own_loop`).
 
@@ -121,6 +123,8 @@ def export(
     frozen, cut = (frozen, ()) if max_delay is None else delays.within(frozen, min(max_delay, has))
     if device is None:
         delays.require_within(frozen, has, chip.name)
+    if pole_bits is not None:
+        frozen = resonators.with_pole_bits(frozen, pole_bits)
     if stock_lif:
         frozen = delays.for_stock_lif(frozen)
     trained = trained_at(frozen, numbers, bits)

@@ -147,6 +147,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--nir", metavar="FILE.nir", help="write the float network as a NIR graph, too")
     add("--lossy", action="store_true", help="with --nir: even where only our own reader will see all of it; listed")
     add("--strict", action="store_true", help="refuse decays that round to none, or to a time constant a tenth off")
+    add(
+        "--pole-bits",
+        metavar="N",
+        type=int,
+        help="bits of the poles of state-space neurons, 12 to 20 (default: 16, for memories of up to 4,000 steps)",
+    )
     add("--max-delay", metavar="STEPS", type=int, help="cut delays of single synapses to so many steps, and say so")
     stock = "keep to what Lava's own LIF computes, for networks with delays in which first spikes decide"
     add("--stock-lif", action="store_true", help=stock)
@@ -199,6 +205,7 @@ def _export(options: argparse.Namespace) -> None:
             strict=options.strict,
             max_delay=options.max_delay,
             stock_lif=options.stock_lif,
+            pole_bits=options.pole_bits,
             progress=lambda done, note: update(100 * done, note),
         )
     print_layers(exported)

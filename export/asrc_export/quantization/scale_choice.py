@@ -256,6 +256,17 @@ def at_scale(
     return LayerScales(scale=scale, feedforward_exponent=found[0], recurrent_exponent=found[1])
 
 
+def _missing(layer: FrozenLayer, scale: float, formats: Formats) -> str | None:
+    """What a kind that rounds its neurons one by one says of the one that has no integers there."""
+    if layer.of_kind.meant is None:
+        return None
+    try:
+        layer.of_kind.rounded(layer.constants, rounding(scale, formats, cut_biases=False))
+    except Unfit as unfit:
+        return str(unfit)
+    return None
+
+
 def fits(layer: FrozenLayer, scale: float, formats: Formats) -> bool:
     """Whether the neurons' constants have integers at the scale."""
     try:

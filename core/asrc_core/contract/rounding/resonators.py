@@ -129,7 +129,11 @@ def _shift(reach: Floats, most: int, what: str) -> Ints:
     """The least shift by which what gets so far stays within 24 bits. Raises Unfit, naming the neuron."""
     shift = np.maximum(0, np.ceil(np.log2(np.maximum(reach, 1) / (ROOM * STATE_MAX))))
     if shift.max() > most:
-        raise Unfit(f"neuron {int(shift.argmax())} would need {what} of {int(shift.max())} bits, there are {most}")
+        neuron, bits = int(shift.argmax()), int(shift.max())
+        why = (
+            f"neuron {neuron} would need {what} of {bits} bits so that its state provably stays in 24, there are {most}"
+        )
+        raise Unfit(f"{why}: its poles are too slow or its weights too large")
     return np.asarray(shift, np.int64)
 
 
