@@ -20,7 +20,8 @@ from asrc_export.engines import numpy as numpy_engine
 from asrc_export.interop.imported import Feed, Imported
 from asrc_export.interop.nir import images, reader
 from asrc_train.trained import checkpoint
-from asrc_train.trained.freeze import FrozenNetwork, freeze
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenNetwork
 
 DT, STEPS, N = 1e-3, 24, 6
 RNG = np.random.default_rng(7)

@@ -25,7 +25,8 @@ from asrc_train.settings.config import Config, NetworkConfig, from_recipe
 from asrc_train.settings.recipe import configured
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import FrozenLayer, freeze
+from asrc_train.trained.freeze import freeze
+from asrc_train.trained.frozen import FrozenLayer
 from asrc_train.training.fit import BatchDone, Epoch, fit, make_optimizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")

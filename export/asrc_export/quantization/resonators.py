@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from asrc_core.contract.neurons.resonator import POLE_SHIFT
 from asrc_core.errors import InvalidSetting
-from asrc_train.trained.freeze import FrozenNetwork
+from asrc_train.trained.frozen import FrozenNetwork
 
 KIND = "resonator"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 LAST_BITS = 2.0**-22
 """Of a number about 1, in which single precision is lost after a few operations."""

@@ -21,7 +21,7 @@ from asrc_export.interop.nir.readings import (
     Rule,
     found_in,
 )
-from asrc_train.trained.freeze import Floats
+from asrc_train.trained.frozen import Floats
 
 TOLERANCE = 1e-5
 """Relative; NIR's parameters are mostly single precision, and quotients of them."""
