@@ -31,6 +31,7 @@ from asrc_export.rtl.operations import bits_of, literal
 from asrc_export.rtl.plan import Shape, plan
 from asrc_export.rtl.simulation import cxxrtl, verilator
 from asrc_export.rtl.simulation.circuit import Circuit
+from asrc_export.rtl.simulation.scratch import write_all
 from asrc_export.rtl.simulation.tool import ran
 from asrc_export.rtl.synthesis import build
 from asrc_export.rtl.testbench import bench
@@ -436,6 +437,14 @@ def test_a_circuit_is_written_whole_beside_what_else_is_there(
     assert cli_export.main([str(EXAMPLE), "--verilog", str(out)]) == 1
     assert "cannot write" in capsys.readouterr().err
     assert (out / "core.sv").read_text() == before
+
+
+def test_a_full_disk_is_said_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "write_text", _full)
+    with pytest.raises(BackendFailed, match=r"cannot work in '.*': No space left on device; make room there, or set"):
+        write_all({"core.sv": ""}, tmp_path)
+    with pytest.raises(BackendFailed, match="No space left on device"):
+        ran(["true"], tmp_path, "tool", tmp_path / "tool.log")
 
 
 def _full(*_: object) -> None:

@@ -76,6 +76,7 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     from asrc_export.rtl.boards.shell import shell
     from asrc_export.rtl.design import design
     from asrc_export.rtl.plan import Shape
+    from asrc_export.rtl.simulation.scratch import working_in, write_all
     from asrc_export.rtl.synthesis import build
     from asrc_export.rtl.testbench import bench
 
@@ -94,9 +95,9 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     build.require(device)
     with tempfile.TemporaryDirectory(prefix="asrc-rtl-") as name:
         made, logs = Path(name), Path(f"{options.verilog}.logs")
-        for place, text in files.items():
-            (made / place).write_text(text)
-        logs.mkdir(parents=True, exist_ok=True)
+        write_all(files, made)
+        with working_in(logs):
+            logs.mkdir(parents=True, exist_ok=True)
         done = build.build(plan, sources, made, logs, device, options.seeds or 1)
     summary = _summary(network, plan, device, done, options.seeds or 1, x)
     _write({**everything, built.FILE: summary.model_dump_json(indent=2) + "\n"}, options.verilog, plan)

@@ -18,6 +18,7 @@ from asrc_core.errors import BackendMissing
 from asrc_export.rtl.design import design
 from asrc_export.rtl.plan import Shape
 from asrc_export.rtl.simulation import cxxrtl, verilator
+from asrc_export.rtl.simulation.scratch import working_in, write_all
 from asrc_export.rtl.simulation.tool import ran
 
 SIMULATORS: dict[str, ModuleType] = {"verilator": verilator, "cxxrtl": cxxrtl}
@@ -67,8 +68,7 @@ class Circuit:
         self._path = Path(tempfile.mkdtemp(prefix="asrc-rtl-"))
         weakref.finalize(self, shutil.rmtree, self._path, ignore_errors=True)
         self.plan, files = design(network, shape or Shape())
-        for name, text in files.items():
-            (self._path / name).write_text(text)
+        write_all(files, self._path)
         flags = [f"-DIN_MASK={(1 << self.plan.sent_bits(-1)) - 1}u"]
         flags += ["-DLOADABLE"] if self.plan.shape.loadable else []
         sources = [name for name in files if name.endswith(".sv")]
@@ -84,7 +84,7 @@ class Circuit:
         batch, steps, channels = samples.shape
         frame = np.array([batch, steps, channels, self.plan.neurons, network.classes], np.int32)
         fed, out = self._path / "samples.bin", self._path / "updates.bin"
-        with fed.open("wb") as file:
+        with working_in(self._path), fed.open("wb") as file:
             file.write(frame.tobytes() + samples.tobytes())
         ran(
             [str(self._program), fed.name, out.name, *([str(stalls)] if stalls else [])],

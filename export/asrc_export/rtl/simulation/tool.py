@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asrc_core.errors import BackendFailed
+from asrc_export.rtl.simulation.scratch import working_in
 
 HERE = Path(__file__).resolve().parent
 LAST_LINES = 6
@@ -37,7 +38,8 @@ def ran(command: Sequence[str], folder: Path, name: str, log: Path | None = None
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
     )
     if log is not None:
-        log.write_text(done.stdout)
+        with working_in(log.parent):
+            log.write_text(done.stdout)
     if done.returncode:
         lines = [line.strip() for line in done.stdout.splitlines() if line.strip()][-LAST_LINES:]
         why = f"{name} gave up with status {done.returncode}: {' / '.join(lines) or 'it said nothing'}"

@@ -15,6 +15,7 @@ from asrc_core.errors import BackendFailed, RulesBroken
 from asrc_export.chip.devices.fpga import Fpga
 from asrc_export.rtl import core, yowasp
 from asrc_export.rtl.plan import Plan, Shape
+from asrc_export.rtl.simulation.scratch import write_all
 from asrc_export.rtl.simulation.tool import ran
 
 SYNTHESIS = {
@@ -74,7 +75,7 @@ def build(plan: Plan, sources: list[str], folder: Path, logs: Path, device: Fpga
     Raises ExtraMissing, BackendFailed with a tool's last lines, RulesBroken for more of anything than there is.
     """
     require(device)
-    (folder / HARNESS).write_text(pins(plan))
+    write_all({HARNESS: pins(plan)}, folder)
     timing = TIMING.get(device.part, "hx")
     script = SYNTHESIS[device.architecture].format(sources=" ".join([*sources, HARNESS]), top="pins", timing=timing)
     ran(yowasp.command("yosys", ["-p", script]), folder, "yosys", logs / "synthesis.log")
