@@ -2,6 +2,7 @@
 
     python benchmarks/delays.py                    ours, and DCLS if `dcls` (PyPI) can be imported
     python benchmarks/delays.py --rounds 9 --json
+    python benchmarks/delays.py --memory           what a pass takes, over the number of steps and of delays (Linux)
 
 Figures are processor time of one thread for one sample, forward and backward, medians over rounds in which all take
 turns. Two settings:
@@ -17,11 +18,13 @@ turns. Two settings:
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -166,6 +169,46 @@ def measured(setting: Setting, rounds: int, plain: bool) -> dict[str, float]:
     return {"spikes": spikes, **milliseconds(steps, rounds)}
 
 
+def peak_memory(steps: int, delays: int) -> tuple[float, float]:
+    """Spikes of a sample, and MiB that forward and backward take at most beyond what is there before (Linux).
+
+    The same 8,000 input spikes a sample, however long it is, and weights as much larger as they are rarer.
+    """
+    setting = RECURRENT._replace(steps=steps, delays=delays, weight=RECURRENT.weight * steps / RECURRENT.steps)
+    draw = torch.Generator().manual_seed(0)
+    count = setting.input_spikes
+    when = torch.randint(steps, (BATCH, count), generator=draw).sort(dim=1).values.flatten().int()
+    channel = torch.randint(CHANNELS, (BATCH * count,), generator=draw).int()
+    first = torch.arange(BATCH + 1) * count
+    events = Events(steps, CHANNELS, first, when, channel, torch.ones(BATCH * count))
+    network, labels = ours(setting), torch.zeros(BATCH, dtype=torch.int64)
+    step = step_of_ours(network, events, labels, "native")
+    with torch.no_grad(), using("native"):
+        spikes = count + float(network.run(events).counts[0].sum()) / BATCH
+    step()
+    ctypes.CDLL(None).malloc_trim(0)  # what the first step has left with the allocator
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    before = _resident("VmRSS")
+    step()
+    return spikes, (_resident("VmHWM") - before) / 1024
+
+
+def _resident(name: str) -> int:
+    """KiB, of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+def show_memory() -> None:
+    """A line for each number of steps and of delays."""
+    for steps in (250, 1000, 4000):
+        for delays in (8, 31, 62):
+            spikes, peak = peak_memory(steps, delays)
+            print(
+                f"T = {steps:5}, {delays:3} delays: {spikes:9,.0f} spikes a sample, {peak:6.1f} MiB a batch of {BATCH}"
+            )
+
+
 def main() -> None:
     """Print both tables."""
     description, _, details = (__doc__ or "").partition("\n")
@@ -174,9 +217,13 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5, help="repeats of which the median counts")
     parser.add_argument("--plain", action="store_true", help="the plain PyTorch kernel, too, which takes its time")
+    parser.add_argument("--memory", action="store_true", help="memory of a pass, in place of its time")
     parser.add_argument("--json", action="store_true", help="print all figures as one object at the end")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.memory:
+        show_memory()
+        return
     found = {setting.name: measured(setting, options.rounds, options.plain) for setting in (RECURRENT, FORWARD)}
     for name, figures in found.items():
         print(f"{name}: {figures['spikes']:,.0f} spikes a sample")

@@ -29,7 +29,7 @@ from asrc_export.quantization import checks, delays, quantize, resonators
 from asrc_export.quantization.delays import Cut
 from asrc_export.quantization.rounding_log import Rounded
 from asrc_export.quantization.scale_choice import trained_at
-from asrc_export.quantization.search import search
+from asrc_export.quantization.search import delay_search, search
 from asrc_export.quantization.search.activity import observe
 from asrc_export.quantization.search.search import Found, Measured, Progress
 from asrc_export.samples.dataset_samples import calibration_for
@@ -134,7 +134,7 @@ def export(
         samples, data = fitting(samples, frozen), f"{plural(len(samples), 'sample')} given"
     elif data:
         samples = calibration_for(frozen, data).train_x
-    known_scales = trained is not None or frozen.decides is not None
+    known_scales = trained is not None or stock_lif
     found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, progress)
     plan, own_shifts = found.plan if found else None, not stock_lif
     made = quantize.quantize(
@@ -171,9 +171,14 @@ def _searched(
 ) -> Found:
     checks.require_finite(frozen)
     parts = len(frozen.layers) + 1
-    activity = observe(frozen, samples)
     with shown(progress, "choosing scales, %") as update:
-        return search.search(frozen, chip, bits, activity, lambda done, note: update(done / parts, note))
+
+        def told(done: float, note: str) -> None:
+            update(done / parts, note)
+
+        if frozen.decides is not None:
+            return delay_search.search(frozen, chip, bits, samples, told)
+        return search.search(frozen, chip, bits, observe(frozen, samples), told)
 
 
 def _calibration(data: str, found: Found) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from delay_networks import delay_checkpoint
 
+from asrc_core.contract.neurons.first_spike import LATEST
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip import targets
 from asrc_export.commands import export as cli_export
@@ -23,7 +24,9 @@ from asrc_export.quantization.training import finetune
 from asrc_export.quantization.training.quantized_delay_network import QuantizedDelayNetwork
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train import data
+from asrc_train.kernels.delays import native
 from asrc_train.network.delay_network import DelayNetwork
+from asrc_train.network.recurrence import using
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
@@ -102,6 +105,29 @@ def test_what_it_learns_by_at_eight_bits_is_nearly_what_the_float_network_does(
         gradients.append([gradient.flatten() for gradient in found])
     for mine, theirs in zip(*gradients, strict=True):
         assert torch.nn.functional.cosine_similarity(mine, theirs, dim=0) > 0.9
+
+
+@pytest.mark.parametrize("kernel", ["native", "plain"])
+@pytest.mark.parametrize("readout", READOUTS)
+def test_a_training_pass_fires_the_spikes_of_the_integers(readout: str, kernel: str, samples: np.ndarray) -> None:
+    """Roundings of the states included: it learns by what the chip does."""
+    if kernel == "native" and native.library() is None:
+        pytest.skip("the kernels were not built here")
+    start, network = quantized(delay_checkpoint(readout=readout))
+    expected = engine.run(quantize.quantize(freeze(start), LOIHI2).network, samples, trace=True)
+    assert expected.trace is not None
+    with using(kernel):
+        done = network.train().run(fed(samples) * start.scale)
+    assert done.answers.requires_grad
+    (fired,) = done.spikes()[:1]
+    hidden = np.zeros_like(expected.trace.layers[0].spikes)
+    hidden[fired[:, 1], fired[:, 0], fired[:, 2]] = 1
+    assert hidden.any()
+    assert np.array_equal(hidden, expected.trace.layers[0].spikes)
+    if readout == "first-spike":
+        never = expected.logits == 0
+        assert not never.all()
+        assert np.array_equal(np.where(never, start.steps, LATEST - expected.logits), done.answers.detach().numpy())
 
 
 def test_weights_beyond_the_grid_do_not_learn(samples: np.ndarray) -> None:

@@ -101,6 +101,7 @@ def choose_layer(
     each synapse, whose exponents are never below 0, may shift what arrives by less than the target's neurons do, with
     ``own_shift``. Raises InvalidSetting if there is none.
     """
+<<<<<<< HEAD
     room = ROOM_TO_TRAIN if to_train else 1
     best = _best(layer, into, grid, formats, room, steps, own_shift, floored=not to_train)
     if best is None and to_train:
@@ -111,15 +112,43 @@ def choose_layer(
             f"layer '{layer.name}'",
             "no scale lets its weights, bias and threshold fit the target's formats without a membrane that could "
             f"saturate{leaves}; train with more weight decay or a gradient clip",
+=======
+    best = _best(layer, into, grid, formats, to_train, steps, shifts_to_try(layer, formats, own_shift))
+    if best is None:
+        room = " and leaves room to train" if to_train else ""
+        raise InvalidSetting(
+            f"layer '{layer.name}'",
+            "no scale lets its weights, bias and threshold fit the target's formats without a membrane that could "
+            f"saturate{room}; train with more weight decay or a gradient clip",
+>>>>>>> evented
         )
     return best
 
 
+<<<<<<< HEAD
+=======
+def of_each_shift(
+    layer: FrozenLayer,
+    into: Sequence[Feed],
+    grid: WeightGrid,
+    formats: Formats,
+    to_train: bool = False,
+    steps: int = 1,
+    own_shift: bool = True,
+) -> list[LayerScales]:
+    """The same for each shift at which there is one."""
+    shifts = shifts_to_try(layer, formats, own_shift)
+    each = (_best(layer, into, grid, formats, to_train, steps, [shift]) for shift in shifts)
+    return [at for at in each if at is not None]
+
+
+>>>>>>> evented
 def _best(
     layer: FrozenLayer,
     into: Sequence[Feed],
     grid: WeightGrid,
     formats: Formats,
+<<<<<<< HEAD
     room: int,
     steps: int,
     own_shift: bool,
@@ -147,6 +176,25 @@ def _best(
                 best = error, scale, at
     if best is None and missing is not None and floored:
         raise InvalidSetting(f"layer '{layer.name}'", f"at no scale do its neurons fit, and at the last {missing}")
+=======
+    to_train: bool,
+    steps: int,
+    shifts: Sequence[int | None],
+) -> LayerScales | None:
+    best: tuple[float, float, LayerScales] | None = None
+    for shift in shifts:
+        own = with_shift(formats, shift)
+        for scale in scales_to_try(layer, into, grid, own):
+            at = at_scale(layer, into, scale, grid, own, to_train)
+            if at is None:
+                continue
+            at = at.model_copy(update={"activation_shift": shift})
+            made = layer_at(layer, into, at, grid, formats)
+            error = expected_error(layer, made, into)
+            better = best is None or (error, -scale) < (best[0], -best[1])
+            if better and cannot_overflow(made, into, own, ROOM_TO_TRAIN if to_train else 1, steps):
+                best = error, scale, at
+>>>>>>> evented
     return None if best is None else best[2]
 
 
@@ -174,8 +222,41 @@ def choose_deciding(
     """The scale of a readout that is a layer of its own, as `choose_layer`; then the least shift of weighted steps at
     which nothing saturates in a sample of so many steps. Raises InvalidSetting if there is none.
     """
-    unweighted = {name: value for name, value in layer.constants.items() if name != "time_weights"}
-    at = choose_layer(replace(layer, constants=unweighted), into, grid, formats, steps=steps, own_shift=own_shift)
+    at = choose_layer(_unweighted(layer), into, grid, formats, steps=steps, own_shift=own_shift)
+    found = _weighed(layer, into, at, steps, grid, formats)
+    if found is None:
+        raise InvalidSetting(
+            f"layer '{layer.name}'",
+            f"its accumulators could exceed {STATE_MAX} within {steps} steps; use a smaller last layer or shorter "
+            "samples",
+        )
+    return found
+
+
+def deciding_of_each_shift(
+    layer: FrozenLayer,
+    into: Sequence[Feed],
+    steps: int,
+    grid: WeightGrid,
+    formats: Formats,
+    *,
+    own_shift: bool = True,
+) -> list[ReadoutScales]:
+    """The same for each shift at which there is one."""
+    each = of_each_shift(_unweighted(layer), into, grid, formats, steps=steps, own_shift=own_shift)
+    weighed = (_weighed(layer, into, at, steps, grid, formats) for at in each)
+    return [at for at in weighed if at is not None]
+
+
+def _unweighted(layer: FrozenLayer) -> FrozenLayer:
+    constants = {name: value for name, value in layer.constants.items() if name != "time_weights"}
+    return replace(layer, constants=constants)
+
+
+def _weighed(
+    layer: FrozenLayer, into: Sequence[Feed], at: LayerScales, steps: int, grid: WeightGrid, formats: Formats
+) -> ReadoutScales | None:
+    """The scale with the least shift of weighted steps at which nothing saturates within so many steps, if any."""
     found = ReadoutScales(scale=at.scale, exponent=at.feedforward_exponent, activation_shift=at.activation_shift)
     for shift in range(MAX_WEIGHT_SHIFT + 1):
         shifted = found.model_copy(update={"weight_shift": shift})
@@ -184,11 +265,15 @@ def choose_deciding(
             return shifted
         if "weight_shift" not in made.neuron.of_kind.parameters:
             break
+<<<<<<< HEAD
     raise InvalidSetting(
         f"layer '{layer.name}'",
         f"its accumulators could exceed {STATE_MAX} within {plural(steps, 'step')}; use a smaller last "
         "layer or shorter samples",
     )
+=======
+    return None
+>>>>>>> evented
 
 
 def scales_to_try(layer: FrozenLayer, into: Sequence[Feed], grid: WeightGrid, formats: Formats) -> Iterator[float]:

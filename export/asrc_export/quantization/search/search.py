@@ -29,7 +29,8 @@ class Measured(NamedTuple):
     """One layer, or the readout: how far it is from the float one on the calibration samples.
 
     Of a layer, the share of cells whose spike differs, teacher-forced; of the readout, the root mean square error of
-    the logits against their spread. ``data_free``: the same of the choice that needs no samples.
+    the logits against their spread; of all parts of a network with delays, the latter. ``data_free``: the same of the
+    choice that needs no samples.
     """
 
     name: str

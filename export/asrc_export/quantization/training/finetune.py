@@ -17,9 +17,9 @@ from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import require_writable
 from asrc_export.chip import devices, targets
 from asrc_export.engines import select
-from asrc_export.quantization import quantize, scale_choice, scales
+from asrc_export.quantization import quantize, scales
 from asrc_export.quantization.delays import clamped
-from asrc_export.quantization.search import search
+from asrc_export.quantization.search import delay_search, search
 from asrc_export.quantization.search.activity import observe
 from asrc_export.quantization.training.quantized_delay_network import QuantizedDelayNetwork
 from asrc_export.quantization.training.quantized_network import QuantizedNetwork
@@ -35,8 +35,8 @@ from asrc_train.training.continuation import require_same_samples
 from asrc_train.training.fit import Observer, Start, fit
 
 BATCH = 256
-SHARES_OF_RATES = {"learning_rate": 1 / 3, "delay_learning_rate": 1 / 9}
-"""Networks with delays go on at these shares of their rates: at the full ones, hidden weights outgrew their scales."""
+SHARES_OF_RATES = {"learning_rate": 1.0, "delay_learning_rate": 1 / 3}
+"""Networks with delays go on at these shares of their rates."""
 
 
 def finetune(
@@ -58,8 +58,9 @@ def finetune(
     them: exported to the same target with as many bits, it becomes the very integers that it was trained with. Training
     goes on from the weights as the search rounded them. Batch normalisation is folded into the weights first, and there
     is no dropout. Data, split, batches and seed are those of the float training, and the learning rate starts
-    at theirs and falls along a cosine. Networks with delays go on from their own weights, at scales chosen without
-    samples; their weights learn at a third of their rate, delays at a ninth, and none is longer than ``max_delay``.
+    at theirs and falls along a cosine. Networks with delays go on from their own weights, at scales
+    searched on samples (`delay_search`); their weights learn at their rate, delays at a third, and none is longer
+    than ``max_delay``.
 
     Raises what `quantize` raises (before any training), and the errors of `fit`; InvalidSetting and InvalidData for a
     checkpoint that does not say what it was trained on, or was trained on samples that are not ours.
@@ -79,7 +80,7 @@ def finetune(
         moved, chosen = search.search(frozen, chip, bits, observe(frozen, samples), to_train=True).plan
         begun = replace(begun, tensors=_moved(begun, moved))
     else:
-        chosen = scale_choice.choose(frozen, chip, bits, to_train=True)
+        chosen = delay_search.search(frozen, chip, bits, samples, to_train=True).plan.scales
     provenance = {**chosen.carried(), "finetuned_from_sha256": checkpoint.fingerprint(model)}
     begun = replace(begun, provenance=provenance)
     quantize.quantize(

@@ -1,26 +1,25 @@
 """A trained network with a delay for each synapse that learns on the grids of a target.
 
-Training passes are those of the float network, EventProp's gradients included, on the values that its integers stand
-for: weights, thresholds and decays rounded by the exporter's own functions (`integers.layer_at`), at scales fixed
-beforehand. Backward, every rounding counts as if it were not there (straight-through), and what lies beyond a grid's
-ends gets no gradient. What these passes leave out is the rounding of states, step by step; so without gradients, where
-epochs are compared and scores are found, the integer network itself runs, on an engine.
+Training passes run the integers themselves in the kernels of the float network: weights, thresholds and decays rounded
+by the exporter's own functions (`integers.layer_at`), at scales fixed beforehand, and states that lose their fraction
+in each step (`Cuba.whole`), so that every spike of a training pass is one that the chip fires. Backward, EventProp
+takes every rounding as if it were not there (straight-through), and what lies beyond a grid's ends gets no gradient.
+Only a readout's weights over time are floats there; so without gradients, where epochs are compared and scores are
+found, the integer network runs on an engine.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork, Layer
-from asrc_core.contract.numbers import DECAY_ONE
 from asrc_core.contract.result import Result
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_export.chip.targets import Target
@@ -33,7 +32,7 @@ from asrc_export.quantization.scales import LayerScales, Scales
 from asrc_export.quantization.training.learning_network import LearningNetwork
 from asrc_export.quantization.training.on_grid import weights_on_grid
 from asrc_train.kernels.delays.differentiable import Answered, answered
-from asrc_train.kernels.delays.dynamics import Cuba
+from asrc_train.kernels.delays.dynamics import Cuba, time_constant
 from asrc_train.kernels.delays.layer import DelayLayer, Events, Run, Synapses, as_events
 from asrc_train.network.delay_network import DelayedSynapses, DelayNetwork
 from asrc_train.trained.checkpoint import Checkpoint
@@ -89,11 +88,19 @@ class QuantizedDelayNetwork(DelayNetwork):
         events = as_events(x) if isinstance(x, Tensor) else x
         self._keep_within()
         frozen = self._frozen()
+        made = self._layers(frozen)
         layers = [
-            self._in_kernels(frozen, i, own, made)
-            for i, (own, made) in enumerate(zip(self._connections(), self._layers(frozen), strict=True))
+            self._in_kernels(frozen, i, own, layer)
+            for i, (own, layer) in enumerate(zip(self._connections(), made, strict=True))
         ]
-        return answered(Run(events, layers, self._cuba, self._read(events.steps), torch.is_grad_enabled()))
+        whole = events._replace(value=(events.value.double() / self._start.scale).round())
+        read = self._read(events.steps)
+        if read.weights is not None:
+            read = read._replace(weights=read.weights.double())
+        done = answered(Run(whole, layers, self._cuba, read, torch.is_grad_enabled()))
+        if read.kind == "first-spike":
+            return done
+        return done._replace(answers=done.answers * (replace(self._cuba, whole=None).gain / made[-1].scale))
 
     def _connections(self) -> list[list[DelayedSynapses]]:
         """Of every layer, the readout last."""
@@ -133,21 +140,21 @@ class QuantizedDelayNetwork(DelayNetwork):
         return *hidden, deciding_at(frozen.decides, into, self._scales.readout, self._grids[-1], self._formats)
 
     def _in_kernels(self, frozen: FrozenNetwork, i: int, own: list[DelayedSynapses], made: Layer) -> DelayLayer:
-        """A layer as the kernels take it: in the float network's units, with the gain of the rounded decays."""
+        """A layer as the kernels take it: its integers, shifted as they will be when they arrive."""
         at = [*self._scales.layers, self._scales.readout.of_layer()][i]
         first, *back = (
-            Synapses(self._weights(each, source, at, connection.weights, i), each.delay)
+            Synapses(self._weights(each, source, at, connection, made, i), each.delay)
             for each, source, connection in zip(own, feeds(frozen, i), made.connections, strict=True)
         )
         theta = made.neuron.parameters.get("threshold")
-        return DelayLayer(
-            first, back[0] if back else None, None if theta is None else float(theta / made.scale) * self._cuba.gain
-        )
+        return DelayLayer(first, back[0] if back else None, None if theta is None else float(theta))
 
-    def _weights(self, own: DelayedSynapses, source: Feed, at: LayerScales, integers: Any, i: int) -> Tensor:
+    def _weights(
+        self, own: DelayedSynapses, source: Feed, at: LayerScales, connection: Connection, made: Layer, i: int
+    ) -> Tensor:
         factor = weight_factor(source, at, with_shift(self._formats, at.activation_shift))
-        whole = weights_on_grid(own.weight, factor, integers, self._grids[i])
-        return (whole / factor).to(own.weight.dtype)
+        whole = weights_on_grid(own.weight, factor, connection.weights, self._grids[i])
+        return whole.double() * 2.0 ** (connection.exponent + int(made.neuron.parameters["activation_shift"]))
 
     def _samples(self, events: Events) -> NDArray[np.uint8]:
         """The integers (B, T, channels) that the events were made of."""
@@ -166,6 +173,6 @@ def _limits(positive: Tensor, negative: Tensor) -> tuple[float, float]:
 
 def _rounded(cuba: Cuba, readout: Layer) -> Cuba:
     """The constants with the decays that the integers have, which all layers share."""
-    p = readout.neuron.parameters
-    membrane, synapse = (-1 / math.log((DECAY_ONE - p[name]) / DECAY_ONE) for name in ("decay", "current_decay"))
-    return replace(cuba, tau_membrane=membrane, tau_synapse=synapse)
+    decays = int(readout.neuron.parameters["decay"]), int(readout.neuron.parameters["current_decay"])
+    membrane, synapse = map(time_constant, decays)
+    return replace(cuba, tau_membrane=membrane, tau_synapse=synapse, whole=decays)

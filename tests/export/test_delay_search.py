@@ -1,0 +1,69 @@
+"""Scales of networks with delays, searched on samples: no worse than without, and as safe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from delay_networks import delay_checkpoint
+
+from asrc_core.contract.file import network_file
+from asrc_export import float_network
+from asrc_export.chip import targets
+from asrc_export.engines import numpy as engine
+from asrc_export.exporting import export
+from asrc_export.quantization import quantize, scale_choice
+from asrc_export.quantization.search import delay_search
+from asrc_train import data
+from asrc_train.trained import checkpoint
+from asrc_train.trained.freeze import FrozenNetwork, freeze
+
+LOIHI2 = targets.load("loihi2")
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def samples() -> np.ndarray:
+    """Of Yin-Yang, in steps of 1 ms."""
+    return data.load("yin-yang", 1.0).train_x[:16]
+
+
+def error(frozen: FrozenNetwork, bits: int, samples: np.ndarray, plan: quantize.Plan) -> float:
+    """Of the integers that the plan stands for, run by another engine than the search may have used."""
+    made = quantize.quantize(frozen, LOIHI2, bits=bits, plan=plan).network  # which proves that nothing saturates
+    answers = engine.run(made, samples).logits.astype(np.float64)
+    if made.layers[-1].neuron.kind == "first-spike":
+        answers = np.maximum(answers, delay_search.LATEST - made.steps)
+    return delay_search.off(answers, float_network.logits(frozen, samples).astype(np.float64))
+
+
+@pytest.mark.parametrize(("readout", "bits"), [("exponential", 8), ("maximum", 4), ("first-spike", 8)])
+def test_the_scales_found_answer_no_worse_than_those_without_samples(
+    readout: str, bits: int, samples: np.ndarray
+) -> None:
+    frozen = freeze(delay_checkpoint(readout=readout))
+    found = delay_search.search(frozen, LOIHI2, bits, samples)
+    without = quantize.Plan(frozen, scale_choice.choose(frozen, LOIHI2, bits))
+    assert found.measured[-1].error == pytest.approx(error(frozen, bits, samples, found.plan))
+    assert found.measured[0].data_free == pytest.approx(error(frozen, bits, samples, without))
+    assert found.measured[-1].error <= found.measured[0].data_free
+    assert [each.name for each in found.measured] == ["layer0", "readout"]
+
+
+def test_an_error_is_that_of_the_answers_whatever_their_unit_and_common_part() -> None:
+    wanted = np.random.default_rng(0).normal(size=(20, 3))
+    assert delay_search.off(7.0 * wanted + 3.0, wanted) == pytest.approx(0, abs=1e-6)
+    assert delay_search.off(wanted + np.arange(20.0)[:, None], wanted) == pytest.approx(0, abs=1e-6)
+    assert delay_search.off(-wanted, wanted) == 1
+    assert delay_search.off(np.zeros((20, 3)), wanted) == 1
+
+
+def test_an_export_says_what_its_scales_were_searched_on(tmp_path: Path) -> None:
+    checkpoint.save(delay_checkpoint(readout="first-spike"), tmp_path / "model.pt")
+    made = export(tmp_path / "model.pt", "loihi2", tmp_path / "n.safetensors")
+    assert [part.name for part in made.measured] == ["layer0", "readout"]
+    stored = network_file.load(tmp_path / "n.safetensors").provenance["calibration"]
+    assert stored["data"] == "yin-yang"
+    assert stored["samples"] == delay_search.SAMPLES
