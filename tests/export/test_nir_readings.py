@@ -243,6 +243,18 @@ def test_a_subgraph_is_the_network_laid_out(parameters: tuple[int, ...], inner: 
         np.testing.assert_array_equal(tensor, found.checkpoint.tensors[name])
 
 
+def test_what_enters_a_recurrent_layer_of_spyx_does_not_pass_its_recurrent_weights(tmp_path: Path) -> None:
+    """spyx 1.0.0 writes the edge from the layer's input to the recurrent weights in place of that to the neurons."""
+    graph = recurrent((4,), 4, nested=True)
+    right = read(graph, tmp_path, written_by="spyx", dt=DT).checkpoint
+    within = graph.nodes["r"]
+    within.edges = [("input", "again") if each == ("input", "lif") else each for each in within.edges]
+    found = read(graph, tmp_path, written_by="spyx", dt=DT).checkpoint
+    assert found.tensors.keys() == right.tensors.keys()
+    for name, tensor in right.tensors.items():
+        np.testing.assert_array_equal(tensor, found.tensors[name])
+
+
 def test_scalar_neurons_alone_in_a_subgraph_have_the_width_of_what_feeds_it(tmp_path: Path) -> None:
     graph = recurrent((), 4, nested=True)
     within = graph.nodes["r"]

@@ -101,32 +101,20 @@ def choose_layer(
     each synapse, whose exponents are never below 0, may shift what arrives by less than the target's neurons do, with
     ``own_shift``. Raises InvalidSetting if there is none.
     """
-<<<<<<< HEAD
-    room = ROOM_TO_TRAIN if to_train else 1
-    best = _best(layer, into, grid, formats, room, steps, own_shift, floored=not to_train)
+    room, shifts = ROOM_TO_TRAIN if to_train else 1, shifts_to_try(layer, formats, own_shift)
+    best = _best(layer, into, grid, formats, room, steps, shifts, floored=not to_train)
     if best is None and to_train:
-        best = _best(layer, into, grid, formats, room, steps, own_shift, floored=True)
+        best = _best(layer, into, grid, formats, room, steps, shifts, floored=True)
     if best is None:
         leaves = " and leaves room to train" if to_train else ""
         raise InvalidSetting(
             f"layer '{layer.name}'",
             "no scale lets its weights, bias and threshold fit the target's formats without a membrane that could "
             f"saturate{leaves}; train with more weight decay or a gradient clip",
-=======
-    best = _best(layer, into, grid, formats, to_train, steps, shifts_to_try(layer, formats, own_shift))
-    if best is None:
-        room = " and leaves room to train" if to_train else ""
-        raise InvalidSetting(
-            f"layer '{layer.name}'",
-            "no scale lets its weights, bias and threshold fit the target's formats without a membrane that could "
-            f"saturate{room}; train with more weight decay or a gradient clip",
->>>>>>> evented
         )
     return best
 
 
-<<<<<<< HEAD
-=======
 def of_each_shift(
     layer: FrozenLayer,
     into: Sequence[Feed],
@@ -136,29 +124,27 @@ def of_each_shift(
     steps: int = 1,
     own_shift: bool = True,
 ) -> list[LayerScales]:
-    """The same for each shift at which there is one."""
-    shifts = shifts_to_try(layer, formats, own_shift)
-    each = (_best(layer, into, grid, formats, to_train, steps, [shift]) for shift in shifts)
+    """The same for each shift at which there is one; sums of delayed synapses are never floored."""
+    room, shifts = ROOM_TO_TRAIN if to_train else 1, shifts_to_try(layer, formats, own_shift)
+    each = (_best(layer, into, grid, formats, room, steps, [shift], floored=False) for shift in shifts)
     return [at for at in each if at is not None]
 
 
->>>>>>> evented
 def _best(
     layer: FrozenLayer,
     into: Sequence[Feed],
     grid: WeightGrid,
     formats: Formats,
-<<<<<<< HEAD
     room: int,
     steps: int,
-    own_shift: bool,
+    shifts: Sequence[int | None],
     *,
     floored: bool,
 ) -> LayerScales | None:
     """The scale that `choose_layer` means, recurrent sums ``floored`` or not; None if there is none."""
     best: tuple[float, float, LayerScales] | None = None
     missing: str | None = None
-    for shift in shifts_to_try(layer, formats, own_shift):
+    for shift in shifts:
         own = with_shift(formats, shift)
         for scale in scales_to_try(layer, into, grid, own):
             at = at_scale(layer, into, scale, grid, own, floored=floored)
@@ -176,25 +162,6 @@ def _best(
                 best = error, scale, at
     if best is None and missing is not None and floored:
         raise InvalidSetting(f"layer '{layer.name}'", f"at no scale do its neurons fit, and at the last {missing}")
-=======
-    to_train: bool,
-    steps: int,
-    shifts: Sequence[int | None],
-) -> LayerScales | None:
-    best: tuple[float, float, LayerScales] | None = None
-    for shift in shifts:
-        own = with_shift(formats, shift)
-        for scale in scales_to_try(layer, into, grid, own):
-            at = at_scale(layer, into, scale, grid, own, to_train)
-            if at is None:
-                continue
-            at = at.model_copy(update={"activation_shift": shift})
-            made = layer_at(layer, into, at, grid, formats)
-            error = expected_error(layer, made, into)
-            better = best is None or (error, -scale) < (best[0], -best[1])
-            if better and cannot_overflow(made, into, own, ROOM_TO_TRAIN if to_train else 1, steps):
-                best = error, scale, at
->>>>>>> evented
     return None if best is None else best[2]
 
 
@@ -227,8 +194,8 @@ def choose_deciding(
     if found is None:
         raise InvalidSetting(
             f"layer '{layer.name}'",
-            f"its accumulators could exceed {STATE_MAX} within {steps} steps; use a smaller last layer or shorter "
-            "samples",
+            f"its accumulators could exceed {STATE_MAX} within {plural(steps, 'step')}; use a smaller last layer or "
+            "shorter samples",
         )
     return found
 
@@ -265,15 +232,7 @@ def _weighed(
             return shifted
         if "weight_shift" not in made.neuron.of_kind.parameters:
             break
-<<<<<<< HEAD
-    raise InvalidSetting(
-        f"layer '{layer.name}'",
-        f"its accumulators could exceed {STATE_MAX} within {plural(steps, 'step')}; use a smaller last "
-        "layer or shorter samples",
-    )
-=======
     return None
->>>>>>> evented
 
 
 def scales_to_try(layer: FrozenLayer, into: Sequence[Feed], grid: WeightGrid, formats: Formats) -> Iterator[float]:

@@ -12,6 +12,10 @@ sys.path.insert(0, HERE)
 import drawn  # noqa: E402
 
 
+def weights(draw, n, inputs, most):
+    return drawn.weights(draw, n, inputs) if most is None else drawn.bounded(draw, n, inputs, most)
+
+
 def networks(seed, draw):
     sizes, recurrent, lasting = drawn.widths(draw), seed % 2 == 1, seed % 4 == 2
     hard, delayed = seed % 3 == 2, seed % 6 == 0
@@ -19,9 +23,10 @@ def networks(seed, draw):
     modules, cells = [], []
     for inputs, n in pairwise(sizes):
         # By reset_delay=False snnTorch subtracts twice from what exceeds two thresholds: its gains are bounded.
-        weights = drawn.weights if hard or delayed else drawn.bounded
+        most = 5 if recurrent else 4 if lasting else 8
+        bounds = None if hard or delayed else (most, 3)
         linear = torch.nn.Linear(inputs, n, bias=False)
-        linear.weight.data = torch.from_numpy(weights(draw, n, inputs))
+        linear.weight.data = torch.from_numpy(weights(draw, n, inputs, bounds and bounds[0]))
         how = {
             "threshold": torch.from_numpy(drawn.thresholds(draw, n, each)),
             "init_hidden": True,
@@ -33,7 +38,7 @@ def networks(seed, draw):
         loop = {"all_to_all": True, "linear_features": n}
         if recurrent:
             cell = snn.RLeaky(beta, **how, **loop)
-            cell.recurrent.weight.data = torch.from_numpy(weights(draw, n, n))
+            cell.recurrent.weight.data = torch.from_numpy(weights(draw, n, n, bounds and bounds[1]))
             cell.recurrent.bias.data.zero_()
         else:
             cell = snn.Synaptic(alpha, beta, **how) if lasting else snn.Leaky(beta, **how)

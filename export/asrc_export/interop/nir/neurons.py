@@ -21,8 +21,8 @@ from asrc_train.trained.frozen import Floats
 class Neurons:
     """A neuron node in steps: alpha, theta, what its input is multiplied by and what joins its bias.
 
-    ``decay``, ``threshold`` and ``current_decay`` are one number each, or one for each neuron; where the latter is None
-    no current outlives a step. ``fires`` is None of a readout, which has no threshold.
+    ``decay``, ``threshold`` and ``current_decay`` are one number, or one for each neuron. The latter is None where no
+    current outlives a step, ``fires`` is None of a readout, which has no threshold.
     """
 
     decay: float | Floats

@@ -169,6 +169,20 @@ def _require_known(flat: Flat) -> None:
             raise broken(name, f"{kind} has no place in our networks: {close}")
 
 
+def past_the_recurrence(flat: Flat) -> None:
+    """Let what enters a recurrent subgraph reach its neurons, where the file leads it through the recurrent weights."""
+    for name, node in flat.nodes.items():
+        after = [b for a, b in flat.edges if a == name]
+        doors = [each for each in flat.before[name] if type(flat.nodes[each]).__name__ == "Input"]
+        if type(node).__name__ != "Linear" or len(after) != 1 or len(doors) != 1 or doors[0] in flat.inputs:
+            continue
+        neurons = after[0]
+        if sorted(flat.before[name]) == sorted([doors[0], neurons]):
+            flat.edges[flat.edges.index((doors[0], name))] = (doors[0], neurons)
+            flat.before[name].remove(doors[0])
+            flat.before[neurons].append(doors[0])
+
+
 def width_of(flat: Flat, name: str) -> int:
     """Values that a source says at each step."""
     return math.prod(shape_of(flat, name))

@@ -42,7 +42,7 @@ from asrc_export.interop.nir import nir_file
 from asrc_export.interop.nir.as_graph import graph_of
 from asrc_export.interop.nir.layers import Layers, is_chain, layered
 from asrc_export.interop.nir.metadata import stated_feed, step_order, without_scale
-from asrc_export.interop.nir.nir_graph import flatten, signals, square, width_of
+from asrc_export.interop.nir.nir_graph import flatten, past_the_recurrence, signals, square, width_of
 from asrc_export.interop.nir.reading import Asked, read_as, read_as_stated
 from asrc_export.interop.nir.readings import Answer, Integration, Reset
 from asrc_train.settings.config import validated
@@ -79,6 +79,8 @@ def read(
     reading = read_as_stated(metadata, told) if ours else read_as(told, metadata)
     notes = list(reading.notes)
     flat = flatten(graph)
+    if reading.misled:
+        past_the_recurrence(flat)
     scale = without_scale(flat, metadata) if ours else None
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named by _tensors
         fed = signals(flat, reading.dt)

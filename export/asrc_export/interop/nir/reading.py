@@ -53,6 +53,7 @@ class Reading:
     jumps: Jump = "share"
     late: int = 0
     lasting_reset: Reset | None = None
+    misled: bool = False
     ours: bool = False
     answer: Answer = "sum"
     notes: tuple[str, ...] = ()
@@ -98,6 +99,7 @@ def read_as(asked: Asked, metadata: dict[str, Any]) -> Reading:
         steps_if=row.steps_if if row else True,
         jumps=row.jump if row else "share",
         late=row.late if row else 0,
+        misled=row.misled if row else False,
         lasting_reset=row.lasting_reset if row and asked.reset is None else None,
         answer=asked.answer or "sum",
     )

@@ -69,7 +69,8 @@ class Framework:
     ``dt`` is in the unit of its files' time constants, None if it must be told. An integrate-and-fire neuron's input is
     multiplied by r and, where ``steps_if``, by the step. ``jump``: what a spike adds to a current that lasts. ``late``:
     by how many steps its neurons fire later than their membranes say. ``lasting_reset`` is that of neurons with such a
-    current, where it is another. ``source`` says where the row was read or tried.
+    current, where it is another. ``misled``: recurrent layers are written as if their input passed the recurrent
+    weights, which it does not. ``source`` says where the row was read or tried.
     """
 
     title: str
@@ -83,6 +84,7 @@ class Framework:
     jump: Jump = "share"
     late: int = 0
     lasting_reset: Reset | None = None
+    misled: bool = False
     unsaid: str = ""
 
 
@@ -153,6 +155,7 @@ FRAMEWORKS: Mapping[str, Framework] = {
         jump="whole",
         late=1,
         lasting_reset="soft",
+        misled=True,
         unsaid="spyx sends a spike a step after its membrane crosses: layers are fed so, and spikes are named by the "
         "step of the membrane",
     ),
