@@ -104,6 +104,7 @@ def choose_layer(
         for scale in scales_to_try(layer, into, grid, own):
             at = at_scale(layer, into, scale, grid, own, to_train)
             if at is None:
+                missing = missing or _missing(layer, scale, own)
                 continue
             at = at.model_copy(update={"activation_shift": shift})
             try:

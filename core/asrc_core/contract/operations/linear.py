@@ -113,7 +113,7 @@ class LinearOperations:
         return _divided(_form(a), k, up=1.0)
 
     def saturate(self, a: Value, bits: int = 24) -> Form | None:
-        """`a`, if that is within its bits: a variable of its own, so that what is made of it is bounded by its bounds."""
+        """`a`, if that is within its bits: a variable of its own, by whose bounds what is made of it is bounded."""
         form, name = _form(a), f"{HELD}{len(self.saturated)}"
         held = None if form is None else Form({name: np.ones(1)}, np.zeros(1), np.zeros(1), np.zeros(1))
         self.saturated.append((form, held, 2.0 ** (bits - 1) - 1))
