@@ -55,25 +55,28 @@ def spikes(network: FrozenNetwork, x: NDArray[np.generic]) -> Iterator[NDArray[n
         yield from (each.numpy().astype(np.uint8) for each in _stepped(network, s)[:-1])
         return
     for layer in network.layers:
-        if layer.kind == RESONATOR:
-            s = _resonated(layer, s)
-            yield s.numpy().astype(np.uint8)
-            continue
-        weight, bias, recurrent, taps, dynamics, _ = _runnable(layer)
-        assert weight is not None
-        s = skip_recurrence(s, weight, bias, recurrent, taps, dynamics)
+        s = _spikes(layer, s)
         yield s.numpy().astype(np.uint8)
+
+
+def _spikes(layer: FrozenLayer, x: torch.Tensor) -> torch.Tensor:
+    """What a layer sends, (T, B, N), on what stands before it."""
+    if layer.kind == RESONATOR:
+        return _resonated(layer, x)
+    weight, bias, recurrent, taps, dynamics, _ = _runnable(layer)
+    assert weight is not None
+    return skip_recurrence(x, weight, bias, recurrent, taps, dynamics)
 
 
 def _counts(network: FrozenNetwork, x: torch.Tensor) -> torch.Tensor:
     """Spikes of the last layer summed over time."""
     if not _in_kernels(network):
         return _stepped(network, x)[-2].sum(0)
-    layers = list(network.layers)
-    while any(layer.kind == RESONATOR for layer in layers):
-        first = layers.pop(0)
-        x = _resonated(first, x) if first.kind == RESONATOR else skip_recurrence(x, *_runnable(first)[:5])
-    return spike_counts(x, [_runnable(layer) for layer in layers]) if layers else x.sum(0)
+    if all(layer.kind != RESONATOR for layer in network.layers):
+        return spike_counts(x, [_runnable(layer) for layer in network.layers])
+    for layer in network.layers:
+        x = _spikes(layer, x)
+    return x.sum(0)
 
 
 def _in_kernels(network: FrozenNetwork) -> bool:

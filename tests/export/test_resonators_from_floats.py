@@ -17,6 +17,7 @@ from asrc_core.contract.interpreter import Session
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.operations.real import RealArithmetic
+from asrc_core.contract.rounding.resonators import poles
 from asrc_core.errors import InvalidSetting, RulesBroken
 from asrc_export import exporting, float_network, real_network
 from asrc_export.chip import targets
@@ -139,32 +140,36 @@ def test_more_bits_of_weights_and_poles_come_nearer() -> None:
         assert np.abs(p["pole_real"] + 1j * p["pole_imaginary"] - pole * 2**bits).max() <= 1
 
 
+def with_poles(pole: Any, bits: int = 16) -> FrozenNetwork:
+    network = frozen("prf")
+    first = network.layers[0]
+    own = replace(first, constants={**first.constants, "pole": pole[:, None]})
+    return with_pole_bits(replace(network, layers=(own, *network.layers[1:])), bits)
+
+
 def test_slow_neurons_take_a_coarser_input_without_which_nothing_is_proven() -> None:
-    layer = deployed("frssm").layers[0]
+    network = quantize.quantize(with_poles(1 - np.geomspace(0.3, 1e-3, WIDTH)), targets.load("loihi2")).network
+    layer = network.layers[0]
     f = layer.neuron.parameters["input_shift"]
-    assert len(set(f.tolist())) > 1
-    slow = np.abs(frozen("frssm").layers[0].constants["pole"]).max(axis=1)
-    assert slow[f.argmax()] > slow[f.argmin()]
+    assert f[-1] > f[0]
     finer = {**layer.neuron.parameters, "input_shift": 0}
-    network = deployed("frssm")
     layers = (replace(layer, neuron=replace(layer.neuron, parameters=finer)), *network.layers[1:])
     assert replace(network, layers=layers).ranges[0].may_saturate
 
 
 def test_poles_stay_inside_the_unit_circle_when_they_are_rounded() -> None:
-    network = frozen("prf")
-    first = network.layers[0]
+    edge = np.exp(1j * np.linspace(0, 3, 1000))
+    for n in (11, 15, 19):
+        c, d = poles(edge[:, None] * (1 - 1e-9), n)
+        assert (c**2 + d**2 < 1 << 2 * n).all()
+        assert np.abs(c + 1j * d - edge[:, None] * 2**n).max() < 1.5
 
-    def with_poles(of_size: float) -> FrozenNetwork:
-        edge = of_size * np.exp(1j * np.linspace(0, 3, WIDTH))[:, None]
-        own = replace(first, constants={**first.constants, "pole": edge})
-        return replace(network, layers=(own, *network.layers[1:]))
 
-    with pytest.raises(InvalidSetting, match=r"layer 'layer0'.*neuron \d+ would need an input shift of \d+ bits"):
-        quantize.quantize(with_poles(0.999999), targets.load("loihi2"))
-    moved = with_poles(0.9995)
-    p = quantize.quantize(moved, targets.load("loihi2")).network.layers[0].neuron.parameters
-    assert (p["pole_real"] ** 2 + p["pole_imaginary"] ** 2 < 2**30).all()
+def test_a_pole_too_slow_to_be_proven_is_refused_by_layer_and_neuron() -> None:
+    slow = np.full(WIDTH, 0.5 + 0j)
+    slow[7] = 1 - 2.0**-19
+    with pytest.raises(InvalidSetting, match=r"layer 'layer0'.*neuron 7 would need an input shift of more"):
+        quantize.quantize(with_poles(slow, 20), targets.load("loihi2"))
 
 
 def test_a_state_that_no_scale_can_hold_is_refused_by_layer_and_neuron() -> None:

@@ -149,6 +149,7 @@ def _best(
         for scale in scales_to_try(layer, into, grid, own):
             at = at_scale(layer, into, scale, grid, own, floored=floored)
             if at is None:
+                missing = missing or _missing(layer, scale, own)
                 continue
             at = at.model_copy(update={"activation_shift": shift})
             try:

@@ -28,8 +28,8 @@ Reach: TypeAlias = tuple[Ints, Ints]
 Ends: TypeAlias = tuple[Floats, Floats]
 """The same in double precision, before it is widened."""
 
-DRIVE = ""
-"""The name of ``a`` among the variables of a form."""
+DRIVE, HELD = "", "#"
+"""The name of ``a`` among the variables of a form, and how those of what `saturate` gives begin."""
 MOST_STATES = 8
 """Of a group of states that depend on each other."""
 LONGEST = 2**17
@@ -113,9 +113,9 @@ class LinearOperations:
         return _divided(_form(a), k, up=1.0)
 
     def saturate(self, a: Value, bits: int = 24) -> Form | None:
-        """`a`, if that is within its bits."""
-        form = _form(a)
-        held = form and Form(form.factors, form.constant, form.low, form.high, form.assumes | {len(self.saturated)})
+        """`a`, if that is within its bits: a variable of its own, by whose bounds what is made of it is bounded."""
+        form, name = _form(a), f"{HELD}{len(self.saturated)}"
+        held = None if form is None else Form({name: np.ones(1)}, np.zeros(1), np.zeros(1), np.zeros(1))
         self.saturated.append((form, held, 2.0 ** (bits - 1) - 1))
         return held
 
@@ -162,23 +162,44 @@ def reach(
     numbers = {name: int(width) for name, width in widths.items() if width != WORD}
     variables = {name: Form({name: one}, none, none, none) if name in numbers else None for name in widths}
     after = step(operations, variables, Form({DRIVE: one}, none, none, none))
-    forms = _linear({name: _form(after.get(name)) for name in numbers})  # a lost state is the intervals' to report
+    parts = {f"{HELD}{i}": form for i, (form, _, _) in enumerate(operations.saturated)}
+    # A state that is lost on the way is the intervals' to report.
+    forms = _linear({name: _expanded(_form(after.get(name)), parts) for name in numbers})
     bounds = _reached(forms, drive)
-    saturated: list[Ends | None] = []
-    for form, held, _ in operations.saturated:
-        state = next((name for name in forms if held is not None and after[name] is held), None)
-        saturated.append(bounds[state] if state is not None else _boxed(form, bounds, drive))
+    known, saturated = dict(bounds), list[Ends | None]()
+    for i, (form, held, _) in enumerate(operations.saturated):
+        state = next((name for name in bounds if held is not None and after[name] is held), None)
+        ends = bounds[state] if state is not None else _boxed(form, known, drive)
+        saturated.append(ends)
+        if ends is not None:
+            known[f"{HELD}{i}"] = ends
     holds = np.ones(len(drive[0]), bool)
     for name, each in bounds.items():
         holds &= _within(each, 2.0 ** (numbers[name] - 1) - 1)
     for place in frozenset[int]().union(*(form.assumes for form in forms.values())):
-        known = saturated[place]
-        holds &= False if known is None else _within(known, operations.saturated[place][2])
+        reached = saturated[place]
+        holds &= False if reached is None else _within(reached, operations.saturated[place][2])
     return Linear(
         {name: _whole(each, holds, 2 ** (numbers[name] - 1) - 1) for name, each in bounds.items()},
         [None if each is None else _whole(each, holds, BEYOND) for each in saturated],
         holds,
     )
+
+
+def _expanded(form: Form | None, parts: Mapping[str, Form | None]) -> Form | None:
+    """The form on states and the drive only, what `saturate` gave being taken for what it got."""
+    if form is None:
+        return None
+    own = {name: factor for name, factor in form.factors.items() if name not in parts}
+    found: Form | None = Form(own, form.constant, form.low, form.high, form.assumes)
+    for name in form.factors.keys() & parts.keys():
+        inner = _expanded(parts[name], parts)
+        if inner is None:
+            return None
+        scaled = inner.scaled(form.factors[name])
+        used = scaled.assumes | {int(name.removeprefix(HELD))}
+        found = _sum(found, Form(scaled.factors, scaled.constant, scaled.low, scaled.high, used))
+    return found
 
 
 def _linear(forms: Mapping[str, Form | None]) -> dict[str, Form]:

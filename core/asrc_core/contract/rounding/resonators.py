@@ -13,7 +13,7 @@ sum_i taps_i u[t-i], the current u = W x + bias, a spike where h reaches the thr
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,8 @@ POLE_BITS = 16
 READOUT_MAX = 127
 DIRECT_MAX = 32767
 MOST_SHIFT, MOST_READOUT_SHIFT = 24, 40
-ROOM = 0.97
-"""Share of 24 bits that the proof by floats uses: the rest is for roundings, which the proof by integers counts."""
+ROOM = 0.99
+"""Share of 24 bits that is used: the rest is for biases and thresholds, which come to lie on the target's grids."""
 NEARLY = (1.0, 0.997, 0.99, 0.98, 0.96, 0.92, 0.85, 0.75, 0.6, 0.5)
 """Shares of the largest factor P that are tried until the threshold is no larger than asked for."""
 
@@ -57,18 +57,17 @@ def rounded(constants: Constants, at: Rounding) -> dict[str, Any]:
         }
     c, d = poles(pole, n)
     bias = _real(constants["bias"]) * at.scale
-    reach = np.abs(bias) + (0 if at.drive is None else np.maximum(-at.drive[0], at.drive[1]) * 2.0**at.activation_shift)
-    of_real, of_imaginary = gains(c, d, n)
-    f = _shift(np.maximum(of_real, of_imaginary).max(axis=1) * reach, MOST_SHIFT, "an input shift")
+    reach = reaches(c, d, n, _ends(at), bias)
+    f = _shift(reach.of_input.max(axis=(1, 2)), reach.of_roundings.max(axis=(1, 2)), MOST_SHIFT, "an input shift")
     centred = bias + np.where(f > 0, np.exp2(f - 1), 0)
-    x = reach / np.exp2(f) + 1
     unit = at.scale / np.exp2(f)
     most = np.minimum(_largest(READOUT_MAX, readout.real, readout.imag), _largest(DIRECT_MAX, direct[:, None], taps))
     most = np.where(np.isfinite(most), most, 1.0)
-    h = ((np.abs(readout.real) * of_real + np.abs(readout.imag) * of_imaginary).sum(axis=1)) * x * most
-    h += (of_real + of_imaginary).sum(axis=1) * x  # what rounding the read-out may add
-    h += (np.abs(direct) + np.abs(taps).sum(axis=1)) * x * most
-    r = _shift(h, MOST_READOUT_SHIFT, "a read-out shift")
+    x = (np.maximum(*np.abs(_ends(at))) + np.abs(bias)) / np.exp2(f) + 1
+    z = reach.of_input / np.exp2(f)[:, None, None] + reach.of_roundings
+    read = np.stack([np.abs(readout.real), np.abs(readout.imag)], axis=-1) * most[:, None, None] + 1
+    h = (read * z).sum(axis=(1, 2)) + ((np.abs(direct) + np.abs(taps).sum(axis=1)) * most + 1 + taps.shape[1]) * x
+    r = _shift(h, np.zeros_like(h), MOST_READOUT_SHIFT, "a read-out shift")
     per_factor = constants["threshold"] * unit / np.exp2(r)
     theta = _threshold(per_factor * most, at)
     factor = (theta / per_factor)[:, None]
@@ -116,25 +115,47 @@ def poles(pole: Any, n: int) -> tuple[Ints, Ints]:
     return c, d
 
 
-def gains(c: Ints, d: Ints, n: int) -> tuple[Floats, Floats]:
-    """How far a mode's real and imaginary part get for inputs up to 1, (N, K) each."""
+class Reaches(NamedTuple):
+    """How far real and imaginary part of each mode get, (N, K, 2), before the input shift: by the input and the bias,
+    and on top of that by what is rounded in each step.
+    """
+
+    of_input: Floats
+    of_roundings: Floats
+
+
+def reaches(c: Ints, d: Ints, n: int, drive: tuple[Floats, Floats], bias: Floats) -> Reaches:
+    """For sums of connections within the drive, (N,) each, and a constant bias (N,)."""
     neurons, modes = c.shape
     turns = np.stack([np.stack([c, -d], axis=-1), np.stack([d, c], axis=-1)], axis=-2) / 2.0**n
-    rising, falling, _, _ = linear.response(turns.reshape(neurons * modes, 2, 2))
-    both = (rising + falling)[:, :, 0].reshape(neurons, modes, 2)
-    return both[..., 0], both[..., 1]
+    found = linear.response(turns.reshape(neurons * modes, 2, 2))
+    rising, falling, least, most = (each.reshape(neurons, modes, 2, 2) for each in found)
+    low, high, b = (each[:, None, None] for each in (*drive, bias))
+    up, down, first, last = (each[..., 0] for each in (rising, falling, least, most))
+    highest = up * high - down * low + np.maximum(first * b, last * b)
+    lowest = up * low - down * high + np.minimum(first * b, last * b)
+    once = rising + falling
+    return Reaches(np.maximum(highest, -lowest), 2.5 * once[..., 0] + once[..., 1])  # with the half of the bias
 
 
-def _shift(reach: Floats, most: int, what: str) -> Ints:
-    """The least shift by which what gets so far stays within 24 bits. Raises Unfit, naming the neuron."""
-    shift = np.maximum(0, np.ceil(np.log2(np.maximum(reach, 1) / (ROOM * STATE_MAX))))
+def _ends(at: Rounding) -> tuple[Floats, Floats]:
+    """Bounds of the sum of connections, shifted as it arrives."""
+    low, high = (np.zeros(1), np.zeros(1)) if at.drive is None else at.drive
+    return np.minimum(low, 0) * 2.0**at.activation_shift, np.maximum(high, 0) * 2.0**at.activation_shift
+
+
+def _shift(reach: Floats, rest: Floats, most: int, what: str) -> Ints:
+    """The least shift by which what gets so far stays within 24 bits, with the rest, which is not shifted.
+
+    Raises Unfit, naming the neuron.
+    """
+    left = ROOM * STATE_MAX - rest
+    shift = np.where(left > 0, np.ceil(np.log2(np.maximum(reach, 1) / np.maximum(left, 1))), most + 1.0)
     if shift.max() > most:
-        neuron, bits = int(shift.argmax()), int(shift.max())
-        why = (
-            f"neuron {neuron} would need {what} of {bits} bits so that its state provably stays in 24, there are {most}"
-        )
+        neuron = int(shift.argmax())
+        why = f"neuron {neuron} would need {what} of more than {most} bits so that its state provably stays in 24"
         raise Unfit(f"{why}: its poles are too slow or its weights too large")
-    return np.asarray(shift, np.int64)
+    return np.maximum(shift, 0).astype(np.int64)
 
 
 def _threshold(largest: Floats, at: Rounding) -> Ints:
