@@ -14,7 +14,8 @@ from asrc_train.kernels.choice import STATE_SPACE_NAMES, choose_state_space, usi
 from asrc_train.kernels.state_space import chunks, fft
 from asrc_train.kernels.state_space.firing import refractory
 from asrc_train.kernels.state_space.layer import Resonators
-from asrc_train.kernels.state_space.run import state_space_spikes
+from asrc_train.kernels.state_space.run import normalized_spikes, state_space_spikes
+from asrc_train.network.normalization import EPSILON, BatchNormalization
 from asrc_train.network.state_space.neurons import StateSpaceNeurons
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -232,3 +233,44 @@ def test_a_kernel_that_is_asked_for_runs_or_says_why_not() -> None:
         choose_state_space(u, layer, "plain")
     with pytest.raises(BackendMissing, match="float32 and float64, not in bfloat16"):
         choose_state_space(u.bfloat16(), layer, "native")
+
+
+@pytest.mark.parametrize("variant", VARIANTS[:6], ids=lambda variant: "-".join(map(str, variant.values())))
+def test_a_batch_normalised_in_the_kernel_is_one_normalised_before(variant: dict[str, Any]) -> None:
+    """Spikes, statistics and gradients, of gamma and beta too."""
+    made, x = neurons(**variant), 3 + 2 * current(41)
+    draw = torch.Generator().manual_seed(2)
+    toward = torch.randn(x.shape, generator=draw, dtype=torch.float64)
+    found = []
+    for fused in (True, False):
+        norm = BatchNormalization(5).double()
+        with torch.no_grad():
+            norm.gamma.copy_(torch.linspace(0.5, 2, 5))
+            norm.beta.copy_(torch.linspace(-0.5, 0.5, 5))
+        given = x.clone().requires_grad_()
+        if fused:
+            done = normalized_spikes(given, made.resonators(), norm.gamma, norm.beta, EPSILON)
+            assert done is not None
+            spikes, mean, variance = done
+            norm.seen(mean, variance, 41 * 3)
+        else:
+            spikes = state_space_spikes(norm(given), made.resonators(), kernel="fft")
+        leaves = [given, *norm.parameters(), *made.parameters()]
+        found.append([spikes.detach(), norm.mean, norm.variance, *torch.autograd.grad((spikes * toward).sum(), leaves)])
+    assert torch.equal(found[0][0], found[1][0])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-9)
+
+
+def test_only_the_native_kernel_normalises() -> None:
+    made, x = neurons(modes=2), current()
+    with using("fft"):
+        assert normalized_spikes(x, made.resonators(), torch.ones(5), torch.zeros(5), EPSILON) is None
+
+
+def test_a_gradient_that_is_the_same_for_all_steps_is_not_copied_out() -> None:
+    made, u = neurons(modes=2), current().requires_grad_()
+    of_sum = torch.autograd.grad(state_space_spikes(u, made.resonators(), kernel="native").sum(0).square().sum(), u)[0]
+    spikes = state_space_spikes(u, made.resonators(), kernel="native")
+    toward = (2 * spikes.sum(0)).expand(spikes.shape).contiguous()
+    assert torch.equal(of_sum, torch.autograd.grad(spikes, u, toward)[0])

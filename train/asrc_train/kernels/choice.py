@@ -23,7 +23,7 @@ NAMES = ("native", "bptt", "autograd")
 """Fastest first."""
 DELAY_NAMES = ("native", "plain")
 """Those for networks with a delay for each synapse (`kernels.delays`)."""
-STATE_SPACE_NAMES = ("native", "fft", "chunks")
+STATE_SPACE_NAMES = ("native", "chunks", "fft")
 """Those for state-space neurons (`kernels.state_space`)."""
 
 _log = logging.getLogger("asrc_train.kernels")
@@ -107,7 +107,7 @@ def choose_state_space(u: Tensor, layer: state_space.Resonators, name: str | Non
         if reason is None:
             return kernel
         if asked or candidate == STATE_SPACE_NAMES[-1]:
-            raise BackendMissing(candidate, reason, "compute in float32 or float64, or ask for 'fft'")
+            raise BackendMissing(candidate, reason, "leave the choice open, or ask for 'chunks'")
         _tell(f"kernel '{candidate}' for state-space neurons is passed over: {reason}.")
     raise AssertionError("the last one runs or says why not")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-_EPSILON, _MOMENTUM = 1e-5, 0.1  # PyTorch's, and the authors'
+EPSILON, _MOMENTUM = 1e-5, 0.1  # PyTorch's, and the authors'
 
 
 class BatchNormalization(nn.Module):
@@ -28,9 +28,15 @@ class BatchNormalization(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Both current and result are (T, B, N)."""
         y = nn.functional.batch_norm(
-            x.flatten(0, 1), self.mean, self.variance, self.gamma, self.beta, self.training, _MOMENTUM, _EPSILON
+            x.flatten(0, 1), self.mean, self.variance, self.gamma, self.beta, self.training, _MOMENTUM, EPSILON
         )
         return y.view_as(x)
+
+    @torch.no_grad()
+    def seen(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Move the running averages by a batch's mean and biased variance over ``count`` values, as `forward` does."""
+        self.mean.lerp_(mean, _MOMENTUM)
+        self.variance.lerp_(variance * (count / max(count - 1, 1)), _MOMENTUM)
 
     def folded(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """Weight (N, I) and bias (N,) of the affine map that `forward` is of W x + b after training."""
@@ -41,5 +47,5 @@ def fold(
     weight: Tensor, bias: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor
 ) -> tuple[Tensor, Tensor]:
     """W' = g W and b' = g (b - m) + beta with g = gamma / sqrt(v + 1e-5), in the dtype of the arguments."""
-    gain = gamma / torch.sqrt(variance + _EPSILON)
+    gain = gamma / torch.sqrt(variance + EPSILON)
     return gain[:, None] * weight, gain * (bias - mean) + beta

@@ -205,8 +205,8 @@ def frozen_layer(i: int, layer: SkipRecurrentLayer | StateSpaceLayer) -> FrozenL
         weight, bias = fold(weight, bias, *(each.detach().double() for each in constants))
     if isinstance(layer, StateSpaceLayer):
         source = FrozenConnection(f"layer{i - 1}" if i else INPUT, array(f"layers.{i}.feedforward.weight", weight))
-        constants = folded(layer.neuron, f"layers.{i}, neuron '{layer.config.neuron}'")._asdict()
-        own = {"bias": array(f"layers.{i}.feedforward.bias", bias), **constants}
+        made = folded(layer.neuron, f"layers.{i}, neuron '{layer.config.neuron}'")
+        own = {"bias": array(f"layers.{i}.feedforward.bias", bias), **made._asdict()}
         return FrozenLayer(f"layer{i}", (source,), _kind(neuron), own)
     taps = layer.connection.taps(None)
     return skip_layer(

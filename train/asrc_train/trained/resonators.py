@@ -52,8 +52,8 @@ def folded(neurons: StateSpaceNeurons, where: str = "state-space neurons") -> Fr
     outside = np.argwhere(~(np.abs(pole) < 1))
     if len(outside):
         neuron, mode = (int(i) for i in outside[0])
-        of = f"the pole of neuron {neuron}, mode {mode}, has the size {abs(pole[neuron, mode]):.9g}"
-        raise CannotFreeze(where, f"{of}, and states fade below 1 only; train with a smaller pole_learning_rate")
+        which = f"the pole of neuron {neuron}, mode {mode}, has the size {abs(pole[neuron, mode]):.9g}"
+        raise CannotFreeze(where, f"{which}, and states fade below 1 only; train with a smaller pole_learning_rate")
     if of.window is None:
         taps = np.zeros((len(direct), 0))
     else:

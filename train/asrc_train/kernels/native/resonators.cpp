@@ -26,7 +26,7 @@ ResonatorLayer<R> layer_of(Memory& memory, const asrc_resonators_call& call) {
     layer.modes = call.modes, layer.taps = call.taps;
     layer.period = static_cast<R>(call.period), layer.masked = call.masked != 0;
     layer.threshold = static_cast<R>(call.threshold);
-    layer.rows = 4 * layer.modes + 1 + layer.taps, layer.words = 2 * layer.modes + layer.taps;
+    layer.rows = 4 * layer.modes + 3 + layer.taps, layer.words = 2 * layer.modes + layer.taps;
     R* constants = memory.zeros<R>(layer.rows * layer.width);
     const R* from = static_cast<const R*>(call.constants);
     for (int64_t row = 0; row < layer.rows; ++row) {
@@ -55,43 +55,101 @@ std::vector<ResonatorRoom<R>> rooms_of(Memory& memory, const ResonatorLayer<R>& 
 }
 
 template <typename R>
-void run(const asrc_resonators_call& call, const ResonatorKernels<R>& kernels, bool back) {
-    Memory memory;
-    const ResonatorLayer<R> layer = layer_of<R>(memory, call);
-    const int64_t threads = std::min(call.threads, call.batch), kept = words_of(call);
-    const std::vector<ResonatorRoom<R>> rooms = rooms_of(memory, layer, threads, back);
-    const auto work = [&](int64_t b, int64_t worker) {
-        const DenormalsAreZero fast;
-        const ResonatorRoom<R>& room = rooms[static_cast<size_t>(worker)];
-        const int64_t at = b * layer.neurons;
-        ResonatorSample<R> sample{};
-        sample.steps = call.steps, sample.stride = call.batch * layer.neurons;
-        sample.input = static_cast<const R*>(call.input) + at;
-        sample.kept = call.kept ? static_cast<R*>(call.kept) + b * kept : nullptr;
-        if (!back) {
-            sample.spikes = static_cast<R*>(call.spikes) + at;
-            kernels.forward(layer, sample, room);
-            return;
-        }
-        sample.above = static_cast<const R*>(call.above) + at;
-        sample.grad_input = static_cast<R*>(call.grad_input) + at;
-        kernels.backward(layer, sample, room);
-        R* to = static_cast<R*>(call.grad_constants) + b * layer.rows * layer.neurons;
-        for (int64_t row = 0; row < layer.rows; ++row) {
-            std::copy_n(room.sums + row * layer.width, layer.neurons, to + row * layer.neurons);
-        }
-    };
-    over_items(call.batch, threads, work, [](int64_t, int64_t) {});
+ResonatorSample<R> sample_of(const asrc_resonators_call& call, int64_t b) {
+    const int64_t at = b * call.neurons;
+    ResonatorSample<R> sample{};
+    sample.steps = call.steps, sample.stride = call.batch * call.neurons, sample.above_stride = call.above_step;
+    sample.input = static_cast<const R*>(call.input) + at;
+    sample.kept = call.kept ? static_cast<R*>(call.kept) + b * words_of(call) : nullptr;
+    sample.spikes = call.spikes ? static_cast<R*>(call.spikes) + at : nullptr;
+    sample.above = call.above ? static_cast<const R*>(call.above) + b * call.above_sample : nullptr;
+    sample.grad_input = call.grad_input ? static_cast<R*>(call.grad_input) + at : nullptr;
+    return sample;
 }
 
-int64_t run_any(const asrc_resonators_call& call, bool back) {
+// What a call works with: the layer, and a room for each thread.
+template <typename R>
+struct Prepared {
+    Memory memory;
+    ResonatorLayer<R> layer;
+    int64_t threads;
+    std::vector<ResonatorRoom<R>> rooms;
+
+    Prepared(const asrc_resonators_call& call, bool back)
+        : layer(layer_of<R>(memory, call)), threads(std::min(call.threads, call.batch)),
+          rooms(rooms_of(memory, layer, threads, back)) {}
+
+    const ResonatorRoom<R>& room(int64_t worker) const { return rooms[static_cast<size_t>(worker)]; }
+
+    R* padded(const R* rows, int64_t count) {
+        R* made = memory.zeros<R>(count * layer.width);
+        for (int64_t row = 0; row < count; ++row) {
+            std::copy_n(rows + row * layer.neurons, layer.neurons, made + row * layer.width);
+        }
+        return made;
+    }
+};
+
+template <typename R>
+void run(const asrc_resonators_call& call, const ResonatorKernels<R>& kernels, bool back) {
+    const Prepared<R> with(call, back);
+    const ResonatorLayer<R>& layer = with.layer;
+    const auto work = [&](int64_t b, int64_t worker) {
+        const DenormalsAreZero fast;
+        const ResonatorSample<R> sample = sample_of<R>(call, b);
+        if (!back) {
+            kernels.forward(layer, sample, with.room(worker));
+            return;
+        }
+        kernels.backward(layer, sample, with.room(worker));
+        R* to = static_cast<R*>(call.grad_constants) + b * layer.rows * layer.neurons;
+        for (int64_t row = 0; row < layer.rows; ++row) {
+            std::copy_n(with.room(worker).sums + row * layer.width, layer.neurons, to + row * layer.neurons);
+        }
+    };
+    over_items(call.batch, with.threads, work, [](int64_t, int64_t) {});
+}
+
+template <typename R>
+void moments(const asrc_resonators_call& call, const ResonatorKernels<R>& kernels, double* sums) {
+    Prepared<R> with(call, true);
+    const R* from = with.padded(static_cast<const R*>(call.input), 1);
+    std::fill_n(sums, 2 * call.neurons, 0.0);
+    over_items(
+        call.batch, with.threads,
+        [&](int64_t b, int64_t worker) { kernels.moments(with.layer, sample_of<R>(call, b), with.room(worker), from); },
+        [&](int64_t, int64_t worker) {
+            const R* found = with.room(worker).sums;
+            for (int64_t row = 0; row < 2; ++row) {
+                for (int64_t n = 0; n < call.neurons; ++n) {
+                    sums[row * call.neurons + n] += static_cast<double>(found[row * with.layer.width + n]);
+                }
+            }
+        });
+}
+
+template <typename R>
+void settle(const asrc_resonators_call& call, const ResonatorKernels<R>& kernels, const void* by) {
+    Prepared<R> with(call, true);
+    const R* rows = with.padded(static_cast<const R*>(by), 2);
+    over_items(
+        call.batch, with.threads,
+        [&](int64_t b, int64_t worker) { kernels.settle(with.layer, sample_of<R>(call, b), with.room(worker), rows); },
+        [](int64_t, int64_t) {});
+}
+
+// Calls what(kernels) with those of the call's instruction set and type.
+template <typename What>
+int64_t with_kernels(const asrc_resonators_call& call, What what) try {
     const InstructionSet& set = instruction_set_at(call.isa);
     if (call.element_bytes == 4) {
-        run<float>(call, set.resonator_floats, back);
+        what(set.resonator_floats);
     } else {
-        run<double>(call, set.resonator_doubles, back);
+        what(set.resonator_doubles);
     }
     return ASRC_OK;
+} catch (const std::bad_alloc&) {
+    return ASRC_NO_MEMORY;
 }
 
 }  // namespace
@@ -101,15 +159,19 @@ extern "C" {
 
 int64_t asrc_resonators_words(const asrc_resonators_call* call) { return asrc::words_of(*call); }
 
-int64_t asrc_resonators_forward(const asrc_resonators_call* call) try {
-    return asrc::run_any(*call, false);
-} catch (const std::bad_alloc&) {
-    return ASRC_NO_MEMORY;
+int64_t asrc_resonators_forward(const asrc_resonators_call* call) {
+    return asrc::with_kernels(*call, [&](const auto& kernels) { asrc::run(*call, kernels, false); });
 }
 
-int64_t asrc_resonators_backward(const asrc_resonators_call* call) try {
-    return asrc::run_any(*call, true);
-} catch (const std::bad_alloc&) {
-    return ASRC_NO_MEMORY;
+int64_t asrc_resonators_backward(const asrc_resonators_call* call) {
+    return asrc::with_kernels(*call, [&](const auto& kernels) { asrc::run(*call, kernels, true); });
+}
+
+int64_t asrc_resonators_moments(const asrc_resonators_call* call, double* sums) {
+    return asrc::with_kernels(*call, [&](const auto& kernels) { asrc::moments(*call, kernels, sums); });
+}
+
+int64_t asrc_resonators_settle(const asrc_resonators_call* call, const void* by) {
+    return asrc::with_kernels(*call, [&](const auto& kernels) { asrc::settle(*call, kernels, by); });
 }
 }

@@ -22,7 +22,7 @@ using asrc::ResonatorSample;
 // The constants of a vector of neurons.
 template <typename R, int K>
 struct Modes {
-    Vector<R> c[K], d[K], p[K], q[K], direct, window[kMostTaps];
+    Vector<R> c[K], d[K], p[K], q[K], direct, scale, shift, window[kMostTaps];
 
     Modes(const ResonatorLayer<R>& layer, int64_t at) {
         const R* row = layer.constants + at;
@@ -33,6 +33,8 @@ struct Modes {
         }
         direct = load(row + 4 * K * layer.width);
         for (int64_t j = 0; j < layer.taps; ++j) window[j] = load(row + (4 * K + 1 + j) * layer.width);
+        scale = load(row + (4 * K + 1 + layer.taps) * layer.width);
+        shift = load(row + (4 * K + 2 + layer.taps) * layer.width);
     }
 };
 
@@ -111,7 +113,8 @@ void resonators_forward(
             State<R, K> state;
             state.from(room.state + at, width, layer.taps);
             for (int64_t t = 0; t < steps; ++t) {
-                const Vector<R> y = moved<R, K>(of, load(room.input + t * width + at), state.re, state.im);
+                const Vector<R> u = of.scale * load(room.input + t * width + at) + of.shift;
+                const Vector<R> y = moved<R, K>(of, u, state.re, state.im);
                 Vector<R> h = y;
                 if (layer.taps > 1) {
                     h = of.window[0] * y;
@@ -147,7 +150,7 @@ ASRC_INLINE void walked(
     ASRC_UNROLL
     for (int k = 0; k < K; ++k) to.re[0][k] = state.re[k], to.im[0][k] = state.im[k];
     for (int64_t t = 0; t < steps; ++t) {
-        Vector<R> h = to.y[back + t] = moved<R, K>(of, load(input + t * width), state.re, state.im);
+        Vector<R> h = to.y[back + t] = moved<R, K>(of, of.scale * load(input + t * width) + of.shift, state.re, state.im);
         ASRC_UNROLL
         for (int k = 0; k < K; ++k) to.re[t + 1][k] = state.re[k], to.im[t + 1][k] = state.im[k];
         if (back) {
@@ -172,19 +175,20 @@ void resonators_backward(
         const int64_t begin = chunk * kChunk;
         const int64_t steps = sample.steps - begin < kChunk ? sample.steps - begin : kChunk;
         gathered(sample.input + begin * sample.stride, sample.stride, steps, layer.neurons, width, room.input);
-        gathered(sample.above + begin * sample.stride, sample.stride, steps, layer.neurons, width, room.above);
+        gathered(sample.above + begin * sample.above_stride, sample.above_stride, steps, layer.neurons, width, room.above);
         for (int64_t at = 0; at < width; at += kLanes<R>) {
             const Modes<R, K> of(layer, at);
             Walked<R, K> walk;
             walked<R, K>(layer, of, sample.kept + chunk * words + at, room.input + at, steps, walk);
             R* rows = room.adjoint + at;
             R* sums = room.sums + at;
-            Vector<R> ar[K], ai[K], gc[K]{}, gd[K]{}, gp[K]{}, gq[K]{}, direct{}, window[kMostTaps]{};
+            Vector<R> ar[K], ai[K], gc[K]{}, gd[K]{}, gp[K]{}, gq[K]{}, direct{}, scale{}, shift{};
+            Vector<R> window[kMostTaps]{};
             ASRC_UNROLL
             for (int k = 0; k < K; ++k) ar[k] = load(rows + 2 * k * width), ai[k] = load(rows + (2 * k + 1) * width);
             for (int64_t j = 0; j < back; ++j) walk.worth[steps + j] = load(rows + (2 * K + j) * width);
             for (int64_t t = steps - 1; t >= 0; --t) {
-                const Vector<R> u = load(room.input + t * width + at);
+                const Vector<R> x = load(room.input + t * width + at), u = of.scale * x + of.shift;
                 const Vector<R> gh = load(room.above + t * width + at) * walk.pass[t];
                 Vector<R> gy = gh;
                 if (back) {
@@ -206,7 +210,8 @@ void resonators_backward(
                     gp[k] += gy * walk.re[t + 1][k];
                     gq[k] -= gy * walk.im[t + 1][k];
                 }
-                store(room.output + t * width + at, gu);
+                scale += gu * x, shift += gu;
+                store(room.output + t * width + at, of.scale * gu);
             }
             ASRC_UNROLL
             for (int k = 0; k < K; ++k) {
@@ -218,6 +223,8 @@ void resonators_backward(
                 }
             }
             for (int64_t j = 0; j < back; ++j) store(rows + (2 * K + j) * width, walk.worth[j]);
+            R* ends = sums + (4 * K + 1 + layer.taps) * width;
+            store(ends, load(ends) + scale), store(ends + width, load(ends + width) + shift);
             store(sums + 4 * K * width, load(sums + 4 * K * width) + direct);
             for (int64_t j = 0; back && j <= back; ++j) {
                 R* sum = sums + (4 * K + 1 + j) * width;
@@ -260,8 +267,45 @@ void resonators_backward_any(
 }
 
 template <typename R>
+void resonators_moments(
+    const ResonatorLayer<R>& layer, const ResonatorSample<R>& sample, const ResonatorRoom<R>& room, const R* from) {
+    const int64_t width = layer.width;
+    std::memset(room.sums, 0, static_cast<size_t>(2 * width) * sizeof(R));
+    for (int64_t begin = 0; begin < sample.steps; begin += kChunk) {
+        const int64_t steps = sample.steps - begin < kChunk ? sample.steps - begin : kChunk;
+        gathered(sample.input + begin * sample.stride, sample.stride, steps, layer.neurons, width, room.input);
+        for (int64_t at = 0; at < width; at += kLanes<R>) {
+            const Vector<R> origin = load(from + at);
+            Vector<R> sum{}, squares{};
+            for (int64_t t = 0; t < steps; ++t) {
+                const Vector<R> x = load(room.input + t * width + at) - origin;
+                sum += x, squares += x * x;
+            }
+            store(room.sums + at, load(room.sums + at) + sum);
+            store(room.sums + width + at, load(room.sums + width + at) + squares);
+        }
+    }
+}
+
+template <typename R>
+void resonators_settle(
+    const ResonatorLayer<R>& layer, const ResonatorSample<R>& sample, const ResonatorRoom<R>& room, const R* by) {
+    const int64_t width = layer.width;
+    for (int64_t t = 0; t < sample.steps; ++t) {
+        const int64_t row = t * sample.stride;
+        gathered(sample.input + row, 0, 1, layer.neurons, width, room.input);
+        gathered(sample.grad_input + row, 0, 1, layer.neurons, width, room.output);
+        for (int64_t at = 0; at < width; at += kLanes<R>) {
+            const Vector<R> more = load(by + at) + load(by + width + at) * load(room.input + at);
+            store(room.output + at, load(room.output + at) + more);
+        }
+        scattered(room.output, width, 1, layer.neurons, 0, sample.grad_input + row);
+    }
+}
+
+template <typename R>
 constexpr ResonatorKernels<R> resonator_kernels() {
-    return {resonators_forward_any<R>, resonators_backward_any<R>};
+    return {resonators_forward_any<R>, resonators_backward_any<R>, resonators_moments<R>, resonators_settle<R>};
 }
 
 }  // namespace

@@ -24,9 +24,9 @@ struct ResonatorLayer {
     R period;
     bool masked;
     R threshold;
-    int64_t rows;        // 4 modes + 1 + taps
+    int64_t rows;        // 4 modes + 3 + taps
     int64_t words;       // 2 modes + taps: re and im of each mode, steps left to wait, the y that the window looks back at
-    const R* constants;  // (rows, width): c, d, p, q, D, window; poles that pad are 0
+    const R* constants;  // (rows, width): c, d, p, q, D, window, scale, shift; poles that pad are 0
 };
 
 // One sample's sequences: rows of `neurons`, one each `stride` numbers.
@@ -38,6 +38,7 @@ struct ResonatorSample {
     R* spikes;
     R* kept;  // (chunks, words, width) or null
     const R* above;
+    int64_t above_stride;
     R* grad_input;
 };
 
@@ -56,6 +57,10 @@ template <typename R>
 struct ResonatorKernels {
     void (*forward)(const ResonatorLayer<R>&, const ResonatorSample<R>&, const ResonatorRoom<R>&);
     void (*backward)(const ResonatorLayer<R>&, const ResonatorSample<R>&, const ResonatorRoom<R>&);
+    // Adds up x - from and its square over the sample's steps into room.sums, (2, width).
+    void (*moments)(const ResonatorLayer<R>&, const ResonatorSample<R>&, const ResonatorRoom<R>&, const R* from);
+    // grad_input += by[0] + by[1] x, `by` (2, width).
+    void (*settle)(const ResonatorLayer<R>&, const ResonatorSample<R>&, const ResonatorRoom<R>&, const R* by);
 };
 
 }  // namespace asrc

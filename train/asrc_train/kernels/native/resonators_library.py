@@ -18,7 +18,11 @@ class CResonatorsCall(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("modes", "taps", "period", "masked")),
         ("threshold", ctypes.c_double),
         *((name, ctypes.c_void_p) for name in ("constants", "input", "spikes", "kept")),
-        *((name, ctypes.c_void_p) for name in ("above", "grad_input", "grad_constants")),
+        ("above", ctypes.c_void_p),
+        ("above_step", ctypes.c_int64),
+        ("above_sample", ctypes.c_int64),
+        ("grad_input", ctypes.c_void_p),
+        ("grad_constants", ctypes.c_void_p),
     )
 
 
@@ -30,4 +34,7 @@ def functions() -> ctypes.CDLL:
     for name in ("words", "forward", "backward"):
         function = getattr(loaded, f"asrc_resonators_{name}")
         function.restype, function.argtypes = ctypes.c_int64, (ctypes.POINTER(CResonatorsCall),)
+    for name in ("moments", "settle"):
+        function = getattr(loaded, f"asrc_resonators_{name}")
+        function.restype, function.argtypes = ctypes.c_int64, (ctypes.POINTER(CResonatorsCall), ctypes.c_void_p)
     return loaded

@@ -48,4 +48,5 @@ def convolved(u: Tensor, response: Tensor) -> Tensor:
     """sum_j response[j] u[t - j], (T, B, N)."""
     steps = len(u)
     spectrum = torch.fft.rfft(u, 2 * steps, dim=0) * torch.fft.rfft(response, 2 * steps, dim=0)[:, None]
-    return torch.fft.irfft(spectrum, 2 * steps, dim=0)[:steps]
+    whole: Tensor = torch.fft.irfft(spectrum, 2 * steps, dim=0)
+    return whole[:steps]

@@ -13,7 +13,7 @@ crossing ("through"), or 0 there ("masked"); the period itself has none.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -60,6 +60,16 @@ class Kernel(Protocol):
 
     def spikes(self, u: Tensor, layer: Resonators) -> Tensor:
         """Spikes (T, B, N)."""
+
+
+@runtime_checkable
+class Normalizes(Protocol):
+    """What a kernel's module may offer beside."""
+
+    def normalized_spikes(
+        self, x: Tensor, layer: Resonators, gamma: Tensor, beta: Tensor, epsilon: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Spikes for the batch-normalised x, with its mean and biased variance (N,)."""
 
 
 def require_valid(u: Tensor, layer: Resonators, where: str = "") -> None:

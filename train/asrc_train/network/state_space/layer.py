@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from typing_extensions import Unpack
 
 from asrc_core.errors import InvalidSetting
-from asrc_train.kernels.state_space.run import state_space_spikes
+from asrc_train.kernels.state_space.layer import Resonators
+from asrc_train.kernels.state_space.run import normalized_spikes, state_space_spikes
 from asrc_train.network.compiling import as_it_is
 from asrc_train.network.connections.connection import new_connection
 from asrc_train.network.neurons.neuron import new_neurons
-from asrc_train.network.normalization import BatchNormalization
+from asrc_train.network.normalization import EPSILON, BatchNormalization
 from asrc_train.network.parts import StateSpaceSettings, require_call, require_whole, require_width
 from asrc_train.network.rounding_noise import noisy
 from asrc_train.network.sparsity import keep_absent, sparsify
@@ -94,20 +95,39 @@ class StateSpaceLayer(nn.Module):
         Raises InvalidData and InvalidSetting for what does not fit.
         """
         require_call(x, temperature)
-        return state_space_spikes(self.current(x), self.neuron.resonators(), self.where)
+        of = self.neuron.resonators()
+        if self.training and self.normalization is not None and not self.dropout:
+            spikes = self._normalized_in_the_kernel(x, of)
+            if spikes is not None:
+                return spikes
+        return state_space_spikes(self.current(x), of, self.where)
 
     def current(self, x: Tensor) -> Tensor:
         """What the states are fed, (T, B, N): normalised, and silenced by dropout while training."""
-        weight, bias = self.feedforward.weight, self.feedforward.bias
         if not self.training:
-            if self.normalization is not None:
-                weight, bias = self.normalization.folded(weight, bias)
-            return nn.functional.linear(x, weight, bias)
-        if self.rounding_noise is not None:
-            weight = noisy(weight, self.rounding_noise)
-        u = nn.functional.linear(x, weight, bias)
+            weight, bias = self.feedforward.weight, self.feedforward.bias
+            if self.normalization is None:
+                return nn.functional.linear(x, weight, bias)
+            return nn.functional.linear(x, *self.normalization.folded(weight, bias))
+        u = self._projected(x)
         if self.normalization is not None:
             u = self.normalization(u)
-        if self.dropout:
-            u = u * nn.functional.dropout(torch.ones_like(u[0]), self.dropout)
-        return u
+        return u * nn.functional.dropout(torch.ones_like(u[0]), self.dropout) if self.dropout else u
+
+    def _projected(self, x: Tensor) -> Tensor:
+        """W x + b while training."""
+        weight: Tensor = self.feedforward.weight
+        if self.rounding_noise is not None:
+            weight = noisy(weight, self.rounding_noise)
+        return nn.functional.linear(x, weight, self.feedforward.bias)
+
+    def _normalized_in_the_kernel(self, x: Tensor, of: Resonators) -> Tensor | None:
+        """Spikes, the batch normalised on the way, where a kernel does that."""
+        norm = self.normalization
+        assert norm is not None
+        projected = self._projected(x)
+        found = normalized_spikes(projected, of, norm.gamma, norm.beta, EPSILON, self.where)
+        if found is None:
+            return None
+        norm.seen(found[1], found[2], x.shape[0] * x.shape[1])
+        return found[0]
