@@ -111,7 +111,7 @@ REFUSED = [
     ({"connection": "k-asrc", "kernels": 9, "kernel_length": 4}, "9 cannot choose among 4 spans"),
     (
         {"connection": "delays", "neuron": "cuba-lif", "reset": "hard"},
-        "which a whole network learns and no single layer",
+        "a whole network learns and no single layer",
     ),
     ({"steps": "ten"}, "steps: 'ten'"),
 ]
