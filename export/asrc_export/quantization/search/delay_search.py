@@ -26,7 +26,7 @@ from asrc_export.quantization.integers import deciding_at, feeds, layer_at
 from asrc_export.quantization.quantize import Plan
 from asrc_export.quantization.scales import Scales
 from asrc_export.quantization.search.search import Found, Measured
-from asrc_train.trained.freeze import Floats, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenNetwork
 
 SAMPLES = 256
 """Samples that are run for each candidate."""
