@@ -253,7 +253,7 @@ def test_a_tampered_sparse_checkpoint_is_refused(
     ("network", "says"),
     [
         ({"connection": "per-setp"}, r"'per-setp' is none of asrc, delays, k-asrc"),
-        ({"neuron": "izhikevich"}, r"'izhikevich' is none of clif, cuba-lif, glif"),
+        ({"neuron": "izhikevich"}, r"'izhikevich' is none of clif, cuba-lif, frssm, glif"),
         ({"connection": "src", "shared_span": True}, "nothing is learned for src that layers could share"),
         ({"shared_span": True, "layers": [{"kernel_length": 3}, {}]}, "kernels of different lengths"),
         ({"connection": "k-asrc", "kernels": 6}, r"6 cannot choose among 5 spans"),
