@@ -70,6 +70,9 @@ def test_training_shows_the_classes_and_what_was_done(tmp_path: Path, capsys: py
     assert "note: test: 4 of 24 samples, drawn by class" in said
     assert "note: each channel is standardised by the training part" in said
     assert checkpoint.load(tmp_path / "m.pt").config.training.class_weights == "balanced"
+    finetuned = [str(tmp_path / "m.pt"), "--bits", "4", "--finetune", "1", "-o", str(tmp_path / "n.safetensors")]
+    assert cli_export.main(finetuned) == 0
+    assert "asserted on all 4 test samples" in capsys.readouterr().out
 
 
 def test_simulation_report_calibration_and_finetuning_take_raw_samples(

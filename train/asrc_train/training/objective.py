@@ -37,7 +37,7 @@ class Summed:
     def judged(self, x: Any, labels: Tensor, whole: int, temperature: float) -> tuple[Tensor, Tensor]:
         """The loss of this share of a batch of ``whole`` samples, with its gradient, and the figures."""
         logits = self._network(x, temperature)
-        loss = nn.functional.cross_entropy(logits, labels, weight=self._weights, reduction="sum") / whole
+        loss = nn.functional.cross_entropy(logits, labels, weight=_as(logits, self._weights), reduction="sum") / whole
         return loss, torch.stack([loss.detach(), (logits.argmax(1) == labels).sum()])
 
     def after_step(self, optimizer: torch.optim.Optimizer, figures: Tensor) -> None:
@@ -112,7 +112,7 @@ class Delayed:
 
     def _decided(self, done: Answered, logits: Tensor, labels: Tensor) -> Tensor:
         if self._network.readout_kind != "first-spike":
-            return nn.functional.cross_entropy(logits, labels, weight=self._weights, reduction="sum")
+            return nn.functional.cross_entropy(logits, labels, weight=_as(logits, self._weights), reduction="sum")
         first = -logits
         right = first.gather(1, labels[:, None])
         others = torch.ones_like(first).scatter(1, labels[:, None], 0)
@@ -144,3 +144,8 @@ def objective_of(network: FloatNetwork, config: Config, weights: Tensor | None) 
         return Delayed(network, config, weights)
     assert not isinstance(network, GraphNetwork), "fit refuses what has no gradients"
     return Summed(network, weights)
+
+
+def _as(logits: Tensor, weights: Tensor | None) -> Tensor | None:
+    """The classes' weights in the logits' type: those of a network that is fine-tuned are double."""
+    return None if weights is None else weights.to(logits.dtype)
