@@ -175,7 +175,7 @@ FRAMEWORKS: Mapping[str, Framework] = {
         "exact",
         "hard",
         "above",
-        "user manual of 2.9.0 (order of a step); networks of it in our tests, with a converter there",
+        "user manual of 2.9.0 (order of a step)",
         unsaid="Brian 2 writes no NIR: a converter has to put a Delay of a step where synapses are, which are heard in "
         "the next step, and its step into `dt`; `reset='soft'` for 'v -= theta'",
     ),
