@@ -9,6 +9,7 @@ import pytest
 from delay_networks import delay_checkpoint
 
 from asrc_core.contract.file import network_file
+from asrc_core.contract.neurons.first_spike import LATEST
 from asrc_export import float_network
 from asrc_export.chip import targets
 from asrc_export.engines import numpy as engine
@@ -35,7 +36,7 @@ def error(frozen: FrozenNetwork, bits: int, samples: np.ndarray, plan: quantize.
     made = quantize.quantize(frozen, LOIHI2, bits=bits, plan=plan).network  # which proves that nothing saturates
     answers = engine.run(made, samples).logits.astype(np.float64)
     if made.layers[-1].neuron.kind == "first-spike":
-        answers = np.maximum(answers, delay_search.LATEST - made.steps)
+        answers = np.maximum(answers, LATEST - made.steps)
     return delay_search.off(answers, float_network.logits(frozen, samples).astype(np.float64))
 
 

@@ -104,7 +104,7 @@ def test_whole_states_lose_their_fraction_in_each_step() -> None:
     d_m, d_s, theta = 41, 160, 30_000
     x = (rng.random((STEPS * 8, BATCH, CHANNELS)) < 0.1).astype(np.int64)
     c = v = np.zeros((BATCH, 9), np.int64)
-    expected = []
+    expected: list[tuple[int, int, int]] = []
 
     def decayed(state: np.ndarray, d: int) -> np.ndarray:
         return np.sign(state) * (np.abs(state) * (4096 - d) // 4096)
@@ -113,7 +113,7 @@ def test_whole_states_lose_their_fraction_in_each_step() -> None:
         late = [np.where(t - delays >= 0, x[(t - delays).clip(0), b, np.arange(CHANNELS)], 0) for b in range(BATCH)]
         c = decayed(c, d_s) + np.stack([(weights * each).sum(1) for each in late])
         v = decayed(v, d_m) + c
-        expected += [(b, t, n) for b, n in np.argwhere(v >= theta)]
+        expected += [(int(b), t, int(n)) for b, n in np.argwhere(v >= theta)]
         v = np.where(v >= theta, 0, v)
     assert expected
     cuba = Cuba(time_constant(d_m), time_constant(d_s), whole=(d_m, d_s))

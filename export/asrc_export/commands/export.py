@@ -434,8 +434,9 @@ def _spread(parameters: Parameters, name: str) -> str:
 
 def _print_search(exported: Exported) -> None:
     """Say how far the chosen integers are from the float network, and how many weights lie beyond their grid."""
+    answers = any(each.delays is not None for layer in exported.network.layers for each in layer.connections)
     for part in exported.measured:
-        what = "logits off by" if part is exported.measured[-1] else "spikes that differ, step for step:"
+        what = "logits off by" if answers or part is exported.measured[-1] else "spikes that differ, step for step:"
         print(f"{part.name}: {what} {part.error:.2%} (chosen without samples: {part.data_free:.2%})")
     for line in exported.rounding:
         if line.cut_off:
