@@ -1,4 +1,4 @@
-"""What a circuit took of an FPGA when it was built: the file `build.json` that --build leaves beside the circuit.
+"""What a circuit took of an FPGA when it was built: the file `build.json` that a build leaves beside the circuit.
 
 A report reads it, since size and clock are known only after place and route, and cycles only after a simulation.
 """
@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
+from asrc_core.counts import plural
 from asrc_core.errors import UnreadableFile
 from asrc_core.forms.first_problem import first_problem
 from asrc_export.chip.devices.device import Resource
@@ -66,7 +67,7 @@ class Summary(Strict):
 def load(path: str | Path) -> Summary:
     """Read the summary of a build, or the one in a circuit's folder. Raises UnreadableFile naming what is wrong."""
     file = Path(path)
-    way_out = "give the build.json, or its folder, that asrc-export --verilog FOLDER --build wrote"
+    way_out = "give the build.json, or its folder, that `build=` wrote beside the circuit"
     try:
         file = file / FILE if file.is_dir() else file
         with file.open("rb") as opened:
@@ -85,16 +86,20 @@ def load(path: str | Path) -> Summary:
 def resources(built: Summary) -> list[Resource]:
     """What it takes, its clock, and with counted cycles the time of a step and the samples a second that follow."""
     seeds = f"seed {built.seed}" if built.seeds == 1 else f"seed {built.seed}, the fastest of {built.seeds}"
-    routed = f"{built.tool}, after routing; {built.lanes} lanes, {built.pipes} event(s) a cycle; {seeds}"
+    routed = (
+        f"{built.tool}, after routing; {plural(built.lanes, 'lane')}, {plural(built.pipes, 'event')} a cycle; {seeds}"
+    )
     rows = [Resource(e.name, e.used, UNITS.get(e.name, "blocks"), e.limit, routed) for e in built.resources]
     rows.append(Resource("clock", round(built.megahertz, 2), "MHz", None, routed))
     if built.cycles is None:
         return rows
-    counted = f"counted, {built.cycles.samples} simulated samples"
+    counted = f"counted, {plural(built.cycles.samples, 'simulated sample')}"
     second = built.megahertz * 1e6 / built.cycles.a_step / built.steps
     return [
         *rows,
         Resource("cycles a step", round(built.cycles.a_step, 1), "cycles", None, counted),
         Resource("latency of a step", round(built.cycles.a_step / built.megahertz, 2), "us", None, "cycles over clock"),
-        Resource("samples a second", round(second, 1), "1/s", None, f"clock over cycles of {built.steps} steps"),
+        Resource(
+            "samples a second", round(second, 1), "1/s", None, f"clock over cycles of {plural(built.steps, 'step')}"
+        ),
     ]
