@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ import numpy as np
 import pytest
 
 PEERS = Path(__file__).parents[1] / "interop" / "peers"
-CACHE = Path(os.environ.get("ASRC_FRAMEWORKS", Path(tempfile.gettempdir()) / "asrc-frameworks"))
+USERS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+CACHE = Path(os.environ.get("ASRC_FRAMEWORKS") or USERS / "asrc" / "frameworks")
 
 
 @dataclass(frozen=True)
