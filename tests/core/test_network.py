@@ -286,7 +286,8 @@ def test_any_network_reaches_all_that_there_is() -> None:
     networks = [any_network(seed) for seed in range(200)]
     layers = [layer for network in networks for layer in network.hidden]
     connections = [each for layer in layers for each in layer.connections]
-    assert {layer.neuron.kind for layer in layers} == {"lif", "cuba-lif", "clif", "glif", "tc-lif", "resonator"}
+    kinds = {"lif", "late-reset", "cuba-lif", "clif", "glif", "tc-lif", "resonator"}
+    assert {layer.neuron.kind for layer in layers} == kinds
     assert {network.readout.neuron.kind for network in networks} == {"integrator", "first-spike", "peak"}
     assert sum(np.ndim(layer.neuron.parameters.get("decay", 0)) for layer in layers) > 20
     assert sum(each.delays is not None for each in connections) > 100

@@ -137,7 +137,7 @@ def test_metadata_name_the_framework_and_options_win(tmp_path: Path) -> None:
 
 
 def test_a_framework_without_a_row_is_refused_with_those_that_have_one(tmp_path: Path) -> None:
-    with pytest.raises(UnknownName, match="unknown framework 'neuron'; known: lava-dl, norse, rockpool"):
+    with pytest.raises(UnknownName, match="unknown framework 'neuron'; known: brian2, lava-dl, nengo, norse, rockpool"):
         read(line(nir.IF(full(1), full(1), full(0))), tmp_path, written_by="neuron", dt=1.0)
 
 

@@ -23,8 +23,8 @@ def networks(seed, draw):
     modules, cells = [], []
     for inputs, n in pairwise(sizes):
         # By reset_delay=False snnTorch subtracts twice from what exceeds two thresholds: its gains are bounded.
-        most = 5 if recurrent else 4 if lasting else 8
-        bounds = None if hard or delayed else (most, 3)
+        most = 6 if recurrent else 4 if lasting else 8
+        bounds = None if hard or delayed else (most, 2)
         linear = torch.nn.Linear(inputs, n, bias=False)
         linear.weight.data = torch.from_numpy(weights(draw, n, inputs, bounds and bounds[0]))
         how = {
@@ -33,7 +33,7 @@ def networks(seed, draw):
             "reset_mechanism": "zero" if hard else "subtract",
             "reset_delay": delayed and not recurrent,
         }
-        beta = torch.from_numpy(drawn.decays(draw, n, each))
+        beta = torch.from_numpy(drawn.decays(draw, n, each)).clamp(min=0 if bounds is None else 0.5)
         alpha = torch.full((n,), 0.5)
         loop = {"all_to_all": True, "linear_features": n}
         if recurrent:
