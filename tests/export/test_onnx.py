@@ -207,7 +207,7 @@ def test_a_delay_for_each_synapse_takes_a_byte_for_each_lag(lags: int, monkeypat
     tally = 1  # how events are counted
     assert sum(onnx.numpy_helper.to_array(each).size for each in matrices[:-tally]) == size
     monkeypatch.setattr(graph, "MAX_BYTES", size - 1)
-    with pytest.raises(InvalidNetwork, match=f"{size} bytes"):
+    with pytest.raises(InvalidNetwork, match=f"{size:,} bytes"):
         graph.build(network)
 
 

@@ -19,7 +19,7 @@ from asrc_core.contract.chain import Chain, Readout, SkipLayer, chain
 from asrc_core.contract.connection import Connection
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
-from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
+from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX, WORD
 from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.result import Result
 from asrc_core.errors import UnreadableFile
@@ -185,7 +185,8 @@ def test_of_any_network_every_sum_and_state_is_watched_and_stays_within_its_wors
         mine = [each for each in rows if each.layer == layer.name]
         assert sum(" sum" in each.quantity for each in mine) == len(layer.connections)
         states = [each.quantity for each in mine if each.quantity.startswith("state ")]
-        assert states == ([f"state {name}" for name in layer.neuron.states] if len(layer.neuron.states) > 1 else [])
+        numbers = [f"state {name}" for name, width in layer.neuron.states.items() if width != WORD]
+        assert states == (numbers if len(layer.neuron.states) > 1 else [])
         assert mine[-1].quantity == ("accumulator" if layer is made.readout else "membrane")
     for each in rows:
         assert each.observed is not None

@@ -53,9 +53,7 @@ def at_threshold(p: Parameters) -> bool:
 
 
 def decay(o: Operations, v: Value, d: int | Ints) -> Value:
-    """`v (4096 - d) / 4096`, rounded toward zero: the chip's 12-bit decay. With d = 0 nothing is lost."""
-    if isinstance(d, int) and d == 0:
-        return v
+    """`v (4096 - d) / 4096`, rounded toward zero: the chip's 12-bit decay."""
     return o.toward_zero(o.mul(v, DECAY_ONE - d), 12)
 
 
