@@ -72,13 +72,19 @@ def _environment(peer: Peer) -> tuple[str, str]:
     if peer.python is not None:
         python = where / "bin" / "python"
         if not python.exists():
-            _run(peer, where, [uv, "venv", "-q", "--no-project", "--python", peer.python, str(where)])
+            _run(peer, where, [uv, "venv", "-q", "--no-project", "--python", _interpreter(peer.python), str(where)])
             _run(peer, where, [uv, "pip", "install", "-q", "--python", str(python), *peer.packages])
         return str(python), ""
     if not where.exists():
         into = ["--target", str(where), "--no-deps", "--python-version", "3.12", "--python", sys.executable]
         _run(peer, where, [uv, "pip", "install", "-q", *into, *peer.packages])
     return sys.executable, str(where)
+
+
+def _interpreter(version: str) -> str:
+    """One that pyenv keeps, which need not be on the path; else the version, which uv looks for."""
+    kept = sorted(Path.home().glob(f".pyenv/versions/{version}*/bin/python"))
+    return str(kept[-1]) if kept else version
 
 
 def _run(peer: Peer, where: Path, command: list[str]) -> None:
