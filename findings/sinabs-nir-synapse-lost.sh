@@ -17,7 +17,7 @@ if ! "$python" -c 'import torch' 2>/dev/null; then
     python=$folder/venv/bin/python
     "$python" -m pip install --quiet torch==2.13.0
 fi
-python3 -m pip install --quiet --no-deps --target "$folder/packages" sinabs==3.1.3 nir==1.0.8 nirtorch==2.6 h5py==3.16.0 numpy==1.26.4 typing_extensions==4.16.0
+python3 -m pip install --quiet --no-deps --target "$folder/packages" sinabs==3.1.3 pbr==6.1.1 nir==1.0.8 nirtorch==2.6 h5py==3.16.0 numpy==1.26.4 typing_extensions==4.16.0
 PYTHONPATH=$folder/packages "$python" -W ignore - <<'PYTHON'
 from importlib.metadata import version
 

@@ -6,7 +6,7 @@
 # Seen: R = beta. At beta = 0.75 a step adds 0.1875 of the input where spyx adds all of it: fed 0.75 in every step,
 # spyx fires in every few steps, and the equation of the file never.
 #
-# Fails if the behaviour is another one.
+# Takes Python 3.12 or later. Fails if the behaviour is another one.
 set -euo pipefail
 
 folder=$(mktemp -d)
