@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("c", "verilog")
 """The options that name a folder to write."""
-OPTIONS = (*FORMATS, "run", "lanes", "build", "target")
+OPTIONS = (*FORMATS, "run", "lanes", "build", "seeds", "target")
 """Those that mean something for an integer network's file."""
 SAMPLES = 3
 """Samples that ``--run`` emulates."""
