@@ -66,9 +66,9 @@ def of(runs: AblationRuns, names: Sequence[str]) -> Ablation:
 def table(ablation: Ablation, agreement: float, names: Sequence[str]) -> Table:
     """Accuracy stage by stage."""
     note = (
-        "Each network rounds further than the one before, so where accuracy falls is where rounding costs it. All "
-        f"{plural(ablation.samples, 'test sample')}; deployed and hard-max give the same answer on "
-        f"{agreement:.2%} of them."
+        "Each network rounds further than the one before, so where accuracy falls is where rounding costs it. Of "
+        f"{plural(ablation.samples, 'test sample')} the deployed network and the hard-max one answer {agreement:.2%} "
+        "alike."
     )
     return Table(
         "ablation",
