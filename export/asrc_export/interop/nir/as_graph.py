@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.connection import INPUT
 from asrc_core.contract.numbers import MAX_SPAN
-from asrc_export.interop.nir.broken import broken
 from asrc_export.interop.nir.layers import Incoming, Layers, NeuronLayer, ReadOut
 from asrc_export.interop.nir.neurons import Neurons
+from asrc_export.interop.nir.numbers import broken
 from asrc_export.interop.nir.readings import Answer
 from asrc_train.trained.frozen import Floats
 

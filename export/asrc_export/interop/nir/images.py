@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asrc_export.interop.nir.broken import broken, numbers
+from asrc_export.interop.nir.numbers import broken, numbers
 from asrc_train.trained.frozen import Floats
 
 MAX_SIZE = 2**20

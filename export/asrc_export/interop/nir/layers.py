@@ -12,10 +12,10 @@ from asrc_core.contract.connection import INPUT
 from asrc_core.contract.numbers import Fires
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
-from asrc_export.interop.nir.broken import broken, numbers
 from asrc_export.interop.nir.metadata import number
 from asrc_export.interop.nir.neurons import Neurons, discretised
 from asrc_export.interop.nir.nir_graph import LEAKY, SOURCES, Flat, Signal, dense, square, width_of
+from asrc_export.interop.nir.numbers import broken, numbers
 from asrc_export.interop.nir.reading import TOLERANCE, Reading
 from asrc_export.interop.nir.readings import Reset
 from asrc_train.trained.frozen import Floats

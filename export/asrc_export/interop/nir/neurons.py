@@ -9,9 +9,8 @@ import numpy as np
 
 from asrc_core.contract.numbers import Fires
 from asrc_core.counts import plural
-from asrc_export.interop.nir.broken import broken, numbers
 from asrc_export.interop.nir.nir_graph import LEAKY
-from asrc_export.interop.nir.plain import plain
+from asrc_export.interop.nir.numbers import broken, numbers, plain
 from asrc_export.interop.nir.reading import TOLERANCE, Reading
 from asrc_export.interop.nir.readings import Reset
 from asrc_train.trained.frozen import Floats

@@ -16,8 +16,8 @@ import numpy as np
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir import images
-from asrc_export.interop.nir.broken import broken, numbers
 from asrc_export.interop.nir.nir_file import MAX_DEPTH
+from asrc_export.interop.nir.numbers import broken, numbers
 from asrc_train.trained.frozen import Floats
 
 if TYPE_CHECKING:
