@@ -67,7 +67,7 @@ class Summary(Strict):
 def load(path: str | Path) -> Summary:
     """Read the summary of a build, or the one in a circuit's folder. Raises UnreadableFile naming what is wrong."""
     file = Path(path)
-    way_out = "give the build.json, or its folder, that `build=` wrote beside the circuit"
+    way_out = "give the build.json, or its folder, that `build` wrote beside the circuit"
     try:
         file = file / FILE if file.is_dir() else file
         with file.open("rb") as opened:
