@@ -20,14 +20,13 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from in_turns import median_seconds
 from torch import Tensor, nn
 
 from asrc_train.gradients.surrogate import fire
@@ -141,18 +140,6 @@ def dcls_step(setting: Setting, x: Tensor, labels: Tensor) -> Callable[[], None]
     return step
 
 
-def milliseconds(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Median processor time of a sample for each; the first round only warms up."""
-    taken: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(rounds + 1):
-        for name, step in steps.items():
-            begin = time.process_time()
-            step()
-            if turn:
-                taken[name].append(1000 * (time.process_time() - begin) / BATCH)
-    return {name: statistics.median(each) for name, each in taken.items()}
-
-
 def measured(setting: Setting, rounds: int, plain: bool) -> dict[str, float]:
     """Ours, and DCLS where it can do it and is there."""
     x, labels = given(setting)
@@ -166,7 +153,8 @@ def measured(setting: Setting, rounds: int, plain: bool) -> dict[str, float]:
     rival = None if setting.recurrent else dcls_step(setting, x, labels)
     if rival is not None:
         steps["dcls"] = rival
-    return {"spikes": spikes, **milliseconds(steps, rounds)}
+    taken = median_seconds(steps, rounds)
+    return {"spikes": spikes, **{name: 1000 * each / BATCH for name, each in taken.items()}}
 
 
 def peak_memory(steps: int, delays: int) -> tuple[float, float]:

@@ -19,11 +19,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
+from in_turns import median_seconds
 from torch import Tensor, nn
 
 from asrc_train.network.model import SkipRecurrentNetwork
@@ -93,18 +92,6 @@ def stepped(network: SkipRecurrentNetwork, x: Tensor, labels: Tensor) -> Callabl
     return step
 
 
-def seconds(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Median processor time of each; the first round only warms up."""
-    taken: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(rounds + 1):
-        for name, step in steps.items():
-            begin = time.process_time()
-            step()
-            if turn:
-                taken[name].append(time.process_time() - begin)
-    return {name: statistics.median(each) for name, each in taken.items()}
-
-
 def beside_others(modes: int, rounds: int) -> dict[str, float]:
     """Seconds of a training step: our kernels, stepping, and SRC."""
     x, labels = samples(STEPS, BATCH)
@@ -113,7 +100,7 @@ def beside_others(modes: int, rounds: int) -> dict[str, float]:
         SkipRecurrentNetwork(1, CLASSES, hidden=WIDTHS, connection="src", span=12, batch_norm=normalized)
         for normalized in (True, False)
     ]
-    return seconds(
+    return median_seconds(
         {
             **{kernel: at_once(network, x, labels, kernel) for kernel in ("native", "fft", "chunks")},
             "stepped": stepped(network, x, labels),
@@ -129,7 +116,7 @@ def by_length(modes: int, rounds: int) -> dict[str, float]:
     made = {}
     for steps in LENGTHS:
         made[str(steps)] = at_once(state_space(modes, steps), *samples(steps, AT_ONCE // steps), "native")
-    return {name: 1e6 * each / AT_ONCE for name, each in seconds(made, rounds).items()}
+    return {name: 1e6 * each / AT_ONCE for name, each in median_seconds(made, rounds).items()}
 
 
 def main() -> None:
