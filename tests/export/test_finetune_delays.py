@@ -24,7 +24,7 @@ from asrc_export.quantization.training import finetune
 from asrc_export.quantization.training.quantized_delay_network import QuantizedDelayNetwork
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train import data
-from asrc_train.kernels.delays import native
+from asrc_train.kernels.native.library import library
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.recurrence import using
 from asrc_train.trained import checkpoint
@@ -111,7 +111,7 @@ def test_what_it_learns_by_at_eight_bits_is_nearly_what_the_float_network_does(
 @pytest.mark.parametrize("readout", READOUTS)
 def test_a_training_pass_fires_the_spikes_of_the_integers(readout: str, kernel: str, samples: np.ndarray) -> None:
     """Roundings of the states included: it learns by what the chip does."""
-    if kernel == "native" and native.library() is None:
+    if kernel == "native" and library() is None:
         pytest.skip("the kernels were not built here")
     start, network = quantized(delay_checkpoint(readout=readout))
     expected = engine.run(quantize.quantize(freeze(start), LOIHI2).network, samples, trace=True)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from asrc_core.errors import BackendMissing, InvalidData, InvalidSetting, UnknownName
-from asrc_train.kernels.delays import native
 from asrc_train.kernels.delays.differentiable import Answered, answered
 from asrc_train.kernels.delays.dynamics import Cuba, time_constant
 from asrc_train.kernels.delays.layer import DelayLayer, Readout, Run, Synapses, as_events, samples_as_events
+from asrc_train.kernels.native.library import library
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.recurrence import using
 from asrc_train.reference import adjoint, forward, losses
@@ -119,7 +119,7 @@ def test_whole_states_lose_their_fraction_in_each_step() -> None:
     cuba = Cuba(time_constant(d_m), time_constant(d_s), whole=(d_m, d_s))
     layer = DelayLayer(Synapses(torch.from_numpy(weights).double(), torch.from_numpy(delays)), None, float(theta))
     run = Run(as_events(torch.from_numpy(x).double()), [layer], cuba, Readout("first-spike"), True)
-    for kernel in ["plain", *(["native"] if native.library() else [])]:
+    for kernel in ["plain", *(["native"] if library() else [])]:
         assert sorted(answered(run, kernel=kernel).spikes()[0].tolist()) == sorted(map(list, expected))
 
 
@@ -220,7 +220,7 @@ def test_short_steps_lead_to_the_exact_gradients(dt: float, of_weights: float, o
     found = []
     for seed in range(11):
         matrices, x = drawn(seed)
-        true, mine = exact(matrices, x), clocked(matrices, x, dt, "native" if native.library() else "plain")
+        true, mine = exact(matrices, x), clocked(matrices, x, dt, "native" if library() else "plain")
         found.append((cosine(true[:3], mine[:3]), cosine(true[3:], mine[3:])))
     weights, delays = np.median(found, axis=0)
     assert weights >= of_weights

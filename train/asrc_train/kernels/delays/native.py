@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from asrc_train.kernels.delays.layer import Asked, DelayLayer, Outcome, Run, Synapses, Told
+from asrc_train.kernels.native import library
 from asrc_train.kernels.native.delays_library import (
     READOUTS,
     CDelayCall,
     CDelayLayer,
     CSynapses,
     functions,
-    require_memory,
 )
-from asrc_train.kernels.native.library import instruction_set, library
+from asrc_train.kernels.native.library import instruction_set, require_memory
 
 
 class Tape:
@@ -33,13 +33,9 @@ class Tape:
 
 def why_not(run: Run) -> str | None:
     """Why this kernel cannot do it here, or None."""
-    weight = run.layers[0].forward.weight
-    if library() is None:
-        return "it was not built here (no C++ compiler when the package was installed)"
-    if weight.device.type != "cpu":
-        return f"the tensors are on {weight.device.type}, and it runs on the CPU only"
-    if weight.dtype not in (torch.float32, torch.float64):
-        return f"it computes in float32 and float64, not in {str(weight.dtype).removeprefix('torch.')}"
+    reason = library.why_not(run.layers[0].forward.weight)
+    if reason is not None:
+        return reason
     if run.cuba.gradient != "eventprop" and run.keep:
         return "surrogate gradients need all membranes, and it keeps spikes only"
     return None

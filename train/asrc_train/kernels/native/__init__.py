@@ -15,7 +15,8 @@ from torch import Tensor
 
 from asrc_core.errors import InvalidData
 from asrc_train.kernels.layer import SkipLayer, current, require_finite_values
-from asrc_train.kernels.native.library import CCall, CLayer, instruction_set, library, pack, run
+from asrc_train.kernels.native import library
+from asrc_train.kernels.native.library import CCall, CLayer, instruction_set, pack, run
 
 FEW_CHANNELS = 16
 """Up to so many inputs, numbers are multiplied with the weights one by one; beyond, a matrix product does it better."""
@@ -25,13 +26,7 @@ _CHANNELS, _SPIKES, _CURRENT = range(3)
 
 def why_not(x: Tensor, layers: Sequence[SkipLayer]) -> str | None:
     """Why this kernel cannot run ``layers`` on ``x`` here, or None."""
-    if library() is None:
-        return "it was not built here (no C++ compiler when the package was installed)"
-    if x.device.type != "cpu":
-        return f"the tensors are on {x.device.type}, and it runs on the CPU only"
-    if x.dtype not in (torch.float32, torch.float64):
-        return f"it computes in float32 and float64, not in {str(x.dtype).removeprefix('torch.')}"
-    return None
+    return library.why_not(x)
 
 
 def spikes(x: Tensor, layer: SkipLayer) -> Tensor:

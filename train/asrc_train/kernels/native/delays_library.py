@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 
-from asrc_core.errors import BackendMissing
 from asrc_train.kernels.native.library import library
 
 READOUTS = {"weighted": 0, "maximum": 1, "first-spike": 2}
@@ -62,9 +61,3 @@ def functions() -> ctypes.CDLL:
     loaded.asrc_delays_free.restype = None
     loaded.asrc_delays_free.argtypes = (ctypes.c_void_p,)
     return loaded
-
-
-def require_memory(enough: bool) -> None:
-    """Raise BackendMissing unless there was enough of it."""
-    if not enough:
-        raise BackendMissing("native", "out of memory", "use fewer threads, smaller batches or shorter sequences")

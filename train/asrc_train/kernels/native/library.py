@@ -5,6 +5,9 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 
+import torch
+from torch import Tensor
+
 from asrc_core.errors import BackendMissing
 from asrc_core.native.instruction_sets import chosen
 from asrc_train.kernels.native.build import LIBRARY
@@ -66,6 +69,23 @@ def library() -> ctypes.CDLL | None:
     return loaded
 
 
+def why_not(given: Tensor) -> str | None:
+    """Why nothing that is compiled can compute on such a tensor here, or None."""
+    if library() is None:
+        return "it was not built here (no C++ compiler when the package was installed)"
+    if given.device.type != "cpu":
+        return f"the tensors are on {given.device.type}, and it runs on the CPU only"
+    if given.dtype not in (torch.float32, torch.float64):
+        return f"it computes in float32 and float64, not in {str(given.dtype).removeprefix('torch.')}"
+    return None
+
+
+def require_memory(enough: bool) -> None:
+    """Raise BackendMissing unless there was enough of it."""
+    if not enough:
+        raise BackendMissing("native", "out of memory", "use fewer threads, smaller batches or shorter sequences")
+
+
 @cache
 def instruction_sets() -> tuple[str, ...]:
     """Names of the instruction sets that the library has kernels for and this machine runs, best first."""
@@ -86,8 +106,7 @@ def run(function: str, call: CCall) -> bool:
     loaded = library()
     assert loaded is not None, "why_not comes first"
     status = getattr(loaded, f"asrc_{function}")(call)
-    if status == NO_MEMORY:
-        raise BackendMissing("native", "out of memory", "use fewer threads, smaller batches or shorter sequences")
+    require_memory(status != NO_MEMORY)
     assert status in (0, NOT_FINITE), f"status {status}"
     return bool(status == 0)
 

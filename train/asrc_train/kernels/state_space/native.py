@@ -10,21 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asrc_train.kernels.native.delays_library import require_memory
-from asrc_train.kernels.native.library import instruction_set, library
+from asrc_train.kernels.native import library
+from asrc_train.kernels.native.library import instruction_set, require_memory
 from asrc_train.kernels.native.resonators_library import CResonatorsCall, functions
 from asrc_train.kernels.state_space.layer import Resonators
 
 
 def why_not(u: Tensor, layer: Resonators) -> str | None:
     """Why this kernel cannot do it here, or None."""
-    if library() is None:
-        return "it was not built here (no C++ compiler when the package was installed)"
-    if u.device.type != "cpu":
-        return f"the tensors are on {u.device.type}, and it runs on the CPU only"
-    if u.dtype not in (torch.float32, torch.float64):
-        return f"it computes in float32 and float64, not in {str(u.dtype).removeprefix('torch.')}"
-    return None
+    return library.why_not(u)
 
 
 def spikes(u: Tensor, layer: Resonators) -> Tensor:
