@@ -22,7 +22,7 @@ from asrc_core.contract.neurons.kind import (
     shifted,
 )
 from asrc_core.contract.neurons.lif import FIRES, RESET, THRESHOLD, decay, fire, membrane, room, settled
-from asrc_core.contract.numbers import STATE_MAX, Ints
+from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
 from asrc_core.contract.rounding.constants import bias, kept, named, threshold
 
@@ -38,6 +38,20 @@ def current(o: Operations, p: Parameters, c: Value, a: Value) -> Value:
     """decay(c, d_c) + a 2^h + b_c."""
     after = o.add(decay(o, c, p["current_decay"]), o.shl(a, p["activation_shift"]))
     return o.add(after, p["current_bias"]) if driven(p) else after
+
+
+def lasting(p: Parameters) -> bool:
+    """Whether the current lasts for more than a step."""
+    return bool(np.any(np.asarray(p["current_decay"]) != DECAY_ONE))
+
+
+def drive(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> tuple[Value, dict[str, Value]]:
+    """What joins the membrane, and the state after: the current where it lasts, else what arrives and no state."""
+    if lasting(p):
+        c = current(o, p, state["c"], a)
+        return c, {"c": c}
+    arrived = o.shl(a, p["activation_shift"])
+    return o.add(arrived, p["current_bias"]) if driven(p) else arrived, {}
 
 
 def driven(p: Parameters) -> bool:

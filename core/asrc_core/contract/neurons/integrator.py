@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.neurons.cuba_lif import current, current_bounds, driven
+from asrc_core.contract.neurons.cuba_lif import current_bounds, drive, driven, lasting
 from asrc_core.contract.neurons.kind import (
     ACTIVATION_SHIFT,
     BIAS,
@@ -34,11 +34,6 @@ MAX_TIME_WEIGHT = 127
 MAX_WEIGHT_SHIFT = 30
 
 
-def lasting(p: Parameters) -> bool:
-    """Whether the current lasts for more than a step."""
-    return bool(np.any(np.asarray(p["current_decay"]) != DECAY_ONE))
-
-
 def states(p: Parameters) -> States:
     """Y; c where the current lasts; z and a step counter where steps are weighted."""
     weighted: States = {} if p["time_weights"] is None else {"z": 24, "step": MAX_TABLE.bit_length() + 1}
@@ -47,13 +42,8 @@ def states(p: Parameters) -> States:
 
 def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> Step:
     """One step."""
-    if lasting(p):
-        drive = current(o, p, state["c"], a)
-        after: dict[str, Value] = {"c": drive}
-    else:
-        drive, after = o.shl(a, p["activation_shift"]), {}
-        drive = o.add(drive, p["current_bias"]) if driven(p) else drive
-    y = o.saturate(o.add(o.add(decay(o, state["y"], p["decay"]), drive), p["bias"]))
+    joins, after = drive(o, p, state, a)
+    y = o.saturate(o.add(o.add(decay(o, state["y"], p["decay"]), joins), p["bias"]))
     after["y"] = y
     weights = p["time_weights"]
     if weights is None:

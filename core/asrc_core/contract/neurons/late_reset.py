@@ -11,8 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from asrc_core.contract.neurons.cuba_lif import current, current_bounds
-from asrc_core.contract.neurons.integrator import lasting
+from asrc_core.contract.neurons.cuba_lif import current_bounds, drive, lasting
 from asrc_core.contract.neurons.kind import (
     ACTIVATION_SHIFT,
     BIAS,
@@ -38,14 +37,10 @@ def states(p: Parameters) -> States:
 
 def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> Step:
     """One step."""
-    if lasting(p):
-        driven = current(o, p, state["c"], a)
-        after: dict[str, Value] = {"c": driven}
-    else:
-        driven, after = o.shl(a, p["activation_shift"]), {}
+    joins, after = drive(o, p, state, a)
     before, theta = state["u"], p["threshold"]
     left = o.select(_fires(o, p, before), o.sub(decay(o, before, p["decay"]), theta), decay(o, before, p["decay"]))
-    u = o.saturate(o.add(o.add(left, driven), p["bias"]))
+    u = o.saturate(o.add(o.add(left, joins), p["bias"]))
     return Step({**after, "u": u}, _fires(o, p, u), u)
 
 
