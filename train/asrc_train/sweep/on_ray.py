@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -17,6 +18,10 @@ def train_all(runs: Sequence[Run], folder: Path, address: str) -> Generator[Outc
 
     Raises ExtraMissing without ray, BackendFailed where no cluster answers.
     """
+    # Under `uv run`, Ray by default starts each worker with `uv run` in a copy of the current folder. PyTorch and all
+    # the rest are then installed anew for each, which takes longer than Ray waits for a worker. Read as Ray is
+    # imported; a user's own setting stands.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     with extras.importing():
         import ray
     try:
