@@ -39,7 +39,8 @@ def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> 
     """One step."""
     joins, after = drive(o, p, state, a)
     before, theta = state["u"], p["threshold"]
-    left = o.select(_fires(o, p, before), o.sub(decay(o, before, p["decay"]), theta), decay(o, before, p["decay"]))
+    decayed = decay(o, before, p["decay"])
+    left = o.select(_fires(o, p, before), o.sub(decayed, theta), decayed)
     u = o.saturate(o.add(o.add(left, joins), p["bias"]))
     return Step({**after, "u": u}, _fires(o, p, u), u)
 
