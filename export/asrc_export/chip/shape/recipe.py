@@ -14,9 +14,9 @@ import numpy as np
 from asrc_core import extras
 from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT
-from asrc_core.contract.neurons.kind import Columns, Number
+from asrc_core.contract.neurons.kind import Columns, Number, States
 from asrc_core.contract.neurons.resonator import MODE, TAP
-from asrc_core.contract.numbers import MAX_MESSAGE, Mapping
+from asrc_core.contract.numbers import MAX_MESSAGE, WORD, Mapping
 from asrc_export.chip.shape.linked import linked
 from asrc_export.chip.shape.network import NetworkShape, constant_bits, widths
 from asrc_export.chip.shape.sizes import ConnectionShape, LayerShape
@@ -64,8 +64,8 @@ def _of_neurons(layer: LayerShape, neuron: Neuron) -> LayerShape:
         if not isinstance(value, float | int | str) and value.ndim and isinstance(form, Number):
             stored.append(constant_bits(form))
     groups = layer.neurons if stored else 1
-    states = widths(kind.states_of({}))
-    return replace(layer, kind=neuron.kind, state_bits=states, own_constants=tuple(stored), groups=groups)
+    made = replace(layer, kind=neuron.kind, own_constants=tuple(stored), groups=groups)
+    return _with_states(made, kind.states_of({}))
 
 
 @runtime_checkable
@@ -82,7 +82,7 @@ def _of_modes(layer: LayerShape, neuron: StateSpace) -> LayerShape:
     kind, one = neurons.kind("resonator"), np.zeros((1, neuron.modes), np.int64)
     past = 0 if neuron.window is None else neuron.window.shape[1] - 1
     taps = np.zeros((1, past), np.int64) if past else None
-    states = widths(kind.states_of({"pole_real": one, "taps": taps, "period": neuron.period}))
+    states = kind.states_of({"pole_real": one, "taps": taps, "period": neuron.period})
     times = {MODE: neuron.modes, TAP: past}
     stored = [
         constant_bits(form)
@@ -90,7 +90,12 @@ def _of_modes(layer: LayerShape, neuron: StateSpace) -> LayerShape:
         if isinstance(form, Number | Columns) and name not in ("bias", "period", "activation_shift", "pole_shift")
         for _ in range(times[form.of] if isinstance(form, Columns) else 1)
     ]
-    return replace(layer, kind="resonator", state_bits=states, own_constants=tuple(stored), groups=layer.neurons)
+    made = replace(layer, kind="resonator", own_constants=tuple(stored), groups=layer.neurons)
+    return _with_states(made, states)
+
+
+def _with_states(layer: LayerShape, states: States) -> LayerShape:
+    return replace(layer, state_bits=widths(states), keeps_word=WORD in states.values())
 
 
 def chain(
