@@ -20,6 +20,7 @@ from asrc_core.contract.numbers import MAX_MESSAGE, WORD, Mapping
 from asrc_export.chip.shape.linked import linked
 from asrc_export.chip.shape.network import NetworkShape, constant_bits, widths
 from asrc_export.chip.shape.sizes import ConnectionShape, LayerShape
+from asrc_train.network.skips import Skips, heard
 
 if TYPE_CHECKING:  # a network's sizes need no torch, which these load
     from asrc_train.data.dataset import Shape
@@ -41,11 +42,18 @@ def of_recipe(config: Config, dataset: Shape, bits: int, mapping: Mapping) -> Ne
 
     network = config.network
     require_freezable(network, dataset.steps)
-    connection = file_of(network)
-    spans = [connection.longest_span(own) for own in network.each_layer()]
-    taps = connection.most_taps(network)
+    spans = [file_of(own).longest_span(own) for own in network.each_layer()]
+    taps = file_of(network).most_taps(network)
     layers = chain(
-        dataset.channels, network.hidden, spans, dataset.classes, bits, mapping, maximum=dataset.maximum, taps=taps
+        dataset.channels,
+        network.hidden,
+        spans,
+        dataset.classes,
+        bits,
+        mapping,
+        maximum=dataset.maximum,
+        taps=taps,
+        skips=network.skips,
     )
     with torch.device("meta"):
         trained = [new_neurons(own, 1, dataset.steps) for own in network.each_layer()]
@@ -108,18 +116,20 @@ def chain(
     *,
     maximum: int = 1,
     taps: int = 1,
+    skips: Skips = "none",
 ) -> tuple[LayerShape, ...]:
     """Skip-recurrent layers one after the other on inputs up to ``maximum``, and a readout; a span of 0 is of a layer
     without a connection to itself.
 
-    With several ``taps`` a layer may send itself the largest message there is.
+    With several ``taps`` a layer may send itself the largest message there is. ``skips``: `asrc_train.network.skips`.
     """
     layers: list[LayerShape] = []
-    forward = ConnectionShape(INPUT, channels, bits, mapping=mapping, graded=maximum > 1, largest_message=maximum)
+    fed = ConnectionShape(INPUT, channels, bits, mapping=mapping, graded=maximum > 1, largest_message=maximum)
+    sent = [ConnectionShape(f"layer{i}", width, bits, mapping=mapping) for i, width in enumerate(hidden)]
     returned = MAX_MESSAGE if taps > 1 else 1
     for i, (width, span) in enumerate(zip(hidden, spans, strict=True)):
         own = ConnectionShape(f"layer{i}", width, bits, span, span, mapping, recurrent=True, taps=taps)
         own = replace(own, graded=taps > 1, largest_message=returned)
-        layers.append(LayerShape(own.source, width, (forward, own) if span else (forward,)))
-        forward = ConnectionShape(own.source, width, bits, mapping=mapping)
-    return linked([*layers, LayerShape("readout", classes, (forward,), "integrator")])
+        before = tuple(fed if place < 0 else sent[place] for place in heard(skips, i))
+        layers.append(LayerShape(own.source, width, (*before, own) if span else before))
+    return linked([*layers, LayerShape("readout", classes, (sent[-1] if sent else fed,), "integrator")])
