@@ -6,7 +6,7 @@ kind's own step on real numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,9 +54,19 @@ def spikes(network: FrozenNetwork, x: NDArray[np.generic]) -> Iterator[NDArray[n
     if not _in_kernels(network):
         yield from (each.numpy().astype(np.uint8) for each in _stepped(network, s)[:-1])
         return
-    for layer in network.layers:
-        s = _spikes(layer, s)
-        yield s.numpy().astype(np.uint8)
+    for sent in _sent(network, s):
+        yield sent.numpy().astype(np.uint8)
+
+
+def _sent(network: FrozenNetwork, x: torch.Tensor) -> Iterator[torch.Tensor]:
+    """What each layer sends, (T, B, N), in the kernels; only what a later layer hears is kept."""
+    known = {INPUT: x}
+    for i, layer in enumerate(network.layers):
+        heard = [known[each.source] for each in layer.before]
+        known[layer.name] = _spikes(layer, heard[0] if len(heard) == 1 else torch.cat(heard, dim=-1))
+        yield known[layer.name]
+        later = {each.source for other in network.layers[i + 1 :] for each in other.before}
+        known = {name: sent for name, sent in known.items() if name in later}
 
 
 def _spikes(layer: FrozenLayer, x: torch.Tensor) -> torch.Tensor:
@@ -74,25 +84,27 @@ def _counts(network: FrozenNetwork, x: torch.Tensor) -> torch.Tensor:
         return _stepped(network, x)[-2].sum(0)
     if all(layer.kind != RESONATOR for layer in network.layers):
         return spike_counts(x, [_runnable(layer) for layer in network.layers])
-    for layer in network.layers:
-        x = _spikes(layer, x)
-    return x.sum(0)
+    *_, last = _sent(network, x)
+    return last.sum(0)
 
 
 def _in_kernels(network: FrozenNetwork) -> bool:
     """Whether each layer is one of LIF neurons alike, connected to the one before it and, later, to itself; or one of
-    resonators, connected to the one before it.
+    resonators, connected to what stands before it; or such a layer with skips.
     """
-    sources = [INPUT, *(layer.name for layer in network.layers)]
-    return all(_in_kernel(layer, source) for layer, source in zip(network.layers, sources, strict=False))
+    names = [INPUT, *(layer.name for layer in network.layers)]
+    return all(_in_kernel(layer, names[: i + 1]) for i, layer in enumerate(network.layers))
 
 
-def _in_kernel(layer: FrozenLayer, source: str) -> bool:
+def _in_kernel(layer: FrozenLayer, earlier: Sequence[str]) -> bool:
+    if any(each.delays is not None for each in layer.connections) or not layer.before:
+        return False
+    if any(each.source not in earlier or each.span != 0 for each in layer.before):
+        return False
     if layer.kind == RESONATOR:
-        return [each.source for each in layer.connections] == [source] and layer.forward.span == 0
-    connected = [each.source for each in layer.connections] == [source, layer.name]
-    at_once = connected and layer.forward.span == 0 and all(each.delays is None for each in layer.connections)
-    return at_once and layer.kind == "lif" and not np.ndim(layer.decay) and not np.ndim(layer.threshold)
+        return len(layer.before) == len(layer.connections)
+    connected = [each.source for each in layer.connections] == [*(each.source for each in layer.before), layer.name]
+    return connected and layer.kind == "lif" and not np.ndim(layer.decay) and not np.ndim(layer.threshold)
 
 
 def _stepped(network: FrozenNetwork, x: torch.Tensor) -> list[torch.Tensor]:

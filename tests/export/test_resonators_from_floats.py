@@ -13,6 +13,7 @@ import torch
 from backends import BACKENDS, equal_on
 
 from asrc_core.contract import interpreter
+from asrc_core.contract.connection import Tap
 from asrc_core.contract.interpreter import Session
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import STATE_MAX
@@ -197,10 +198,36 @@ def test_its_state_stands_in_the_storage_report_as_inferred() -> None:
     assert "inferred" in found.programmed_state
 
 
+def test_a_delay_line_of_neurons_that_rest_is_the_word_they_keep_anyway() -> None:
+    hidden, last = deployed("frssm"), deployed("frssm").layers[-1]
+    late = replace(last, connections=(replace(last.connections[0], taps=(Tap(2, 1),)),))
+    found = storage.of(replace(hidden, layers=(*hidden.layers[:-1], late)), targets.load("loihi2"))
+    assert found.layers[1].deployed.state == WIDTH * (48 * 2 + 32)
+    assert [each.deployed.history for each in found.layers] == [0, 0, 0]
+
+
+def test_a_delay_line_of_neurons_that_keep_no_word_is_counted() -> None:
+    hidden, last = deployed("prf"), deployed("prf").layers[-1]
+    late = replace(last, connections=(replace(last.connections[0], taps=(Tap(2, 1),)),))
+    found = storage.of(replace(hidden, layers=(*hidden.layers[:-1], late)), targets.load("loihi2"))
+    assert [each.deployed.history for each in found.layers] == [0, WIDTH * 32, 0]
+
+
+def test_a_neuron_whose_threshold_nothing_reaches_has_one_all_the_same() -> None:
+    network = frozen("prf")
+    first = network.layers[0]
+    faint = first.constants["readout"].copy()
+    faint[3] *= 1e-6
+    changed = replace(first, constants={**first.constants, "readout": faint})
+    made = quantize.quantize(replace(network, layers=(changed, *network.layers[1:])), targets.load("loihi2")).network
+    result = interpreter.run(made, samples(8), trace=True)
+    assert result.trace is not None
+    assert not result.trace.layers[0].spikes[..., 3].any()
+
+
 @pytest.mark.parametrize("sort", SORTS)
 def test_a_recipe_knows_the_state_before_training(sort: str) -> None:
     shape = of_recipe(configured(sort), data.shape("digits"), 8, "delay-line")
-    assert (shape.layers[0].state_bits == deployed(sort).layers and False) or shape.layers[0].state_bits
     assert sum(shape.layers[0].state_bits) == sum(
         32 if width == "word" else int(width) for width in deployed(sort).layers[0].neuron.states.values()
     )

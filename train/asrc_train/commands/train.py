@@ -48,6 +48,7 @@ OVERRIDES = {
     "dropout": ("network", "dropout"),
     "rounding_noise": ("network", "rounding_noise"),
     "batch_norm": ("network", "batch_norm"),
+    "skips": ("network", "skips"),
     "recurrent": ("network", "recurrent"),
     "max_delay": ("network", "max_delay"),
     "delay_start": ("network", "delay_start"),
@@ -123,6 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     noise = "while training, noise on weights as large as rounding them to so many bits makes"
     add("--rounding-noise", metavar="BITS", type=command_line.positive, help=noise)
     add("--batch-norm", action="store_true", default=None, help="normalise each layer's feed-forward current")
+    skips = "whether a layer hears the one before the last, too (concat); default: none"
+    add("--skips", choices=["none", "concat"], help=skips)
     _add_state_space(parser)
     _add_delays(parser)
     add("--permute", action="store_true", default=None, help="feed the steps in one fixed random order")

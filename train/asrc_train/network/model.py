@@ -36,6 +36,7 @@ from asrc_train.network.recurrence import (
     spike_counts,
 )
 from asrc_train.network.rounding_noise import noisy
+from asrc_train.network.skips import beside, fan_in
 from asrc_train.network.sparsity import keep_absent, sparsify
 from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.network.stepping import stepped_recurrence
@@ -165,7 +166,7 @@ class SkipRecurrentNetwork(nn.Module):
     """logits = sum_t (W_o s[t] + b_o) over the spikes s of the last layer.
 
     Layers of state-space neurons (`StateSpaceLayer`) may stand among the recurrent ones, or be all; if the last one is
-    such a layer, logits are the mean in place of the sum.
+    such a layer, logits are the mean in place of the sum. With ``skips`` a layer hears two layers (`network.skips`).
 
     ``steps`` of a sample are needed only where something is learned for each of them: spans per step, GLIF. In place of
     a configuration its settings may be given one by one: ``hidden=(64, 64), connection="src", span=8``. Raises
@@ -185,7 +186,7 @@ class SkipRecurrentNetwork(nn.Module):
         require_whole("classes", classes)
         config = configured(config, settings)
         self.config = config
-        fan_ins = (channels, *config.hidden[:-1])
+        fan_ins = [fan_in(config.skips, i, channels, config.hidden) for i in range(len(config.hidden))]
         shared = new_connection(config.each_layer()[0], steps) if config.shared_span else None
         self.layers = nn.ModuleList(
             _new_layer(inputs, size, own, shared, steps)
@@ -228,11 +229,10 @@ class SkipRecurrentNetwork(nn.Module):
     def traced(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[Tensor]]:
         """The same logits, and the spikes of every layer, (T, B, N) each."""
         require_call(x, temperature)
-        steps, outputs = len(x), []
+        outputs: list[Tensor] = []
         for layer in self.hidden_layers():
-            x = layer(x, temperature)
-            outputs.append(x)
-        return self._decide(x.sum(0), steps), outputs
+            outputs.append(layer(beside(self.config.skips, x, outputs), temperature))
+        return self._decide(outputs[-1].sum(0), len(x)), outputs
 
     @torch.no_grad()
     def packed(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[Tensor]] | None:
@@ -255,7 +255,9 @@ class SkipRecurrentNetwork(nn.Module):
         return logits, [int(s.sum(dtype=torch.float64)) for s in spikes]
 
     def _stack(self) -> list[SkipRecurrentLayer] | None:
-        """All layers, if the kernels run them as one stack."""
+        """All layers, if the kernels run them as one stack, each on the one before it."""
+        if self.config.skips != "none":
+            return None
         stack = [layer for layer in self.layers if isinstance(layer, SkipRecurrentLayer) and layer.in_stack]
         return stack if len(stack) == len(self.layers) else None
 

@@ -17,6 +17,7 @@ from asrc_core.errors import InvalidData, InvalidSetting, UnknownName
 from asrc_train.network import connections, neurons
 from asrc_train.network.connections.connection import Connection, new_connection
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
+from asrc_train.network.skips import Skips
 from asrc_train.settings.config import NetworkConfig, network_config
 
 MAX_WIDTH = 65_536
@@ -57,6 +58,7 @@ class NetworkSettings(LayerSettings, total=False):
     connection: str
     hidden: tuple[int, ...]
     shared_span: bool
+    skips: Skips
     layers: tuple[Any, ...]
 
 

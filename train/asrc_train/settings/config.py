@@ -24,6 +24,7 @@ from asrc_core.forms import toml
 from asrc_core.forms.first_problem import Problem, first_problem
 from asrc_core.forms.toml_lines import line_of
 from asrc_train.network import connections, neurons
+from asrc_train.network.skips import LEAST_LAYERS, Skips
 from asrc_train.settings.graph import MAX_LAYERS, GraphLayer, first_fault
 
 
@@ -128,6 +129,8 @@ class NetworkConfig(_Section):
     """While training, weights get noise as large as the error of rounding them to so many bits (`rounding_noise`)."""
     batch_norm: bool = False
     """Normalise each layer's feed-forward current over the batch and its steps; at export it folds into the weights."""
+    skips: Skips = "none"
+    """Whether a layer hears, beside the layer before it, the one before that (`network.skips`)."""
     layers: tuple[LayerConfig, ...] = ()
     """Constants of each layer, one entry for each, or none at all."""
 
@@ -232,6 +235,17 @@ class NetworkConfig(_Section):
     def _one_entry_for_each_layer(self) -> NetworkConfig:
         if self.layers and len(self.layers) != len(self.hidden):
             raise ValueError(f"layers has {plural(len(self.layers), 'entry')} for {plural(len(self.hidden), 'layer')}")
+        return self
+
+    @model_validator(mode="after")
+    def _skips_fit(self) -> NetworkConfig:
+        if self.skips == "none":
+            return self
+        if self.connection == "delays":
+            raise ValueError("skips: layers with a delay for each synapse hear the layer before them only; take 'none'")
+        if len(self.hidden) < LEAST_LAYERS:
+            why = f"a skip leads past a layer, and {plural(len(self.hidden), 'layer')} leave none to pass by"
+            raise ValueError(f"skips: {why}; give {LEAST_LAYERS} or more")
         return self
 
     @model_validator(mode="after")

@@ -6,6 +6,8 @@ neuron is LIF with the decay that it learned.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from asrc_train.network.graph_network import GraphNetwork, GraphNeurons
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.network.normalization import fold
+from asrc_train.network.skips import Skips, heard
 from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.settings.config import NetworkConfig
 from asrc_train.trained import checkpoint
@@ -64,7 +67,7 @@ def freeze(trained: Checkpoint) -> FrozenNetwork:
         return _with_delays(trained)
     network = trained.network().requires_grad_(False)
     assert isinstance(network, SkipRecurrentNetwork)
-    layers = tuple(frozen_layer(i, layer) for i, layer in enumerate(network.hidden_layers()))
+    layers = frozen_layers(network.hidden_layers(), trained.config.network.skips)
     weight, bias = (array(name, trained.tensors[name]) for name in ("readout.weight", "readout.bias"))
     return _network(trained, layers, weight, bias)
 
@@ -182,6 +185,24 @@ def require_freezable(settings: NetworkConfig, steps: int) -> None:
             raise CannotFreeze(f"neuron '{own.neuron}'", neuron.missing)
         if connection.missing is not None:
             raise CannotFreeze(f"connection '{own.connection}'", connection.missing)
+
+
+def frozen_layers(layers: Sequence[SkipRecurrentLayer | StateSpaceLayer], skips: Skips) -> tuple[FrozenLayer, ...]:
+    """All layers of a sequence; with skips, one that hears two layers has a connection from each.
+
+    Raises as `frozen_layer` does.
+    """
+    widths = [len(layer.feedforward.weight) for layer in layers]
+    found = []
+    for i, layer in enumerate(layers):
+        made, places = frozen_layer(i, layer), heard(skips, i)
+        if len(places) > 1:
+            first, *back = made.connections
+            parts = np.split(first.weight, np.cumsum([widths[place] for place in places])[:-1], axis=1)
+            before = (FrozenConnection(f"layer{place}", part) for place, part in zip(places, parts, strict=True))
+            made = replace(made, connections=(*before, *back))
+        found.append(made)
+    return tuple(found)
 
 
 def frozen_layer(i: int, layer: SkipRecurrentLayer | StateSpaceLayer) -> FrozenLayer:

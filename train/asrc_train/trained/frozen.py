@@ -57,9 +57,10 @@ class FrozenConnection:
 class FrozenLayer:
     """Neurons of one of the contract's kinds, with their connections and their floats (`Kind.constants`).
 
-    A layer of today's networks has one connection from what stands before it and one from itself. What is asked of
-    such a layer alone: W (N, I) is ``weight``, U (N, N) ``recurrent``; ``span`` is the longest lag of U, ``taps`` are
-    its lags where it has several. ``decay``, ``threshold`` and ``reset`` are those of LIF.
+    A layer that is trained here has connections from what stands before it, one but for skips, and one from itself
+    unless it is not recurrent. What is asked of such a layer alone: W (N, I) is ``weight``, U (N, N) ``recurrent``;
+    ``span`` is the longest lag of U, ``taps`` are its lags where it has several. ``decay``, ``threshold`` and ``reset``
+    are those of LIF.
     """
 
     name: str
@@ -79,8 +80,13 @@ class FrozenLayer:
 
     @property
     def forward(self) -> FrozenConnection:
-        """The connection from what stands before."""
+        """The connection from what stands before, the first if there are several."""
         return self.connections[0]
+
+    @property
+    def before(self) -> tuple[FrozenConnection, ...]:
+        """All connections from elsewhere."""
+        return tuple(each for each in self.connections if each.source != self.name)
 
     @property
     def back(self) -> FrozenConnection:
@@ -89,8 +95,9 @@ class FrozenLayer:
 
     @property
     def weight(self) -> Floats:
-        """W."""
-        return self.forward.weight
+        """W, of what stands before side by side."""
+        before = self.before
+        return before[0].weight if len(before) == 1 else np.concatenate([each.weight for each in before], axis=1)
 
     @property
     def recurrent(self) -> Floats:
@@ -142,9 +149,11 @@ class FrozenLayer:
         """The layer with other W, U or b."""
         connections = list(self.connections)
         if weight is not None:
-            connections[0] = replace(self.forward, weight=weight)
+            before = self.before
+            parts = np.split(weight, np.cumsum([each.weight.shape[1] for each in before])[:-1], axis=1)
+            connections[: len(before)] = (replace(each, weight=w) for each, w in zip(before, parts, strict=True))
         if recurrent is not None:
-            connections[self.connections.index(self.back)] = replace(self.back, weight=recurrent)
+            connections[connections.index(self.back)] = replace(self.back, weight=recurrent)
         constants = self.constants if bias is None else {**self.constants, "bias": bias}
         return replace(self, connections=tuple(connections), constants=constants)
 

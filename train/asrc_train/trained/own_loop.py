@@ -23,9 +23,10 @@ from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_core.preprocessing import Preprocessing
 from asrc_train.network.model import SkipRecurrentLayer
 from asrc_train.network.parts import require_whole
+from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.settings.config import Config, DataConfig, NetworkConfig, network_config
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.trained.freeze import array, frozen_layer
+from asrc_train.trained.freeze import array, frozen_layers
 from asrc_train.trained.frozen import FrozenNetwork
 from asrc_train.trained.own_module import Sequenced, sequenced
 
@@ -112,7 +113,8 @@ def _without_raw(provenance: Mapping[str, Any]) -> dict[str, Any]:
 
 def freeze_module(described: Described) -> FrozenNetwork:
     """The module as what becomes an integer network. Raises CannotFreeze, NonFiniteWeights."""
-    layers = tuple(frozen_layer(i, layer) for i, layer in enumerate(described.found.layers))
+    found = described.found
+    layers = frozen_layers(found.layers, "none" if found.config is None else found.config.skips)
     if described.zero:
         lower = layers[0].weight.sum(1) * (described.zero * described.scale)
         layers = (layers[0].moved(bias=layers[0].bias - lower), *layers[1:])
@@ -195,7 +197,7 @@ def as_checkpoint(
     return made
 
 
-def _whole_weight(layer: SkipRecurrentLayer) -> Tensor:
+def _whole_weight(layer: SkipRecurrentLayer | StateSpaceLayer) -> Tensor:
     """W with batch normalisation's gain, which a bias before it would be multiplied by, left out."""
     return layer.feedforward.weight.detach().cpu().float()
 
@@ -210,7 +212,7 @@ def _stored(name: str, tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().clone()
 
 
-def _config(layers: Sequence[SkipRecurrentLayer]) -> NetworkConfig:
+def _config(layers: Sequence[SkipRecurrentLayer | StateSpaceLayer]) -> NetworkConfig:
     """The settings of a network of such layers. Raises InvalidSetting for layers that no settings describe."""
     first = layers[0].config.model_dump(exclude={*OF_LAYERS, "hidden", "layers"})
     for i, layer in enumerate(layers):

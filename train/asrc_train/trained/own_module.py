@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from asrc_core.counts import plural
 from asrc_core.errors import AsrcError, InvalidData, InvalidSetting
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
+from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.settings.config import NetworkConfig
 
 SAMPLES = 8
@@ -35,10 +36,11 @@ SAMPLES = 8
 class Sequenced(NamedTuple):
     """Layers, each fed by the one before, and a readout that is summed over time: W_o (C, N) and b_o (C,).
 
-    ``config``: the settings of the `SkipRecurrentNetwork` that they are, if they are one.
+    With skips a layer is fed by the one before that, too. ``config``: the settings of the `SkipRecurrentNetwork` that
+    they are, if they are one.
     """
 
-    layers: tuple[SkipRecurrentLayer, ...]
+    layers: tuple[SkipRecurrentLayer | StateSpaceLayer, ...]
     weight: Tensor
     bias: Tensor
     config: NetworkConfig | None = None
@@ -76,7 +78,7 @@ def sequenced(module: nn.Module, x: NDArray[np.generic] | None, scale: float, ze
 
 
 def _of_network(network: SkipRecurrentNetwork) -> Sequenced:
-    layers = tuple(layer for layer in network.layers if isinstance(layer, SkipRecurrentLayer))
+    layers = tuple(network.hidden_layers())
     return Sequenced(layers, network.readout.weight.detach(), network.readout.bias.detach(), network.config)
 
 

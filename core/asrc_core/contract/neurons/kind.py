@@ -24,8 +24,8 @@ or None."""
 Bounds: TypeAlias = tuple[Ints, Ints]
 """Least and greatest value of a quantity, one of each for every neuron, (N,)."""
 States: TypeAlias = Mapping[str, "int | str"]
-"""Width of each state in bits, two's complement (a state of 24 bits keeps to +-(2^23 - 1)); or ``WORD``, a word of
-32 spikes."""
+"""Width of each state in bits, two's complement (a state of 24 bits keeps to +-(2^23 - 1)); or ``WORD``, the word
+of the neuron's last 32 spikes, which a delay line reads, too."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ sum_i taps_i u[t-i], the current u = W x + bias, a spike where h reaches the thr
 * f (``input_shift``) is the least with which no input drives a mode beyond 24 bits, by the L1 norm of its response;
   half a unit of what it cuts off goes into the bias, so that the floor is a rounding to the nearest;
 * read-out, direct weight and taps share a factor P of their own for each neuron, the largest with which the read-out
-  has 8 bits and the threshold a number of the target's format that is exact: h is in units of P S / 2^(f + r).
+  has 8 bits and the threshold 24, and is a number of the target's format: h is in units of P S / 2^(f + r).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def rounded(constants: Constants, at: Rounding) -> dict[str, Any]:
     h = (read * z).sum(axis=(1, 2)) + ((np.abs(direct) + np.abs(taps).sum(axis=1)) * most + 1 + taps.shape[1]) * x
     r = _shift(h, np.zeros_like(h), MOST_READOUT_SHIFT, "a read-out shift")
     per_factor = constants["threshold"] * unit / np.exp2(r)
-    theta = _threshold(per_factor * most, at)
+    theta = _threshold(np.minimum(per_factor * most, ROOM * STATE_MAX), at)  # beyond 24 bits nothing reaches it
     factor = (theta / per_factor)[:, None]
     return {
         **common,

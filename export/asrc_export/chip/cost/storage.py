@@ -54,7 +54,8 @@ class AxonEntries:
 def history_bits(layer: LayerShape) -> int:
     """Bits that remembering past spikes takes of the layer's neurons and of the synapses that lead to it.
 
-    delay-line: one 32-bit word a neuron, however many connections and taps read it. synaptic-delay: the bits of the
+    delay-line: one 32-bit word a neuron, however many connections and taps read it; none where the word of past spikes
+    is a state of the neuron's own, and so counted as that. synaptic-delay: the bits of the
     longest delay for each synapse, so ceil(log2(span)) for a layer's own N^2; for k spans at once k N^2 of them, and
     k - 1 more copies of the weights (what it would take: no rule lets it through). What the input sent some steps ago
     takes no delay line: the host sends it again.

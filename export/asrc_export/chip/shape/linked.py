@@ -13,7 +13,8 @@ def linked(layers: Sequence[LayerShape]) -> tuple[LayerShape, ...]:
     """The layers with all that follows from how they are connected: when they work, what waits, who has delay lines.
 
     A message takes a step of the chip on its way. So a layer with a connection of lag 0 works a step behind its source,
-    and a lag of lambda steps is a wait of lambda - 1 from a layer to itself. A wait below 0 cannot be met.
+    and a lag of lambda steps is a wait of lambda - 1 from a layer to itself. A wait below 0 cannot be met. Neurons that
+    keep the word of their spikes anyway need no delay line beside it.
     """
     starts = _starts(layers)
     tapped = {each.source for layer in layers for each in layer.connections if each.in_line}
@@ -26,7 +27,7 @@ def linked(layers: Sequence[LayerShape]) -> tuple[LayerShape, ...]:
             layer,
             connections=tuple(waiting(layer, each) for each in layer.connections),
             start=starts[layer.name],
-            line=layer.name in tapped,
+            line=layer.name in tapped and not layer.keeps_word,
         )
         for layer in layers
     )

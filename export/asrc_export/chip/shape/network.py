@@ -92,6 +92,7 @@ def _of_layer(network: IntegerNetwork, i: int, layer: Layer) -> LayerShape:
         ),
         kind=layer.neuron.kind,
         state_bits=widths(layer.neuron.states),
+        keeps_word=WORD in layer.neuron.states.values(),
         own_constants=tuple(
             constant_bits(form)
             for form, values in zip(own.values(), of_each, strict=True)

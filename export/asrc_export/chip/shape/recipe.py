@@ -14,12 +14,13 @@ import numpy as np
 from asrc_core import extras
 from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT
-from asrc_core.contract.neurons.kind import Columns, Number
+from asrc_core.contract.neurons.kind import Columns, Number, States
 from asrc_core.contract.neurons.resonator import MODE, TAP
-from asrc_core.contract.numbers import MAX_MESSAGE, Mapping
+from asrc_core.contract.numbers import MAX_MESSAGE, WORD, Mapping
 from asrc_export.chip.shape.linked import linked
 from asrc_export.chip.shape.network import NetworkShape, constant_bits, widths
 from asrc_export.chip.shape.sizes import ConnectionShape, LayerShape
+from asrc_train.network.skips import Skips, heard
 
 if TYPE_CHECKING:  # a network's sizes need no torch, which these load
     from asrc_train.data.dataset import Shape
@@ -41,11 +42,18 @@ def of_recipe(config: Config, dataset: Shape, bits: int, mapping: Mapping) -> Ne
 
     network = config.network
     require_freezable(network, dataset.steps)
-    connection = file_of(network)
-    spans = [connection.longest_span(own) for own in network.each_layer()]
-    taps = connection.most_taps(network)
+    spans = [file_of(own).longest_span(own) for own in network.each_layer()]
+    taps = file_of(network).most_taps(network)
     layers = chain(
-        dataset.channels, network.hidden, spans, dataset.classes, bits, mapping, maximum=dataset.maximum, taps=taps
+        dataset.channels,
+        network.hidden,
+        spans,
+        dataset.classes,
+        bits,
+        mapping,
+        maximum=dataset.maximum,
+        taps=taps,
+        skips=network.skips,
     )
     with torch.device("meta"):
         trained = [new_neurons(own, 1, dataset.steps) for own in network.each_layer()]
@@ -64,8 +72,8 @@ def _of_neurons(layer: LayerShape, neuron: Neuron) -> LayerShape:
         if not isinstance(value, float | int | str) and value.ndim and isinstance(form, Number):
             stored.append(constant_bits(form))
     groups = layer.neurons if stored else 1
-    states = widths(kind.states_of({}))
-    return replace(layer, kind=neuron.kind, state_bits=states, own_constants=tuple(stored), groups=groups)
+    made = replace(layer, kind=neuron.kind, own_constants=tuple(stored), groups=groups)
+    return _with_states(made, kind.states_of({}))
 
 
 @runtime_checkable
@@ -82,7 +90,7 @@ def _of_modes(layer: LayerShape, neuron: StateSpace) -> LayerShape:
     kind, one = neurons.kind("resonator"), np.zeros((1, neuron.modes), np.int64)
     past = 0 if neuron.window is None else neuron.window.shape[1] - 1
     taps = np.zeros((1, past), np.int64) if past else None
-    states = widths(kind.states_of({"pole_real": one, "taps": taps, "period": neuron.period}))
+    states = kind.states_of({"pole_real": one, "taps": taps, "period": neuron.period})
     times = {MODE: neuron.modes, TAP: past}
     stored = [
         constant_bits(form)
@@ -90,7 +98,12 @@ def _of_modes(layer: LayerShape, neuron: StateSpace) -> LayerShape:
         if isinstance(form, Number | Columns) and name not in ("bias", "period", "activation_shift", "pole_shift")
         for _ in range(times[form.of] if isinstance(form, Columns) else 1)
     ]
-    return replace(layer, kind="resonator", state_bits=states, own_constants=tuple(stored), groups=layer.neurons)
+    made = replace(layer, kind="resonator", own_constants=tuple(stored), groups=layer.neurons)
+    return _with_states(made, states)
+
+
+def _with_states(layer: LayerShape, states: States) -> LayerShape:
+    return replace(layer, state_bits=widths(states), keeps_word=WORD in states.values())
 
 
 def chain(
@@ -103,18 +116,20 @@ def chain(
     *,
     maximum: int = 1,
     taps: int = 1,
+    skips: Skips = "none",
 ) -> tuple[LayerShape, ...]:
     """Skip-recurrent layers one after the other on inputs up to ``maximum``, and a readout; a span of 0 is of a layer
     without a connection to itself.
 
-    With several ``taps`` a layer may send itself the largest message there is.
+    With several ``taps`` a layer may send itself the largest message there is. ``skips``: `asrc_train.network.skips`.
     """
     layers: list[LayerShape] = []
-    forward = ConnectionShape(INPUT, channels, bits, mapping=mapping, graded=maximum > 1, largest_message=maximum)
+    fed = ConnectionShape(INPUT, channels, bits, mapping=mapping, graded=maximum > 1, largest_message=maximum)
+    sent = [ConnectionShape(f"layer{i}", width, bits, mapping=mapping) for i, width in enumerate(hidden)]
     returned = MAX_MESSAGE if taps > 1 else 1
     for i, (width, span) in enumerate(zip(hidden, spans, strict=True)):
         own = ConnectionShape(f"layer{i}", width, bits, span, span, mapping, recurrent=True, taps=taps)
         own = replace(own, graded=taps > 1, largest_message=returned)
-        layers.append(LayerShape(own.source, width, (forward, own) if span else (forward,)))
-        forward = ConnectionShape(own.source, width, bits, mapping=mapping)
-    return linked([*layers, LayerShape("readout", classes, (forward,), "integrator")])
+        before = tuple(fed if place < 0 else sent[place] for place in heard(skips, i))
+        layers.append(LayerShape(own.source, width, (*before, own) if span else before))
+    return linked([*layers, LayerShape("readout", classes, (sent[-1] if sent else fed,), "integrator")])

@@ -54,6 +54,8 @@ class LayerShape:
     kind: str = "lif"
     state_bits: tuple[int, ...] = (MEMBRANE_BITS,)
     """Width of each state of a neuron."""
+    keeps_word: bool = False
+    """Whether one of them is the word of a neuron's last 32 spikes, which is all that a delay line holds."""
     own_constants: tuple[int, ...] = ()
     """Bits of each constant that differs from neuron to neuron, biases left out."""
     groups: int = 1
@@ -63,7 +65,7 @@ class LayerShape:
     start: int = 0
     """Steps of the chip by which it works behind the first layer. Set by `linked`."""
     line: bool = False
-    """Whether some connection reads delay lines of its neurons. Set by `linked`."""
+    """Whether some connection reads delay lines of its neurons that are no state of theirs. Set by `linked`."""
 
     @property
     def sources(self) -> int:
