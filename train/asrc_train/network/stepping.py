@@ -47,8 +47,8 @@ def _over_span(driven: Tensor, recurrent: Tensor, span: int, neuron: Neuron) -> 
     """``span`` steps take only spikes from before them, so they share a product."""
     state, step = neuron.begin(driven[0])
     s: list[Tensor] = []
-    for begin in range(0, len(driven), span):
-        block = driven[begin : begin + span]
+    # Split once: a slice would have a gradient as long as all of `driven`, and their sum would grow with T squared.
+    for begin, block in zip(range(0, len(driven), span), driven.split(span), strict=True):
         if begin:
             block = block + functional.linear(torch.stack(s[begin - span : begin - span + len(block)]), recurrent)
         for now in block.unbind():
@@ -62,11 +62,11 @@ def _over_mixtures(driven: Tensor, recurrent: Tensor, mixtures: Tensor, neuron: 
     state, step = neuron.begin(driven[0])
     reach, shape = mixtures.shape[1], driven.shape[1:]
     s = [torch.zeros_like(driven[0])] * reach  # silence before the first step; s[t] stands at reach + t
-    for begin in range(0, len(driven), BLOCK):
-        weights = mixtures[begin : begin + min(BLOCK, len(driven) - begin)]
+    blocks = driven.split(BLOCK)  # once, as above
+    for weights, block in zip(mixtures[: len(driven)].split(BLOCK), blocks, strict=True):
         older, within = _weights_by_age(weights)
         recalled = (older @ torch.stack(s[-reach:]).flatten(1)).view(-1, *shape)
-        for i, (now, old) in enumerate(zip(driven[begin : begin + BLOCK].unbind(), recalled.unbind(), strict=True)):
+        for i, (now, old) in enumerate(zip(block.unbind(), recalled.unbind(), strict=True)):
             if i:
                 near = torch.stack(s[-i:]).flatten(1)
                 old = old + (within[i, :i] @ near).view(shape)
