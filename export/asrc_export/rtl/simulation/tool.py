@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from asrc_core.errors import BackendFailed
+from asrc_core.native.build import CannotBuild, named_compiler
 from asrc_export.rtl.simulation.scratch import working_in
 
 HERE = Path(__file__).resolve().parent
@@ -17,16 +16,19 @@ LAST_LINES = 6
 
 
 class _Compiler:
-    """The C++ compiler: what CXX names, or the usual one."""
+    """The C++ compiler: what CXX names, or the usual one. Raises CannotBuild for a name that is no command."""
 
     def compiler(self) -> list[str]:
         """Its command."""
-        named = shlex.split(os.environ.get("CXX", ""))
+        named = named_compiler("CXX")
         return named or [shutil.which("g++") or shutil.which("c++") or shutil.which("clang++") or "c++"]
 
     def missing(self) -> str | None:
         """What is missing here; None if nothing is."""
-        return None if shutil.which(self.compiler()[0]) else "there is no C++ compiler"
+        try:
+            return None if shutil.which(self.compiler()[0]) else "there is no C++ compiler"
+        except CannotBuild as error:
+            return str(error)
 
 
 MAKES = _Compiler()
