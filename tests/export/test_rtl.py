@@ -25,6 +25,7 @@ from asrc_export.commands import circuits
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import rtl
 from asrc_export.rtl import core, yowasp
+from asrc_export.rtl.boards import serial_line
 from asrc_export.rtl.boards.serial_line import SerialBoard, steps_sent, weights_sent
 from asrc_export.rtl.boards.shell import shell
 from asrc_export.rtl.design import design
@@ -324,6 +325,11 @@ def test_a_board_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None
     laid = plan(any_network(3), Shape(4))
     with pytest.raises(BackendMissing, match=r"the serial line '.*tty' cannot be opened .*; name the board's line"):
         SerialBoard(laid, tmp_path / "tty")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BackendMissing, match=r"file' cannot be opened \(it is no serial line\)"):
+        SerialBoard(laid, tmp_path / "file")
+    with pytest.raises(InvalidSetting, match="is no path"):
+        SerialBoard(laid, "a\0b")
 
 
 def test_a_board_that_does_not_answer_is_said_in_a_sentence() -> None:
@@ -335,6 +341,31 @@ def test_a_board_that_does_not_answer_is_said_in_a_sentence() -> None:
     with pytest.raises(BackendFailed, match=r"0 of \d+ bytes came within 0.01 s from .*; load the bitstream"):
         board.run(drawn(laid.network, 0, samples=1)[:, :1])
     board.close()
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_board_that_is_unplugged_is_said_in_a_sentence() -> None:
+    import os
+
+    laid = plan(any_network(3), Shape(4))
+    ours, theirs = os.openpty()
+    board = SerialBoard(laid, os.ttyname(theirs), patience=5)
+    os.close(theirs)
+    os.close(ours)
+    with pytest.raises(BackendFailed, match=r"the line '.*' is gone.*; plug the board in, and start again"):
+        board.run(drawn(laid.network, 0, samples=1)[:, :1])
+    board.close()
+
+
+def test_a_board_that_takes_nothing_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    monkeypatch.setattr(serial_line, "weights_sent", lambda plan: bytes(2**20))  # more than the line's buffer holds
+    laid = plan(any_network(3), Shape(4, loadable=True))
+    ours, theirs = os.openpty()
+    with pytest.raises(BackendFailed, match=r"it took nothing for 0.05 s at '.*'; load the bitstream"):
+        SerialBoard(laid, os.ttyname(theirs), patience=0.05)
     os.close(ours)
     os.close(theirs)
 
