@@ -231,6 +231,17 @@ def test_a_tool_that_fails_shows_its_last_lines_and_its_log_is_kept(tmp_path: Pa
     log.unlink()
 
 
+def test_a_log_that_finds_no_room_is_told_in_the_same_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tools.tempfile, "NamedTemporaryFile", full)
+    with pytest.raises(
+        BackendFailed, match=r"status 3; its log could not be kept \(No space left on device\); mend it"
+    ):
+        tools.output(["sh", "-c", "exit 3"], tmp_path, 10, "mend it")
+
+
 def test_a_tool_that_hangs_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(BackendFailed, match=r"not done after 0\.2 s") as told:
         tools.output(["sleep", "60"], tmp_path, 0.2, "mend it")

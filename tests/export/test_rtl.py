@@ -422,6 +422,13 @@ def test_a_tool_that_fails_shows_its_last_lines_and_its_log_is_kept(tmp_path: Pa
         ran(command, tmp_path, "tool", log)
     assert "line 14" not in str(told.value)
     assert log.read_text().count("\n") == 20
+    with pytest.raises(
+        BackendFailed, match=r"line 20; its log is '.*'; please report it, with the network file"
+    ) as told:
+        ran(command, tmp_path, "the tool")
+    own = Path(str(told.value).split("its log is '")[1].split("'")[0])
+    assert own.read_text() == log.read_text()
+    own.unlink()
 
 
 def test_options_of_circuits_go_with_verilog_only(capsys: pytest.CaptureFixture[str]) -> None:
