@@ -23,18 +23,19 @@ def test_a_board_gives_the_logits_of_the_interpreter(request: pytest.FixtureRequ
         pytest.skip("no FPGA asked for; give --fpga /dev/ttyUSB1 --network FILE.safetensors")
     if path is None:
         pytest.fail("give --network, the file whose circuit the board holds", pytrace=False)
-    device = devices.load(request.config.getoption("--device"))
-    assert isinstance(device, Fpga)
-    network = network_file.load(path)
-    entry = network.input
-    shape = (SAMPLES, network.steps, entry.channels)
-    x = np.random.default_rng(0).integers(entry.minimum, entry.maximum + 1, shape)
     try:
+        device = devices.load(request.config.getoption("--device"))
+        if not isinstance(device, Fpga):
+            pytest.fail(f"'{device.name}' is no FPGA; give --device ice40up5k, ecp5-25f or ecp5-85f", pytrace=False)
+        network = network_file.load(path)
+        entry = network.input
+        shape = (SAMPLES, network.steps, entry.channels)
+        x = np.random.default_rng(0).integers(entry.minimum, entry.maximum + 1, shape)
         board = SerialBoard(plan(network, shape_for(device)), port)
+        try:
+            logits = board.run(x)
+        finally:
+            board.close()
     except AsrcError as error:
         pytest.fail(str(error), pytrace=False)
-    try:
-        logits = board.run(x)
-    finally:
-        board.close()
     assert np.array_equal(logits, interpreter.run(network, x).logits)

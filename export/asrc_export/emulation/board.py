@@ -115,12 +115,15 @@ class Line:
         self._read = b""
 
     def send(self, text: str) -> None:
-        """All of the text. Raises BackendFailed if the line takes none of it."""
+        """All of the text. Raises BackendFailed if the line takes none of it, or is gone."""
         left = text.encode()
         while left:
             if not select.select([], [self._descriptor], [], self._answer_s)[1]:
                 raise BackendFailed(NAME, f"it took nothing for {self._answer_s:g} s", WAY_OUT)
-            left = left[os.write(self._descriptor, left) :]
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except OSError as error:
+                raise BackendFailed(NAME, f"its line is gone ({error.strerror})", WAY_OUT) from error
 
     def numbers(self) -> list[int]:
         """A line of numbers. Raises BackendFailed if none comes in time, or something else does."""
@@ -147,13 +150,15 @@ class Line:
 def opened(port: str) -> Iterator[Line]:
     """The line at a port, at 115,200 bits a second. Raises BackendFailed."""
     try:
-        descriptor = os.open(port, os.O_RDWR | os.O_NOCTTY)
+        # Without the last flag, opening and writing would wait, without end, for what is not plugged in.
+        descriptor = os.open(port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     except OSError as error:
         raise BackendFailed(NAME, f"'{port}' cannot be opened ({error.strerror})", WAY_OUT) from error
     try:
         if os.isatty(descriptor):
             tty.setraw(descriptor)
             settings = termios.tcgetattr(descriptor)
+            settings[2] = (settings[2] & ~termios.CRTSCTS) | termios.CREAD | termios.CLOCAL
             settings[4] = settings[5] = termios.B115200
             termios.tcsetattr(descriptor, termios.TCSANOW, settings)
         yield Line(descriptor)

@@ -71,6 +71,12 @@ def sizes(printed: Program, core: Core) -> Sizes:
     return Sizes(text + data, data + bss)
 
 
+def require(core: Core) -> tuple[str, str]:
+    """The compiler and the emulator of a core, "" where it needs none. Raises BackendMissing."""
+    compiler = tools.require(core.compiler, core.packages)
+    return compiler, tools.require(core.qemu, core.packages) if core.qemu else ""
+
+
 def emulate(network: IntegerNetwork, x: NDArray[np.generic], core: Core, *, traced: bool = True) -> Emulated:
     """Run (B, T, channels) samples on a core, without a trace for the count of instructions and, unless ``traced`` is
     false, again with one.
@@ -78,14 +84,13 @@ def emulate(network: IntegerNetwork, x: NDArray[np.generic], core: Core, *, trac
     Raises ParityBroken for the first sample with a logit, spike or membrane that is not the reference's; InvalidData,
     BackendMissing, BackendFailed.
     """
-    compiler = tools.require(core.compiler, core.packages)
-    qemu = tools.require(core.qemu, core.packages) if core.qemu else ""
+    commands = require(core)
     samples = checked_input(network, x)
     printed, expected = program(network, samples[0]), run(network, samples, trace=traced)
-    counted = _run(network, samples, printed, expected, core, (compiler, qemu), ())
+    counted = _run(network, samples, printed, expected, core, commands, ())
     compared = 0
     if traced:
-        _run(network, samples, printed, expected, core, (compiler, qemu), ("-DASRC_TRACE",))
+        _run(network, samples, printed, expected, core, commands, ("-DASRC_TRACE",))
         compared = samples.shape[0] * samples.shape[1] * (2 * sum(each.neurons for each in network.layers))
     return Emulated(core.name, len(samples), samples.shape[1], counted, compared)
 

@@ -45,7 +45,7 @@ def output(command: Sequence[str], folder: Path, deadline_s: float, way_out: str
         raise BackendFailed(tool, f"it does not start ({error.strerror})", way_out) from error
     text = told.decode(errors="replace")
     if why != "status 0":
-        raise BackendFailed(tool, f"{why}{last_lines(text)}; its log is '{_kept(tool, text)}'", way_out)
+        raise BackendFailed(tool, f"{why}{last_lines(text)}; {kept(tool, text)}", way_out)
     return text
 
 
@@ -55,7 +55,12 @@ def last_lines(text: str) -> str:
     return f", its last lines: {' | '.join(lines)}" if lines else ""
 
 
-def _kept(tool: str, text: str) -> str:
-    with tempfile.NamedTemporaryFile("w", prefix=f"asrc-{tool}-", suffix=".log", delete=False) as file:
-        file.write(text)
-    return file.name
+def kept(tool: str, text: str) -> str:
+    """Keep the log of a tool that failed; a clause that says where it is, or why it is nowhere."""
+    try:
+        prefix = f"asrc-{'-'.join(tool.split())}-"
+        with tempfile.NamedTemporaryFile("w", prefix=prefix, suffix=".log", delete=False, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        return f"its log could not be kept ({error.strerror})"
+    return f"its log is '{file.name}'"

@@ -173,7 +173,6 @@ def _printed(plan: Plan, name: str, layers: list[int]) -> Unit:
         f"states_after[{at + bits - 1}:{at}] = {o.at(value, latency)}" + ";"
         for value, (_, at, bits) in zip(outputs, fields, strict=True)
     ]
-    sends = [network.layers[each].neuron.sends for each in layers]
     sent_bits = 0 if sent is None else max(plan.sent_bits(each) for each in layers)
     o.wired.append(f"shown = {o.at(shown, latency)};")
     o.wired.append(f"sent = {o.at(sent, latency) if sent is not None else 0};")
@@ -185,10 +184,8 @@ def _printed(plan: Plan, name: str, layers: list[int]) -> Unit:
             f"logic [{_layer_bits(plan) - 1}:0] layer_{s}; logic [{_neuron_bits(plan) - 1}:0] neuron_{s};"
         )
         o.clocked.append(f"layer_{s} <= layer_{s - 1}; neuron_{s} <= neuron_{s - 1};")
-    del sends
     text = _TEXT.format(
         name=name,
-        title=", ".join(network.layers[each].name for each in layers if network.layers[each].name.isidentifier()),
         kind=of[0].neuron.kind,
         layer=_layer_bits(plan) - 1,
         neuron=_neuron_bits(plan) - 1,

@@ -16,10 +16,12 @@ from asrc_core.contract.numbers import Ints
 from asrc_core.contract.result import checked_input
 from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing
+from asrc_core.files.paths import as_path
 from asrc_export.rtl.boards.shell import row_bytes, value_bytes
 from asrc_export.rtl.plan import Plan
 
 BAUD = termios.B115200
+WAY_OUT = "load the bitstream that was built with this network, and reset it"
 FIRST, WANTED = 1, 2
 
 
@@ -41,18 +43,26 @@ def steps_sent(plan: Plan, sample: NDArray[np.int32]) -> Iterator[bytes]:
 class SerialBoard:
     """A board with the circuit of ``plan`` at a serial line such as /dev/ttyUSB1.
 
-    Raises BackendMissing for a line that cannot be opened, BackendFailed for a board that does not answer in time.
+    Raises BackendMissing for a line that cannot be opened, BackendFailed for a board that does not answer in time or
+    whose line is gone, InvalidSetting for what is no path.
     """
 
     def __init__(self, plan: Plan, port: str | Path, patience: float = 10.0) -> None:
-        self._plan, self._port, self._patience = plan, port, patience
+        self._plan, self._port, self._patience = plan, as_path(port, "the board's line"), patience
         try:
-            self._file = os.open(port, os.O_RDWR | os.O_NOCTTY)
+            # Opening or writing to a line would otherwise wait, without end, for what is not plugged in.
+            self._file = os.open(self._port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError as error:
+            raise self._missing(error.strerror) from error
+        try:
             _raw(self._file)
-        except (OSError, termios.error) as error:
-            why = f"the serial line '{port}' cannot be opened ({error})"
-            raise BackendMissing("board", why, "name the board's line, and see that you may write to it") from error
-        self._load()
+            self._load()
+        except termios.error as error:
+            self.close()
+            raise self._missing("it is no serial line") from error
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let go of the line."""
@@ -75,7 +85,12 @@ class SerialBoard:
 
     def _send(self, content: bytes) -> None:
         while content:
-            content = content[os.write(self._file, content) :]
+            if not select.select([], [self._file], [], self._patience)[1]:
+                raise BackendFailed("board", f"it took nothing for {self._patience:g} s at '{self._port}'", WAY_OUT)
+            try:
+                content = content[os.write(self._file, content) :]
+            except OSError as error:
+                raise self._gone(error) from error
 
     def _receive(self, size: int) -> bytes:
         content, end = b"", time.monotonic() + self._patience
@@ -83,16 +98,33 @@ class SerialBoard:
             ready, _, _ = select.select([self._file], [], [], max(0.0, end - time.monotonic()))
             if not ready:
                 why = f"{len(content)} of {plural(size, 'byte')} came within {self._patience:g} s from '{self._port}'"
-                raise BackendFailed("board", why, "load the bitstream that was built with this network, and reset it")
-            content += os.read(self._file, size - len(content))
+                raise BackendFailed("board", why, WAY_OUT)
+            try:
+                got = os.read(self._file, size - len(content))
+            except OSError as error:
+                raise self._gone(error) from error
+            if not got:
+                raise self._gone()
+            content += got
         return content
+
+    def _missing(self, why: str) -> BackendMissing:
+        way_out = "name the board's line, and see that you may write to it"
+        return BackendMissing("board", f"the serial line '{self._port}' cannot be opened ({why})", way_out)
+
+    def _gone(self, error: OSError | None = None) -> BackendFailed:
+        why = f" ({error.strerror})" if error is not None else ""
+        return BackendFailed("board", f"the line '{self._port}' is gone{why}", "plug the board in, and start again")
 
 
 def _raw(file: int) -> None:
-    """8 bits, no parity, nothing translated."""
+    """8 bits, no parity, no handshake, nothing translated."""
     _, _, control, _, _, _, special = termios.tcgetattr(file)
     control = (
-        (control & ~(termios.CSIZE | termios.PARENB | termios.CSTOPB)) | termios.CS8 | termios.CREAD | termios.CLOCAL
+        (control & ~(termios.CSIZE | termios.PARENB | termios.CSTOPB | termios.CRTSCTS))
+        | termios.CS8
+        | termios.CREAD
+        | termios.CLOCAL
     )
     special[termios.VMIN], special[termios.VTIME] = 1, 0
     termios.tcsetattr(file, termios.TCSANOW, [0, 0, control, 0, BAUD, BAUD, special])

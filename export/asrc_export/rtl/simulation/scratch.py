@@ -23,4 +23,4 @@ def write_all(files: Mapping[str, str], folder: Path) -> None:
     """Write files by their names. Raises BackendFailed where there is no room."""
     with working_in(folder):
         for name, text in files.items():
-            (folder / name).write_text(text)
+            (folder / name).write_text(text, encoding="utf-8")

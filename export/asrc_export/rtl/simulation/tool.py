@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from asrc_core.errors import BackendFailed
+from asrc_core.native.build import CannotBuild, named_compiler
+from asrc_export.emulation.tools import kept
 from asrc_export.rtl.simulation.scratch import working_in
 
 HERE = Path(__file__).resolve().parent
@@ -17,23 +17,28 @@ LAST_LINES = 6
 
 
 class _Compiler:
-    """The C++ compiler: what CXX names, or the usual one."""
+    """The C++ compiler: what CXX names, or the usual one. Raises CannotBuild for a name that is no command."""
 
     def compiler(self) -> list[str]:
         """Its command."""
-        named = shlex.split(os.environ.get("CXX", ""))
+        named = named_compiler("CXX")
         return named or [shutil.which("g++") or shutil.which("c++") or shutil.which("clang++") or "c++"]
 
     def missing(self) -> str | None:
         """What is missing here; None if nothing is."""
-        return None if shutil.which(self.compiler()[0]) else "there is no C++ compiler"
+        try:
+            return None if shutil.which(self.compiler()[0]) else "there is no C++ compiler"
+        except CannotBuild as error:
+            return str(error)
 
 
 MAKES = _Compiler()
 
 
 def ran(command: Sequence[str], folder: Path, name: str, log: Path | None = None) -> str:
-    """All that the tool said. Raises BackendFailed with its last lines, and the place of the log if one is kept."""
+    """All that the tool said. Raises BackendFailed with its last lines, and where its log is: ``log``, or a file of its
+    own that only a failure leaves.
+    """
     done = subprocess.run(  # noqa: S603 - a tool of this machine, with files of ours
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
     )
@@ -43,5 +48,7 @@ def ran(command: Sequence[str], folder: Path, name: str, log: Path | None = None
     if done.returncode:
         lines = [line.strip() for line in done.stdout.splitlines() if line.strip()][-LAST_LINES:]
         why = f"{name} gave up with status {done.returncode}: {' / '.join(lines) or 'it said nothing'}"
-        raise BackendFailed("rtl", why, f"its log is '{log}'" if log else "please report it, with the network file")
+        if log is None:
+            raise BackendFailed("rtl", f"{why}; {kept(name, done.stdout)}", "please report it, with the network file")
+        raise BackendFailed("rtl", why, f"its log is '{log}'")
     return done.stdout
