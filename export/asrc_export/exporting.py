@@ -128,6 +128,8 @@ def export(
     if stock_lif:
         frozen = delays.for_stock_lif(frozen)
     trained = trained_at(frozen, numbers, bits)
+    if trained is not None and pole_bits is not None:
+        resonators.require_trained_at(trained, pole_bits)
     checks.require_spans(frozen, mapping)
     data = calibrate_on or frozen.provenance["data"]
     if samples is not None:

@@ -308,6 +308,7 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
             bits=bits,
             mapping=options.mapping,
             max_delay=options.max_delay,
+            pole_bits=options.pole_bits,
             observers=(training_progress.moving(update),),
         )
     before = checkpoint.load(model).scores

@@ -83,7 +83,8 @@ def layer_at(
     )
     try:
         own = replace(rounding(at.scale, formats), drive=_drive(connections, into))
-        parameters = layer.of_kind.rounded(layer.constants, own)
+        stated = layer.constants if at.pole_bits is None else {**layer.constants, "pole_bits": at.pole_bits}
+        parameters = layer.of_kind.rounded(stated, own)
     except Unfit as error:
         raise InvalidSetting(f"layer '{layer.name}'", str(error)) from error
     parameters = layer.of_kind.checked(f"layer '{layer.name}'", parameters, layer.neurons)

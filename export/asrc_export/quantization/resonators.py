@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from asrc_core.contract.neurons.resonator import POLE_SHIFT
+from asrc_core.contract.rounding.resonators import POLE_BITS
 from asrc_core.errors import InvalidSetting
-from asrc_train.trained.frozen import FrozenNetwork
+from asrc_export.quantization.scales import LayerScales, Scales
+from asrc_train.trained.frozen import FrozenLayer, FrozenNetwork
 
 KIND = "resonator"
 
@@ -27,3 +29,17 @@ def with_pole_bits(frozen: FrozenNetwork, bits: int) -> FrozenNetwork:
         for layer in frozen.layers
     )
     return replace(frozen, layers=tuple(layers))
+
+
+def with_own_poles(at: LayerScales, layer: FrozenLayer) -> LayerScales:
+    """The scales of a layer with the bits of its poles, for a training that goes on with them."""
+    bits = layer.constants.get("pole_bits", POLE_BITS) if layer.kind == KIND else None
+    return at.model_copy(update={"pole_bits": bits})
+
+
+def require_trained_at(trained: Scales, bits: int) -> None:
+    """Raise InvalidSetting for other bits than those with which the network was trained on."""
+    for at in trained.layers:
+        if at.pole_bits not in (None, bits):
+            why = f"the checkpoint was fine-tuned with poles of {at.pole_bits} bits, not {bits}; leave it away"
+            raise InvalidSetting("`pole_bits`", why)
