@@ -83,8 +83,8 @@ def layer_at(
     )
     try:
         own = replace(rounding(at.scale, formats), drive=_drive(connections, into))
-        stated = layer.constants if at.pole_bits is None else {**layer.constants, "pole_bits": at.pole_bits}
-        parameters = layer.of_kind.rounded(stated, own)
+        kept = {name: bits for name in ("pole_bits", "mode_bits") if (bits := getattr(at, name)) is not None}
+        parameters = layer.of_kind.rounded({**layer.constants, **kept}, own)
     except Unfit as error:
         raise InvalidSetting(f"layer '{layer.name}'", str(error)) from error
     parameters = layer.of_kind.checked(f"layer '{layer.name}'", parameters, layer.neurons)
