@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Mapping
 from asrc_core.counts import plural
+from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import require_writable
 from asrc_core.files.paths import as_path
 from asrc_export import float_network
@@ -29,7 +30,7 @@ from asrc_export.quantization import checks, delays, quantize, resonators
 from asrc_export.quantization.delays import Cut
 from asrc_export.quantization.rounding_log import Rounded
 from asrc_export.quantization.scale_choice import trained_at
-from asrc_export.quantization.search import delay_search, search
+from asrc_export.quantization.search import delay_search, resonator_bits, search
 from asrc_export.quantization.search.activity import observe
 from asrc_export.quantization.search.search import Found, Measured, Progress
 from asrc_export.samples.dataset_samples import calibration_for
@@ -85,7 +86,8 @@ def export(
     strict: bool = False,
     max_delay: int | None = None,
     stock_lif: bool = False,
-    pole_bits: int | None = None,
+    pole_bits: int | Literal["auto"] | None = None,
+    mode_bits: int | Literal["auto"] | None = None,
     progress: Progress | bool = False,
     **fed: Unpack[Feed],
 ) -> Exported:
@@ -102,8 +104,10 @@ def export(
     it was trained at. ``progress``: True shows a bar, on a terminal or in a notebook; a function is told how much of a
     search is done, as a share. ``strict`` refuses decays that 12 bits hold badly (`checks.leaks`). ``max_delay`` cuts
     delays of single synapses to so many steps, which is told; without it none may be longer than the target's.
-    ``stock_lif`` asks for what Lava's own LIF computes. ``pole_bits``: of state-space neurons' poles, 12 to 20, 16 by
-    default (`quantization.resonators`). ``netx`` keeps to the number formats of lava-dl's netx.
+    ``stock_lif`` asks for what Lava's own LIF computes. ``pole_bits``, ``mode_bits``: of state-space neurons' poles, 12
+    to 20, 16 by default, and of what reads their modes, 3 to 8; "auto" are the fewest that change hardly more spikes
+    on samples, layer by layer (`quantization.search.resonator_bits`). ``netx`` keeps to the number formats of lava-dl's
+    netx.
     ``fed``, with a module only, says what it was trained on: ``scale``, ``zero``, ``maximum``, ``steps``, ``classes``,
     ``unit``, ``step_seconds`` (`asrc_train.trained.own_loop`).
 
@@ -123,11 +127,13 @@ def export(
     frozen, cut = (frozen, ()) if max_delay is None else delays.within(frozen, min(max_delay, has))
     if device is None:
         delays.require_within(frozen, has, chip.name)
-    if pole_bits is not None:
-        frozen = resonators.with_pole_bits(frozen, pole_bits)
+    frozen = resonators.with_bits(frozen, pole_bits, mode_bits)
     if stock_lif:
         frozen = delays.for_stock_lif(frozen)
     trained = trained_at(frozen, numbers, bits)
+    for setting, asked in (("pole_bits", pole_bits), ("mode_bits", mode_bits)):
+        if trained is not None and asked is not None:
+            resonators.require_trained_at(trained, setting, asked)
     checks.require_spans(frozen, mapping)
     data = calibrate_on or frozen.provenance["data"]
     if samples is not None:
@@ -137,6 +143,11 @@ def export(
     known_scales = trained is not None or stock_lif
     found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, progress)
     plan, own_shifts = found.plan if found else None, not stock_lif
+    if resonators.AUTO in (pole_bits, mode_bits) and trained is None:
+        if plan is None or samples is None:
+            raise InvalidSetting("`pole_bits`, `mode_bits`", "'auto' is found on samples; give some, or a number")
+        poles, modes = pole_bits == resonators.AUTO, mode_bits == resonators.AUTO
+        plan = resonator_bits.fewest(plan, numbers, observe(frozen, samples), poles=poles, modes=modes)
     made = quantize.quantize(
         frozen, numbers, bits=bits, mapping=mapping, plan=plan, device=device, own_shifts=own_shifts
     )

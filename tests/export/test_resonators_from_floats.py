@@ -26,7 +26,9 @@ from asrc_export.chip.shape.recipe import of_recipe
 from asrc_export.engines import native
 from asrc_export.interop.netx import writer as netx
 from asrc_export.quantization import quantize
-from asrc_export.quantization.resonators import with_pole_bits
+from asrc_export.quantization.resonators import with_bits, with_mode_bits, with_pole_bits
+from asrc_export.quantization.search import search
+from asrc_export.quantization.search.activity import observe
 from asrc_export.quantization.training.learning_network import LearningNetwork
 from asrc_export.report.cost import storage
 from asrc_train import data
@@ -141,6 +143,58 @@ def test_more_bits_of_weights_and_poles_come_nearer() -> None:
         assert np.abs(p["pole_real"] + 1j * p["pole_imaginary"] - pole * 2**bits).max() <= 1
 
 
+@pytest.mark.parametrize("sort", SORTS)
+def test_a_search_on_samples_changes_fewer_spikes(sort: str) -> None:
+    found = search.search(frozen(sort), targets.load("loihi2"), 4, observe(frozen(sort), samples()))
+    first, second, _ = found.measured
+    assert first.error <= first.data_free
+    assert second.error < second.data_free
+    searched = quantize.quantize(frozen(sort), targets.load("loihi2"), bits=4, plan=found.plan).network
+    assert not any(ranges.may_saturate for ranges in searched.ranges)
+    x = samples(30)[::-1]
+    expected = list(float_network.spikes(frozen(sort), x))[1]
+
+    def differing(network: IntegerNetwork) -> int:
+        trace = interpreter.run(network, x, trace=True).trace
+        assert trace is not None
+        return int((trace.layers[1].spikes != expected).sum())
+
+    assert differing(searched) < differing(deployed(sort, 4))
+
+
+def test_each_layer_gets_the_fewest_bits_that_change_hardly_more_spikes() -> None:
+    found = exporting.export(trained("pssm"), "loihi2", samples=samples(), pole_bits="auto", mode_bits="auto").network
+    most = exporting.export(trained("pssm"), "loihi2", samples=samples(), pole_bits=20).network
+    x, expected = samples(), list(float_network.spikes(frozen("pssm"), samples()))
+    for layer in found.layers[:-1]:
+        assert 11 <= layer.neuron.parameters["pole_shift"] < 19
+        assert np.abs(layer.neuron.parameters["readout_real"]).max() <= 127
+
+    def differing(network: IntegerNetwork) -> int:
+        trace = interpreter.run(network, x, trace=True).trace
+        assert trace is not None
+        return int((trace.layers[0].spikes != expected[0]).sum())
+
+    assert differing(found) <= 1.1**2 * differing(most)
+    chip = targets.load("loihi2")
+    assert storage.of(found, chip).layers[0].deployed.biases < storage.of(most, chip).layers[0].deployed.biases
+
+
+def test_fewer_bits_of_the_modes_read_out_are_fewer() -> None:
+    few = quantize.quantize(with_mode_bits(frozen("pssm"), 4), targets.load("loihi2")).network
+    read = [few.layers[0].neuron.parameters[f"readout_{part}"] for part in ("real", "imaginary")]
+    assert np.abs(read).max() == 7
+    equal_on(["generated"], [few])
+
+
+def test_bits_are_found_on_samples_only() -> None:
+    with pytest.raises(InvalidSetting, match="'auto' is found on samples"):
+        exporting.export(trained("prf").network(), "loihi2", pole_bits="auto", scale=1 / 15, maximum=15, steps=STEPS)
+    plain = replace(frozen("prf"), layers=())
+    with pytest.raises(InvalidSetting, match="no layer of the network has poles"):
+        with_bits(plain, "auto", None)
+
+
 def with_poles(pole: Any, bits: int = 16) -> FrozenNetwork:
     network = frozen("prf")
     first = network.layers[0]
@@ -241,6 +295,8 @@ def test_pole_bits_are_checked() -> None:
     for bits in (11, 21):
         with pytest.raises(InvalidSetting, match=r"pole_bits.*is outside 12 to 20"):
             with_pole_bits(frozen("prf"), bits)
+    with pytest.raises(InvalidSetting, match=r"mode_bits.*2 is outside 3 to 8"):
+        with_mode_bits(frozen("prf"), 2)
 
 
 def test_gradients_reach_the_weights_through_the_integers() -> None:

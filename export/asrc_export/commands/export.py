@@ -150,8 +150,12 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--pole-bits",
         metavar="N",
-        type=int,
-        help="bits of the poles of state-space neurons, 12 to 20 (default: 16, for memories of up to 4,000 steps)",
+        type=_bits,
+        help="bits of the poles of state-space neurons, 12 to 20 (default: 16, for memories of up to 4,000 steps), or "
+        "'auto': of each layer the fewest that change hardly more spikes on samples",
+    )
+    add(
+        "--mode-bits", metavar="N", type=_bits, help="the same of what reads their modes, 3 to 8 (default: 8) or 'auto'"
     )
     add("--max-delay", metavar="STEPS", type=int, help="cut delays of single synapses to so many steps, and say so")
     stock = "keep to what Lava's own LIF computes, for networks with delays in which first spikes decide"
@@ -206,6 +210,7 @@ def _export(options: argparse.Namespace) -> None:
             max_delay=options.max_delay,
             stock_lif=options.stock_lif,
             pole_bits=options.pole_bits,
+            mode_bits=options.mode_bits,
             progress=lambda done, note: update(100 * done, note),
         )
     print_layers(exported)
@@ -308,6 +313,8 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
             bits=bits,
             mapping=options.mapping,
             max_delay=options.max_delay,
+            pole_bits=options.pole_bits,
+            mode_bits=options.mode_bits,
             observers=(training_progress.moving(update),),
         )
     before = checkpoint.load(model).scores

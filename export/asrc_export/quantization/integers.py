@@ -83,7 +83,8 @@ def layer_at(
     )
     try:
         own = replace(rounding(at.scale, formats), drive=_drive(connections, into))
-        parameters = layer.of_kind.rounded(layer.constants, own)
+        kept = {name: bits for name in ("pole_bits", "mode_bits") if (bits := getattr(at, name)) is not None}
+        parameters = layer.of_kind.rounded({**layer.constants, **kept}, own)
     except Unfit as error:
         raise InvalidSetting(f"layer '{layer.name}'", str(error)) from error
     parameters = layer.of_kind.checked(f"layer '{layer.name}'", parameters, layer.neurons)

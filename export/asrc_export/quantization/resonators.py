@@ -1,14 +1,21 @@
-"""What can be settled of resonators before they are rounded: how many bits their poles get."""
+"""What can be settled of resonators before they are rounded: how many bits their poles and read-outs get."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from asrc_core.contract.neurons.resonator import POLE_SHIFT
+from asrc_core.contract.rounding.resonators import POLE_BITS, READOUT_BITS
 from asrc_core.errors import InvalidSetting
-from asrc_train.trained.frozen import FrozenNetwork
+from asrc_export.quantization.scales import LayerScales, Scales
+from asrc_train.trained.frozen import FrozenLayer, FrozenNetwork
 
 KIND = "resonator"
+LEAST_POLE_BITS, MOST_POLE_BITS = POLE_SHIFT.low + 1, POLE_SHIFT.high + 1
+LEAST_MODE_BITS = 3
+AUTO = "auto"
+"""In place of a number: each layer its own, found on samples (`search.resonator_bits`)."""
 
 
 def with_pole_bits(frozen: FrozenNetwork, bits: int) -> FrozenNetwork:
@@ -17,13 +24,59 @@ def with_pole_bits(frozen: FrozenNetwork, bits: int) -> FrozenNetwork:
     The longest time constant decides how many it takes: 16 serve memories of some 4,000 steps, 12 of some 200.
     Raises InvalidSetting beyond 12 to 20, or where no layer is of resonators.
     """
-    low, high = POLE_SHIFT.low + 1, POLE_SHIFT.high + 1
-    if not low <= bits <= high:
-        raise InvalidSetting("`pole_bits`", f"{bits} is outside {low} to {high}")
+    return _with(frozen, "pole_bits", bits, LEAST_POLE_BITS, MOST_POLE_BITS)
+
+
+def with_mode_bits(frozen: FrozenNetwork, bits: int) -> FrozenNetwork:
+    """The same with so many bits of what reads the modes, 3 to 8, and 8 where nothing is said."""
+    return _with(frozen, "mode_bits", bits, LEAST_MODE_BITS, READOUT_BITS)
+
+
+def with_bits(
+    frozen: FrozenNetwork, pole_bits: int | Literal["auto"] | None, mode_bits: int | Literal["auto"] | None
+) -> FrozenNetwork:
+    """The network with both where they are numbers. Raises InvalidSetting as `with_pole_bits` does."""
+    for setting, bits, give in (("pole_bits", pole_bits, with_pole_bits), ("mode_bits", mode_bits, with_mode_bits)):
+        if isinstance(bits, int):
+            frozen = give(frozen, bits)
+        elif bits is not None:
+            require_resonators(frozen, setting)
+    return frozen
+
+
+def require_resonators(frozen: FrozenNetwork, setting: str) -> None:
+    """Raise InvalidSetting where no layer is of resonators."""
     if all(layer.kind != KIND for layer in frozen.layers):
-        raise InvalidSetting("`pole_bits`", "no layer of the network has poles; leave it away")
-    layers = (
-        replace(layer, constants={**layer.constants, "pole_bits": bits}) if layer.kind == KIND else layer
-        for layer in frozen.layers
-    )
+        raise InvalidSetting(f"`{setting}`", "no layer of the network has poles; leave it away")
+
+
+def layer_with(layer: FrozenLayer, setting: str, bits: int) -> FrozenLayer:
+    """The layer with so many bits."""
+    return replace(layer, constants={**layer.constants, setting: bits})
+
+
+def _with(frozen: FrozenNetwork, setting: str, bits: int, low: int, high: int) -> FrozenNetwork:
+    if not low <= bits <= high:
+        raise InvalidSetting(f"`{setting}`", f"{bits} is outside {low} to {high}")
+    require_resonators(frozen, setting)
+    layers = (layer_with(layer, setting, bits) if layer.kind == KIND else layer for layer in frozen.layers)
     return replace(frozen, layers=tuple(layers))
+
+
+def with_own_bits(at: LayerScales, layer: FrozenLayer) -> LayerScales:
+    """The scales of a layer with the bits of its poles and read-outs, for a training that goes on with them."""
+    if layer.kind != KIND:
+        return at
+    poles, modes = layer.constants.get("pole_bits", POLE_BITS), layer.constants.get("mode_bits", READOUT_BITS)
+    return at.model_copy(update={"pole_bits": poles, "mode_bits": modes})
+
+
+def require_trained_at(trained: Scales, setting: str, bits: int | str) -> None:
+    """Raise InvalidSetting for other bits than those with which the network was trained on."""
+    if bits == AUTO:
+        return
+    for at in trained.layers:
+        of_training = getattr(at, setting)
+        if of_training not in (None, bits):
+            why = f"the checkpoint was fine-tuned with {of_training} bits, not {bits}; leave it away"
+            raise InvalidSetting(f"`{setting}`", why)

@@ -101,7 +101,7 @@ def choose_layer(
     each synapse, whose exponents are never below 0, may shift what arrives by less than the target's neurons do, with
     ``own_shift``. Raises InvalidSetting if there is none.
     """
-    room, shifts = ROOM_TO_TRAIN if to_train else 1, shifts_to_try(layer, formats, own_shift)
+    room, shifts = _room(layer, to_train), shifts_to_try(layer, formats, own_shift)
     best = _best(layer, into, grid, formats, room, steps, shifts, floored=not to_train)
     if best is None and to_train:
         best = _best(layer, into, grid, formats, room, steps, shifts, floored=True)
@@ -125,9 +125,16 @@ def of_each_shift(
     own_shift: bool = True,
 ) -> list[LayerScales]:
     """The same for each shift at which there is one; sums of delayed synapses are never floored."""
-    room, shifts = ROOM_TO_TRAIN if to_train else 1, shifts_to_try(layer, formats, own_shift)
+    room, shifts = _room(layer, to_train), shifts_to_try(layer, formats, own_shift)
     each = (_best(layer, into, grid, formats, room, steps, [shift], floored=False) for shift in shifts)
     return [at for at in each if at is not None]
+
+
+def _room(layer: FrozenLayer, to_train: bool) -> int:
+    """How many times a membrane's worst case is to fit. Kinds that round each neuron by itself shift more as weights
+    grow, and fill the room that there is.
+    """
+    return ROOM_TO_TRAIN if to_train and layer.of_kind.meant is None else 1
 
 
 def _best(

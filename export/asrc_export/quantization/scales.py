@@ -36,6 +36,10 @@ class LayerScales(_Section):
     recurrent_exponent: _Exponent
     activation_shift: Annotated[int, Field(ge=0, le=ACTIVATION_SHIFT.high)] | None = None
     """Of what arrives, where it is the layer's own: layers with a delay for each synapse. None is the target's."""
+    pole_bits: Annotated[int, Field(ge=12, le=20)] | None = None
+    """Of resonators, where training went on with so many; None: those that the float network asks for."""
+    mode_bits: Annotated[int, Field(ge=3, le=8)] | None = None
+    """The same of what reads their modes."""
 
 
 class ReadoutScales(_Section):

@@ -7,7 +7,8 @@ sum_i taps_i u[t-i], the current u = W x + bias, a spike where h reaches the thr
 * f (``input_shift``) is the least with which no input drives a mode beyond 24 bits, by the L1 norm of its response;
   half a unit of what it cuts off goes into the bias, so that the floor is a rounding to the nearest;
 * read-out, direct weight and taps share a factor P of their own for each neuron, the largest with which the read-out
-  has 8 bits and the threshold 24, and is a number of the target's format: h is in units of P S / 2^(f + r).
+  has 8 bits (`mode_bits`) and the threshold 24, and is a number of the target's format: h is in units of
+  P S / 2^(f + r).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ Floats = NDArray[np.float64]
 
 POLE_BITS = 16
 """With the sign; where the constants have no `pole_bits`."""
+READOUT_BITS = 8
+"""With the sign; where the constants have no `mode_bits`."""
 READOUT_MAX = 127
 DIRECT_MAX = 32767
 MOST_SHIFT, MOST_READOUT_SHIFT = 24, 40
@@ -40,6 +43,7 @@ def rounded(constants: Constants, at: Rounding) -> dict[str, Any]:
     pole, readout = np.asarray(constants["pole"]), np.asarray(constants["readout"])
     direct, taps = _real(constants["direct"]), _real(constants["taps"])
     n = int(constants.get("pole_bits", POLE_BITS)) - 1
+    most_readout = (1 << int(constants.get("mode_bits", READOUT_BITS)) - 1) - 1
     common = {"period": int(constants["period"]), "activation_shift": at.activation_shift, "pole_shift": n}
     if at.exact:
         return {
@@ -61,7 +65,7 @@ def rounded(constants: Constants, at: Rounding) -> dict[str, Any]:
     f = _shift(reach.of_input.max(axis=(1, 2)), reach.of_roundings.max(axis=(1, 2)), MOST_SHIFT, "an input shift")
     centred = bias + np.where(f > 0, np.exp2(f - 1), 0)
     unit = at.scale / np.exp2(f)
-    most = np.minimum(_largest(READOUT_MAX, readout.real, readout.imag), _largest(DIRECT_MAX, direct[:, None], taps))
+    most = np.minimum(_largest(most_readout, readout.real, readout.imag), _largest(DIRECT_MAX, direct[:, None], taps))
     most = np.where(np.isfinite(most), most, 1.0)
     x = (np.maximum(*np.abs(_ends(at))) + np.abs(bias)) / np.exp2(f) + 1
     z = reach.of_input / np.exp2(f)[:, None, None] + reach.of_roundings
@@ -76,8 +80,8 @@ def rounded(constants: Constants, at: Rounding) -> dict[str, Any]:
         "bias": numbers(centred, at.bias),
         "pole_real": c,
         "pole_imaginary": d,
-        "readout_real": _whole(readout.real * factor, READOUT_MAX),
-        "readout_imaginary": _whole(readout.imag * factor, READOUT_MAX),
+        "readout_real": _whole(readout.real * factor, most_readout),
+        "readout_imaginary": _whole(readout.imag * factor, most_readout),
         "direct": _whole(direct * factor[:, 0], DIRECT_MAX),
         "taps": _whole(taps * factor, DIRECT_MAX) if taps.shape[1] else None,
         "threshold": theta,

@@ -10,7 +10,7 @@ import numpy as np
 from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.neurons.kind import Columns, Number, States
-from asrc_core.contract.numbers import LINE_BITS, WORD, Mapping
+from asrc_core.contract.numbers import LINE_BITS, WORD, Ints, Mapping
 from asrc_core.contract.ranges import BIT
 from asrc_export.chip.shape.linked import linked
 from asrc_export.chip.shape.sizes import ConnectionShape, LayerShape, common_mapping
@@ -94,7 +94,7 @@ def _of_layer(network: IntegerNetwork, i: int, layer: Layer) -> LayerShape:
         state_bits=widths(layer.neuron.states),
         keeps_word=WORD in layer.neuron.states.values(),
         own_constants=tuple(
-            constant_bits(form)
+            constant_bits(form) if isinstance(form, Number) else held_bits(values)
             for form, values in zip(own.values(), of_each, strict=True)
             for _ in range(values.shape[1])
         ),
@@ -128,3 +128,9 @@ def widths(states: States) -> tuple[int, ...]:
 def constant_bits(form: Number | Columns) -> int:
     """Bits that hold every number of the form."""
     return max(form.high, -form.low - 1).bit_length() + (form.low < 0)
+
+
+def held_bits(values: Ints) -> int:
+    """Bits that hold all numbers of a layer, of which there are several for each neuron."""
+    least, most = int(values.min()), int(values.max())
+    return max(most, -least - 1, 1).bit_length() + (least < 0)

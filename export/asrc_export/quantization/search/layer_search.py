@@ -31,9 +31,10 @@ from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization import taps
 from asrc_export.quantization.checks import cannot_overflow
 from asrc_export.quantization.integers import Feed, feeds, layer_at
+from asrc_export.quantization.resonators import KIND as RESONATOR
 from asrc_export.quantization.scale_choice import ROOM_TO_TRAIN, choose_layer, extent, fits
 from asrc_export.quantization.scales import LayerScales
-from asrc_export.quantization.search import compensation
+from asrc_export.quantization.search import compensation, resonator_search
 from asrc_export.quantization.search.activity import Cells, LayerActivity
 from asrc_train.trained.frozen import Floats, FrozenLayer, FrozenNetwork
 
@@ -77,7 +78,8 @@ def choose(
 ) -> LayerChoice:
     """The layer of that index with the fewest differing spikes. Raises InvalidSetting if no scale is feasible.
 
-    Only skip-recurrent LIF layers are searched; others keep the choice that needs no samples.
+    Skip-recurrent LIF layers are searched, and resonators (`resonator_search`); others keep the choice that needs no
+    samples.
     """
     frozen = taps.whole(frozen)
     layer, into = frozen.layers[index], feeds(frozen, index)
@@ -87,7 +89,12 @@ def choose(
     best = layer, start
     floored = not to_train or start.recurrent_exponent < 0
     limits = Limits(ROOM_TO_TRAIN if to_train else 1, floored)
-    for candidate, at in _candidates(layer, into, grid, formats, activity, limits) if _searched(layer) else ():
+    candidates: Iterator[tuple[FrozenLayer, LayerScales]] = iter(())
+    if _searched(layer):
+        candidates = _candidates(layer, into, grid, formats, activity, limits)
+    elif layer.kind == RESONATOR:
+        candidates = resonator_search.candidates(layer, into, start, grid, formats, activity)
+    for candidate, at in candidates:
         made = layer_at(candidate, into, at, grid, formats)
         found = forced(made, activity)
         if found < least:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,8 +20,10 @@ from asrc_export.chip import devices, targets
 from asrc_export.engines import select
 from asrc_export.quantization import quantize, scales
 from asrc_export.quantization.delays import clamped
+from asrc_export.quantization.resonators import AUTO, with_bits, with_own_bits
 from asrc_export.quantization.search import delay_search, search
 from asrc_export.quantization.search.activity import observe
+from asrc_export.quantization.search.resonator_bits import fewest
 from asrc_export.quantization.training.quantized_delay_network import QuantizedDelayNetwork
 from asrc_export.quantization.training.quantized_network import QuantizedNetwork
 from asrc_export.samples.dataset_samples import dataset_for
@@ -48,6 +51,8 @@ def finetune(
     bits: int | tuple[int, ...] = 8,
     mapping: Mapping = "delay-line",
     max_delay: int | None = None,
+    pole_bits: int | Literal["auto"] | None = None,
+    mode_bits: int | Literal["auto"] | None = None,
     resume: bool = False,
     device: str = "cpu",
     observers: tuple[Observer, ...] = (),
@@ -60,7 +65,8 @@ def finetune(
     is no dropout. Data, split, batches and seed are those of the float training, and the learning rate starts
     at theirs and falls along a cosine. Networks with delays go on from their own weights, at scales
     searched on samples (`delay_search`); their weights learn at their rate, delays at a third, and none is longer
-    than ``max_delay``.
+    than ``max_delay``. Poles, read-outs and windows of state-space neurons learn, too, at their own rates, rounded to
+    ``pole_bits`` and ``mode_bits`` (as in `export`), which the new checkpoint carries.
 
     Raises what `quantize` raises (before any training), and the errors of `fit`; InvalidSetting and InvalidData for a
     checkpoint that does not say what it was trained on, or was trained on samples that are not ours.
@@ -75,10 +81,13 @@ def finetune(
     if max_delay is not None:
         begun = clamped(begun, min(max_delay, chip.limits.max_synaptic_delay.count))
     samples = _samples(begun)
-    frozen = freeze(begun)
+    frozen = with_bits(freeze(begun), pole_bits, mode_bits)
     if frozen.decides is None:
-        moved, chosen = search.search(frozen, chip, bits, observe(frozen, samples), to_train=True).plan
+        activity = observe(frozen, samples)
+        plan = search.search(frozen, chip, bits, activity, to_train=True).plan
+        moved, chosen = fewest(plan, chip, activity, poles=pole_bits == AUTO, modes=mode_bits == AUTO)
         begun = replace(begun, tensors=_moved(begun, moved))
+        chosen = chosen.model_copy(update={"layers": tuple(map(with_own_bits, chosen.layers, moved.layers))})
     else:
         chosen = delay_search.search(frozen, chip, bits, samples, to_train=True).plan.scales
     provenance = {**chosen.carried(), "finetuned_from_sha256": checkpoint.fingerprint(model)}
@@ -148,7 +157,8 @@ def _moved(trained: Checkpoint, to: FrozenNetwork) -> dict[str, torch.Tensor]:
     for i, layer in enumerate(to.layers):
         tensors[f"layers.{i}.feedforward.weight"] = torch.from_numpy(layer.weight).float()
         tensors[f"layers.{i}.feedforward.bias"] = torch.from_numpy(layer.bias).float()
-        tensors[f"layers.{i}.recurrent.weight"] = torch.from_numpy(layer.recurrent).float()
+        if len(layer.before) < len(layer.connections):
+            tensors[f"layers.{i}.recurrent.weight"] = torch.from_numpy(layer.recurrent).float()
     tensors["readout.weight"] = torch.from_numpy(to.readout_weight).float()
     tensors["readout.bias"] = torch.from_numpy(to.readout_bias).float()
     return tensors
