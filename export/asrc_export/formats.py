@@ -30,17 +30,19 @@ def to_netx(network: Network, path: str | Path) -> Path:
     return Path(path)
 
 
-def to_nir(network: Network, path: str | Path, *, lossy: bool = False) -> list[str]:
+def to_nir(network: Network, path: str | Path, *, lossy: bool = False, nir_for: str | None = None) -> list[str]:
     """The floats that the integers stand for (`effective`) as a NIR graph; what its readers will not see.
 
-    A graph has no integers, so ``lossy`` has to say that this is meant. A checkpoint's own floats are written by
-    `interop.nir.writer.save`. Raises InvalidSetting, UnwritableOutput, ExtraMissing.
+    A graph has no integers, so ``lossy`` has to say that this is meant. ``nir_for``: in the terms of that framework's
+    reader. A checkpoint's own floats are written by `interop.nir.writer.save`. Raises InvalidSetting, UnknownName,
+    UnwritableOutput, ExtraMissing.
     """
     from asrc_export import effective
     from asrc_export.interop.nir import writer
 
     made = integers(network)
-    return writer.save_frozen(effective.effective(made), path, lossy=lossy, lost=effective.roundings(made))
+    floats, lost = effective.effective(made), effective.roundings(made)
+    return writer.save_frozen(floats, path, lossy=lossy, lost=lost, nir_for=nir_for)
 
 
 def integers(network: Network) -> IntegerNetwork:

@@ -20,7 +20,10 @@ from hypothesis import strategies as st
 from asrc_core.contract.chain import chain as contract_chain
 from asrc_core.contract.connection import INPUT
 from asrc_core.contract.file import network_file
+from asrc_core.contract.interpreter import Session
+from asrc_core.contract.operations.real import RealArithmetic
 from asrc_core.errors import AsrcError, InvalidSetting, NonFiniteWeights, UnreadableFile
+from asrc_export import real_network
 from asrc_export.commands import export as cli_export
 from asrc_export.commands import report as cli_report
 from asrc_export.interop.imported import Feed, Imported
@@ -138,32 +141,183 @@ def test_what_we_export_comes_back_bit_by_bit(frozen: FrozenNetwork, tmp_path_fa
     require_same(frozen, freeze(nir_import.read(path, Feed()).checkpoint))
 
 
-def test_several_spans_at_once_are_refused_by_layer() -> None:
-    rng = np.random.default_rng(0)
-    taps = (WeightedTap(2, 0.5), WeightedTap(9, 0.5))
-    floats = {"decay_factor": 0.5, "threshold": 1.0, "reset": "hard"}
-    layer = skip_layer("layer0", rng.normal(size=(3, 1)), np.eye(3), np.zeros(3), span=9, taps=taps, **floats)
-    with pytest.raises(InvalidSetting, match="layer 'layer0' taps several spans at once"):
-        nir_export.to_graph(alone(layer))
+@st.composite
+def graph_networks(draw: st.DrawFn) -> FrozenNetwork:
+    """Lasting currents, constants and delays of single neurons and synapses, skips, several taps, leaky readouts."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n, m, classes = (draw(st.integers(1, 6)) for _ in range(3))
+
+    def single(*shape: int, least: float = -1.0) -> np.ndarray[Any, Any]:
+        return random.uniform(least, 1, shape).astype(np.float32).astype(np.float64)
+
+    def late(*shape: int) -> np.ndarray[Any, Any]:
+        """One for each synapse, or one for each source."""
+        return np.broadcast_to(random.integers(0, 9, draw(st.sampled_from([shape, shape[1:]]))), shape)
+
+    currents = {"decay_factor": single(n, least=0), "current_decay_factor": single(n, least=0)}
+    bias = {"bias": single(n) / 8, "current_bias": single(n) / 8}
+    cuba: dict[str, Any] = {**currents, **bias, "threshold": 0.1 + single(n, least=0), "fires": "above"}
+    first = FrozenLayer(
+        "layer0",
+        (
+            FrozenConnection(INPUT, single(n, 2), (), late(n, 2)),
+            FrozenConnection("layer0", single(n, n), (), 1 + late(n, n)),
+        ),
+        "cuba-lif",
+        {**cuba, "reset": draw(st.sampled_from(["soft", "hard"]))},
+    )
+    taps = draw(st.sampled_from([(WeightedTap(2, 1.0),), (WeightedTap(2, 0.5), WeightedTap(9, 0.25))]))
+    kind = draw(st.sampled_from(["lif", "late-reset"]))
+    lif = {"bias": single(m) / 8, "threshold": 0.5, "decay_factor": single(m, least=0)}
+    second = FrozenLayer(
+        "layer1",
+        (FrozenConnection("layer0", single(m, n)), FrozenConnection(INPUT, single(m, 2), taps)),
+        kind,
+        lif if kind == "late-reset" else {**lif, "reset": "hard"},
+    )
+    weighs = draw(st.sampled_from([None, np.array([1.0]), np.array([1.0, 0.5, 0.25])]))
+    leak = {"bias": single(classes), "decay_factor": 0.9, "current_decay_factor": draw(st.sampled_from([0.0, 0.75]))}
+    peak = draw(st.booleans())
+    heard = (FrozenConnection("layer1", single(classes, m)), FrozenConnection("layer0", single(classes, n), taps))
+    decides = FrozenLayer(
+        "readout",
+        heard,
+        "peak" if peak else "integrator",
+        leak if peak or weighs is None else {**leak, "time_weights": weighs},
+    )
+    return FrozenNetwork(
+        (first, second), heard[0].weight, decides.bias, 2, 20, 1.0, 1, None, {}, draw(st.sampled_from([decides, None]))
+    )
+
+
+def stepped(frozen: FrozenNetwork, x: np.ndarray[Any, Any]) -> tuple[list[Any], Any]:
+    """What each layer sends in each step, and what the readout shows at last."""
+    session, sent, shown = Session(real_network.of(frozen), x.shape[1], RealArithmetic()), [], None
+    for now in x:
+        *hidden, last = session.step(now)
+        sent.append([np.array(each.sent) for each in hidden])
+        shown = np.array(last.shown)
+    return sent, shown
+
+
+@WHOLE
+@given(frozen=graph_networks())
+def test_currents_delays_skips_and_leaky_readouts_come_back_with_the_same_spikes(
+    frozen: FrozenNetwork, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("nir") / "model.nir"
+    nir_export.save_frozen(frozen, path, lossy=True)
+    again = freeze(nir_import.read(path, Feed()).checkpoint)
+    x = np.random.default_rng(0).integers(0, 2, (20, 4, 2)).astype(np.float64)
+    (mine, shown), (theirs, also) = stepped(frozen, x), stepped(again, x)
+    for step, (one, two) in enumerate(zip(mine, theirs, strict=True)):
+        for here, there in zip(one, two, strict=True):
+            np.testing.assert_array_equal(here, there, err_msg=f"step {step}")
+    np.testing.assert_allclose(also, shown, rtol=1e-5, atol=1e-5)
+
+
+def test_neurons_and_delays_are_those_nodes_of_nirs() -> None:
+    cuba = {"bias": np.zeros(3), "threshold": 1.0, "decay_factor": 0.5, "current_decay_factor": 0.75, "reset": "hard"}
+    late = np.array([[0, 2], [0, 2], [0, 2]])
+    layer = FrozenLayer("layer0", (FrozenConnection(INPUT, np.ones((3, 2)), (), late),), "cuba-lif", cuba)
+    heard = FrozenConnection("layer0", np.ones((2, 3)), (), np.array([[1, 1, 4], [1, 2, 4]]))
+    leak = FrozenLayer("readout", (heard,), "integrator", {"bias": np.zeros(2), "decay_factor": 0.75})
+    graph = nir_export.to_graph(FrozenNetwork((layer,), heard.weight, leak.bias, 2, 5, 1.0, 1, None, {}, leak))
+    node = graph.nodes["layer0"]
+    assert type(node) is nir.CubaLIF
+    np.testing.assert_allclose(nir_export.DT / node.tau_syn, 0.25, rtol=1e-6)
+    np.testing.assert_allclose(nir_export.DT / node.tau_syn * node.w_in, 1, rtol=1e-6)
+    assert type(graph.nodes["sum"]) is nir.LI
+    delays = [np.asarray(node.delay) / nir_export.DT for node in graph.nodes.values() if type(node) is nir.Delay]
+    assert sorted(np.rint(each).tolist() for each in delays) == [[0, 2], [1] * 3, [2] * 3, [4] * 3]
 
 
 def alone(layer: FrozenLayer) -> FrozenNetwork:
     return FrozenNetwork((layer,), np.ones((2, 3)), np.zeros(2), 1, 5, 1.0, 1, None, {})
 
 
+BIAS = {"bias": np.zeros(3), "threshold": 1.0, "reset": "hard"}
+CUBA = {**BIAS, "decay_factor": 0.5}
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"kind": "cuba-lif"}, "has neurons of kind 'cuba-lif', and the graph's are LIF and IF"),
-        ({"constants": {"bias": np.zeros(3), "threshold": np.ones(3), "decay_factor": 0.5}}, "a threshold for each"),
-        ({"connections": (FrozenConnection("layer0", np.eye(3)),)}, "one connection from 'input'"),
-        ({"connections": (FrozenConnection(INPUT, np.ones((3, 1)), (WeightedTap(2, 1.0),)),)}, "delays what comes"),
+        ({"kind": "glif"}, "has neurons of kind 'glif', and of NIR's nodes LIF, IF and CubaLIF fire"),
+        ({"constants": {**BIAS, "decay_factor": np.array([0.5, 1, 1])}}, "neurons that leak beside some that do not"),
+        ({"kind": "cuba-lif", "constants": {**CUBA, "current_decay_factor": 1.0}}, "currents that never decay"),
+        ({"kind": "cuba-lif", "constants": {**CUBA, "decay_factor": 1.0, "current_decay_factor": 0.5}}, "do not leak"),
     ],
 )
 def test_what_the_graph_has_no_form_for_is_refused_by_layer_with_the_reason(changes: dict[str, Any], says: str) -> None:
     layer = skip_layer("layer0", np.ones((3, 1)), np.eye(3), np.zeros(3), span=1, decay_factor=0.5, threshold=1.0)
     with pytest.raises(InvalidSetting, match=f"NIR graph: layer 'layer0' .*{says}"):
         nir_export.to_graph(alone(replace(layer, **changes)))
+
+
+def test_a_readout_that_neither_leaks_nor_only_adds_up_is_refused() -> None:
+    layer = skip_layer("layer0", np.ones((3, 1)), np.eye(3), np.zeros(3), span=1, **CUBA_OF_ONE)
+    heard = (FrozenConnection("layer0", np.ones((2, 3))),)
+    peak = FrozenLayer("readout", heard, "peak", {"bias": np.zeros(2), "decay_factor": 1.0})
+    with pytest.raises(InvalidSetting, match="layer 'readout' answers with more than its sum"):
+        nir_export.to_graph(replace(alone(layer), decides=peak))
+
+
+CUBA_OF_ONE = {"threshold": 1.0, "reset": "hard", "decay_factor": 0.5}
+FOR = {"bias": np.zeros(3), "threshold": 1.0, "reset": "hard", "decay_factor": 0.5, "fires": "above"}
+SOFT = {**FOR, "reset": "soft", "fires": "at"}
+
+
+@pytest.mark.parametrize(
+    ("framework", "changes", "says"),
+    [
+        (
+            "snntorch",
+            {"constants": SOFT},
+            "is reset subtract the threshold, and the neurons that snnTorch makes to zero",
+        ),
+        ("snntorch", {"constants": {**FOR, "decay_factor": 1.0}}, "would be IF, and the reader of snnTorch 1.0.0"),
+        ("snntorch", {"constants": {**FOR, "threshold": np.array([1, 2, 3.0])}}, "a threshold for each neuron"),
+        (
+            "spikingjelly",
+            {"constants": {**FOR, "decay_factor": np.array([0.5, 0.5, 0.25])}},
+            "a time constant for each",
+        ),
+        ("spikingjelly", {"constants": {**FOR, "decay_factor": 0.0}}, "keeps nothing of a step"),
+        ("sinabs", {"constants": {**SOFT, "fires": "above"}}, "fires above the threshold that it subtracts"),
+        (
+            "rockpool",
+            {"constants": SOFT},
+            "would be LIF, and the reader of Rockpool 3.1.0 makes its neurons of CubaLIF",
+        ),
+        ("norse", {"span": 2}, "recalls more than the step before"),
+        ("snntorch", {"span": 1}, "feeds itself, and the reader of snnTorch 1.0.0 knows no such layer of LIF"),
+        ("norse", {"taps": (WeightedTap(3, 1.0),)}, "delays what comes from before"),
+        ("norse", {"source": "layer7"}, "does not have one connection from 'input'"),
+        ("nengo", {}, "unknown framework to write for 'nengo'"),
+    ],
+)
+def test_what_a_frameworks_reader_does_not_know_is_refused_by_layer(
+    framework: str, changes: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    span, own = changes.get("span"), changes.get("constants", FOR)
+    heard = FrozenConnection(changes.get("source", INPUT), np.ones((3, 1)), changes.get("taps", (WeightedTap(0, 1.0),)))
+    back = [] if span is None else [FrozenConnection("layer0", np.eye(3), (WeightedTap(span, 1.0),))]
+    network = alone(FrozenLayer("layer0", (heard, *back), "lif", own))
+    with pytest.raises(AsrcError, match=says):
+        nir_export.save_frozen(network, tmp_path / "model.nir", lossy=True, nir_for=framework)
+    assert not (tmp_path / "model.nir").exists()
+
+
+def test_a_graph_for_a_frameworks_reader_is_written_by_the_command(
+    checkpoint_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli_export.main([str(checkpoint_path), "--nir", "model.nir", "--nir-for", "snntorch", "--lossy"]) == 1
+    assert "recalls more than the step before, and no framework's reader knows NIR's Delay" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli_export.main([str(checkpoint_path), "--nir-for", "snntorch"])
+    assert "argument --nir-for: goes with --nir only" in capsys.readouterr().err
 
 
 def test_a_layer_without_a_connection_from_itself_has_no_loop() -> None:
@@ -252,6 +406,11 @@ TAMPERED: list[tuple[Callable[[nir.NIRGraph], Any], str]] = [
     (lambda g: setattr(g.nodes["scale"], "scale", np.array([2.0])), "its metadata and its input disagree"),
     (lambda g: g.metadata.update(permutation=np.zeros(64, int)), "permutation is not an order of 64"),
     (lambda g: g.metadata.pop("steps"), "'steps' of the graph is missing"),
+    (
+        lambda g: g.nodes["layer0"].metadata.update(current_decay=0.5),
+        "'bias' of node 'layer0' is not a number for each",
+    ),
+    (lambda g: g.nodes["layer0"].metadata.update(decay=np.full(3, 0.5)), "'decay' of node 'layer0' is missing or not"),
     (lambda g: g.metadata.update(asrc="9"), "metadata are of version 9"),
     (lambda g: g.metadata.update(data="imagenet"), "unknown data set 'imagenet'"),
 ]

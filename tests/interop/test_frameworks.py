@@ -9,20 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from framework_peers import Network, Peer, networks
+from framework_peers import PEERS, Network, Peer, networks
 
 from asrc_export.interop.imported import Feed
 from asrc_export.interop.nir import reader
 
-PEERS = [
-    Peer("snntorch"),
-    Peer("norse"),
-    Peer("sinabs", ("sinabs==3.1.3", "pbr==6.1.1")),
-    Peer("rockpool", ("rockpool==3.1.0",)),
-    Peer("spikingjelly", ("spikingjelly==2.0.0", "loguru==0.7.3")),
-    Peer("spyx", ("spyx==1.0.0", "nir==1.0.8"), python="3.12"),
-    Peer("nengo", ("nengo==4.1.0",)),
-]
 LEAST = 20
 
 

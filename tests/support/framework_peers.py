@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-PEERS = Path(__file__).parents[1] / "interop" / "peers"
+FOLDER = Path(__file__).parents[1] / "interop"
 USERS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 CACHE = Path(os.environ.get("ASRC_FRAMEWORKS") or USERS / "asrc" / "frameworks")
 
@@ -44,21 +44,42 @@ class Network:
     how: dict[str, Any]
 
 
+PEERS = (
+    Peer("snntorch"),
+    Peer("norse"),
+    Peer("sinabs", ("sinabs==3.1.3", "pbr==6.1.1")),
+    Peer("rockpool", ("rockpool==3.1.0",)),
+    Peer("spikingjelly", ("spikingjelly==2.0.0", "loguru==0.7.3")),
+    Peer("spyx", ("spyx==1.0.0", "nir==1.0.8"), python="3.12"),
+    Peer("nengo", ("nengo==4.1.0",)),
+)
+
+
 def networks(peer: Peer, folder: Path) -> Iterator[Network]:
     """What the peer makes in its environment. Skips the test, with the reason, where packages cannot be had."""
+    _script(peer, "peers", folder)
+    for file in sorted(folder.glob("*.nir"), key=lambda each: int(each.stem)):
+        arrays = np.load(file.with_suffix(".npz"))
+        spikes = [arrays[f"layer{i}"] for i in range(len(arrays.files) - 1)]
+        yield Network(int(file.stem), file, arrays["x"], spikes, json.loads(file.with_suffix(".json").read_text()))
+
+
+def read_there(peer: Peer, folder: Path) -> dict[int, Any]:
+    """What the networks of a folder's graphs put out in the framework that reads them, by the graphs' numbers."""
+    _script(peer, "readers", folder)
+    return {int(each.name.split(".")[0]): np.load(each) for each in folder.glob("*.out.npy")}
+
+
+def _script(peer: Peer, kind: str, folder: Path) -> None:
     python, path = _environment(peer)
     done = subprocess.run(
-        [python, "-W", "ignore", str(PEERS / f"{peer.name}.py"), str(folder)],
+        [python, "-W", "ignore", str(FOLDER / kind / f"{peer.name}.py"), str(folder)],
         env={**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"the peer of {peer.name} failed:\n{done.stderr[-3000:]}"
-    for file in sorted(folder.glob("*.nir"), key=lambda each: int(each.stem)):
-        arrays = np.load(file.with_suffix(".npz"))
-        spikes = [arrays[f"layer{i}"] for i in range(len(arrays.files) - 1)]
-        yield Network(int(file.stem), file, arrays["x"], spikes, json.loads(file.with_suffix(".json").read_text()))
+    assert done.returncode == 0, f"{kind} of {peer.name} failed:\n{done.stderr[-3000:]}"
 
 
 def _environment(peer: Peer) -> tuple[str, str]:

@@ -59,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli_circuits.require(parser, options)
     if options.lossy and not options.nir:
         parser.error("argument --lossy: goes with --nir only")
+    if options.nir_for and not options.nir:
+        parser.error("argument --nir-for: goes with --nir only")
     if (options.bits == "auto") != (options.budget is not None):
         parser.error("argument --budget: goes with --bits auto, and it with a budget")
     if options.bits == "auto" and (options.check is not None or (options.source and options.source[0] == "netx")):
@@ -145,6 +147,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--onnx", metavar="FILE.onnx", help="write the integer network as an ONNX model, too")
     add("--netx", metavar="FILE.net", help="write its layers for lava-dl, too, and keep to what netx can represent")
     add("--nir", metavar="FILE.nir", help="write the float network as a NIR graph, too")
+    add(
+        "--nir-for",
+        metavar="FRAMEWORK",
+        help="with --nir: for the reader of snntorch, norse, sinabs, rockpool, spikingjelly or spyx, in its terms",
+    )
     add("--lossy", action="store_true", help="with --nir: even where only our own reader will see all of it; listed")
     add("--strict", action="store_true", help="refuse decays that round to none, or to a time constant a tenth off")
     add(
@@ -347,8 +354,9 @@ def _assert_same_spikes(model: str | Path, exported: Exported, options: argparse
 def _write_nir(model: str | Path, options: argparse.Namespace) -> None:
     from asrc_export.interop.nir import writer as nir_export
 
-    for lost in nir_export.save(model, options.nir, lossy=options.lossy):
-        print(f"note: said in the metadata of '{options.nir}' only: {lost}")
+    said = f"not said by '{options.nir}'" if options.nir_for else f"said in the metadata of '{options.nir}' only"
+    for lost in nir_export.save(model, options.nir, lossy=options.lossy, nir_for=options.nir_for):
+        print(f"note: {said}: {lost}")
     print(options.nir)
 
 

@@ -10,7 +10,7 @@ from asrc_export.commands import devices
 SUFFIX = ".safetensors"
 FORMATS = ("onnx", "netx", "nir")
 """The options that name a format to write."""
-KEPT = (*FORMATS, "model", "lossy")
+KEPT = (*FORMATS, "model", "lossy", "nir_for")
 """The options that mean something for integers, which are what they are."""
 
 
@@ -50,7 +50,7 @@ def from_integers(options: argparse.Namespace) -> None:
     if "netx" in asked:
         print(formats.to_netx(network, asked["netx"]))
     if "nir" in asked:
-        for lost in formats.to_nir(network, asked["nir"], lossy=options.lossy):
+        for lost in formats.to_nir(network, asked["nir"], lossy=options.lossy, nir_for=options.nir_for):
             command_line.say(f"note: said in the metadata of '{asked['nir']}' only, or not at all: {lost}")
         print(asked["nir"])
     if devices.wanted(options):

@@ -34,8 +34,13 @@ class Synapses(NamedTuple):
     lags: NDArray[np.int64] | None = None
 
 
-def graph_of(layers: Layers, answer: Answer, notes: list[str]) -> tuple[dict[str, Any], Arrays]:
-    """The settings of the network, and its tensors by name; notes tell which layer is which node."""
+def graph_of(
+    layers: Layers, answer: Answer, notes: list[str], time_weights: Sequence[float] | None = None
+) -> tuple[dict[str, Any], Arrays]:
+    """The settings of the network, and its tensors by name; notes tell which layer is which node.
+
+    ``time_weights``: what each step counts for in a sum over time, if not the same.
+    """
     names = {INPUT: INPUT, **{layer.name: f"layer{i}" for i, layer in enumerate(layers.hidden)}}
     forms: list[dict[str, Any]] = []
     tensors: Arrays = {}
@@ -43,7 +48,7 @@ def graph_of(layers: Layers, answer: Answer, notes: list[str]) -> tuple[dict[str
         form, arrays = _layer(layer, names)
         forms.append(form)
         tensors |= {f"layers.{i}.{key}": array for key, array in arrays.items()}
-    form, arrays = _readout(layers.readout, names, answer)
+    form, arrays = _readout(layers.readout, names, answer, time_weights)
     forms.append(form)
     tensors |= {f"readout.{key}": array for key, array in arrays.items()}
     notes.append("; ".join(f"{ours} is '{theirs}'" for theirs, ours in names.items() if theirs != INPUT))
@@ -64,7 +69,9 @@ def _layer(layer: NeuronLayer, names: dict[str, str]) -> tuple[dict[str, Any], A
     return _described(layer.name, names[layer.name], kind, layer.incoming, layer.constant, neurons, shared, names)
 
 
-def _readout(readout: ReadOut, names: dict[str, str], answer: Answer) -> tuple[dict[str, Any], Arrays]:
+def _readout(
+    readout: ReadOut, names: dict[str, str], answer: Answer, time_weights: Sequence[float] | None
+) -> tuple[dict[str, Any], Arrays]:
     name = "readout"
     if readout.neurons is None:
         form, arrays = _connected(name, readout.incoming, names)
@@ -72,7 +79,7 @@ def _readout(readout: ReadOut, names: dict[str, str], answer: Answer) -> tuple[d
         return _form(name, "integrator", len(readout.constant), {}, constants, form), {**arrays, **constants}
     lasts = readout.neurons.current_decay is not None
     kind = "peak" if answer == "maximum" else "integrator"
-    shared: dict[str, Any] = {"time_weights": [1.0]} if answer == "sum" else {}
+    shared: dict[str, Any] = {"time_weights": list(time_weights or [1.0])} if answer == "sum" else {}
     if kind == "peak" and not lasts:
         shared["current_decay_factor"] = 0.0
     return _described(name, name, kind, readout.incoming, readout.constant, readout.neurons, shared, names)

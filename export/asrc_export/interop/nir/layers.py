@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,15 @@ from asrc_core.contract.connection import INPUT
 from asrc_core.contract.numbers import Fires
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
-from asrc_export.interop.nir.metadata import number
+from asrc_export.interop.nir.metadata import each_number, number
 from asrc_export.interop.nir.neurons import Neurons, discretised
 from asrc_export.interop.nir.nir_graph import LEAKY, SOURCES, Flat, Signal, dense, square, width_of
+from asrc_export.interop.nir.nodes import RESETS
 from asrc_export.interop.nir.numbers import broken, numbers
 from asrc_export.interop.nir.reading import TOLERANCE, Reading
-from asrc_export.interop.nir.readings import Reset
 from asrc_train.trained.frozen import Floats
+
+CHANGED = "its metadata and its parameters disagree; the file was changed after asrc-export wrote it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +211,7 @@ def _layer(
     if reading.ours:
         neurons, stated = _exact(name, node, neurons, [lag for (source, _), lag in lags.items() if source == name])
     incoming = _incoming(name, flat, signal, lags, neurons.gain)
-    if reading.ours and not any(each.source == name for each in incoming):
+    if reading.ours and stated is not None and not any(each.source == name for each in incoming):
         incoming = (*incoming, Incoming(name, stated, np.zeros((square(name, width), width))))
     return NeuronLayer(name, incoming, signal.constant, neurons)
 
@@ -239,28 +241,47 @@ def _differ(thresholds: Floats) -> bool:
     return bool(np.ptp(thresholds) > TOLERANCE * np.abs(thresholds).max())
 
 
-def _exact(name: str, node: Any, computed: Neurons, loops: Sequence[int]) -> tuple[Neurons, int]:
-    """A layer of our own file: its metadata in full precision, once they agree with the node; and its span."""
+def _exact(name: str, node: Any, computed: Neurons, loops: Sequence[int]) -> tuple[Neurons, int | None]:
+    """A layer of our own file: its metadata in full precision, once they agree with the node; and its span, if it has
+    one.
+    """
     said = node.metadata if isinstance(node.metadata, dict) else {}
     where = f"node '{name}'"
-    decay, threshold, own_span = (number(said, key, where) for key in ("decay", "threshold", "span"))
-    resets: dict[str, Reset] = {"subtract the threshold": "soft", "to zero": "hard"}
+    threshold = each_number(said, "threshold", where, len(computed.gain))
+    own_span = number(said, "span", where) if "span" in said else None
     comparisons: dict[str, Fires] = {"v >= threshold": "at", "v > threshold": "above"}
-    reset, fires = resets.get(str(said.get("reset"))), comparisons.get(str(said.get("fires")))
+    reset, fires = RESETS.get(str(said.get("reset"))), comparisons.get(str(said.get("fires")))
     agree = (
         reset is not None
         and fires is not None
-        and bool(np.all(abs(decay - np.asarray(computed.decay)) <= TOLERANCE))
-        and bool(np.all(abs(threshold - np.asarray(computed.threshold)) <= TOLERANCE * threshold))
-        and list(loops) in ([], [own_span])
-        and own_span >= 1
-        and bool((abs(computed.gain - 1) <= TOLERANCE).all())
-        and not computed.offset.any()
+        and bool(np.all(abs(threshold - np.asarray(computed.threshold)) <= TOLERANCE * np.asarray(threshold)))
+        and (own_span is None or (own_span >= 1 and (not loops or list(loops) == [own_span])))
     )
+    ours = _as_stated(name, node, computed)
     if reset is None or fires is None or not agree:
-        raise broken(name, "its metadata and its parameters disagree; the file was changed after asrc-export wrote it")
-    ours = Neurons(decay, threshold, np.ones_like(computed.gain), computed.offset, reset, fires)
-    return ours, int(own_span)
+        raise broken(name, CHANGED)
+    return replace(ours, threshold=threshold, reset=reset, fires=fires), None if own_span is None else int(own_span)
+
+
+def _as_stated(name: str, node: Any, computed: Neurons) -> Neurons:
+    """What leaks, and what joins the membrane, in full precision, once the metadata of our own file agree with it."""
+    said = node.metadata if isinstance(node.metadata, dict) else {}
+    where, width = f"node '{name}'", len(computed.gain)
+    decay = each_number(said, "decay", where, width)
+    current, offset = None, np.zeros(width)
+    if "current_decay" in said:
+        current = each_number(said, "current_decay", where, width)
+        offset = np.broadcast_to(each_number(said, "bias", where, width, signed=True), (width,)).astype(np.float64)
+    lasting, found = (np.asarray(0.0 if each is None else each) for each in (current, computed.current_decay))
+    agree = (
+        bool(np.all(abs(decay - np.asarray(computed.decay)) <= TOLERANCE))
+        and bool(np.all(abs(lasting - found) <= TOLERANCE))
+        and bool((abs(computed.gain - 1) <= TOLERANCE).all())
+        and bool((abs(computed.offset - offset) <= TOLERANCE * np.maximum(1, abs(offset))).all())
+    )
+    if not agree:
+        raise broken(name, CHANGED)
+    return replace(computed, decay=decay, gain=np.ones(width), offset=offset, current_decay=current)
 
 
 def _read_out(flat: Flat, fed: dict[str, Signal], order: Sequence[str], reading: Reading, notes: list[str]) -> ReadOut:
@@ -295,5 +316,7 @@ def _leaky(name: str, flat: Flat, fed: dict[str, Signal], reading: Reading) -> R
     if not signal.maps or any(source in flat.inputs for source, _ in signal.maps):
         raise broken(name, "it is not fed by spiking neurons, and our readout is")
     neurons = discretised(name, flat.nodes[name], width, reading)
+    if reading.ours:
+        neurons = _as_stated(name, flat.nodes[name], neurons)
     lags = {each: _lag(flat, name, each, reading) for each in signal.maps}
     return ReadOut(_incoming(name, flat, signal, lags, neurons.gain), signal.constant, neurons)

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asrc_core.contract.numbers import MAX_TABLE
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.imported import Feed
 from asrc_export.interop.nir.nir_graph import Flat
+from asrc_export.interop.nir.readings import Answer
 
 
 def number(metadata: dict[str, Any], key: str, where: str) -> float:
@@ -19,6 +21,38 @@ def number(metadata: dict[str, Any], key: str, where: str) -> float:
     if not isinstance(value, int | float | np.integer | np.floating) or not 0 <= value < 2**31:
         raise InvalidSetting("NIR graph", f"metadata '{key}' of {where} is missing or not a number")
     return float(value)
+
+
+def each_number(
+    metadata: dict[str, Any], key: str, where: str, width: int, *, signed: bool = False
+) -> float | NDArray[np.float64]:
+    """A number, or one for each of so many neurons. Raises InvalidSetting for what is neither, or not from 0 to 2^31;
+    ``signed``: below 0, too.
+    """
+    value = metadata.get(key)
+    if isinstance(value, np.ndarray) and value.shape == (width,) and value.dtype.kind in "fiu":
+        wide = value.astype(np.float64)
+        if (wide < 2**31).all() and (wide > -(2**31) if signed else wide >= 0).all():
+            return wide
+    elif not signed:
+        return number(metadata, key, where)
+    raise InvalidSetting("NIR graph", f"metadata '{key}' of {where} is not a number for each neuron")
+
+
+def stated_answer(metadata: dict[str, Any]) -> tuple[Answer, list[float] | None]:
+    """What of a leaky readout's membrane is the logits, and how its steps are weighted. Raises InvalidSetting."""
+    answer = metadata.get("answer", "sum")
+    text = answer.decode("utf8", "replace") if isinstance(answer, bytes) else str(answer)
+    weights = metadata.get("time_weights")
+    known: dict[str, Answer] = {"sum": "sum", "last": "last", "maximum": "maximum"}
+    if text not in known:
+        raise InvalidSetting("NIR graph", f"its metadata's answer is '{text:.20}', and we know sum, last and maximum")
+    if weights is None:
+        return known[text], None
+    array = np.asarray(weights)
+    if text != "sum" or array.ndim != 1 or not 0 < array.size <= MAX_TABLE or array.dtype.kind not in "fiu":
+        raise InvalidSetting("NIR graph", f"its metadata's time_weights are not up to {MAX_TABLE} numbers of a sum")
+    return known[text], array.astype(np.float64).tolist()
 
 
 def stated_feed(metadata: dict[str, Any], scale: float | None) -> Feed:

@@ -65,7 +65,7 @@ def discretised(name: str, node: Any, width: int, reading: Reading) -> Neurons:
         lasts = _one_if_alike(current) if current.max() > TOLERANCE else None
     fires, reset = None if leaky else reading.fires, reading.reset_of(kind)
     octaves = np.log2(thresholds / thresholds[0])
-    if (octaves != np.rint(octaves)).any():
+    if reading.ours or (octaves != np.rint(octaves)).any():
         return Neurons(_one_if_alike(kept), thresholds, gain, offset, reset, fires, lasts)
     common = float(thresholds[0])
     ratio = common / thresholds  # a membrane in other units fires just the same, and powers of 2 are exact

@@ -41,7 +41,7 @@ from asrc_export.interop.imported import Feed, Imported, settle
 from asrc_export.interop.nir import nir_file
 from asrc_export.interop.nir.as_graph import graph_of
 from asrc_export.interop.nir.layers import Layers, is_chain, layered
-from asrc_export.interop.nir.metadata import stated_feed, step_order, without_scale
+from asrc_export.interop.nir.metadata import stated_answer, stated_feed, step_order, without_scale
 from asrc_export.interop.nir.nir_graph import flatten, past_the_recurrence, signals, square, width_of
 from asrc_export.interop.nir.reading import Asked, read_as, read_as_stated
 from asrc_export.interop.nir.readings import Answer, Integration, Reset
@@ -86,7 +86,8 @@ def read(
         fed = signals(flat, reading.dt)
         layers = layered(flat, fed, reading, notes)
         chain = is_chain(flat, layers)
-        network, arrays = _chain(layers) if chain else graph_of(layers, reading.answer, notes)
+        counted, weights = stated_answer(metadata) if ours else (reading.answer, None)
+        network, arrays = _chain(layers) if chain else graph_of(layers, counted, notes, weights)
         tensors = _tensors(arrays)
     if len(flat.inputs) > 1:
         notes.append(f"the inputs lie side by side in this order: {', '.join(flat.inputs)}")

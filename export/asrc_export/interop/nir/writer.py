@@ -3,19 +3,21 @@
     input -> scale -> layer0_in -> layer0 -> layer1_in -> layer1 -> ... -> readout -> sum -> output
                                    layer0 -> layer0_delay -> layer0_rec -> layer0
 
-    layer<i>_in     Affine(W, b)
-    layer<i>        LIF with forward Euler, u[t] = v[t-1] + dt/tau (v_leak - v[t-1] + R I[t]):
-                    tau = dt / (1 - alpha), R = tau / dt, v_leak = 0, so u[t] = alpha v[t-1] + I[t];
-                    IF(R = 1/dt) where alpha = 1. NIR fires above the threshold, we at it: v_threshold is the
-                    largest float32 below theta, which makes the two the same for a membrane in single precision,
-                    and theta itself for layers that fire above it.
+    layer<i>        LIF, IF or CubaLIF (`nodes`)
+    layer<i>_in     Affine(W, b): what it hears at once of what stands before
     layer<i>_delay  Delay(span dt), before the recurrent weights: y(t) = s(t - span dt)
     layer<i>_rec    Linear(U); a layer whose U is all zero has no loop
-    readout, sum    Affine(W_o, b_o), then the integrator I(R = 1/dt): the logits summed over time
+    readout, sum    Affine(W_o, b_o), then the integrator I(R = 1/dt): the logits summed over time; or LI, CubaLI where
+                    the readout leaks
+
+Each further connection is a Linear of its own, behind a Delay where it is not heard at once: one for each tap of
+several; with a delay for each synapse, one Delay with a value for each source where all that hear it hear it then, else
+one for each different delay.
 
 The time step, the discretisation, and each layer's exact alpha, theta, span, kind of reset and comparison stand in
 the metadata, and `reader` reads them back bit for bit. What a reader that knows NIR only would get wrong is refused
-unless the caller accepts it: a soft reset (NIR's neurons reset to a fixed potential) and a permutation of the steps.
+unless the caller accepts it: a soft or late reset (NIR's neurons reset to a fixed potential), a permutation of the
+steps, and how a readout that leaks decides.
 """
 
 from __future__ import annotations
@@ -25,138 +27,193 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asrc_core.contract.connection import INPUT
 from asrc_core.errors import InvalidSetting
-from asrc_export.interop.nir import nir_file
-from asrc_train.trained.frozen import AT_ONCE, FrozenConnection, FrozenLayer, FrozenNetwork
+from asrc_export.interop.nir import nir_file, nodes
+from asrc_export.interop.nir.nir_graph import MAX_LAGS
+from asrc_export.interop.nir.nodes import DT
+from asrc_train.trained.frozen import AT_ONCE, Floats, FrozenConnection, FrozenLayer, FrozenNetwork
 
 if TYPE_CHECKING:
     import nir
 
-DT = 1e-3
-"""One of our steps in NIR's seconds: a convention, written into every file."""
 
-
-def save(model: str | Path, path: str | Path, *, lossy: bool = False) -> list[str]:
+def save(model: str | Path, path: str | Path, *, lossy: bool = False, nir_for: str | None = None) -> list[str]:
     """Write a checkpoint's frozen network as NIR; returns what readers other than ours will not see.
 
-    Raises InvalidSetting if there is such a thing and ``lossy`` is not given, and for layers that the graph has no form
-    for; UnreadableFile, NonFiniteWeights, UnwritableOutput, ExtraMissing.
+    ``nir_for``: for the reader of that framework alone (`for_framework`). Raises InvalidSetting if there is such a
+    thing and ``lossy`` is not given, and for layers that the graph has no form for; UnknownName, UnreadableFile,
+    NonFiniteWeights, UnwritableOutput, ExtraMissing.
     """
     from asrc_train.trained.freeze import freeze_file  # which needs PyTorch; an integer network's floats do not
 
-    return save_frozen(freeze_file(model), path, lossy=lossy)
+    return save_frozen(freeze_file(model), path, lossy=lossy, nir_for=nir_for)
 
 
-def save_frozen(frozen: FrozenNetwork, path: str | Path, *, lossy: bool = False, lost: Sequence[str] = ()) -> list[str]:
+def save_frozen(
+    frozen: FrozenNetwork,
+    path: str | Path,
+    *,
+    lossy: bool = False,
+    lost: Sequence[str] = (),
+    nir_for: str | None = None,
+) -> list[str]:
     """Write a frozen network as NIR, of which ``lost`` is lost already; raises and returns as `save` does."""
+    from asrc_export.interop.nir import for_framework
+
     if not isinstance(lossy, bool):
         raise InvalidSetting("lossy", f"{lossy!r} is neither True nor False")
-    lost = [*lost, *losses(frozen)]
+    told = losses(frozen) if nir_for is None else for_framework.losses(frozen, nir_for)
+    lost = [*lost, *told]
     if lost and not lossy:
         listed = "; ".join(lost)
         raise InvalidSetting(
             "NIR graph", f"it cannot say all of this network: {listed}; `lossy=True` writes it all the same"
         )
-    nir_file.write(to_graph(frozen), path)
+    graph = to_graph(frozen) if nir_for is None else for_framework.to_graph(frozen, nir_for)
+    nir_file.write(graph, path)
     return lost
 
 
 def losses(frozen: FrozenNetwork) -> list[str]:
     """One sentence for each thing that only our metadata says."""
-    soft = [layer.name for layer in frozen.layers if layer.reset == "soft"]
     lost = []
-    if soft:
-        lost.append(f"{', '.join(soft)} subtract theta when they fire, NIR's neurons reset to zero")
-    if frozen.permutation is not None:
-        lost.append("the steps are fed in a permuted order, of which a graph knows nothing")
+    for reset, said in (("soft", "subtract theta"), ("late", "subtract theta a step later")):
+        named = [layer.name for layer in frozen.layers if layer.kind in nodes.FIRING and nodes.reset_of(layer) == reset]
+        if named:
+            lost.append(f"{', '.join(named)} {said} when they fire, NIR's neurons reset to zero")
+    lost += order_lost(frozen)
+    answer, weights = answer_of(frozen.decides)
+    if answer != "last":
+        said = {"sum": "it is summed over time", "maximum": "its greatest counts"}[answer]
+        what = "its steps are weighted" if weights else said
+        lost.append(f"a readout that leaks shows its membrane, and {what} for the logits")
     return lost
+
+
+def order_lost(frozen: FrozenNetwork) -> list[str]:
+    """What no graph says of the order of the steps."""
+    if frozen.permutation is None:
+        return []
+    return ["the steps are fed in a permuted order, of which a graph knows nothing"]
+
+
+def answer_of(decides: FrozenLayer | None) -> tuple[str, list[float] | None]:
+    """What of a readout's membrane over time is the logits; weights of the steps where they differ."""
+    if decides is None or not _leaks(decides):
+        return "last", None
+    if decides.kind == "peak":
+        return "maximum", None
+    weights = decides.constants.get("time_weights")
+    if weights is None:
+        return "last", None
+    listed = [float(each) for each in np.asarray(weights).reshape(-1)]
+    return "sum", listed if len(set(listed)) > 1 else None
 
 
 def to_graph(frozen: FrozenNetwork) -> nir.NIRGraph:
     """The graph of the module's docstring. Raises ExtraMissing, and InvalidSetting, naming the layer, for others."""
-    for layer, source in zip(frozen.layers, (INPUT, *(each.name for each in frozen.layers)), strict=False):
-        why = _why_not(layer, source)
-        if why is not None:
-            raise InvalidSetting("NIR graph", f"layer '{layer.name}' {why}")
-    nir = nir_file.package()
+    for layer in frozen.layers:
+        _require(layer, nodes.FIRING)
+    if frozen.decides is not None:
+        _require(frozen.decides, nodes.READOUTS)
+    package = nir_file.package()
     channels = np.array([frozen.channels])
-    nodes: dict[str, Any] = {
-        "input": nir.Input({"input": channels}),
-        "scale": nir.Scale(np.full(frozen.channels, frozen.scale)),
+    made: dict[str, Any] = {
+        "input": package.Input({"input": channels}),
+        "scale": package.Scale(np.full(frozen.channels, frozen.scale)),
     }
     edges = [("input", "scale")]
-    before = "scale"
-    for i, layer in enumerate(frozen.layers):
-        name = f"layer{i}"
-        nodes[f"{name}_in"] = nir.Affine(_single(layer.weight), _single(layer.bias))
-        nodes[name] = _neuron(nir, layer)
-        edges += [(before, f"{name}_in"), (f"{name}_in", name)]
-        loop = _loop(layer)
-        if loop is not None:
-            nodes[f"{name}_delay"] = nir.Delay(np.full(len(layer.bias), loop.span * DT))
-            nodes[f"{name}_rec"] = nir.Linear(_single(loop.weight))
-            edges += [(name, f"{name}_delay"), (f"{name}_delay", f"{name}_rec"), (f"{name}_rec", name)]
-        before = name
-    classes = len(frozen.readout_bias)
-    nodes["readout"] = nir.Affine(_single(frozen.readout_weight), _single(frozen.readout_bias))
-    nodes["sum"] = nir.I(np.full(classes, 1 / DT, np.float32))
-    nodes["output"] = nir.Output({"output": np.array([classes])})
-    edges += [(before, "readout"), ("readout", "sum"), ("sum", "output")]
-    return nir.NIRGraph(nodes, edges, metadata=_metadata(frozen))
+    known = {INPUT: "scale", **{layer.name: f"layer{i}" for i, layer in enumerate(frozen.layers)}}
+    for layer in frozen.layers:
+        name = known[layer.name]
+        made[name] = nodes.firing(package, layer, _span(layer))
+        _connect(package, made, edges, name, layer, known)
+    last = read_out(frozen)
+    made["sum"] = nodes.reading_out(package, last)
+    _connect(package, made, edges, "sum", last, known)
+    made["output"] = package.Output({"output": np.array([len(frozen.readout_bias)])})
+    edges.append(("sum", "output"))
+    return package.NIRGraph(made, edges, metadata=_metadata(frozen))
 
 
-def _loop(layer: FrozenLayer) -> FrozenConnection | None:
-    """The connection from the layer itself, unless its weights are all zero."""
-    return next((each for each in layer.connections if each.source == layer.name and each.weight.any()), None)
+def read_out(frozen: FrozenNetwork) -> FrozenLayer:
+    """The readout as a layer."""
+    if frozen.decides is not None:
+        return frozen.decides
+    source = FrozenConnection(frozen.layers[-1].name, frozen.readout_weight)
+    return FrozenLayer("readout", (source,), "integrator", {"bias": frozen.readout_bias})
 
 
-def _why_not(layer: FrozenLayer, source: str) -> str | None:
-    """What of the layer the graph of the module's docstring has not, None if it has all of it."""
-    if layer.kind != "lif":
-        return f"has neurons of kind '{layer.kind}', and the graph's are LIF and IF"
-    if np.ndim(layer.decay) or np.ndim(layer.threshold):
-        return "has a decay or a threshold for each neuron, and what is written here is read back as one for all"
-    before = [each for each in layer.connections if each.source != layer.name]
-    if [each.source for each in before] != [source] or len(layer.connections) > 2:
-        return f"does not have one connection from '{source}' and one from itself at most"
-    if before[0].delays is not None or before[0].taps != AT_ONCE:
-        return "delays what comes from before, and the graph has delays in loops only"
-    loop = _loop(layer)
-    if loop is not None and (loop.delays is not None or len(loop.taps) > 1):
-        return "taps several spans at once, and the graph has one delay a layer"
-    return None
+def _require(layer: FrozenLayer, kinds: tuple[str, ...]) -> None:
+    why = nodes.why_no_node(layer, kinds)
+    more = layer.kind == "peak" or layer.constants.get("time_weights") is not None
+    if why is None and layer.kind in nodes.READOUTS and more and not _leaks(layer):
+        why = "answers with more than its sum and does not leak, for which NIR has no node"
+    if why is None and any(len(_paths(each)) > MAX_LAGS for each in layer.connections):
+        why = f"hears one source with more than {MAX_LAGS} different delays, and we read back no more"
+    if why is not None:
+        raise InvalidSetting("NIR graph", f"layer '{layer.name}' {why}")
 
 
-def _neuron(nir: Any, layer: FrozenLayer) -> nir.NIRNode:
-    n, loop = len(layer.bias), next((each for each in layer.connections if each.source == layer.name), None)
-    exact = {
-        "decay": layer.decay,
-        "threshold": layer.threshold,
-        "span": 1 if loop is None else loop.span,
-        "reset": "subtract the threshold" if layer.reset == "soft" else "to zero",
-        "fires": "v >= threshold" if layer.fires == "at" else "v > threshold",
-    }
-    threshold = np.full(n, below(layer.threshold) if layer.fires == "at" else np.float32(layer.threshold))
-    if layer.decay == 1:
-        return nir.IF(np.full(n, 1 / DT, np.float32), threshold, np.zeros(n, np.float32), metadata=exact)
-    tau = DT / (1 - layer.decay)
-    return nir.LIF(
-        tau=np.full(n, tau, np.float32),
-        r=np.full(n, tau / DT, np.float32),
-        v_leak=np.zeros(n, np.float32),
-        v_threshold=threshold,
-        v_reset=np.zeros(n, np.float32),
-        metadata=exact,
-    )
+def _leaks(layer: FrozenLayer) -> bool:
+    return bool((nodes.kept(layer) < 1).any() or nodes.kept(layer, current=True).any())
 
 
-def below(theta: float) -> np.float32:
-    """The largest float32 below theta: in single precision, u is above it exactly if u >= theta."""
-    near = np.float32(theta)
-    return np.nextafter(near, np.float32(-np.inf)) if near >= theta else near
+def _span(layer: FrozenLayer) -> dict[str, Any]:
+    """The span of a layer's recurrence, also where its weights are all zero."""
+    own = [each for each in layer.connections if each.source == layer.name]
+    return {"span": own[0].span} if len(own) == 1 and own[0].delays is None and len(own[0].taps) == 1 else {}
+
+
+def _connect(
+    package: Any,
+    made: dict[str, Any],
+    edges: list[tuple[str, str]],
+    name: str,
+    layer: FrozenLayer,
+    known: dict[str, str],
+) -> None:
+    """Nodes and edges from all that a layer hears; what joins in every step is the first one's bias."""
+    heard = [each for each in layer.connections if each.source != layer.name or each.weight.any()]
+    constant: Floats | None = nodes.at_once(layer)
+    for each in heard or layer.connections[:1]:
+        source, own = known[each.source], each.source == layer.name
+        for weight, lags in _paths(each):
+            single = weight.astype(np.float32)
+            base = "readout" if name == "sum" else f"{name}_{'rec' if own else 'in'}"
+            through = _free(made, base)
+            if constant is None:
+                made[through] = package.Linear(single)
+            else:
+                made[through] = package.Affine(single, constant.astype(np.float32))
+                constant = None
+            at = source
+            if lags.any():
+                at = _free(made, "readout_delay" if name == "sum" else f"{name}_delay")
+                made[at] = package.Delay(lags * DT)
+                edges.append((source, at))
+            edges += [(at, through), (through, name)]
+
+
+def _free(made: dict[str, Any], base: str) -> str:
+    return next(name for name in (base, *(f"{base}{k}" for k in range(1, len(made) + 2))) if name not in made)
+
+
+def _paths(connection: FrozenConnection) -> list[tuple[Floats, Floats]]:
+    """Weights (N, I), and how many steps later what each source sends is heard, (I,): together the connection."""
+    weight, sources = connection.weight, connection.weight.shape[1]
+    if connection.delays is None:
+        return [(tap.weight * weight, np.full(sources, float(tap.span))) for tap in connection.taps or AT_ONCE]
+    there = weight != 0
+    latest = np.where(there, connection.delays, 0).max(axis=0)
+    if (connection.delays == latest)[there].all() if there.any() else True:
+        return [(weight, latest.astype(np.float64))]
+    return [
+        (np.where(connection.delays == lag, weight, 0), np.full(sources, float(lag)))
+        for lag in np.unique(connection.delays[there])
+    ]
 
 
 def _metadata(frozen: FrozenNetwork) -> dict[str, Any]:
@@ -172,8 +229,8 @@ def _metadata(frozen: FrozenNetwork) -> dict[str, Any]:
         content["data"] = frozen.provenance["data"]
     if frozen.permutation is not None:
         content["permutation"] = frozen.permutation
+    if frozen.decides is not None and _leaks(frozen.decides):
+        content["answer"], weights = answer_of(frozen.decides)
+        if weights:
+            content["time_weights"] = np.array(weights)
     return content
-
-
-def _single(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    return values.astype(np.float32)
