@@ -53,7 +53,7 @@ class SerialBoard:
             # Opening or writing to a line would otherwise wait, without end, for what is not plugged in.
             self._file = os.open(self._port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         except OSError as error:
-            raise self._missing(error.strerror) from error
+            raise self._missing(error.strerror or str(error)) from error
         try:
             _raw(self._file)
             self._load()
