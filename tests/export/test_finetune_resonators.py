@@ -126,5 +126,5 @@ def test_the_bits_of_poles_are_those_of_the_fine_tuning(tuned: Path, tmp_path: P
     for asked in (None, 13):
         made = export(tuned / "m.qat.pt", "loihi2", tmp_path / "n.safetensors", bits=4, pole_bits=asked)
         assert made.network.layers[0].neuron.parameters["pole_shift"] == 12
-    with pytest.raises(InvalidSetting, match="fine-tuned with poles of 13 bits, not 16; leave it away"):
+    with pytest.raises(InvalidSetting, match="fine-tuned with 13 bits, not 16; leave it away"):
         export(tuned / "m.qat.pt", "loihi2", tmp_path / "n.safetensors", bits=4, pole_bits=16)

@@ -152,7 +152,7 @@ class QuantizedNetwork(SkipRecurrentNetwork):
         weights = np.concatenate([each.weights for each in before], axis=1)
         on_grids = weights_on_grid(layer.feedforward.weight, w_factor, weights, grid)
         sizes = [each.inputs for each in before]
-        pairs = zip(x.split(sizes, dim=-1), on_grids.split(sizes, dim=1), strict=True)
+        pairs = zip(torch.split(x, sizes, -1), torch.split(on_grids, sizes, 1), strict=True)
         first, *rest = (self._product(fed, weight, before[0].exponent) for fed, weight in pairs)
         a_ff = sum(rest, first)
         bias = self._rounded_bias(layer.feedforward.bias, made.scale, p["bias"]) / unit
@@ -179,7 +179,7 @@ class QuantizedNetwork(SkipRecurrentNetwork):
             *before, _ = made.connections
             units = (*(each.unit for each in feeds(self._start, i)[:-1]), _share(start, made))
             learned = LearnedLayer(made, units, rounding(made.scale, self._formats), _power(made))
-            weights = layer.feedforward.weight.split([each.inputs for each in before], dim=1)
+            weights = torch.split(layer.feedforward.weight, [each.inputs for each in before], 1)
             floats = LayerFloats((*weights, layer.recurrent.weight), {"bias": layer.feedforward.bias})
             layers.append(learned.rounded(floats, made))
         network = TorchNetwork(tuple(layers))
