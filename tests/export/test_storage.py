@@ -10,12 +10,16 @@ import pytest
 from asrc_core.contract.chain import chain
 from asrc_core.contract.connection import INPUT, NOW, Connection
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.numbers import Ints
 from asrc_core.contract.random_network import random_network
+from asrc_core.contract.result import LayerCounts
 from asrc_export.chip import targets
 from asrc_export.chip.cost import storage
+from asrc_export.chip.cost.events import events
 from asrc_export.chip.cost.storage import AxonEntries
 from asrc_export.chip.placement import compared as compare
 from asrc_export.chip.placement import place
+from asrc_export.chip.placement.bound import lower_bound
 from asrc_export.chip.shape import delay_bits, of_network
 from asrc_export.report.cost import storage as reported
 
@@ -57,7 +61,9 @@ def test_a_sparse_encoding_leaves_out_zeros_and_takes_an_index_for_each_other_we
         readout = replace(made.readout, weight=2 * np.eye(3, 8, dtype=np.int64))
         network = replace(made, layers=(layer,), readout=readout).network()
         assert storage.sparse_synaptic_memory(network, loihi1) == (2 + 3) * (8 + 10) + 8 * (8 + 10 + delay)
-        assert storage.synaptic_memory(network, loihi1) == (2 * 8 + 8 * 3) * 8 + 8 * 8 * (8 + delay)
+        # Each connection is stored so, since that takes fewer words; a chip without such an encoding stores all of it.
+        assert storage.synaptic_memory(network, loihi1) == storage.sparse_synaptic_memory(network, loihi1)
+        assert storage.synaptic_memory(network, LOIHI2) == (2 * 8 + 8 * 3) * 20 + 8 * 8 * (20 + delay)
 
 
 def test_the_report_says_what_sparse_synapses_would_take_only_where_an_encoding_is_public() -> None:
@@ -156,3 +162,58 @@ def test_the_papers_statement_holds_for_delay_lines_and_not_for_synaptic_delays(
         assert said.deployed_bits_per_neuron == bits
         assert said.holds is holds
         assert ("holds" in said.sentence) == holds
+
+
+def masked(share: float, neurons: int = 300, seed: int = 0) -> IntegerNetwork:
+    """Two layers whose recurrent weights are there with that probability, and a readout."""
+    made = chain(random_network(seed, channels=4, widths=(neurons, neurons), spans=(5, 5), classes=3, steps=5))
+    random = np.random.default_rng(seed)
+
+    def cut(weights: Ints) -> Ints:
+        return np.where(weights == 0, 2, weights) * (random.random(weights.shape) < share)
+
+    layers = tuple(replace(each, recurrent=cut(each.recurrent)) for each in made.layers)
+    return replace(made, layers=layers).network()
+
+
+def test_masks_are_placed_in_the_sparse_encoding_where_it_is_smaller_and_the_report_says_which() -> None:
+    loihi1, whole, few = targets.load("loihi1"), masked(1.0), masked(0.1)
+    shapes = [of_network(each).layers for each in (whole, few)]
+    dense, sparse = (place(layers, loihi1) for layers in shapes)
+    assert len(sparse.cores) < len(dense.cores)
+    used = [sum(core.used["synaptic_memory"] for core in placed.cores) for placed in (dense, sparse)]
+    assert used[1] < used[0] / 2
+    assert len(sparse.cores) >= lower_bound(shapes[1], loihi1)
+    found = reported.of(few, loihi1)
+    told = {(each.name, each.source): (each.synapses, each.of) for each in found.stored_sparsely}
+    recurrent = [layer.connections[1].weights for layer in few.layers[:2]]
+    kept = {each: (int(np.count_nonzero(w)), w.size) for each, w in zip(("layer0", "layer1"), recurrent, strict=True)}
+    assert {name: told[name, name] for name in kept} == kept
+    assert found.deployed.weights < reported.of(whole, loihi1).deployed.weights / 2
+    said = "".join(each.note or "" for each in reported.tables(found))
+    assert "Stored sparsely, where that is smaller: " in said
+    assert f"layer0 from layer0 ({kept['layer0'][0]:,} of 90,000 weights)" in said
+    assert reported.of(few, LOIHI2).stored_sparsely == ()  # no encoding is public
+    assert reported.of(whole, loihi1).stored_sparsely == ()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.43, 0.5, 0.9])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_placement_of_a_masked_network_is_below_the_bound_nor_worse_than_dense(share: float, seed: int) -> None:
+    loihi1 = targets.load("loihi1")
+    layers = of_network(masked(share, 120 + 70 * seed, seed)).layers
+    stored_whole = [
+        replace(layer, connections=tuple(replace(each, fan_out=None) for each in layer.connections)) for layer in layers
+    ]
+    cores = len(place(layers, loihi1).cores)
+    assert lower_bound(layers, loihi1) <= cores <= len(place(stored_whole, loihi1).cores)
+
+
+def test_operations_of_a_sparse_connection_are_priced_by_its_stored_weights() -> None:
+    loihi1 = targets.load("loihi1")
+    counts = [LayerCounts(spikes=100, recurrent_operations=30_000, feedforward_operations=0)] * 3
+    priced = [events(each, counts, 1, target=loihi1)[0].recurrent_operations for each in (masked(1.0), masked(0.1))]
+    recurrent = masked(0.1).layers[0].connections[1].weights
+    assert priced[0] == 30_000
+    assert priced[1] == pytest.approx(30_000 * np.count_nonzero(recurrent) / recurrent.size)
+    assert events(masked(0.1), counts, 1)[0].recurrent_operations == 30_000

@@ -32,8 +32,8 @@ class Drawn:
     """What a framework's reader knows, of which networks are drawn.
 
     ``late``: each layer is heard a step later there. ``bounded``: weights such that no membrane reaches twice its
-    threshold, and none is below 0. ``kept``: shares of membranes; a membrane that is never emptied takes more digits with
-    each step, and single precision holds those of halves only.
+    threshold, and none is below 0. ``kept``: shares of membranes; one that is never emptied takes more digits with each
+    step, and single precision holds those of halves only.
     """
 
     kinds: tuple[str, ...]

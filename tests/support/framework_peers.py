@@ -52,16 +52,26 @@ PEERS = (
     Peer("spikingjelly", ("spikingjelly==2.0.0", "loguru==0.7.3")),
     Peer("spyx", ("spyx==1.0.0", "nir==1.0.8"), python="3.12"),
     Peer("nengo", ("nengo==4.1.0",)),
+    Peer("brian2", ("brian2==2.9.0", "numpy==1.26.4", "nir==1.0.8"), python="3.12"),
 )
+
+
+LAVA = Peer("lava-dl")
 
 
 def networks(peer: Peer, folder: Path) -> Iterator[Network]:
     """What the peer makes in its environment. Skips the test, with the reason, where packages cannot be had."""
+    yield from written(peer, folder, ".nir")
+
+
+def written(peer: Peer, folder: Path, suffix: str) -> Iterator[Network]:
+    """The same of a peer whose files end otherwise."""
     _script(peer, "peers", folder)
-    for file in sorted(folder.glob("*.nir"), key=lambda each: int(each.stem)):
-        arrays = np.load(file.with_suffix(".npz"))
+    for file in sorted(folder.glob(f"*{suffix}"), key=lambda each: int(each.stem)):
+        arrays, how = np.load(file.with_suffix(".npz")), file.with_suffix(".json")
         spikes = [arrays[f"layer{i}"] for i in range(len(arrays.files) - 1)]
-        yield Network(int(file.stem), file, arrays["x"], spikes, json.loads(file.with_suffix(".json").read_text()))
+        told = json.loads(how.read_text()) if how.exists() else {}
+        yield Network(int(file.stem), file, arrays["x"], spikes, told)
 
 
 def read_there(peer: Peer, folder: Path) -> dict[int, Any]:

@@ -40,12 +40,13 @@ def on_chip(
 
     E = e_syn * synaptic operations + e_update * neuron updates + e_spike * messages + e_hop * hops. The table has two
     prices for an update, "active" and "inactive", which no public source defines: the range has all updates at one or
-    the other. Graded operations (the first layer's, and those of taps), which the table does not price, are left out.
+    the other. Where synapses are stored sparsely, operations are those of stored weights (`events`). Graded operations
+    (the first layer's, and those of taps), which the table does not price, are left out.
     """
     prices = target.energy
     if prices is None:
         return None
-    total = sum(events(network, counts, samples, placement), Events())
+    total = sum(events(network, counts, samples, placement, target), Events())
     inactive, active = prices.neuron_update_inactive, prices.neuron_update_active
     parts = {
         "synaptic operations, feed-forward": _priced(total.feedforward_operations, prices.synaptic_operation),

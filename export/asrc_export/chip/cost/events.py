@@ -10,6 +10,9 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.ranges import BIT
 from asrc_core.contract.result import LayerCounts
 from asrc_export.chip.placement import Placement, Route
+from asrc_export.chip.shape import of_network
+from asrc_export.chip.synapses import Stored
+from asrc_export.chip.targets import Target
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,24 @@ class Events:
 
 
 def events(
-    network: IntegerNetwork, counts: Sequence[LayerCounts], samples: int, placement: Placement | None = None
+    network: IntegerNetwork,
+    counts: Sequence[LayerCounts],
+    samples: int,
+    placement: Placement | None = None,
+    target: Target | None = None,
 ) -> list[Events]:
     """Events of each layer for one sample, the readout last: the engine's counts, and where its spikes go.
 
     A layer's spikes go to the cores at the other end of each of its connections, but for those that its lag lets arrive
     after the sample. Engines count what comes from before a layer together, and what comes back: where these are
     several connections, they share the count by how much their sources sent (`_operations`).
+
+    Engines count an operation for every neuron that a spike could reach. With a target, connections that it stores
+    sparsely (`chip.synapses`) have those of stored weights only, their sources being taken to fire alike.
     """
     routes = {} if placement is None else {(each.sender, each.receiver): each for each in placement.routes}
     operations = [_operations(network, i, counts) for i in range(len(network.layers))]
+    shares = _stored_shares(network, target)
     found = []
     for i, (layer, count) in enumerate(zip(network.layers, counts, strict=True)):
         own = Events(
@@ -56,6 +67,7 @@ def events(
         )
         for j, (each, performed) in enumerate(zip(layer.connections, operations[i], strict=True)):
             message = each.message(network.sent(each.source))
+            performed *= shares[i][j]
             if message.low < BIT.low or message.high > BIT.high:
                 own += Events(graded_operations=performed / samples)
             elif network.is_recurrent(i, j):
@@ -69,6 +81,16 @@ def events(
                         own += _carried(routes[layer.name, other.name], performed / other.neurons / samples)
         found.append(own)
     return found
+
+
+def _stored_shares(network: IntegerNetwork, target: Target | None) -> list[list[float]]:
+    """Of each connection's weights, the share that the target stores; all of them without one."""
+    if target is None:
+        return [[1.0] * len(layer.connections) for layer in network.layers]
+    return [
+        [Stored(each, layer.neurons, target).synapses / (each.inputs * layer.neurons) for each in layer.connections]
+        for layer in of_network(network).layers
+    ]
 
 
 def _operations(network: IntegerNetwork, i: int, counts: Sequence[LayerCounts]) -> list[float]:

@@ -48,7 +48,7 @@ def latency(
         return None
     per_step = {
         name: (each.feedforward_operations + each.recurrent_operations) / steps
-        for name, each in zip(network.names, events(network, counts, samples), strict=True)
+        for name, each in zip(network.names, events(network, counts, samples, target=target), strict=True)
     }
     sizes = {layer.name: layer.neurons for layer in network.layers}
     loads = []

@@ -12,6 +12,7 @@ from asrc_core.contract.numbers import LINE_BITS, Ints, Mapping
 from asrc_export.chip.placement import Placement
 from asrc_export.chip.placement.budget import destinations
 from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
+from asrc_export.chip.synapses import Stored
 from asrc_export.chip.targets import Encoding, Target
 
 FLOAT_BITS = 32
@@ -88,7 +89,7 @@ def of_shape(shape: NetworkShape, target: Target) -> list[Storage]:
     bias_bits = formats.bias_mantissa_bits.count + formats.max_bias_exponent.count.bit_length()
     return [
         Storage(
-            weights=sum(each.inputs * each.weight_bits for each in layer.connections) * layer.neurons,
+            weights=sum(each.weight_bits * Stored(each, layer.neurons, target).synapses for each in layer.connections),
             biases=layer.neurons * (bias_bits + sum(layer.own_constants)),
             state=layer.neurons * sum(layer.state_bits),
             history=history_bits(layer),
@@ -127,13 +128,17 @@ def synaptic_memory(network: IntegerNetwork, target: Target) -> int:
 
     Prefixes and the rounding to memory words depend on where the synapses lie: a placement's cores count them.
     """
-    return _synapse_bits(network, target.synapses.dense, np.size)
+    return sum(each.bits for _, each in stored(of_network(network), target))
+
+
+def stored(shape: NetworkShape, target: Target) -> list[tuple[str, Stored]]:
+    """How the synapses of each connection are stored, with the name of the layer that it leads to."""
+    return [(layer.name, Stored(each, layer.neurons, target)) for layer in shape.layers for each in layer.connections]
 
 
 def sparse_synaptic_memory(network: IntegerNetwork, target: Target) -> int | None:
-    """The same in the target's sparse encoding, which leaves out weights of 0; None if it has no public one.
-
-    For comparison: placement stores every weight (`SynapseMemory`).
+    """The same with all connections in the target's sparse encoding, which leaves out weights of 0; None if it has no
+    public one. For comparison: a connection is stored so where that takes fewer words (`chip.synapses`).
     """
     sparse = target.synapses.sparse
     return None if sparse is None else _synapse_bits(network, sparse, np.count_nonzero)

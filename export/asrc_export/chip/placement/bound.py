@@ -125,6 +125,8 @@ def _least_words(demand: Demand, shares: int) -> int:
     for few pieces, and at most the best partial block's gain for each of many.
     """
     encoding, neurons = demand.target.synapses.dense, demand.layer.neurons
+    if any(each.sparse for each in demand.stored):
+        return sum(each.least_words() for each in demand.stored)
     word = encoding.word.count
     whole = demand.synaptic_bits(neurons) // word
     if encoding.block_synapses is None:

@@ -2,17 +2,19 @@
 
 A core that computes n neurons of a layer stores, for each of the layer's S sources (the neurons or channels that each
 of its connections comes from), an input axon and a row of n synapses. Each of its neurons needs, for each connection
-that leads away from it, an output axon for every core at the other end. Everything is arithmetic over these counts,
-nothing looks at a synapse.
+that leads away from it, an output axon for every core at the other end. Everything is arithmetic over these counts and
+over how many weights of a source are not 0 (`chip.synapses`), nothing looks at a synapse.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from asrc_core.contract.connection import INPUT
 from asrc_export.chip.shape import LayerShape
+from asrc_export.chip.synapses import Stored
 from asrc_export.chip.targets import Target
 
 UNITS = {
@@ -54,20 +56,18 @@ class Demand:
     target: Target
     _known: dict[tuple[int, int], dict[str, int]] = field(default_factory=dict, compare=False, repr=False)
 
+    @cached_property
+    def stored(self) -> tuple[Stored, ...]:
+        """How each connection's synapses are stored."""
+        return tuple(Stored(each, self.layer.neurons, self.target) for each in self.layer.connections)
+
     def row_bits(self, neurons: int) -> int:
         """Synaptic memory of the widest input axon of a share of ``neurons``."""
-        encoding = self.target.synapses.dense
-        widest = max(each.weight_bits + each.delay_bits for each in self.layer.connections)
-        return encoding.row_words(neurons, widest) * encoding.word.count
+        return max(each.rows(neurons)[1] for each in self.stored) * self.target.synapses.dense.word.count
 
     def synaptic_bits(self, neurons: int) -> int:
         """Synaptic memory of a share of ``neurons``: a row for each source."""
-        encoding = self.target.synapses.dense
-        words = sum(
-            each.inputs * encoding.row_words(neurons, each.weight_bits + each.delay_bits)
-            for each in self.layer.connections
-        )
-        return words * encoding.word.count
+        return sum(each.rows(neurons)[0] for each in self.stored) * self.target.synapses.dense.word.count
 
     def state_bits(self, neurons: int) -> int:
         """Core memory of the states of ``neurons``, in whole entries of the target's size."""

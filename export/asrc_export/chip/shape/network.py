@@ -53,18 +53,19 @@ def mapped(layers: Sequence[LayerShape], mapping: Mapping) -> tuple[LayerShape, 
 
 
 def resized(layers: Sequence[LayerShape], i: int, width: int) -> tuple[LayerShape, ...]:
-    """The layers with another number of neurons in one of them."""
+    """The layers with another number of neurons in one of them, all of whose weights are there."""
     name = layers[i].name
     changed = [
         replace(
             layer,
             connections=tuple(
-                replace(each, inputs=width) if each.source == name else each for each in layer.connections
+                replace(each, inputs=width, fan_out=None) if each.source == name else each for each in layer.connections
             ),
         )
         for layer in layers
     ]
-    changed[i] = replace(changed[i], neurons=width)
+    incoming = tuple(replace(each, fan_out=None) for each in changed[i].connections)
+    changed[i] = replace(changed[i], neurons=width, connections=incoming)
     return tuple(changed)
 
 
@@ -117,7 +118,17 @@ def _of_connection(network: IntegerNetwork, connection: Connection, *, recurrent
         delay_for_each=connection.delays is not None,
         graded=message.low < BIT.low or message.high > BIT.high,
         largest_message=message.magnitude,
+        fan_out=_fan_out(connection.weights),
     )
+
+
+def _fan_out(weights: Ints) -> tuple[tuple[int, int], ...] | None:
+    """How many sources have how many weights other than 0; None where none is 0."""
+    there = np.count_nonzero(weights, axis=0)
+    if (there == len(weights)).all():
+        return None
+    many, sources = np.unique(there, return_counts=True)
+    return tuple(zip(many.tolist(), sources.tolist(), strict=True))
 
 
 def widths(states: States) -> tuple[int, ...]:

@@ -30,6 +30,8 @@ class ConnectionShape:
     graded: bool = False
     """Whether its messages are more than spikes."""
     largest_message: int = 1
+    fan_out: tuple[tuple[int, int], ...] | None = None
+    """How many weights other than 0 lead from a source, and how many sources have so many; None where all are there."""
     wait: int = 0
     """Steps of the chip that its messages are kept on their way, at most. Set by `linked`."""
 

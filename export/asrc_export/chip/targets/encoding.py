@@ -26,7 +26,7 @@ class Encoding(Strict):
 
 
 class SynapseMemory(Strict):
-    """What a synapse costs by encoding. Placement uses ``dense``: every weight is stored, a zero too."""
+    """What a synapse costs by encoding. ``dense``: every weight is stored, a zero too. `chip.synapses` chooses."""
 
     dense: Encoding
     sparse: Encoding | None = None

@@ -81,6 +81,15 @@ class SparseSynapses(Part):
     source: str
 
 
+class SparseConnection(Part):
+    """A connection in the target's sparse encoding."""
+
+    name: str = Field(description="The layer that it leads to.")
+    source: str
+    synapses: BitCount = Field(description="Weights that are stored.")
+    of: BitCount = Field(description="All weights, those of 0 included.")
+
+
 class AxonTable(Part):
     """A layer's entries in the tables that route spikes, over all its cores."""
 
@@ -102,6 +111,9 @@ class Storage(Part):
     programmed_state: str | None = Field(description="On what kinds that the target has not built in; null without.")
     synaptic_memory_on_target: BitCount = Field(description="The target's overhead of each synapse included.")
     synaptic_memory_if_sparse: SparseSynapses | None = Field(description="Null where no sparse encoding is public.")
+    stored_sparsely: tuple[SparseConnection, ...] = Field(
+        description="Connections whose weights of 0 are left out, which takes fewer words; all others store them."
+    )
     axon_tables: tuple[AxonTable, ...] | None = Field(description="Null where no placement is possible.")
 
 
@@ -134,6 +146,16 @@ def of(network: IntegerNetwork, chip: Target) -> Storage:
         programmed_state=_programmed_state(shape, chip),
         synaptic_memory_on_target=storage.synaptic_memory(network, chip),
         synaptic_memory_if_sparse=_if_sparse(network, chip),
+        stored_sparsely=tuple(
+            SparseConnection(
+                name=name,
+                source=each.connection.source,
+                synapses=each.synapses,
+                of=each.neurons * each.connection.inputs,
+            )
+            for name, each in storage.stored(shape, chip)
+            if each.sparse
+        ),
         axon_tables=_axon_tables(shape, chip),
     )
 
@@ -202,7 +224,7 @@ def tables(storage: Storage) -> Iterator[Table]:
         rows,
         (f"{storage.programmed_state} " if storage.programmed_state else "")
         + f"Synaptic memory on the target, its overhead included: {plural(storage.synaptic_memory_on_target, 'bit')}."
-        + _sparse_sentence(storage.synaptic_memory_if_sparse),
+        + _sparse_sentence(storage),
     )
     history, per_neuron = storage.spike_history, storage.spike_history_bits_per_neuron
     yield Table(
@@ -232,10 +254,16 @@ def _axon_table(tables: Sequence[AxonTable]) -> Table:
     )
 
 
-def _sparse_sentence(sparse: SparseSynapses | None) -> str:
+def _sparse_sentence(storage: Storage) -> str:
+    sparse = storage.synaptic_memory_if_sparse
     if sparse is None:
         return ""
+    said = "; ".join(
+        f"{each.name} from {each.source} ({each.synapses:,} of {plural(each.of, 'weight')})"
+        for each in storage.stored_sparsely
+    )
+    where = f"Stored sparsely, where that is smaller: {said}" if said else "Every weight is stored, which is smaller"
     return (
-        f" If stored sparsely: {plural(sparse.bits, 'bit')}, {sparse.overhead_bits} of them on top of each weight that "
-        f"is not 0 ({sparse.source}); placement and the totals above store every weight."
+        f" {where}. All connections stored sparsely: {plural(sparse.bits, 'bit')}, {sparse.overhead_bits} of them on "
+        f"top of each weight that is not 0 ({sparse.source})."
     )
