@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from asrc_core.contract.chain import chain
 from asrc_core.errors import CannotFreeze, InvalidData, InvalidSetting
@@ -219,6 +220,34 @@ def test_a_layer_run_step_by_step_is_the_layer_in_a_kernel(seed: int, steps: int
     neuron = new_neurons(NetworkConfig(reset=reset), 5, None)
     stepped = stepped_recurrence(x, SkipLayer(None, None, recurrent, taps), neuron)
     assert torch.equal(stepped, driven_recurrence(x, recurrent, taps, Dynamics(reset=reset), kernel="autograd"))
+
+
+class _Written(TorchDispatchMode):
+    """Counts the numbers that operations make."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        of = made if isinstance(made, tuple | list) else (made,)
+        self.numbers += sum(each.numel() for each in of if isinstance(each, Tensor))
+        return made
+
+
+@pytest.mark.parametrize("taps", [1, [0.3, 0.7]])
+def test_the_work_of_a_stepped_layer_grows_with_its_steps_and_not_with_their_square(taps: Any) -> None:
+    taps = torch.tensor(taps) if isinstance(taps, list) else taps
+    neuron = new_neurons(NetworkConfig(neuron="tc-lif"), 4, None)
+
+    def work(steps: int) -> int:
+        x = torch.zeros(steps, 2, 4, requires_grad=True)
+        with _Written() as written:
+            stepped_recurrence(x, SkipLayer(None, None, torch.eye(4), taps), neuron).sum().backward()
+        return written.numbers
+
+    assert work(640) < 4.5 * work(160)
 
 
 def test_what_a_stepped_layer_cannot_be_fed_is_a_named_error() -> None:
