@@ -48,7 +48,7 @@ def _over_span(driven: Tensor, recurrent: Tensor, span: int, neuron: Neuron) -> 
     state, step = neuron.begin(driven[0])
     s: list[Tensor] = []
     # Split once: a slice would have a gradient as long as all of `driven`, and their sum would grow with T squared.
-    for begin, block in zip(range(0, len(driven), span), driven.split(span), strict=True):
+    for begin, block in zip(range(0, len(driven), span), torch.split(driven, span), strict=True):
         if begin:
             block = block + functional.linear(torch.stack(s[begin - span : begin - span + len(block)]), recurrent)
         for now in block.unbind():
@@ -62,8 +62,8 @@ def _over_mixtures(driven: Tensor, recurrent: Tensor, mixtures: Tensor, neuron: 
     state, step = neuron.begin(driven[0])
     reach, shape = mixtures.shape[1], driven.shape[1:]
     s = [torch.zeros_like(driven[0])] * reach  # silence before the first step; s[t] stands at reach + t
-    blocks = driven.split(BLOCK)  # once, as above
-    for weights, block in zip(mixtures[: len(driven)].split(BLOCK), blocks, strict=True):
+    blocks = torch.split(driven, BLOCK)  # once, as above
+    for weights, block in zip(torch.split(mixtures[: len(driven)], BLOCK), blocks, strict=True):
         older, within = _weights_by_age(weights)
         recalled = (older @ torch.stack(s[-reach:]).flatten(1)).view(-1, *shape)
         for i, (now, old) in enumerate(zip(block.unbind(), recalled.unbind(), strict=True)):
