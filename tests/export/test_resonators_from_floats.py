@@ -195,6 +195,22 @@ def test_bits_are_found_on_samples_only() -> None:
         with_bits(plain, "auto", None)
 
 
+def test_a_neuron_with_small_weights_is_rounded_as_finely_as_one_with_large_ones() -> None:
+    network, x = frozen("prf"), samples()
+    first = network.layers[0]
+    apart = np.geomspace(1, 1e-2, WIDTH)
+    constants = {**first.constants, "readout": first.constants["readout"] / apart[:, None]}
+    small = replace(first, constants=constants).moved(weight=first.weight * apart[:, None], bias=first.bias * apart)
+    changed = replace(network, layers=(small, *network.layers[1:]))
+    traces = [
+        interpreter.run(quantize.quantize(each, targets.load("loihi2")).network, x, trace=True).trace
+        for each in (network, changed)
+    ]
+    assert traces[0] is not None
+    assert traces[1] is not None
+    assert np.array_equal(traces[0].layers[0].spikes, traces[1].layers[0].spikes)
+
+
 def with_poles(pole: Any, bits: int = 16) -> FrozenNetwork:
     network = frozen("prf")
     first = network.layers[0]

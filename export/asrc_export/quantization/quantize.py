@@ -20,7 +20,7 @@ from asrc_core.errors import InvalidSetting
 from asrc_export.chip import devices, rules
 from asrc_export.chip.devices import Device
 from asrc_export.chip.targets import Target
-from asrc_export.quantization import rounding_log, taps
+from asrc_export.quantization import resonators, rounding_log, taps
 from asrc_export.quantization.checks import cannot_overflow, readout_may_saturate, require_finite, require_spans
 from asrc_export.quantization.integers import deciding_at, feeds, layer_at, readout_at, with_shift
 from asrc_export.quantization.rounding_log import Rounded
@@ -70,7 +70,8 @@ def quantize(
             raise InvalidSetting(name, f"it is a {type(given).__name__}; give a {kind.__name__}")
     require_spans(frozen, mapping)
     require_finite(frozen)
-    stated, frozen = frozen, taps.whole(frozen)
+    stated = resonators.balanced(frozen)
+    frozen = taps.whole(stated)
     trained, formats = trained_at(frozen, target, bits), target.formats
     moved, scales = (
         Plan(frozen, trained) if trained else plan or Plan(frozen, choose(frozen, target, bits, own_shifts=own_shifts))

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+
 from asrc_core.contract.neurons.resonator import POLE_SHIFT
 from asrc_core.contract.rounding.resonators import POLE_BITS, READOUT_BITS
 from asrc_core.errors import InvalidSetting
 from asrc_export.quantization.scales import LayerScales, Scales
-from asrc_train.trained.frozen import FrozenLayer, FrozenNetwork
+from asrc_train.trained.frozen import Floats, FrozenLayer, FrozenNetwork
 
 KIND = "resonator"
 LEAST_POLE_BITS, MOST_POLE_BITS = POLE_SHIFT.low + 1, POLE_SHIFT.high + 1
 LEAST_MODE_BITS = 3
+LARGEST_BIAS = 4.0
+"""Of a neuron whose largest weight is 1: weights of one that hears less than that of its bias need not be finer."""
 AUTO = "auto"
 """In place of a number: each layer its own, found on samples (`search.resonator_bits`)."""
 
@@ -61,6 +65,31 @@ def _with(frozen: FrozenNetwork, setting: str, bits: int, low: int, high: int) -
     require_resonators(frozen, setting)
     layers = (layer_with(layer, setting, bits) if layer.kind == KIND else layer for layer in frozen.layers)
     return replace(frozen, layers=tuple(layers))
+
+
+def balanced(frozen: FrozenNetwork) -> FrozenNetwork:
+    """The network with each resonator's weights as large as the others': all of them fill the grid.
+
+    A neuron is linear up to its threshold, so it fires as before if what it hears is multiplied by its gain
+    (`gains_of`) and what reads it is divided by that: a scale for each neuron, which costs nothing.
+    """
+    return replace(frozen, layers=tuple(balanced_layer(layer) for layer in frozen.layers))
+
+
+def balanced_layer(layer: FrozenLayer) -> FrozenLayer:
+    """The same for one layer; one of another kind as it is."""
+    if layer.kind != KIND:
+        return layer
+    by = gains_of(layer.weight, layer.bias)
+    read = {name: layer.constants[name] / by[:, None] for name in ("readout", "taps")}
+    moved = layer.moved(weight=layer.weight * by[:, None], bias=layer.bias * by)
+    return replace(moved, constants={**moved.constants, **read, "direct": layer.constants["direct"] / by})
+
+
+def gains_of(weight: Floats, bias: Floats) -> Floats:
+    """What brings each neuron's largest weight to 1, (N,), or its bias to LARGEST_BIAS; 1 where there is neither."""
+    largest = np.maximum(np.abs(weight).max(axis=1), np.abs(bias) / LARGEST_BIAS)
+    return 1 / np.where(largest > 0, largest, 1.0)
 
 
 def with_own_bits(at: LayerScales, layer: FrozenLayer) -> LayerScales:

@@ -19,7 +19,7 @@ from asrc_core.contract.rounding.grid import WeightGrid, widths
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip.targets import Formats, Target
-from asrc_export.quantization import taps
+from asrc_export.quantization import resonators, taps
 from asrc_export.quantization.checks import cannot_overflow, readout_may_saturate, require_finite
 from asrc_export.quantization.compact import compact
 from asrc_export.quantization.integers import (
@@ -71,7 +71,7 @@ def choose(
     """
     *grids, readout_grid = (WeightGrid(width) for width in widths(bits, len(frozen.layers)))
     require_finite(frozen)
-    frozen, formats = taps.whole(frozen), target.formats
+    frozen, formats = resonators.balanced(taps.whole(frozen)), target.formats
     own = own_shifts and (target.neurons is None or target.neurons.programmable)
     layers = tuple(
         choose_layer(compact(layer), feeds(frozen, i), grid, formats, to_train, own_shift=own)

@@ -32,6 +32,7 @@ from asrc_export.quantization import taps
 from asrc_export.quantization.checks import cannot_overflow
 from asrc_export.quantization.integers import Feed, feeds, layer_at
 from asrc_export.quantization.resonators import KIND as RESONATOR
+from asrc_export.quantization.resonators import balanced
 from asrc_export.quantization.scale_choice import ROOM_TO_TRAIN, choose_layer, extent, fits
 from asrc_export.quantization.scales import LayerScales
 from asrc_export.quantization.search import compensation, resonator_search
@@ -81,7 +82,7 @@ def choose(
     Skip-recurrent LIF layers are searched, and resonators (`resonator_search`); others keep the choice that needs no
     samples.
     """
-    frozen = taps.whole(frozen)
+    frozen = balanced(taps.whole(frozen))
     layer, into = frozen.layers[index], feeds(frozen, index)
     grid, formats = WeightGrid(bits), target.formats
     start = choose_layer(layer, into, grid, formats, to_train)

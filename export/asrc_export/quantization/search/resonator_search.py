@@ -16,7 +16,7 @@ from asrc_core.errors import InvalidSetting
 from asrc_export.chip.targets import Formats
 from asrc_export.quantization.checks import cannot_overflow
 from asrc_export.quantization.integers import Feed, layer_at
-from asrc_export.quantization.scale_choice import extent
+from asrc_export.quantization.scale_choice import extent, fits
 from asrc_export.quantization.scales import LayerScales
 from asrc_export.quantization.search import compensation
 from asrc_export.quantization.search.activity import LayerActivity
@@ -91,6 +91,8 @@ def _scales(
     highest = min(int(np.floor(np.log2(2 * start.scale * grid_unit))) - shift, formats.max_weight_exponent.count)
     for exponent in range(highest, max(highest - 4, formats.min_weight_exponent.count - 1), -1):
         at = start.model_copy(update={"scale": 2.0 ** (exponent + shift) / grid_unit, "feedforward_exponent": exponent})
+        if not fits(layer, at.scale, formats):  # a bias would be cut off
+            continue
         try:
             made = layer_at(layer, into, at, grid, formats)
         except InvalidSetting:  # a neuron has no numbers there

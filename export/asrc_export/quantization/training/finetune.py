@@ -20,7 +20,7 @@ from asrc_export.chip import devices, targets
 from asrc_export.engines import select
 from asrc_export.quantization import quantize, scales
 from asrc_export.quantization.delays import clamped
-from asrc_export.quantization.resonators import AUTO, with_bits, with_own_bits
+from asrc_export.quantization.resonators import AUTO, KIND, gains_of, with_bits, with_own_bits
 from asrc_export.quantization.search import delay_search, search
 from asrc_export.quantization.search.activity import observe
 from asrc_export.quantization.search.resonator_bits import fewest
@@ -86,7 +86,7 @@ def finetune(
         activity = observe(frozen, samples)
         plan = search.search(frozen, chip, bits, activity, to_train=True).plan
         moved, chosen = fewest(plan, chip, activity, poles=pole_bits == AUTO, modes=mode_bits == AUTO)
-        begun = replace(begun, tensors=_moved(begun, moved))
+        begun = replace(begun, tensors=_moved(begun, moved, frozen))
         chosen = chosen.model_copy(update={"layers": tuple(map(with_own_bits, chosen.layers, moved.layers))})
     else:
         chosen = delay_search.search(frozen, chip, bits, samples, to_train=True).plan.scales
@@ -151,12 +151,13 @@ def _folded(trained: Checkpoint) -> Checkpoint:
     return replace(trained, config=trained.config.model_copy(update={"network": network}), tensors=tensors)
 
 
-def _moved(trained: Checkpoint, to: FrozenNetwork) -> dict[str, torch.Tensor]:
-    """The checkpoint's tensors with the weights and biases of another network of its shape."""
+def _moved(trained: Checkpoint, to: FrozenNetwork, begun: FrozenNetwork) -> dict[str, torch.Tensor]:
+    """The checkpoint's tensors with the weights and biases that a search made of ``begun``, resonators unbalanced."""
     tensors = dict(trained.tensors)
-    for i, layer in enumerate(to.layers):
-        tensors[f"layers.{i}.feedforward.weight"] = torch.from_numpy(layer.weight).float()
-        tensors[f"layers.{i}.feedforward.bias"] = torch.from_numpy(layer.bias).float()
+    for i, (layer, before) in enumerate(zip(to.layers, begun.layers, strict=True)):
+        by = gains_of(before.weight, before.bias) if layer.kind == KIND else np.ones(layer.neurons)
+        tensors[f"layers.{i}.feedforward.weight"] = torch.from_numpy(layer.weight / by[:, None]).float()
+        tensors[f"layers.{i}.feedforward.bias"] = torch.from_numpy(layer.bias / by).float()
         if len(layer.before) < len(layer.connections):
             tensors[f"layers.{i}.recurrent.weight"] = torch.from_numpy(layer.recurrent).float()
     tensors["readout.weight"] = torch.from_numpy(to.readout_weight).float()

@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,9 +37,10 @@ from asrc_export.chip.targets import Target
 from asrc_export.quantization import taps
 from asrc_export.quantization.integers import feeds, layer_at, readout_at, rounding, weight_factor
 from asrc_export.quantization.resonators import KIND as RESONATOR
+from asrc_export.quantization.resonators import balanced_layer, gains_of
 from asrc_export.quantization.scales import Scales
 from asrc_export.quantization.training.learned_integers import LayerFloats, LearnedLayer
-from asrc_export.quantization.training.on_grid import array, on_grid, weights_on_grid
+from asrc_export.quantization.training.on_grid import array, on_device, on_grid, weights_on_grid
 from asrc_export.quantization.training.quantized_resonators import exact_spikes, passed
 from asrc_export.quantization.training.torch_network import TorchArithmetic, TorchNetwork, run
 from asrc_train.gradients.straight_through import straight_through
@@ -120,11 +122,13 @@ class QuantizedNetwork(SkipRecurrentNetwork):
         start = self._start.layers[i]
         if isinstance(layer, StateSpaceLayer):
             own = {**folded(layer.neuron, f"layer '{start.name}'")._asdict(), "bias": bias}
-            frozen = replace(start.moved(weight=weight), constants=own)
+            frozen = replace(start.moved(weight=weight), constants={**start.constants, **own})
         else:
             frozen = start.moved(weight=weight, bias=bias, recurrent=array(layer.recurrent.weight))
         into = feeds(self._start, i)
-        return layer_at(taps.whole_layer(frozen), into, self._scales.layers[i], self._grids[i], self._formats)
+        return layer_at(
+            balanced_layer(taps.whole_layer(frozen)), into, self._scales.layers[i], self._grids[i], self._formats
+        )
 
     def _network(self, layers: Sequence[Layer], readout: Readout) -> IntegerNetwork:
         start = self._start
@@ -138,7 +142,10 @@ class QuantizedNetwork(SkipRecurrentNetwork):
 
     def _passed(self, i: int, layer: StateSpaceLayer, made: Layer, x: Tensor, exact: Tensor) -> Tensor:
         source = feeds(self._start, i)[0]
-        factor = weight_factor(source, self._scales.layers[i], self._formats)
+        factor: Any = weight_factor(source, self._scales.layers[i], self._formats)
+        factor = on_device(factor * gains_of(array(layer.feedforward.weight), array(layer.feedforward.bias)), x)[
+            :, None
+        ]
         weights = np.concatenate([each.weights for each in made.connections], axis=1)
         on_grids = weights_on_grid(layer.feedforward.weight, factor, weights, self._grids[i])
         return passed(layer, x * source.unit, on_grids / factor, exact).to(self._dtype)
