@@ -153,10 +153,7 @@ def export(
     )
     if netx:
         made = netx_export.refit(made)
-    read_out = () if frozen.decides is None else (frozen.decides,)
-    leaking = tuple(
-        leaks.badly_rounded((*frozen.layers, *read_out), made.network.layers[: len(frozen.layers) + len(read_out)])
-    )
+    leaking = tuple(leaks.of_network(frozen, made.network))
     if strict:
         leaks.require_kept(leaking)
     observed = calibrate.observe(made.network, samples) if samples is not None else []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +13,7 @@ from asrc_core.errors import InvalidSetting
 from asrc_export.checks import leaks
 from asrc_export.chip import targets
 from asrc_export.quantization import quantize
-from asrc_train.trained.frozen import FrozenNetwork, skip_layer
+from asrc_train.trained.frozen import FrozenConnection, FrozenLayer, FrozenNetwork, skip_layer
 
 
 def told(decay: float) -> list[str]:
@@ -49,3 +52,31 @@ def test_a_time_constant_that_is_off_by_more_than_a_tenth_is_told_with_both_and_
     with pytest.raises(InvalidSetting, match=r"`strict`: layer 'layer0': .* 4,095 steps for 2,925"):
         leaks.require_kept(sentences)
     leaks.require_kept([])
+
+
+def one(kind: str = "lif", **constants: Any) -> FrozenNetwork:
+    """One layer without a loop, and a readout that adds up."""
+    own = constants or {"decay_factor": 0.5, "reset": "hard"}
+    source = (FrozenConnection(INPUT, np.full((2, 1), 0.1)),)
+    layer = FrozenLayer("layer0", source, kind, {"bias": np.zeros(2), "threshold": 1.0, **own})
+    return FrozenNetwork((layer,), np.ones((2, 2)), np.zeros(2), 1, 20, 1.0, 1, None, {})
+
+
+def test_a_readout_whose_leak_rounds_to_none_is_told_too() -> None:
+    kept = {"decay_factor": 1 - 1e-4, "current_decay_factor": 0.5}
+    heard = (FrozenConnection("layer0", np.ones((2, 2))),)
+    decides = FrozenLayer("readout", heard, "integrator", {"bias": np.zeros(2), **kept})
+    frozen = replace(one(), decides=decides)
+    made = quantize.quantize(frozen, targets.load("loihi2")).network
+    (said,) = leaks.of_network(frozen, made)
+    assert said.startswith("layer 'readout': its decay factor of 0.9999")
+    assert list(leaks.of_network(one(), quantize.quantize(one(), targets.load("loihi2")).network)) == []
+
+
+def test_a_share_of_16_bits_that_rounds_to_all_is_told() -> None:
+    constants = {"leak": 0.0, "hearing": 1.0, "kept": 1 - 1e-6, "kept_fired": 0.0, "drop": 0.0}
+    frozen = one("glif", **constants)
+    made = quantize.quantize(frozen, targets.load("loihi2")).network
+    (said,) = leaks.of_network(frozen, made)
+    assert said.startswith("layer 'layer0': its share kept in a step of 0.999999 ")
+    assert said.endswith("rounds to no leak at all")

@@ -1,4 +1,4 @@
-"""Leaks that 12 bits hold badly: decays that round to none, or to another time constant."""
+"""Leaks that 12 or 16 bits hold badly: decays that round to none, or to another time constant."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asrc_core.contract.network import Layer
-from asrc_core.contract.numbers import DECAY_ONE
+from asrc_core.contract.network import IntegerNetwork, Layer
+from asrc_core.contract.numbers import DECAY_ONE, FACTOR_ONE
 from asrc_core.errors import InvalidSetting
 
 if TYPE_CHECKING:  # it loads torch
-    from asrc_train.trained.frozen import Floats, FrozenLayer
+    from asrc_train.trained.frozen import Floats, FrozenLayer, FrozenNetwork
 
 MOST_OFF = 0.1
 """Largest relative error of a time constant of which nothing is said."""
+SHARES = {"kept": "share kept in a step"}
+"""Constants of 16 bits that say what a membrane keeps, of the kind glif."""
 FORGOTTEN = 1 / 256
 """Share below which what a step keeps hardly matters, and so neither does its error."""
 
@@ -24,19 +26,26 @@ def badly_rounded(frozen: Sequence[FrozenLayer], made: Sequence[Layer]) -> Itera
     """A sentence for each layer and decay whose time constant, -1 / ln(alpha) steps, is off by more than MOST_OFF."""
     for before, after in zip(frozen, made, strict=True):
         for name, constant in before.of_kind.constants.items():
-            if not name.endswith("decay_factor") or name not in before.constants:
+            if name not in before.constants or not (name.endswith("decay_factor") or name in SHARES):
                 continue
             kept = np.atleast_1d(np.asarray(before.constants[name], np.float64))
-            rounded = np.broadcast_to(DECAY_ONE - np.asarray(after.neuron.parameters[constant.parameter]), kept.shape)
-            said = _worst(kept, rounded / DECAY_ONE)
+            whole = np.asarray(after.neuron.parameters[constant.parameter])
+            rounded = whole / FACTOR_ONE if name in SHARES else (DECAY_ONE - whole) / DECAY_ONE
+            said = _worst(kept, np.broadcast_to(rounded, kept.shape))
             if said is not None:
-                yield f"layer '{before.name}': its {name.replace('_', ' ')} {said}"
+                yield f"layer '{before.name}': its {SHARES.get(name, name.replace('_', ' '))} {said}"
+
+
+def of_network(frozen: FrozenNetwork, made: IntegerNetwork) -> Iterator[str]:
+    """The same of all layers, and of the readout where it has decays."""
+    layers = (*frozen.layers, *(() if frozen.decides is None else (frozen.decides,)))
+    return badly_rounded(layers, made.layers[: len(layers)])
 
 
 def require_kept(sentences: Sequence[str]) -> None:
     """Raise InvalidSetting with all of them, if there are any."""
     if sentences:
-        raise InvalidSetting("`strict`", f"{'; '.join(sentences)}; train with decays that 12 bits hold, or without it")
+        raise InvalidSetting("`strict`", f"{'; '.join(sentences)}; train with decays that its bits hold, or without it")
 
 
 def _worst(kept: Floats, rounded: Floats) -> str | None:

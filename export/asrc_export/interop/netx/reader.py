@@ -40,9 +40,9 @@ def read(
 ) -> IntegerNetwork:
     """The network in the file from block ``skip_layers`` on, for samples of ``steps`` steps of integers in the range.
 
-    Of its input a file states the width alone. ``fires`` above the threshold is what netx does on Lava, at it what
-    SLAYER does where the network is trained. Raises UnreadableFile (the file, or a block that has no form in
-    the contract, named by its number), InvalidNetwork, ExtraMissing without h5py.
+    Of its input a file states the width alone. ``fires`` above the threshold is what netx does on Lava and SLAYER of
+    0.6.0 where the network is trained; before that it fired at it. Raises UnreadableFile (the file, or a block that has
+    no form in the contract, named by its number), InvalidNetwork, ExtraMissing without h5py.
     """
     netx_format.require_h5py()
     import h5py

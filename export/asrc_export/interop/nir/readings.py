@@ -165,8 +165,8 @@ FRAMEWORKS: Mapping[str, Framework] = {
         None,
         "euler",
         "hard",
-        "at",
-        "lava/lib/dl/slayer/spike; lava-dl writes netx files, NIR by converters only",
+        "above",
+        "lava/lib/dl/slayer/neuron/cuba.py; networks of it in our tests, by netx; NIR by converters only",
     ),
     "brian2": Framework(
         "Brian 2",
@@ -175,7 +175,7 @@ FRAMEWORKS: Mapping[str, Framework] = {
         "exact",
         "hard",
         "above",
-        "user manual of 2.9.0 (order of a step)",
+        "networks of it in our tests, with a converter there",
         unsaid="Brian 2 writes no NIR: a converter has to put a Delay of a step where synapses are, which are heard in "
         "the next step, and its step into `dt`; `reset='soft'` for 'v -= theta'",
     ),
