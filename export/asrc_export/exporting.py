@@ -30,8 +30,9 @@ from asrc_export.quantization import checks, delays, quantize, resonators
 from asrc_export.quantization.delays import Cut
 from asrc_export.quantization.rounding_log import Rounded
 from asrc_export.quantization.scale_choice import trained_at
-from asrc_export.quantization.search import delay_search, resonator_bits, search
+from asrc_export.quantization.search import resonator_bits
 from asrc_export.quantization.search.activity import observe
+from asrc_export.quantization.search.on_samples import searched
 from asrc_export.quantization.search.search import Found, Measured, Progress
 from asrc_export.samples.dataset_samples import calibration_for
 from asrc_export.simulator import Simulator
@@ -187,9 +188,7 @@ def _searched(
         def told(done: float, note: str) -> None:
             update(done / parts, note)
 
-        if frozen.decides is not None:
-            return delay_search.search(frozen, chip, bits, samples, told)
-        return search.search(frozen, chip, bits, observe(frozen, samples), told)
+        return searched(frozen, chip, bits, samples, told)
 
 
 def _calibration(data: str, found: Found) -> dict[str, Any]:

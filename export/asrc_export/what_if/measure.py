@@ -18,8 +18,7 @@ from asrc_export.engines.select import Run
 from asrc_export.quantization import checks
 from asrc_export.quantization.quantize import quantize
 from asrc_export.quantization.scale_choice import trained_at
-from asrc_export.quantization.search import search
-from asrc_export.quantization.search.activity import observe
+from asrc_export.quantization.search import on_samples
 from asrc_export.report.cost.energy import BASELINE
 from asrc_export.what_if.change import HALVES, NOTHING, Change
 from asrc_export.what_if.outcome import Costs, Duration, Outcome, Price, WhatIf
@@ -113,9 +112,9 @@ def deployed(frozen: FrozenNetwork, setting: Setting, bits: int, *, searched: bo
     """
     checks.require_spans(frozen, setting.mapping)
     plan = None
-    known_scales = trained_at(frozen, setting.target, bits) is not None or frozen.decides is not None
+    known_scales = trained_at(frozen, setting.target, bits) is not None
     if searched and setting.dataset is not None and not known_scales:
-        plan = search.search(frozen, setting.target, bits, observe(frozen, setting.dataset.train_x)).plan
+        plan = on_samples.searched(frozen, setting.target, bits, setting.dataset.train_x).plan
     network = quantize(frozen, setting.target, bits=bits, mapping=setting.mapping, plan=plan).network
     return replace(network, provenance={**network.provenance, **targets.embedded(setting.target)})
 
