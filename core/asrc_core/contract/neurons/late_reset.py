@@ -24,7 +24,7 @@ from asrc_core.contract.neurons.kind import (
     Step,
     shifted,
 )
-from asrc_core.contract.neurons.lif import FIRES, THRESHOLD, at_threshold, decay, settled
+from asrc_core.contract.neurons.lif import FIRES, THRESHOLD, at_threshold, decay, room, settled
 from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
 from asrc_core.contract.rounding.constants import bias, kept, named, threshold
@@ -80,6 +80,7 @@ KIND = Kind(
     states=states,
     step=step,
     invariant=invariant,
+    room=room,
     constants={
         "bias": bias(),
         "threshold": threshold(),
