@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from asrc_export.engines import numpy as engine
 from asrc_export.exporting import export
 from asrc_export.quantization import quantize, scale_choice
 from asrc_export.quantization.search import delay_search
-from asrc_export.what_if.measure import Setting, deployed
 from asrc_train import data
 from asrc_train.trained import checkpoint
 from asrc_train.trained.freeze import FrozenNetwork, freeze
@@ -53,17 +51,6 @@ def test_the_scales_found_answer_no_worse_than_those_without_samples(
     assert found.measured[0].data_free == pytest.approx(error(frozen, bits, samples, without))
     assert found.measured[-1].error <= found.measured[0].data_free
     assert [each.name for each in found.measured] == ["layer0", "readout"]
-
-
-def test_what_a_sweep_is_compared_by_is_the_network_that_an_export_gives(samples: np.ndarray) -> None:
-    trained = delay_checkpoint(readout="first-spike")
-    exported = export(trained, samples=samples).network
-    whole = data.load("yin-yang", 1.0)
-    dataset = replace(whole, train_x=samples, train_y=whole.train_y[: len(samples)])
-    compared = deployed(freeze(trained), Setting(LOIHI2, engine.run, dataset), 8)
-    for mine, theirs in zip(compared.layers, exported.layers, strict=True):
-        assert mine.scale == theirs.scale
-        assert mine.neuron.parameters["activation_shift"] == theirs.neuron.parameters["activation_shift"]
 
 
 def test_an_error_is_that_of_the_answers_whatever_their_unit_and_common_part() -> None:
