@@ -135,8 +135,11 @@ def test_a_simulated_circuit_is_equal_in_every_update(seed: int) -> None:
     circuit = Circuit(network, SHAPES[seed % len(SHAPES)])
     expected = interpreter.run(network, x, trace=True)
     for stalls in (0, seed):
-        done = rtl.result(network, x.astype(np.int32), circuit.run(x, stalls=stalls), trace=True)
+        simulated = circuit.run(x, stalls=stalls)
+        done = rtl.result(network, x.astype(np.int32), simulated, trace=True)
         require_equal(network, done, expected, ("rtl", "numpy"))
+        if not stalls:
+            assert simulated.cycles_per_step <= core.most_cycles(circuit.plan)
 
 
 def icarus(folder: Path, files: dict[str, str], top: str = "testbench", warns: str = "") -> str:
@@ -161,6 +164,10 @@ def test_the_testbench_passes_and_sees_a_wrong_weight(tmp_path: Path) -> None:
     lines = files["weights_0.hex"].splitlines()
     wrong = {**files, "weights_0.hex": "\n".join("0" * len(line) for line in lines) + "\n"}
     assert "FAILED" in icarus(tmp_path / "wrong", {**wrong, **stimuli})
+    so_far = subprocess.run(["vvp", "sim", "+updates=5"], cwd=tmp_path / "right", capture_output=True, text=True)
+    assert "PASSED so far: 5 updates of " in so_far.stdout
+    failed = subprocess.run(["vvp", "sim"], cwd=tmp_path / "wrong", capture_output=True)
+    assert (so_far.returncode, failed.returncode) == (0, 1)
 
 
 @pytest.mark.slow
@@ -276,7 +283,7 @@ module line;
       for (b = 0; b < 8; b = b + 1) begin rx = sent[i][b]; repeat (BIT) @(posedge clk); end
       rx = 1; repeat (BIT) @(posedge clk);
     end
-    repeat (400000) @(posedge clk);
+    repeat ({patience}) @(posedge clk);
     $display("FAILED: no answer"); $finish;
   end
   initial begin
@@ -308,17 +315,41 @@ endmodule
 def test_the_serial_shell_answers_and_blinks(tmp_path: Path, shape: Shape) -> None:
     """The very bytes that a board is sent, bit by bit; two samples, as the second has to start from nothing."""
     network = random_network(0, widths=(6, 5), spans=(3, 2), steps=5)
+    said, logits = on_a_line(tmp_path, network, shape, CYCLES_A_BYTE)
+    assert f"RIGHT, {int(np.argmax(logits[-1])) + 1} flashes" in said
+
+
+@pytest.mark.slow
+@needs_icarus
+def test_the_serial_shell_is_sent_no_step_before_it_can_take_it(tmp_path: Path) -> None:
+    """Steps that take longer than their bytes: with time between them all is right, without there is no answer."""
+    network = random_network(0, widths=(64, 5), spans=(3, 2), steps=12)
+    said, logits = on_a_line(tmp_path, network, Shape(1), CYCLES_A_BYTE)
+    assert f"RIGHT, {int(np.argmax(logits[-1])) + 1} flashes" in said
+    hasty, _ = on_a_line(tmp_path, network, Shape(1), 1_000_000, patience=20_000)
+    assert "FAILED: no answer" in hasty
+
+
+CYCLES_A_BYTE = 160
+"""On the line of the test bench."""
+
+
+def on_a_line(
+    folder: Path, network: IntegerNetwork, shape: Shape, cycles_a_byte: int, patience: int = 400_000
+) -> tuple[str, Ints]:
+    """What the simulated line says of two samples, sent in bytes that take so many cycles; and their logits."""
     laid, files = design(network, shape)
     x = drawn(network, 5).astype(np.int32)
     sent = weights_sent(laid) if shape.loadable else b""
-    sent += b"".join(step for sample in x for step in steps_sent(laid, sample))
+    sent += b"".join(step for sample in x for step in steps_sent(laid, sample, cycles_a_byte))
     logits = interpreter.run(network, x).logits
     expected = logits.astype("<i4").tobytes()
     line = LINE.replace("{sent}", str(len(sent))).replace("{expected}", str(len(expected)))
+    line = line.replace("{patience}", str(patience))
     bytes_of = {"sent.hex": sent, "expected_bytes.hex": expected}
     lists = {name: "\n".join(f"{each:02x}" for each in content) + "\n" for name, content in bytes_of.items()}
-    said = icarus(tmp_path / "line", {**files, "shell.sv": shell(laid)["shell.sv"], "line.sv": line, **lists}, "line")
-    assert f"RIGHT, {int(np.argmax(logits[-1])) + 1} flashes" in said
+    everything = {**files, "shell.sv": shell(laid)["shell.sv"], "line.sv": line, **lists}
+    return icarus(folder / f"line-{cycles_a_byte}", everything, "line"), logits
 
 
 def test_a_board_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ LOADING = """\
   wire [$address_top:0] load_address = cycle;"""
 BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Words and bits of a block RAM of the ECP5: a memory cut so needs no multiplexer behind it."""
+AROUND, THROUGH = 16, 128
+"""More cycles than an instruction takes beside its slots, and than a neuron takes through its unit to the lists."""
 WAITING = {
     "link": ("now", "ahead"),
     "layer": ("now", "ahead"),
@@ -96,6 +98,21 @@ def row_bits(plan: Plan) -> int:
 def depth(plan: Plan) -> int:
     """Cycles from the issue of a group's last event to its sums on their way to the neuron unit."""
     return 10 + (plan.shape.pipes - 1)
+
+
+def most_cycles(plan: Plan) -> int:
+    """A bound of the cycles of a step: every source sends with all its bits, and nothing overlaps.
+
+    A slot for each plane of each source (half of them with two pipes), `AROUND` for each instruction; for each group
+    its way to the neuron unit and a cycle a neuron; for each layer its way through that, `THROUGH` at most.
+    """
+    cycles = THROUGH * len(plan.network.layers) + AROUND * len(plan.program)
+    for each in plan.program:
+        link = plan.links[each.link]
+        cycles += -(-link.size // plan.shape.pipes) * link.planes
+        if each.last:
+            cycles += depth(plan) + each.neurons
+    return cycles
 
 
 def slices(plan: Plan) -> list[tuple[int, int]]:

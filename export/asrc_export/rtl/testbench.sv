@@ -1,5 +1,6 @@
 // Feeds samples.hex to the circuit and compares every update of every neuron with expected.hex: what it sent and
-// what it shows; every result with results.hex; and how many saturations there were. Prints PASSED, or the first difference and FAILED.
+// what it shows; every result with results.hex; and how many saturations there were. Prints PASSED, or the first
+// difference and FAILED, and then the simulation fails, too. +updates=N stops after the first N updates.
 `timescale 1ns / 1ps
 `default_nettype none
 module testbench;
@@ -15,7 +16,8 @@ module testbench;
   wire [31:0] place = steps_of[tr_neuron] * NEURONS + tr_neuron;
   integer each;
   initial for (each = 0; each < NEURONS; each = each + 1) steps_of[each] = 0;
-  integer beat = 0, update = 0, saturations = 0, answer = 0, cycle = 0, step = 0, channel = 0;
+  integer beat = 0, update = 0, saturations = 0, answer = 0, cycle = 0, step = 0, channel = 0, most;
+  initial if (!$$value$$plusargs("updates=%d", most)) most = UPDATES;
   wire in_ready, out_valid, out_last, tr_valid;
   wire signed [31:0] out_data, tr_shown;
   wire signed [7:0] tr_sent;
@@ -49,26 +51,31 @@ $loading
       if (steps_of[tr_neuron] >= SAMPLES * STEPS || {tr_sent, tr_shown} !== expected[place]) begin
         $$display("step %0d of neuron %0d: sent %0d, shows %0d; expected %0d, %0d", steps_of[tr_neuron], tr_neuron, tr_sent,
           tr_shown, $$signed(expected[place][39:32]), $$signed(expected[place][31:0]));
-        $$display("FAILED"); $$finish;
+        $$display("FAILED"); $$fatal(1);
       end
       steps_of[tr_neuron] <= steps_of[tr_neuron] + 1;
       update <= update + 1;
       saturations <= saturations + tr_saturations;
+      if (update + 1 == most && most != UPDATES) begin
+        $$display("PASSED so far: %0d updates of %0d", most, UPDATES); $$finish;
+      end
     end
     if (out_valid && !rst) begin
       if (out_data !== results[answer]) begin
-        $$display("result %0d: %0d, expected %0d", answer, out_data, $$signed(results[answer])); $$display("FAILED"); $$finish;
+        $$display("result %0d: %0d, expected %0d", answer, out_data, $$signed(results[answer])); $$display("FAILED"); $$fatal(1);
       end
       answer <= answer + 1;
       if (answer == ANSWERS - 1) begin
         if (update == UPDATES && saturations == SATURATIONS)
           $$display("PASSED: %0d updates, %0d cycles a step", update, (cycle - $reset) / (SAMPLES * STEPS));
-        else
+        else begin
           $$display("FAILED: %0d updates of %0d, %0d saturations of %0d", update, UPDATES, saturations, SATURATIONS);
+          $$fatal(1);
+        end
         $$finish;
       end
     end
-    if (cycle > $limit) begin $$display("FAILED: the circuit stands still"); $$finish; end
+    if (cycle > $limit) begin $$display("FAILED: the circuit stands still"); $$fatal(1); end
   end
 endmodule
 `default_nettype wire

@@ -17,12 +17,17 @@ from asrc_core.contract.result import checked_input
 from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing
 from asrc_core.files.paths import as_path
+from asrc_export.rtl import core
 from asrc_export.rtl.boards.shell import row_bytes, value_bytes
 from asrc_export.rtl.plan import Plan
 
 BAUD = termios.B115200
 WAY_OUT = "load the bitstream that was built with this network, and reset it"
 FIRST, WANTED = 1, 2
+CYCLES_A_BYTE = 12_000_000 * 10 // 115_200
+"""At the slowest clock of the boards, that of the iCEBreaker."""
+IDLE = b"\0"
+"""What the shell passes over between commands."""
 
 
 def weights_sent(plan: Plan) -> bytes:
@@ -30,14 +35,18 @@ def weights_sent(plan: Plan) -> bytes:
     return b"W" + b"".join(row.to_bytes(row_bytes(plan), "little") for row in plan.weight_rows())
 
 
-def steps_sent(plan: Plan, sample: NDArray[np.int32]) -> Iterator[bytes]:
-    """What each step of a sample (T, channels) is sent as; the last one's result is wanted."""
+def steps_sent(plan: Plan, sample: NDArray[np.int32], cycles_a_byte: int = CYCLES_A_BYTE) -> Iterator[bytes]:
+    """What each step of a sample (T, channels) is sent as; the last one's result is wanted.
+
+    The line has no handshake, so idle bytes follow until the longest step would be over.
+    """
     size = value_bytes(plan)
     mask = (1 << 8 * size) - 1
+    least = -(-core.most_cycles(plan) // cycles_a_byte)
     for t, frame in enumerate(sample.tolist()):
         flags = (FIRST if t == 0 else 0) | (WANTED if t == len(sample) - 1 else 0)
         values = b"".join((each & mask).to_bytes(size, "little") for each in frame)
-        yield b"X" + bytes([flags]) + values
+        yield (b"X" + bytes([flags]) + values).ljust(least, IDLE)
 
 
 class SerialBoard:

@@ -19,6 +19,7 @@ def shell(plan: Plan) -> dict[str, str]:
         "channels": plan.network.input.channels,
         "classes": plan.network.classes,
         "rows": plan.rows,
+        "most_cycles": core.most_cycles(plan),
         "value_bytes": value_bytes(plan),
         "value_top": 8 * value_bytes(plan) - 1,
         "row_bytes": row_bytes(plan),

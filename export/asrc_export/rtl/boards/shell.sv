@@ -2,6 +2,9 @@
 //   'W', then every row of weights, $row_bytes bytes each, lowest first: loads them (circuits that are loaded only);
 //   'X', a byte of flags (1: first step of a sample, 2: its result is wanted), then the step's values in the order of
 //   the channels, $value_bytes byte(s) each, lowest first. A wanted result comes back as 4 bytes a class, lowest first.
+// There is no handshake. A step takes at most $most_cycles cycles, and the next one has to come as late: other bytes
+// between commands are passed over, and make time. A value that comes too early is lost: no result is sent any more,
+// and `led` stays on, until the reset.
 // `answer` is the class of the greatest result, the lowest among equals; `led` blinks it, once for class 0.
 `default_nettype none
 module asrc_shell #(parameter CLOCK = 12000000, parameter BAUD = 115200) (
@@ -39,7 +42,8 @@ module asrc_shell #(parameter CLOCK = 12000000, parameter BAUD = 115200) (
   reg [8:0] out_shift;
   reg out_there;
   reg [7:0] out_byte;
-  wire out_free = out_bits == 0 && !out_there;
+  reg lost; // a value that came before the one before it was taken
+  wire out_free = out_bits == 0 && !out_there && !lost;
   always @(posedge clk) begin
     if (out_bits == 0) begin
       tx <= 1'b1;
@@ -65,6 +69,7 @@ module asrc_shell #(parameter CLOCK = 12000000, parameter BAUD = 115200) (
     load <= 1'b0;
     if (load) row_number <= row_number + 1'b1;
     if (value_there && in_ready) value_there <= 1'b0;
+    if (in_there && value_there && !in_ready && (state == FLAGS || state == VALUES)) lost <= 1'b1;
     if (in_there) case (state)
       IDLE: begin
         part <= 8'd0; channel <= 16'd0; row_number <= '0;
@@ -89,7 +94,7 @@ module asrc_shell #(parameter CLOCK = 12000000, parameter BAUD = 115200) (
         end
       end
     endcase
-    if (rst) begin state <= IDLE; value_there <= 1'b0; load <= 1'b0; end
+    if (rst) begin state <= IDLE; value_there <= 1'b0; load <= 1'b0; lost <= 1'b0; end
   end
   // ---------------------------------------------------------------- the circuit, and results as bytes
   wire out_valid, out_last;
@@ -121,7 +126,7 @@ module asrc_shell #(parameter CLOCK = 12000000, parameter BAUD = 115200) (
   // ---------------------------------------------------------------- the answer, blinked
   reg [31:0] blink;
   reg [8:0] flash;
-  assign led = answered && flash <= {1'b0, answer} && blink < CLOCK / 5;
+  assign led = lost || (answered && flash <= {1'b0, answer} && blink < CLOCK / 5);
   always @(posedge clk) begin
     blink <= blink == CLOCK / 2 ? 32'd0 : blink + 1'b1;
     if (blink == CLOCK / 2) flash <= flash >= answer + 3 ? 9'd0 : flash + 1'b1;
