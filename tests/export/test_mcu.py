@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asrc_core.contract import interpreter
 from asrc_core.contract.file import network_file
 from asrc_core.contract.interpreter import NumpyStream
 from asrc_core.contract.network import IntegerNetwork
@@ -24,6 +25,7 @@ from asrc_export.emulation import cores, emulate, tools
 from asrc_export.engines import c as engine
 from asrc_export.samples.dataset_samples import dataset_for
 
+SUPPORT = Path(__file__).parents[1] / "support"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PSMNIST = network_file.load(EXAMPLES / "psmnist-asrc.loihi2.safetensors")
 
@@ -146,6 +148,25 @@ def test_the_folder_builds_with_cmake_and_its_self_test_passes(tmp_path: Path) -
     assert {path.name for path in written_to} >= {"asrc_network.c", "asrc_network.h", "CMakeLists.txt", "Answer.ino"}
     for command in (["cmake", "-S", "out", "-B", "build"], ["cmake", "--build", "build"], ["build/self_test"]):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_the_arduino_sketch_answers_and_blinks(tmp_path: Path) -> None:
+    """Each sample is read to its end and no further, however its numbers are separated; what is no input is refused."""
+    network = next(each for each in map(any_network, range(100)) if each.input.minimum < 0)
+    folder.write(files(program(network)), tmp_path / "out")
+    x = samples(network, 2)
+    first, second = ([str(each) for each in sample.reshape(-1)] for sample in x)
+    text = "\r\n".join(first) + "\n\n" + str(network.input.maximum + 1) + "\n" + " ".join(second) + "\n"
+    board = [str(SUPPORT / "arduino_board.cpp"), "out/src/asrc_network.c"]
+    where = ["-Iout/src", "-Iout/examples/Answer"]
+    subprocess.run(["c++", "-Wall", "-Wextra", "-Werror", *where, *board, "-o", "board"], cwd=tmp_path, check=True)
+    said = subprocess.run(["./board"], cwd=tmp_path, input=text, capture_output=True, text=True, check=True).stdout
+    one, other = (int(each) for each in interpreter.run(network, x).logits.argmax(axis=1))
+    assert said.splitlines() == [
+        f"{one}, {one + 1} flashes",
+        "out of range, send another number",
+        f"{other}, {other + 1} flashes",
+    ]
 
 
 def test_the_export_writes_the_c_of_an_integer_file_and_prints_sizes(
