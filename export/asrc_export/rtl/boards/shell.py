@@ -22,6 +22,8 @@ def shell(plan: Plan) -> dict[str, str]:
         "most_cycles": core.most_cycles(plan),
         "value_bytes": value_bytes(plan),
         "value_top": 8 * value_bytes(plan) - 1,
+        "class_top": core.top(plan.network.classes - 1),
+        "flash_top": core.top(plan.network.classes + 3),
         "row_bytes": row_bytes(plan),
         "row_top": 8 * row_bytes(plan) - 1,
         "address_top": core.top(plan.rows - 1),

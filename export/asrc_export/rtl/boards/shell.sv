@@ -107,30 +107,29 @@ module asrc_shell #(parameter CLOCK = 12000000, parameter BAUD = 115200) (
     .out_last(out_last)$load
   );
   reg signed [31:0] best;
-  reg [7:0] class_number, best_class, answer;
+  reg [$class_top:0] class_number, best_class, answer;
   reg answered;
   always @(posedge clk) begin
     out_there <= out_valid && out_free;
     if (out_valid && out_free) begin out_byte <= out_data[result_part * 8 +: 8]; result_part <= result_part + 1'b1; end
     if (result_taken) begin
-      class_number <= out_last ? 8'd0 : class_number + 1'b1;
+      class_number <= out_last ? '0 : class_number + 1'b1;
       if (class_number == 0 || out_data > best) begin best <= out_data; best_class <= class_number; end
       if (out_last) begin
-        answer <= class_number != 0 && out_data > best ? class_number : best_class;
+        answer <= class_number == 0 || out_data > best ? class_number : best_class;
         answered <= 1'b1;
-        if (class_number == 0) answer <= 8'd0;
       end
     end
-    if (rst) begin out_there <= 1'b0; result_part <= 2'd0; class_number <= 8'd0; answered <= 1'b0; answer <= 8'd0; end
+    if (rst) begin out_there <= 1'b0; result_part <= 2'd0; class_number <= '0; answered <= 1'b0; answer <= '0; end
   end
   // ---------------------------------------------------------------- the answer, blinked
   reg [31:0] blink;
-  reg [8:0] flash;
-  assign led = lost || (answered && flash <= {1'b0, answer} && blink < CLOCK / 5);
+  reg [$flash_top:0] flash;
+  assign led = lost || (answered && flash <= answer && blink < CLOCK / 5);
   always @(posedge clk) begin
     blink <= blink == CLOCK / 2 ? 32'd0 : blink + 1'b1;
-    if (blink == CLOCK / 2) flash <= flash >= answer + 3 ? 9'd0 : flash + 1'b1;
-    if (rst || !answered) begin blink <= 32'd0; flash <= 9'd0; end
+    if (blink == CLOCK / 2) flash <= flash >= answer + 3 ? '0 : flash + 1'b1;
+    if (rst || !answered) begin blink <= 32'd0; flash <= '0; end
   end
 endmodule
 `default_nettype wire
