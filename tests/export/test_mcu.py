@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,12 @@ def test_the_folder_builds_with_cmake_and_its_self_test_passes(tmp_path: Path) -
     assert {path.name for path in written_to} >= {"asrc_network.c", "asrc_network.h", "CMakeLists.txt", "Answer.ino"}
     for command in (["cmake", "-S", "out", "-B", "build"], ["cmake", "--build", "build"], ["build/self_test"]):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(("steps", "type_"), [(2**16, "uint16_t"), (2**16 + 1, "uint32_t")])
+def test_the_order_of_steps_is_as_wide_as_its_largest_step(steps: int, type_: str) -> None:
+    network = replace(random_network(0, widths=(4,), spans=(3,), steps=1), steps=steps, permutation=np.arange(steps))
+    assert f"static const {type_} asrc_order[ASRC_STEPS] = {{0, 1, 2, " in program(network).header
 
 
 def test_the_arduino_sketch_answers_and_blinks(tmp_path: Path) -> None:

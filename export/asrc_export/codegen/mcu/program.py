@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from asrc_core import __version__
 from asrc_core.contract.interpreter import run
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.counts import plural
 from asrc_export.codegen.mcu.helpers import HELPERS
 from asrc_export.codegen.mcu.layer import LayerText, sources_of
 from asrc_export.codegen.mcu.memory import Memory, narrowest
@@ -134,9 +135,11 @@ def _reserve(network: IntegerNetwork, layers: list[LayerText], memory: Memory) -
 def _about(network: IntegerNetwork) -> str:
     widths = " - ".join(str(layer.neurons) for layer in network.layers)
     return (
-        f"/* An integer spiking network, {network.input.channels} channels to {widths}, written by asrc {__version__}."
+        f"/* An integer spiking network, {plural(network.input.channels, 'channel')} to {widths}, written by asrc"
+        f" {__version__}."
         "\n\n   C99 without a library: no allocation, all state static, weights constant. Every spike, membrane and"
-        "\n   logit is that of the network file, on any processor. Not to be edited: write it again. */\n"
+        "\n   logit is that of the network file, on any processor whose int has 32 bits. Not to be edited: write it"
+        "\n   again. */\n"
     )
 
 
@@ -200,11 +203,12 @@ def _self_test(network: IntegerNetwork, sample: NDArray[np.generic] | None, memo
 def _header(network: IntegerNetwork) -> str:
     order = ""
     if network.permutation is not None:
+        type_ = "uint16_t" if network.steps <= 2**16 else "uint32_t"
         entries = ", ".join(map(str, network.permutation.tolist()))
         order = (
             "\n/* The order in which the network takes a sample's steps: t is the sample's step asrc_order[t]. */\n"
             "#ifdef ASRC_ORDER\n"
-            f"static const uint16_t asrc_order[ASRC_STEPS] = {{{entries}}};\n#endif\n"
+            f"static const {type_} asrc_order[ASRC_STEPS] = {{{entries}}};\n#endif\n"
         )
     return _HEADER.format(
         channels=network.input.channels,
@@ -224,7 +228,7 @@ _HEADER = """\
 
 #define ASRC_CHANNELS {channels}
 #define ASRC_MINIMUM ({minimum})
-#define ASRC_MAXIMUM {maximum}
+#define ASRC_MAXIMUM ({maximum})
 #define ASRC_STEPS {steps}
 #define ASRC_CLASSES {classes}
 {order}
@@ -235,7 +239,7 @@ extern "C" {{
 /* Before a sample's first step. */
 void asrc_init(void);
 
-/* One step: ASRC_CHANNELS numbers from ASRC_MINIMUM to ASRC_MAXIMUM. */
+/* One step: ASRC_CHANNELS numbers from ASRC_MINIMUM to ASRC_MAXIMUM, which are not checked. */
 void asrc_step(const int32_t *x);
 
 /* ASRC_CLASSES logits so far; those after a sample's last step are the answer's. */
@@ -244,7 +248,8 @@ const int32_t *asrc_logits(void);
 /* The class with the greatest logit, the first of several. */
 uint32_t asrc_answer(void);
 
-/* Runs a sample that is built in: how many of its logits are not as expected, so 0. Leaves the state as asrc_init. */
+/* Runs a sample that is built in: how many of its logits are not as expected: 0 if all is well. Leaves the
+   state as asrc_init does. */
 uint32_t asrc_self_test(void);
 
 #ifdef __cplusplus

@@ -1,5 +1,7 @@
 #include "asrc_network.h"
 
+typedef char asrc_needs_an_int_of_32_bits[sizeof(int) >= 4 ? 1 : -1];
+
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("no-tree-loop-distribute-patterns") /* no call of memset or memcpy: there may be no library */
 #endif
