@@ -157,6 +157,18 @@ def test_the_order_of_steps_is_as_wide_as_its_largest_step(steps: int, type_: st
     assert f"static const {type_} asrc_order[ASRC_STEPS] = {{0, 1, 2, " in program(network).header
 
 
+@pytest.mark.parametrize("seed", [302, 317, 324])
+@pytest.mark.parametrize("compiler", [("cc", "-std=c99"), ("c++", "-x", "c++")])
+def test_a_compiler_has_nothing_to_say(compiler: tuple[str, ...], seed: int, tmp_path: Path) -> None:
+    """Not even that a constant is read by nothing: these have decays whose product became a shift."""
+    folder.write(files(program(any_network(seed))), tmp_path / "out")
+    strict = ("-O0", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wno-sign-conversion")
+    command = [*compiler, *strict, "-Isrc", "src/asrc_network.c", "examples/self_test/main.c", "-o", "self_test"]
+    compiled = subprocess.run(command, cwd=tmp_path / "out", check=True, capture_output=True, text=True)
+    assert compiled.stderr == ""
+    assert subprocess.run(["./self_test"], cwd=tmp_path / "out", capture_output=True).returncode == 0
+
+
 def test_the_arduino_sketch_answers_and_blinks(tmp_path: Path) -> None:
     """Each sample is read to its end and no further, however its numbers are separated; what is no input is refused."""
     network = next(each for each in map(any_network, range(100)) if each.input.minimum < 0)

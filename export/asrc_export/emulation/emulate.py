@@ -170,4 +170,6 @@ def _samples(network: IntegerNetwork, samples: NDArray[np.int32], expected: Resu
     bits = narrowest(network.input.minimum, network.input.maximum)
     memory.constant("samples", f"int{bits}_t", samples.ravel())
     memory.constant("expected", "int32_t", expected.logits.ravel())
-    return f"enum {{ SAMPLES = {len(samples)}, STEPS = {samples.shape[1]} }};\n" + "".join(memory.constants)
+    return f"enum {{ SAMPLES = {len(samples)}, STEPS = {samples.shape[1]} }};\n" + "".join(
+        each.text for each in memory.constants
+    )

@@ -102,7 +102,8 @@ class LayerText:
     def neurons(self) -> str:
         """The function of the layer's neurons: ``count`` of them from ``first`` on, given the groups' sums."""
         layer, ranges = self.layer, self.network.ranges[self.place]
-        constants = _Constants(self.memory, self.place)
+        possible = Memory()
+        constants = _Constants(possible, self.place)
         operations = McuOperations(constants.each_neuron, constants.table)
         loads, before, stored = [], {}, []
         for i, name in enumerate(ranges.states):
@@ -132,7 +133,7 @@ class LayerText:
         returns = "return bits << (16 - count);" if bits else ""
         given = "".join(f", const {_sum_type(group)} *g{i}" for i, group in enumerate(self.groups))
         now = f"    const uint32_t now = {self._own.slot(0)};\n" if self._own is not None and not bits else ""
-        return (
+        text = (
             f"static {'uint32_t' if bits else 'void'} asrc_neurons{self.place}(uint32_t first, uint32_t count{given}"
             f"{', uint32_t *ring' if self.ring >= 0 else ''}) {{\n"
             + ("    uint32_t bits = 0;\n" if bits else "")
@@ -143,6 +144,8 @@ class LayerText:
             + (f"    {returns}\n" if bits else "")
             + "}\n"
         )
+        self.memory.take(possible, text)  # what a shift or a widening multiply made superfluous is left out
+        return text
 
     def _total(self) -> str:
         parts = [_shifted(f"g{i}[i]", group.exponent) for i, group in enumerate(self.groups)]

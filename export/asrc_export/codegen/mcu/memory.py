@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,11 +21,19 @@ def narrowest(low: int, high: int) -> int:
     return next(bits for bits in SIGNED if -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1))
 
 
+class Constant(NamedTuple):
+    """An array in flash: its declaration, and how many bytes it takes."""
+
+    name: str
+    text: str
+    size: int
+
+
 @dataclass
 class Memory:
     """Constants and members so far, as text, and their bytes."""
 
-    constants: list[str] = field(default_factory=list)
+    constants: list[Constant] = field(default_factory=list)
     members: list[tuple[int, str]] = field(default_factory=list)
     flash: int = 0
     ram: int = 0
@@ -34,8 +43,18 @@ class Memory:
         plain = np.asarray(values).tolist()
         rows = (", ".join(map(str, plain[i : i + ROW])) for i in range(0, len(plain), ROW))
         body = ",\n    ".join(rows)
-        self.constants.append(f"static const {type_} {name}[{len(plain)}] = {{\n    {body}}};\n")
-        self.flash += len(plain) * width_of(type_)
+        text = f"static const {type_} {name}[{len(plain)}] = {{\n    {body}}};\n"
+        self._keep(Constant(name, text, len(plain) * width_of(type_)))
+
+    def take(self, other: Memory, reader: str) -> None:
+        """The other's constants, as far as the text of ``reader`` has them."""
+        for each in other.constants:
+            if re.search(rf"\b{each.name}\b", reader):
+                self._keep(each)
+
+    def _keep(self, constant: Constant) -> None:
+        self.constants.append(constant)
+        self.flash += constant.size
 
     def numbers(self, name: str, values: Ints) -> str:
         """Signed numbers in as few bits as hold them, less the zeros at their ends; the text of entry [n]."""

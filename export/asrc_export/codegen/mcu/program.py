@@ -84,7 +84,7 @@ def program(network: IntegerNetwork, sample: NDArray[np.generic] | None = None) 
             _about(network),
             RUNTIME,
             scratch,
-            *memory.constants,
+            *(each.text for each in memory.constants),
             f"static struct {{\n{memory.structure}\n}} asrc_state;\n",
             _trace(network, layers),
             *(text for name, text in HELPERS.items() if name in needed),
@@ -189,7 +189,7 @@ def _self_test(network: IntegerNetwork, sample: NDArray[np.generic] | None, memo
     own.constant("asrc_sample", f"int{bits}_t", x.ravel())
     own.constant("asrc_expected", "int32_t", logits)
     memory.flash += own.flash
-    return "\n".join(own.constants) + (
+    return "\n".join(each.text for each in own.constants) + (
         f"\nuint32_t asrc_self_test(void) {{\n"
         f"    int32_t x[{entry.channels}];\n    uint32_t wrong = 0;\n    asrc_init();\n"
         f"    for (uint32_t t = 0; t < {len(x)}; t++) {{\n"
