@@ -54,15 +54,22 @@ def require(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Non
         parser.error("argument --seeds: goes with --build only")
 
 
-def require_possible(options: argparse.Namespace) -> None:
-    """Raise UnwritableOutput before any work is done, and with --build UnknownName and ExtraMissing."""
+def require_possible(options: argparse.Namespace, network: IntegerNetwork | None = None) -> None:
+    """Raise UnwritableOutput before any work is done, and with --build UnknownName and ExtraMissing.
+
+    A ``network`` that is at hand already has to fit first (RulesBroken): no tool would help it.
+    """
     from asrc_core.files import folder
 
     folder.require_writable(options.verilog)
     if options.build is not None:
+        from asrc_export.chip import devices
         from asrc_export.rtl.synthesis import build
 
-        build.require(_fpga(options.build))
+        device = _fpga(options.build)
+        if network is not None:
+            devices.require(network, device)
+        build.require(device)
         folder.require_writable(logs_of(options.verilog))
 
 

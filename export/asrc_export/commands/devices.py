@@ -38,8 +38,11 @@ def wanted(options: argparse.Namespace) -> bool:
     return options.c is not None or options.verilog is not None
 
 
-def require_possible(options: argparse.Namespace) -> None:
-    """Raise UnwritableOutput before any work is done, and for missing tools BackendMissing (--run) and ExtraMissing."""
+def require_possible(options: argparse.Namespace, network: IntegerNetwork | None = None) -> None:
+    """Raise UnwritableOutput before any work is done, and for missing tools BackendMissing (--run) and ExtraMissing.
+
+    ``network``: one that is at hand already, which has to fit a circuit's device first (RulesBroken).
+    """
     from asrc_core.files import folder
 
     if options.c is not None:
@@ -50,7 +53,7 @@ def require_possible(options: argparse.Namespace) -> None:
 
             emulate.require(core(options.run))
     if options.verilog is not None:
-        circuits.require_possible(options)
+        circuits.require_possible(options, network)
 
 
 def write(network: IntegerNetwork, options: argparse.Namespace) -> None:

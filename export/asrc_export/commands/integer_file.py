@@ -43,8 +43,8 @@ def from_integers(options: argparse.Namespace) -> None:
     asked = {name: path for name in FORMATS if (path := getattr(options, name))}
     for path in asked.values():
         require_writable(path)
-    devices.require_possible(options)
     network = formats.integers(options.model)
+    devices.require_possible(options, network)
     if "onnx" in asked:
         print(formats.to_onnx(network, asked["onnx"]))
     if "netx" in asked:
