@@ -17,8 +17,8 @@ from asrc_core.errors import InvalidData, InvalidSetting, UnknownName, Unreadabl
 from asrc_export.chip import targets
 from asrc_export.interop.imported import Feed, Imported
 from asrc_export.interop.nir import reader
+from asrc_export.interop.nir.frameworks.readings import FRAMEWORKS, RULES
 from asrc_export.interop.nir.numbers import plain
-from asrc_export.interop.nir.readings import FRAMEWORKS, RULES
 from asrc_export.quantization import quantize
 from asrc_export.samples import given_samples
 from asrc_train.trained.freeze import freeze

@@ -21,7 +21,7 @@ from asrc_export.engines import generated
 from asrc_export.interop.imported import Feed, Imported
 from asrc_export.interop.netx import reader as netx_reader
 from asrc_export.interop.nir import reader
-from asrc_export.interop.nir.readings import FRAMEWORKS
+from asrc_export.interop.nir.frameworks.readings import FRAMEWORKS
 from asrc_lava.boards import sdk
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze

@@ -13,7 +13,7 @@ from asrc_core import html
 from asrc_core.counts import plural
 from asrc_train.kernels.choice import pass_over_all
 from asrc_train.kernels.layer import current
-from asrc_train.network.compiling import as_it_is
+from asrc_train.network.compiler.compiling import as_it_is
 from asrc_train.network.connections.connection import Connection, longest_span, new_connection, weight_of_lags
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.network.normalization import BatchNormalization

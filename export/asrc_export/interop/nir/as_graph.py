@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.connection import INPUT
 from asrc_core.contract.numbers import MAX_SPAN
+from asrc_export.interop.nir.frameworks.readings import Answer
 from asrc_export.interop.nir.layers import Incoming, Layers, NeuronLayer, ReadOut
 from asrc_export.interop.nir.neurons import Neurons
 from asrc_export.interop.nir.numbers import broken
-from asrc_export.interop.nir.readings import Answer
 from asrc_train.trained.frozen import Floats
 
 MOST_STEPS = max(MAX_SPAN.values())

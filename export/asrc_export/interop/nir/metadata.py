@@ -11,8 +11,8 @@ from asrc_core.contract.numbers import MAX_TABLE
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.imported import Feed
+from asrc_export.interop.nir.frameworks.readings import Answer
 from asrc_export.interop.nir.nir_graph import Flat
-from asrc_export.interop.nir.readings import Answer
 
 
 def number(metadata: dict[str, Any], key: str, where: str) -> float:

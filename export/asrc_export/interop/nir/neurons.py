@@ -9,10 +9,10 @@ import numpy as np
 
 from asrc_core.contract.numbers import Fires
 from asrc_core.counts import plural
+from asrc_export.interop.nir.frameworks.readings import Reset
 from asrc_export.interop.nir.nir_graph import LEAKY
 from asrc_export.interop.nir.numbers import broken, numbers, plain
 from asrc_export.interop.nir.reading import TOLERANCE, Reading
-from asrc_export.interop.nir.readings import Reset
 from asrc_train.trained.frozen import Floats
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asrc_export.interop.nir.readings import Reset
+from asrc_export.interop.nir.frameworks.readings import Reset
 from asrc_train.trained.frozen import Floats, FrozenLayer
 
 if TYPE_CHECKING:

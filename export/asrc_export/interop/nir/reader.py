@@ -40,11 +40,11 @@ from asrc_core.errors import NonFiniteWeights
 from asrc_export.interop.imported import Feed, Imported, settle
 from asrc_export.interop.nir import nir_file
 from asrc_export.interop.nir.as_graph import graph_of
+from asrc_export.interop.nir.frameworks.readings import Answer, Integration, Reset
 from asrc_export.interop.nir.layers import Layers, is_chain, layered
 from asrc_export.interop.nir.metadata import stated_answer, stated_feed, step_order, without_scale
 from asrc_export.interop.nir.nir_graph import flatten, past_the_recurrence, signals, square, width_of
 from asrc_export.interop.nir.reading import Asked, read_as, read_as_stated
-from asrc_export.interop.nir.readings import Answer, Integration, Reset
 from asrc_train.settings.config import validated
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint

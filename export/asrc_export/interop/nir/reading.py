@@ -9,8 +9,7 @@ import numpy as np
 
 from asrc_core.contract.numbers import Fires
 from asrc_core.errors import InvalidSetting, UnknownName
-from asrc_export.interop.nir.metadata import number
-from asrc_export.interop.nir.readings import (
+from asrc_export.interop.nir.frameworks.readings import (
     FRAMEWORKS,
     RULES,
     Answer,
@@ -21,6 +20,7 @@ from asrc_export.interop.nir.readings import (
     Rule,
     found_in,
 )
+from asrc_export.interop.nir.metadata import number
 from asrc_train.trained.frozen import Floats
 
 TOLERANCE = 1e-5

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def save(model: str | Path, path: str | Path, *, lossy: bool = False, nir_for: str | None = None) -> list[str]:
     """Write a checkpoint's frozen network as NIR; returns what readers other than ours will not see.
 
-    ``nir_for``: for the reader of that framework alone (`for_framework`). Raises InvalidSetting if there is such a
+    ``nir_for``: for the reader of that framework alone (`frameworks.readers`). Raises InvalidSetting if there is such a
     thing and ``lossy`` is not given, and for layers that the graph has no form for; UnknownName, UnreadableFile,
     NonFiniteWeights, UnwritableOutput, ExtraMissing.
     """
@@ -60,18 +60,18 @@ def save_frozen(
     nir_for: str | None = None,
 ) -> list[str]:
     """Write a frozen network as NIR, of which ``lost`` is lost already; raises and returns as `save` does."""
-    from asrc_export.interop.nir import for_framework
+    from asrc_export.interop.nir.frameworks import readers
 
     if not isinstance(lossy, bool):
         raise InvalidSetting("lossy", f"{lossy!r} is neither True nor False")
-    told = losses(frozen) if nir_for is None else for_framework.losses(frozen, nir_for)
+    told = losses(frozen) if nir_for is None else readers.losses(frozen, nir_for)
     lost = [*lost, *told]
     if lost and not lossy:
         listed = "; ".join(lost)
         raise InvalidSetting(
             "NIR graph", f"it cannot say all of this network: {listed}; `lossy=True` writes it all the same"
         )
-    graph = to_graph(frozen) if nir_for is None else for_framework.to_graph(frozen, nir_for)
+    graph = to_graph(frozen) if nir_for is None else readers.to_graph(frozen, nir_for)
     nir_file.write(graph, path)
     return lost
 

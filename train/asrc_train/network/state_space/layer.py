@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 from asrc_core.errors import InvalidSetting
 from asrc_train.kernels.state_space.layer import Resonators
 from asrc_train.kernels.state_space.run import normalized_spikes, state_space_spikes
-from asrc_train.network.compiling import as_it_is
+from asrc_train.network.compiler.compiling import as_it_is
 from asrc_train.network.connections.connection import new_connection
 from asrc_train.network.neurons.neuron import new_neurons
 from asrc_train.network.normalization import EPSILON, BatchNormalization

@@ -21,7 +21,7 @@ def as_it_is(method: Method) -> Method:
     @wraps(method)
     def called(*args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling():
-            from asrc_train.network.uncompiled import call  # loads the compiler, which takes seconds
+            from asrc_train.network.compiler.uncompiled import call  # loads the compiler, which takes seconds
 
             return call(method, *args, **kwargs)
         return method(*args, **kwargs)

@@ -24,7 +24,7 @@ from asrc_core.contract.connection import INPUT
 from asrc_core.contract.numbers import Fires
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export.interop.nir import nir_file, nodes
-from asrc_export.interop.nir.readings import Reset
+from asrc_export.interop.nir.frameworks.readings import Reset
 from asrc_export.interop.nir.writer import order_lost, read_out
 from asrc_train.trained.frozen import AT_ONCE, Floats, FrozenConnection, FrozenLayer, FrozenNetwork
 

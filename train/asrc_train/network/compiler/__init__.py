@@ -1,0 +1,1 @@
+"""Layers under `torch.compile`."""
