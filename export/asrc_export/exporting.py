@@ -30,8 +30,6 @@ from asrc_export.quantization import checks, delays, quantize, resonators
 from asrc_export.quantization.delays import Cut
 from asrc_export.quantization.rounding_log import Rounded
 from asrc_export.quantization.scale_choice import trained_at
-from asrc_export.quantization.search import resonator_bits
-from asrc_export.quantization.search.activity import observe
 from asrc_export.quantization.search.on_samples import searched
 from asrc_export.quantization.search.search import Found, Measured, Progress
 from asrc_export.samples.dataset_samples import calibration_for
@@ -142,13 +140,11 @@ def export(
     elif data:
         samples = calibration_for(frozen, data).train_x
     known_scales = trained is not None or stock_lif
-    found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, progress)
+    auto = tuple(each == resonators.AUTO for each in (pole_bits, mode_bits))
+    found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, auto, progress)
+    if found is None and trained is None and any(auto):
+        raise InvalidSetting("`pole_bits`, `mode_bits`", "'auto' is found on samples; give some, or a number")
     plan, own_shifts = found.plan if found else None, not stock_lif
-    if resonators.AUTO in (pole_bits, mode_bits) and trained is None:
-        if plan is None or samples is None:
-            raise InvalidSetting("`pole_bits`, `mode_bits`", "'auto' is found on samples; give some, or a number")
-        poles, modes = pole_bits == resonators.AUTO, mode_bits == resonators.AUTO
-        plan = resonator_bits.fewest(plan, numbers, observe(frozen, samples), poles=poles, modes=modes)
     made = quantize.quantize(
         frozen, numbers, bits=bits, mapping=mapping, plan=plan, device=device, own_shifts=own_shifts
     )
@@ -179,6 +175,7 @@ def _searched(
     chip: targets.Target,
     bits: int | tuple[int, ...],
     samples: NDArray[np.generic],
+    auto: tuple[bool, ...],
     progress: Progress | bool,
 ) -> Found:
     checks.require_finite(frozen)
@@ -188,7 +185,8 @@ def _searched(
         def told(done: float, note: str) -> None:
             update(done / parts, note)
 
-        return searched(frozen, chip, bits, samples, told)
+        poles, modes = auto
+        return searched(frozen, chip, bits, samples, told, poles=poles, modes=modes)
 
 
 def _calibration(data: str, found: Found) -> dict[str, Any]:

@@ -21,9 +21,7 @@ from asrc_export.engines import select
 from asrc_export.quantization import quantize, scales
 from asrc_export.quantization.delays import clamped
 from asrc_export.quantization.resonators import AUTO, KIND, gains_of, with_bits, with_own_bits
-from asrc_export.quantization.search import delay_search, search
-from asrc_export.quantization.search.activity import observe
-from asrc_export.quantization.search.resonator_bits import fewest
+from asrc_export.quantization.search.on_samples import searched
 from asrc_export.quantization.training.quantized_delay_network import QuantizedDelayNetwork
 from asrc_export.quantization.training.quantized_network import QuantizedNetwork
 from asrc_export.samples.dataset_samples import dataset_for
@@ -82,14 +80,11 @@ def finetune(
         begun = clamped(begun, min(max_delay, chip.limits.max_synaptic_delay.count))
     samples = _samples(begun)
     frozen = with_bits(freeze(begun), pole_bits, mode_bits)
+    poles, modes = pole_bits == AUTO, mode_bits == AUTO
+    moved, chosen = searched(frozen, chip, bits, samples, to_train=True, poles=poles, modes=modes).plan
     if frozen.decides is None:
-        activity = observe(frozen, samples)
-        plan = search.search(frozen, chip, bits, activity, to_train=True).plan
-        moved, chosen = fewest(plan, chip, activity, poles=pole_bits == AUTO, modes=mode_bits == AUTO)
         begun = replace(begun, tensors=_moved(begun, moved, frozen))
         chosen = chosen.model_copy(update={"layers": tuple(map(with_own_bits, chosen.layers, moved.layers))})
-    else:
-        chosen = delay_search.search(frozen, chip, bits, samples, to_train=True).plan.scales
     provenance = {**chosen.carried(), "finetuned_from_sha256": checkpoint.fingerprint(model)}
     begun = replace(begun, provenance=provenance)
     quantize.quantize(
