@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asrc_export.interop.nir.frameworks.readings import Reset
-from asrc_train.trained.frozen import Floats, FrozenLayer
+from asrc_train.trained.frozen import Floats, FrozenConnection, FrozenLayer, FrozenNetwork
 
 if TYPE_CHECKING:
     import nir
@@ -96,6 +96,21 @@ def reading_out(nir: Any, layer: FrozenLayer) -> nir.NIRNode:
     if (kept(layer) == 1).all():
         return nir.I(np.full(layer.neurons, 1 / DT, np.float32))
     return nir.LI(**_leak(layer, "tau"), metadata=_exact(layer))
+
+
+def read_out(frozen: FrozenNetwork) -> FrozenLayer:
+    """The readout as a layer."""
+    if frozen.decides is not None:
+        return frozen.decides
+    source = FrozenConnection(frozen.layers[-1].name, frozen.readout_weight)
+    return FrozenLayer("readout", (source,), "integrator", {"bias": frozen.readout_bias})
+
+
+def order_lost(frozen: FrozenNetwork) -> list[str]:
+    """What no graph says of the order of the steps."""
+    if frozen.permutation is None:
+        return []
+    return ["the steps are fed in a permuted order, of which a graph knows nothing"]
 
 
 def below(theta: Floats) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -31,6 +31,7 @@ import numpy as np
 from asrc_core.contract.connection import INPUT
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir import nir_file, nodes
+from asrc_export.interop.nir.frameworks import readers
 from asrc_export.interop.nir.nir_graph import MAX_LAGS
 from asrc_export.interop.nir.nodes import DT
 from asrc_train.trained.frozen import AT_ONCE, Floats, FrozenConnection, FrozenLayer, FrozenNetwork
@@ -60,8 +61,6 @@ def save_frozen(
     nir_for: str | None = None,
 ) -> list[str]:
     """Write a frozen network as NIR, of which ``lost`` is lost already; raises and returns as `save` does."""
-    from asrc_export.interop.nir.frameworks import readers
-
     if not isinstance(lossy, bool):
         raise InvalidSetting("lossy", f"{lossy!r} is neither True nor False")
     told = losses(frozen) if nir_for is None else readers.losses(frozen, nir_for)
@@ -83,20 +82,13 @@ def losses(frozen: FrozenNetwork) -> list[str]:
         named = [layer.name for layer in frozen.layers if layer.kind in nodes.FIRING and nodes.reset_of(layer) == reset]
         if named:
             lost.append(f"{', '.join(named)} {said} when they fire, NIR's neurons reset to zero")
-    lost += order_lost(frozen)
+    lost += nodes.order_lost(frozen)
     answer, weights = answer_of(frozen.decides)
     if answer != "last":
         said = {"sum": "it is summed over time", "maximum": "its greatest counts"}[answer]
         what = "its steps are weighted" if weights else said
         lost.append(f"a readout that leaks shows its membrane, and {what} for the logits")
     return lost
-
-
-def order_lost(frozen: FrozenNetwork) -> list[str]:
-    """What no graph says of the order of the steps."""
-    if frozen.permutation is None:
-        return []
-    return ["the steps are fed in a permuted order, of which a graph knows nothing"]
 
 
 def answer_of(decides: FrozenLayer | None) -> tuple[str, list[float] | None]:
@@ -130,20 +122,12 @@ def to_graph(frozen: FrozenNetwork) -> nir.NIRGraph:
         name = known[layer.name]
         made[name] = nodes.firing(package, layer, _span(layer))
         _connect(package, made, edges, name, layer, known)
-    last = read_out(frozen)
+    last = nodes.read_out(frozen)
     made["sum"] = nodes.reading_out(package, last)
     _connect(package, made, edges, "sum", last, known)
     made["output"] = package.Output({"output": np.array([len(frozen.readout_bias)])})
     edges.append(("sum", "output"))
     return package.NIRGraph(made, edges, metadata=_metadata(frozen))
-
-
-def read_out(frozen: FrozenNetwork) -> FrozenLayer:
-    """The readout as a layer."""
-    if frozen.decides is not None:
-        return frozen.decides
-    source = FrozenConnection(frozen.layers[-1].name, frozen.readout_weight)
-    return FrozenLayer("readout", (source,), "integrator", {"bias": frozen.readout_bias})
 
 
 def _require(layer: FrozenLayer, kinds: tuple[str, ...]) -> None:

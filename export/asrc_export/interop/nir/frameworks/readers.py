@@ -25,7 +25,6 @@ from asrc_core.contract.numbers import Fires
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export.interop.nir import nir_file, nodes
 from asrc_export.interop.nir.frameworks.readings import Reset
-from asrc_export.interop.nir.writer import order_lost, read_out
 from asrc_train.trained.frozen import AT_ONCE, Floats, FrozenConnection, FrozenLayer, FrozenNetwork
 
 if TYPE_CHECKING:
@@ -205,14 +204,14 @@ def reader(name: str) -> Reader:
 def losses(frozen: FrozenNetwork, name: str) -> list[str]:
     """One sentence for each thing that the framework's reader does not see."""
     row = reader(name)
-    return [*order_lost(frozen), *([f"{row.title} {row.version}: {row.unsaid}"] if row.unsaid else [])]
+    return [*nodes.order_lost(frozen), *([f"{row.title} {row.version}: {row.unsaid}"] if row.unsaid else [])]
 
 
 def to_graph(frozen: FrozenNetwork, name: str) -> nir.NIRGraph:
     """The graph of the module's docstring. Raises InvalidSetting naming the layer, UnknownName, ExtraMissing."""
     row = reader(name)
     sources = [INPUT, *(layer.name for layer in frozen.layers)]
-    last = read_out(frozen)
+    last = nodes.read_out(frozen)
     for layer, source in zip((*frozen.layers, last), sources, strict=True):
         why = nodes.why_no_node(layer, nodes.READOUTS if layer is last else nodes.FIRING)
         why = why or _why_no_chain(layer, source)
