@@ -12,7 +12,7 @@ from asrc_export.chip import placement
 from asrc_export.chip.cost import storage
 from asrc_export.chip.shape import NetworkShape, of_network
 from asrc_export.chip.targets import Target
-from asrc_export.report.part import BitCount, EntryCount, MeanBits, Part, Span
+from asrc_export.report.part import BitCount, Count, EntryCount, MeanBits, Part, Span
 from asrc_export.report.table import Table
 
 KINDS = {"weights": "weights", "biases": "biases", "state": "membranes", "history": "spike history"}
@@ -86,8 +86,8 @@ class SparseConnection(Part):
 
     name: str = Field(description="The layer that it leads to.")
     source: str
-    synapses: BitCount = Field(description="Weights that are stored.")
-    of: BitCount = Field(description="All weights, those of 0 included.")
+    synapses: Count = Field(description="Weights that are stored.")
+    of: Count = Field(description="All weights, those of 0 included.")
 
 
 class AxonTable(Part):
