@@ -74,7 +74,7 @@ def require_possible(options: argparse.Namespace, network: IntegerNetwork | None
 
 
 def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
-    """Write what is asked for, and say what it is.
+    """Write what is asked for, after `require_possible`, and say what it is.
 
     Raises UnwritableOutput, UnknownName, InvalidSetting; with --build also RulesBroken for a network that does not fit,
     ExtraMissing, and BackendFailed with the last lines of a tool that fails.
@@ -83,7 +83,6 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     from dataclasses import replace
     from pathlib import Path
 
-    from asrc_core.files import folder
     from asrc_export.chip import devices
     from asrc_export.chip.devices import built
     from asrc_export.rtl.boards.shell import shell
@@ -93,7 +92,6 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     from asrc_export.rtl.synthesis import build
     from asrc_export.rtl.testbench import bench
 
-    folder.require_writable(options.verilog)
     device = None if options.build is None else _fpga(options.build)
     if device is not None:
         devices.require(network, device)
@@ -107,7 +105,6 @@ def write(network: IntegerNetwork, options: argparse.Namespace) -> None:
     if device is None:
         _write(everything, options.verilog, plan)
         return
-    build.require(device)
     with tempfile.TemporaryDirectory(prefix="asrc-rtl-") as name:
         made, logs = Path(name), logs_of(options.verilog)
         write_all(files, made)
