@@ -299,7 +299,8 @@ class TrainingConfig(_Section):
     delay_learning_rate: _Positive = 0.1
     """Steps; it follows the schedule of the learning rate."""
     shift: Annotated[int, Field(ge=0, le=10_000)] = 0
-    """Each training sample's events move by -shift to shift - 1 places of pitch (`training.augmentation`)."""
+    """Each training sample's events move by -shift to shift - 1 places of pitch, an image by -shift to shift pixels
+    (`training.augmentation`)."""
     blend: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of training samples that are blended with another one of their class (`training.augmentation`)."""
     learning_rate_annealing: Annotated[float, Field(gt=0, le=1)] = 1.0
