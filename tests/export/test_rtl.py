@@ -25,8 +25,8 @@ from asrc_export.commands import circuits
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import rtl
 from asrc_export.rtl import core, yowasp
-from asrc_export.rtl.boards import serial_line
-from asrc_export.rtl.boards.serial_line import SerialBoard, steps_sent, weights_sent
+from asrc_export.rtl.boards import serial_board
+from asrc_export.rtl.boards.serial_board import SerialBoard, steps_sent, weights_sent
 from asrc_export.rtl.boards.shell import shell
 from asrc_export.rtl.design import design
 from asrc_export.rtl.operations import bits_of, literal
@@ -392,7 +392,7 @@ def test_a_board_that_is_unplugged_is_said_in_a_sentence() -> None:
 def test_a_board_that_takes_nothing_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
-    monkeypatch.setattr(serial_line, "weights_sent", lambda plan: bytes(2**20))  # more than the line's buffer holds
+    monkeypatch.setattr(serial_board, "weights_sent", lambda plan: bytes(2**20))  # more than the line's buffer holds
     laid = plan(any_network(3), Shape(4, loadable=True))
     ours, theirs = os.openpty()
     with pytest.raises(BackendFailed, match=r"it took nothing for 0.05 s at '.*'; load the bitstream"):
