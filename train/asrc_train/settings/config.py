@@ -380,7 +380,7 @@ def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:
         return as_cold(Config.model_validate(_on_top(content, overrides)), content, overrides)
     except ValidationError as error:
         problem = first_problem(error, Config)
-        raise InvalidSetting(f"recipe '{path.name}'{_place(text, problem, overrides)}", problem.why) from error
+        raise InvalidSetting(f"recipe '{path.name}'{_place(text, content, problem, overrides)}", problem.why) from error
 
 
 def as_cold(config: Config, recipe: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) -> Config:
@@ -411,9 +411,12 @@ def _on_top(content: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> di
     return merged
 
 
-def _place(text: str, problem: Problem, overrides: dict[str, dict[str, Any]]) -> str:
+def _place(text: str, content: Mapping[str, Any], problem: Problem, overrides: Mapping[str, Mapping[str, Any]]) -> str:
     location, key = problem.location, problem.key
-    if len(location) > 1 and location[1] in overrides.get(str(location[0]), {}):
+    section = str(location[0]) if location else ""
+    on_top, inside = overrides.get(section, {}), location[1:]
+    of_all = not inside and isinstance(content.get(section, {}), dict)  # settings that do not fit together
+    if on_top and (of_all or (inside and inside[0] in on_top)):
         return f" with other settings on top, key '{key}'"
     line = line_of(text, location)
     return f", line {line}, key '{key}'" if line else f", key '{key}'"
