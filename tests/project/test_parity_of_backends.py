@@ -19,11 +19,16 @@ from asrc_export.engines import native, select
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BLOCK = 100
-QUICK = 25
+QUICK, MORE = 8, 25
 
 
-def test_a_few_networks_of_every_sort_are_equal_on_all_backends() -> None:
+def test_a_few_networks_are_equal_on_all_backends() -> None:
     equal_on(BACKENDS, (any_network(seed) for seed in range(QUICK)))
+
+
+@pytest.mark.slow
+def test_networks_of_every_sort_are_equal_on_all_backends() -> None:
+    equal_on(BACKENDS, (any_network(seed) for seed in range(QUICK, MORE)))
 
 
 @pytest.fixture(params=range(10))
@@ -38,7 +43,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.mark.slow
 def test_a_thousand_networks_are_equal_on_all_backends(block: int) -> None:
-    first = QUICK + block * BLOCK
+    first = MORE + block * BLOCK
     equal_on(BACKENDS, (any_network(seed, max_width=10, max_steps=20) for seed in range(first, first + BLOCK)))
 
 
