@@ -20,7 +20,6 @@ from typing import NamedTuple
 from asrc_train.sweep.grid import Run
 from asrc_train.sweep.train import Outcome, train
 
-METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 IMPORTED = "asrc_train.training.fit"
 """With PyTorch and all else that a training needs."""
 PATIENCE = 10.0
@@ -78,8 +77,11 @@ def train_all(
 
 
 def _started() -> _Worker:
-    context = multiprocessing.get_context(METHOD)
-    context.set_forkserver_preload([IMPORTED])
+    if sys.platform == "linux":
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([IMPORTED])
+    else:
+        context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     with _one_thread():
         process = context.Process(target=_serve, args=(theirs, dict(os.environ)), daemon=True)
