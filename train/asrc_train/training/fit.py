@@ -21,6 +21,7 @@ from asrc_core.files.atomic import replacing, require_writable
 from asrc_core.files.paths import as_path
 from asrc_train import data
 from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
+from asrc_train.kernels.native import reuse
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
 from asrc_train.network.graph_network import GraphNetwork
@@ -128,6 +129,7 @@ def fit(
             if world.writes:
                 run.store(state)
         trained = run.finish()
+        reuse.clear()
         if world.writes:
             checkpoint.save(trained, out)
             state.unlink(missing_ok=True)
