@@ -343,6 +343,16 @@ class Config(_Section):
             raise ValueError("gradient: a surrogate does not move the first spike; take 'eventprop' or another readout")
         return self
 
+    @model_validator(mode="after")
+    def _delays_that_learn_have_somewhere_to_go(self) -> Config:
+        network = self.network
+        if self.training.learn == "delays" and network.connection == "delays":
+            if not network.max_delay:
+                raise ValueError("learn: no delay can change within a `max_delay` of 0; learn 'weights'")
+            if not (network.hidden or network.readout_delays):
+                raise ValueError("learn: its only delays are the readout's, which has none; learn 'weights'")
+        return self
+
 
 def _said_by_its_connection(config: NetworkConfig) -> str | None:
     """Which settings the configured connection cannot obey, and whether each layer's neurons go with it."""
