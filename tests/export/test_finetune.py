@@ -60,6 +60,7 @@ def gradients_of(network: SkipRecurrentNetwork, x: torch.Tensor) -> dict[str, to
     return dict(zip(named, torch.autograd.grad(loss, list(named.values())), strict=True))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**31),

@@ -82,18 +82,21 @@ def unlike_layers(draw: st.DrawFn) -> tuple[IntegerNetwork, NDArray[np.int32]]:
         raise
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(cases())
 def test_random_networks_agree_bit_for_bit(case: tuple[IntegerNetwork, NDArray[np.int32]]) -> None:
     require_parity(*case)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(cases(max_span=63, max_steps=80, max_width=20))
 def test_networks_with_synaptic_delays_agree_bit_for_bit(case: tuple[IntegerNetwork, NDArray[np.int32]]) -> None:
     require_parity(*case)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(unlike_layers())
 def test_networks_of_unlike_layers_agree_bit_for_bit(case: tuple[IntegerNetwork, NDArray[np.int32]]) -> None:

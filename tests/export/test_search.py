@@ -277,6 +277,7 @@ def test_the_allocation_is_the_best_of_all(parts: list[list[tuple[int, int]]], b
     assert (sum(o.loss for o in found), -sum(o.storage for o in found)) == best
 
 
+@pytest.mark.slow
 def test_bits_under_a_budget_meet_it_and_more_budget_loses_no_more() -> None:
     frozen, chip = frozen_network(2), replace_widths((2, 5, 8))
     weights = 7 * 9 + 5 * 12 + 4 * 5

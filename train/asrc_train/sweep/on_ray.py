@@ -25,7 +25,8 @@ def train_all(runs: Sequence[Run], folder: Path, address: str) -> Generator[Outc
     with extras.importing():
         import ray
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        dashboard = False if address == "local" else None
+        ray.init(address=address, include_dashboard=dashboard, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # that very class, too: of a node that took longer to start than Ray waits
         ray.shutdown()
         why = str(error).partition("\n")[0].rstrip(".")
