@@ -125,8 +125,8 @@ def _require_fading(layer: FrozenLayer) -> None:
     if round((1 - share) * DECAY_ONE) <= 0:
         raise InvalidSetting(
             f"layer '{layer.name}'",
-            f"its current keeps {share:.8g} of itself in a step, which rounds to all of it, so that it never fades and "
-            f"no scale holds its sum; let it keep {1 - 1 / DECAY_ONE:.8g} or less, by a shorter tau_syn or a longer step",
+            f"its current keeps {share:.8g} of itself in a step, which rounds to all of it, so that it never fades "
+            f"and no scale holds its sum; let it keep {1 - 1 / DECAY_ONE:.8g} or less (shorter tau_syn, longer steps)",
         )
 
 
