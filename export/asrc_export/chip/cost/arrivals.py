@@ -40,9 +40,8 @@ def _of(connection: Connection, sent: NDArray[Any]) -> int:
 def _heard(sent: NDArray[Any], lags: Sequence[int]) -> Ints:
     """In how many (step, sample) something of each source arrives after any of the lags: (I,)."""
     steps = len(sent)
-    if len(lags) == 1:
-        return np.count_nonzero(sent[: max(steps - lags[0], 0)], axis=(0, 1))
-    any_of = np.zeros(sent.shape, np.bool_)
+    there = np.zeros(sent.shape, np.bool_)
     for lag in lags:
-        any_of[lag:] |= sent[: max(steps - lag, 0)] != 0
-    return np.count_nonzero(any_of, axis=(0, 1))
+        there[lag:] |= sent[: max(steps - lag, 0)] != 0
+    counted: Ints = np.count_nonzero(there, axis=(0, 1))
+    return counted
