@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import convolutions
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +21,7 @@ from strategies import cases
 
 from asrc_core.contract import interpreter as engine
 from asrc_core.contract.chain import chain
+from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.parity import first_difference
@@ -355,7 +357,7 @@ def enormous(m: Any, t: Any) -> None:
 SPARSE_CHANGES: list[tuple[Any, str]] = [
     (lambda m, t: m.pop("file_version"), rf"'{FIRST}' is sparse, which version 1 of the file does not know"),
     (lambda m, t: m.update(file_version=1), rf"'{FIRST}' is sparse, which version 1 of the file does not know"),
-    (lambda m, t: m.update(file_version=3), "version 3 of the file and this package knows 1 to 2"),
+    (lambda m, t: m.update(file_version=4), "version 4 of the file and this package knows 1 to 3"),
     (lambda m, t: m.update(file_version=0), "manifest is invalid at 'file_version'"),
     (lambda m, t: m.update(file_version="2"), "manifest is invalid at 'file_version'"),
     (enormous, rf"'{FIRST}' and what else is sparse would unpack to more than 4294967296 bytes"),
@@ -407,6 +409,111 @@ def test_a_flipped_byte_of_a_sparse_file_never_gets_past_as_a_traceback(thin: Pa
         network_file.load(other)
     except AsrcError as error:
         assert "\n" not in str(error)
+
+
+# Kernels
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """The file of a network with two convolutions, on values in two dimensions."""
+    made = convolutions.network(3, convolutions.FIRST, convolutions.GROUPED)
+    network_file.save(made, tmp_path / "shared.safetensors")
+    return tmp_path / "shared.safetensors"
+
+
+KERNEL = "layers.0.connections.0.kernel"
+
+
+@pytest.mark.parametrize("of", [(convolutions.FIRST, convolutions.GROUPED), (convolutions.IN_A_ROW,)])
+def test_weights_of_a_kernel_are_stored_once_and_read_as_they_were(tmp_path: Path, of: tuple[Convolution, ...]) -> None:
+    from safetensors import safe_open
+
+    network = convolutions.network(1, *of)
+    network_file.save(network, tmp_path / "net.safetensors")
+    with safe_open(tmp_path / "net.safetensors", "numpy") as content:
+        manifest = json.loads(content.metadata()["asrc"])
+        assert (manifest["file_version"], manifest["contract"]) == (3, 3)
+        assert content.get_tensor(KERNEL).shape == of[0].kernel_shape
+        assert f"{KERNEL.removesuffix('kernel')}weights" not in set(content.keys())
+    again = network_file.load(tmp_path / "net.safetensors")
+    for mine, theirs in zip(again.layers, network.layers, strict=True):
+        for one, other in zip(mine.connections, theirs.connections, strict=True):
+            np.testing.assert_array_equal(one.weights, other.weights)
+            assert one.convolution == other.convolution
+    assert network_file.to_bytes(again) == network_file.to_bytes(network)
+
+
+def test_weights_that_are_no_kernels_any_more_are_stored_one_by_one(tmp_path: Path) -> None:
+    network = convolutions.network(1, convolutions.FIRST)
+    first = network.layers[0]
+    weights = first.connections[0].weights.copy()
+    row, column = (each[0] for each in np.nonzero(weights))
+    weights[row, column] -= 2 * np.sign(weights[row, column])
+    changed = replace(first, connections=(replace(first.connections[0], weights=weights), first.connections[1]))
+    network_file.save(replace(network, layers=(changed, *network.layers[1:])), tmp_path / "net.safetensors")
+    again = network_file.load(tmp_path / "net.safetensors").layers[0].connections[0]
+    np.testing.assert_array_equal(again.weights, weights)
+    assert again.convolution is None
+
+
+def test_kernels_beyond_what_a_reader_writes_out_are_stored_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = convolutions.network(1, convolutions.FIRST, convolutions.GROUPED)
+    monkeypatch.setattr(network_file, "MAX_UNROLLED", network.layers[0].connections[0].weights.size + 1)
+    network_file.save(network, tmp_path / "net.safetensors")
+    again = network_file.load(tmp_path / "net.safetensors")
+    assert [layer.connections[0].convolution is not None for layer in again.hidden] == [True, False]
+
+
+def of_convolution(**change: Any) -> Any:
+    return lambda m, t: m["layers"][0]["connections"][0]["convolution"].update(change)
+
+
+def immense(m: Any, t: Any) -> None:
+    """A kernel of one weight that stands for 2^38."""
+    del m["layers"][1]
+    m["input"].update(channels=2**19)
+    m["layers"][0].update(neurons=2**19)
+    m["layers"][0]["connections"][0]["convolution"] = {
+        "source": [1, 2**19], "layer": [1, 2**19], "kernel": [1], "stride": [1], "padding": [0], "dilation": [1],
+        "groups": 1,
+    }  # fmt: skip
+    t[KERNEL] = np.full((1, 1, 1), 2, np.int16)
+
+
+KERNEL_CHANGES: list[tuple[Any, str]] = [
+    (lambda m, t: m.update(file_version=2), rf"has a convolution \('{KERNEL}'\), which version 1 or 2 of the file"),
+    (immense, r"its kernels are written out to \d+ weights, more than 134217728"),
+    (of_convolution(stride=[0, 2]), "its stride 0 is outside 1 to"),
+    (of_convolution(groups=3), "do not divide into 3 groups"),
+    (of_convolution(groups=True), "manifest is invalid at .*groups"),
+    (of_convolution(padding=[1.0, 1]), "manifest is invalid at .*padding"),
+    (of_convolution(kernel=[]), "manifest is invalid at .*kernel"),
+    (of_convolution(kernel=[3, 3, 3, 3]), "manifest is invalid at .*kernel"),
+    (of_convolution(kernel=[2**16, 2]), "its kernel of 131072 elements in all groups is too large"),
+    (of_convolution(kernel=[3, 4]), rf"tensor '{KERNEL}' has shape \(8, 2, 3, 3\), expected \(8, 2, 3, 4\)"),
+    (of_convolution(layer=[8, 6, 6]), r"a convolution for weights of shape \(288, 198\), which does not fit"),
+    (of_convolution(layer=[2**20, 2**20, 2**20]), "a convolution for weights of shape .* which does not fit"),
+    (of_convolution(more=1), "manifest is invalid at .*more"),
+    (lambda m, t: m["layers"][0]["connections"][0].pop("convolution"), r"connections\.0\.weights' is missing"),
+    (lambda m, t: t.pop(KERNEL), rf"tensor '{KERNEL}' is missing"),
+    (lambda m, t: t.update({KERNEL: t[KERNEL].astype(np.int32)}), rf"tensor '{KERNEL}' is int32, expected int16"),
+    (lambda m, t: t.update({KERNEL: t[KERNEL] + np.int16(1)}), "not on the 8-bit grid"),
+    (
+        lambda m, t: t.update({KERNEL.replace("kernel", "weights"): np.zeros((240, 198), np.int16)}),
+        r"connections\.0\.weights' does not belong",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), KERNEL_CHANGES, ids=[f"{i}" for i in range(len(KERNEL_CHANGES))])
+def test_tampered_kernels_are_refused_before_they_are_written_out(shared: Path, change: Any, says: str) -> None:
+    rewritten(shared, change)
+    with pytest.raises((UnreadableFile, InvalidNetwork), match=says) as refused:
+        network_file.load(shared)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.safetensors")), ids=lambda file: file.name)

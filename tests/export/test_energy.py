@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import INPUT, Connection
+from asrc_core.contract.connection import INPUT, Connection, Tap, span
+from asrc_core.contract.interpreter import Hooks, run
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.result import LayerCounts
 from asrc_export.chip import targets
-from asrc_export.chip.cost import energy
+from asrc_export.chip.cost import arrivals, energy
 from asrc_export.chip.cost.events import Events, events
 from asrc_export.chip.cost.latency import latency
 from asrc_export.chip.placement import Placement, place
@@ -215,3 +217,50 @@ def test_float_networks_are_priced_by_their_operations(case: Case) -> None:
 def test_events_add_field_by_field() -> None:
     ones = Events(*(1.0 for _ in fields(Events)))
     assert ones + ones == Events(*(2.0 for _ in fields(Events)))
+
+
+def test_operations_on_sparse_synapses_are_counted_from_what_each_source_sent() -> None:
+    """The sources that fire most lead to fewest neurons: as if all fired alike, it would be several times as many."""
+    rng = np.random.default_rng(4)
+    shape, half = (160, 200), 100
+    weights = 2 * rng.integers(1, 60, shape) * (rng.random(shape) < np.where(np.arange(200) < half, 0.01, 0.15))
+    back = 2 * rng.integers(-20, 20, (160, 160)) * (rng.random((160, 160)) < rng.random(160) / 8)
+    connections = (
+        Connection(INPUT, weights, 0, 8),
+        Connection("layer", back, 0, 8, (Tap(2, 1), Tap(5, 3))),
+        Connection("layer", back[:, ::-1], 0, 8, span(4)),
+    )
+    neuron = Neuron("lif", {"bias": 0, "decay": 500, "threshold": 200, "activation_shift": 0, "reset": "soft"})
+    readout = Layer(
+        "readout", (Connection("layer", 2 * rng.integers(-9, 9, (3, 160)), 0, 8),), Neuron("integrator", {"bias": 0})
+    )
+    network = IntegerNetwork(InputFormat(200, 0, 1, 1.0), (Layer("layer", connections, neuron), readout), "loihi1", 30)
+    x = (rng.random((5, 30, 200)) < np.where(np.arange(200) < half, 0.5, 0.02)).astype(np.int32)
+    result = engine.run(network, x, trace=True)
+    assert result.trace is not None
+    counted: dict[tuple[int, int], int] = {}
+
+    def heard(i: int, j: int, t: int, message: Any) -> Any:
+        there = np.count_nonzero(network.layers[i].connections[j].weights, axis=0)
+        taps = network.layers[i].connections[j].taps
+        past = sent.setdefault((i, j), [])
+        past.append(message)
+        back_by = [tap.span - (1 if network.is_recurrent(i, j) else 0) for tap in taps]
+        now = [past[-1 - lag] != 0 for lag in back_by if lag < len(past)]
+        # What is pushed at step t by a later layer is heard from t + 1 on: the last step's is never heard.
+        if now and not (network.is_recurrent(i, j) and t == network.steps - 1):
+            counted[i, j] = counted.get((i, j), 0) + int(np.logical_or.reduce(now).sum(axis=0) @ there)
+        return message
+
+    sent: dict[tuple[int, int], list[Any]] = {}
+    run(network, x, hooks=Hooks(on_message=heard))
+    exact = arrivals.operations(network, x, [each.spikes for each in result.trace.layers])
+    assert [[counted[i, j] for j in range(len(each))] for i, each in enumerate(exact)] == exact
+    known = sum(events(network, result.counts, 5, target=LOIHI1, exact=exact), Events())
+    alike = sum(events(network, result.counts, 5, target=LOIHI1), Events())
+    (first, *behind), (last,) = exact
+    dense = result.counts[1].feedforward_operations
+    assert last <= dense
+    assert known.feedforward_operations == (first + dense) / 5
+    assert known.recurrent_operations + known.graded_operations == sum(behind) / 5
+    assert alike.feedforward_operations > 1.5 * known.feedforward_operations

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import convolutions
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +22,7 @@ from strategies import cases
 from asrc_core.contract import neurons
 from asrc_core.contract.chain import chain
 from asrc_core.contract.connection import INPUT, Connection, Tap, span
+from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.random_network import any_network, random_network
@@ -29,7 +31,7 @@ from asrc_core.errors import BackendFailed, BackendMissing, InvalidData, Invalid
 from asrc_core.native.build import CannotBuild
 from asrc_export import simulator
 from asrc_export.codegen.c import cache
-from asrc_export.codegen.c.program import Synapses
+from asrc_export.codegen.c.program import Synapses, order_of
 from asrc_export.codegen.c.step import printed
 from asrc_export.engines import generated, select
 from asrc_export.engines import numpy as reference
@@ -96,6 +98,42 @@ def test_saturation_is_counted() -> None:
     network = random_network(2, widths=(70, 33), spans=(1, 5), steps=50, decay=0, threshold=2**23 - 1, reset="hard")
     expected = require_parity(network, inputs(network, 4))
     assert all(count.saturations for count in expected.counts[:-1])
+
+
+CONVOLVED = {
+    "one": (convolutions.FIRST,),
+    "in a row, in groups": (convolutions.FIRST, convolutions.GROUPED),
+    "one dimension": (convolutions.IN_A_ROW,),
+}
+
+
+@pytest.mark.parametrize("of", CONVOLVED.values(), ids=list(CONVOLVED))
+@pytest.mark.parametrize("seed", range(3))
+def test_convolutions(of: tuple[Convolution, ...], seed: int) -> None:
+    """Neurons lie place by place within the engine, and channel by channel wherever one sees them."""
+    network = convolutions.network(seed, *of)
+    x = inputs(network, 3, seed=seed)
+    expected = require_parity(network, x, threads=1)
+    assert expected.trace is not None
+    assert all(0 < count.spikes < count.neuron_updates for count in expected.counts[:-1])
+    stream = GeneratedEngine(network).stream()
+    for t, frame in enumerate(x[1]):
+        step = stream.step(frame)
+        for sent, layer in zip(step.spikes, expected.trace.layers, strict=True):
+            assert np.array_equal(sent, layer.spikes[t, 1])
+    assert np.array_equal(step.logits, expected.logits[1])
+
+
+def test_blocks_of_a_convolution_are_its_kernels() -> None:
+    """However often a kernel lies over the values, its different blocks are kept once, in few runs."""
+    convolution = Convolution((4, 20, 20), (16, 20, 20), (3, 3), (1, 1), (1, 1), (1, 1))
+    kernel = 2 * np.random.default_rng(0).integers(1, 60, convolution.kernel_shape)
+    connection = Connection(INPUT, convolution.unrolled(kernel), 0, 8, convolution=convolution)
+    order = order_of(Layer("layer", (connection,), Neuron("lif", {})))
+    sparse = Synapses.of(connection, order).sparse
+    assert sparse is not None
+    assert len(sparse.weights) == 9 * 4 * 2  # places, channels before, and blocks of 8 of the 16 behind
+    assert len(sparse.runs) <= 3 * 4 * 20 * 20
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 8, 9, 16, 23])

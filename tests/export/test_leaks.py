@@ -80,3 +80,27 @@ def test_a_share_of_16_bits_that_rounds_to_all_is_told() -> None:
     (said,) = leaks.of_network(frozen, made)
     assert said.startswith("layer 'layer0': its share kept in a step of 0.999999 ")
     assert said.endswith("rounds to no leak at all")
+
+
+@pytest.mark.parametrize(("coupling", "says"), [(1e-6, "rounds to none at all"), (2e-5, "of 2e-05 rounds to 1.5")])
+def test_a_coupling_that_rounds_to_none_or_to_another_is_told(coupling: float, says: str) -> None:
+    sentences = []
+    for inward, onward in ((coupling, 0.5), (0.5, coupling), (0.5, 0.5), (0.0, 0.5)):
+        frozen = one("tc-lif", inward=inward, onward=onward, drop=0.5)
+        sentences += list(leaks.of_network(frozen, quantize.quantize(frozen, targets.load("loihi2")).network))
+    assert len(sentences) == 2
+    assert sentences[0].startswith("layer 'layer0': its coupling from soma to dendrite ")
+    assert sentences[1].startswith("layer 'layer0': its coupling from dendrite to soma ")
+    assert all(says in each for each in sentences)
+
+
+def test_a_lasting_current_of_a_readout_that_never_fades_is_refused_by_its_own_name() -> None:
+    heard = (FrozenConnection("layer0", np.ones((2, 2))),)
+    for kept, fades in ((1 - 1e-5, False), (1.0, False), (1 - 2 / 4096, True)):
+        constants = {"bias": np.zeros(2), "decay_factor": 0.5, "current_decay_factor": kept}
+        frozen = replace(one(), decides=FrozenLayer("readout", heard, "integrator", constants))
+        if fades:
+            quantize.quantize(frozen, targets.load("loihi2"))
+            continue
+        with pytest.raises(InvalidSetting, match=r"'readout': its current keeps .* never fades .* let it keep 0\.9997"):
+            quantize.quantize(frozen, targets.load("loihi2"))

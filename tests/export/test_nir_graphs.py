@@ -13,6 +13,8 @@ import pytest
 import torch
 from backends import BACKENDS, equal_on
 
+from asrc_core.contract.convolution import Convolution
+from asrc_core.contract.file import network_file
 from asrc_core.errors import InvalidSetting, UnreadableFile
 from asrc_export import exporting, float_network
 from asrc_export.engines import generated
@@ -349,6 +351,36 @@ def conv(**changed: Any) -> nir.Conv2d:
 def pool(**changed: Any) -> nir.SumPool2d:
     given = {"kernel_size": np.array([2, 2]), "stride": np.array([2, 2]), "padding": np.array([0, 0])}
     return nir.SumPool2d(**{**given, **changed})
+
+
+@pytest.mark.parametrize(("rows", "places"), [(8, 4), (9, 5)])
+def test_convolutions_and_pooling_in_a_row_are_one_kernel_in_the_file(tmp_path: Path, rows: int, places: int) -> None:
+    """But where pooling leaves a row out, over which the kernel lies; and a matrix behind a Flatten shares nothing."""
+    one, other = drawn(4, 2, 3, 3), drawn(6, 4, 3, 3)
+    nodes = {
+        "c1": nir.Conv2d((rows, 8), one, 2, 1, 1, 1, np.zeros(4, np.float32)),
+        "a": nir.IF(full((4, places, 4), 1), full((4, places, 4), 1), full((4, places, 4), 0)),
+        "p": pool(),
+        "c2": nir.Conv2d((2, 2), other, 1, 1, 1, 1, np.zeros(6, np.float32)),
+        "b": nir.IF(full((6, 2, 2), 1), full((6, 2, 2), 1), full((6, 2, 2), 0)),
+        "f": nir.Flatten({"input": np.array([6, 2, 2])}, 0),
+        "w": nir.Linear(drawn(5, 24)),
+        "d": lif(5),
+    }
+    edges = ("input>c1", "c1>a", "a>p", "p>c2", "c2>b", "b>f", "f>w", "w>d", "d>output")
+    found = imported(graph(nodes, *edges, inputs={"input": (2, rows, 8)}), tmp_path, dt=1e-3)
+    network = exporting.export(found.checkpoint, "loihi2").network
+    network_file.save(network, tmp_path / "net.safetensors")
+    again = network_file.load(tmp_path / "net.safetensors")
+    said = [layer.connections[0].convolution for layer in again.layers]
+    assert said == [
+        Convolution((2, rows, 8), (4, places, 4), (3, 3), (2, 2), (1, 1), (1, 1)),
+        Convolution((4, 4, 4), (6, 2, 2), (6, 6), (2, 2), (2, 2), (1, 1)) if places == 4 else None,
+        None,
+        None,
+    ]
+    for mine, theirs in zip(again.layers, network.layers, strict=True):
+        np.testing.assert_array_equal(mine.connections[0].weights, theirs.connections[0].weights)
 
 
 SHAPE = (1, 4, 4)

@@ -163,11 +163,33 @@ def test_potentials_are_measured_from_the_reset_potential(shift: float, reset: s
     assert one.config.network.each_layer()[0].threshold == 0.25
 
 
-def test_constants_that_differ_in_their_last_bits_are_one(tmp_path: Path) -> None:
-    near = np.array([2e-3, np.nextafter(np.float32(2e-3), np.float32(1))], np.float32)
-    graph = line(nir.LIF(near, full(1, 2), full(0, 2), full(1, 2), full(0, 2)))
+def near(value: float) -> Any:
+    """Two numbers of which one is the next in single precision."""
+    return np.array([value, np.nextafter(np.float32(value), np.float32(1e9))], np.float32)
+
+
+@pytest.mark.parametrize("parameter", ["tau", "v_threshold", "v_reset"])
+@pytest.mark.parametrize("reset", ["soft", "hard"])
+def test_constants_that_differ_in_their_last_bits_are_one(parameter: str, reset: str, tmp_path: Path) -> None:
+    given = {"tau": full(2e-3, 2), "r": full(1, 2), "v_leak": full(0, 2), "v_threshold": full(1.1, 2)}
+    given |= {"v_reset": full(0.3, 2)}
+    given[parameter] = near(float(given[parameter][0]))
+    graph = line(nir.LIF(**given))
     graph.nodes["w"] = nir.Linear(np.ones((2, 1), np.float32))
-    assert read(graph, tmp_path, dt=1e-3).checkpoint.config.network.each_layer()[0].decay == pytest.approx(0.5)
+    found = read(graph, tmp_path, dt=1e-3, reset=reset).checkpoint.config.network
+    assert not found.graph  # a chain, whose constants are one for each layer
+    assert found.each_layer()[0].decay == pytest.approx(0.5)
+    assert found.each_layer()[0].threshold == pytest.approx(0.8)
+
+
+def test_time_constants_of_lasting_currents_that_differ_in_their_last_bits_are_one(tmp_path: Path) -> None:
+    given = {"tau_syn": near(4e-3), "tau_mem": near(2e-3), "v_threshold": near(1.1), "w_in": full(1, 2)}
+    given |= {"r": full(1, 2), "v_leak": full(0, 2), "v_reset": full(0, 2)}
+    graph = line(nir.CubaLIF(**given))
+    graph.nodes["w"] = nir.Linear(np.ones((2, 1), np.float32))
+    (layer, _) = read(graph, tmp_path, dt=1e-3).checkpoint.config.network.graph
+    assert {"decay_factor", "current_decay_factor", "threshold"} <= set(layer.constants)
+    assert "threshold" not in layer.each
 
 
 def test_axes_before_the_one_that_a_matrix_takes_are_those_it_was_traced_with(tmp_path: Path) -> None:

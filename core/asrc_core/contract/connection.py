@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.neurons.kind import frozen, said
 from asrc_core.contract.numbers import (
     MAX_EXPONENT,
@@ -51,7 +52,8 @@ class Connection:
 
     weights: (N, I), on the grid of ``weight_bits``. taps: ascending by span. delays: (N, I) lags, one for each synapse,
     in place of taps. ``mapping`` says where the spikes under way are kept: in a 32-bit word of the neuron that sends
-    (delay-line), or in the synapses (synaptic-delay); with a lag of 0 it is without effect.
+    (delay-line), or in the synapses (synaptic-delay); with a lag of 0 it is without effect. ``convolution``: where the
+    weights lie, if they come from a kernel (information, not arithmetic: the weights alone say what is computed).
 
     Raises InvalidNetwork for numbers that are not whole; `require` checks the rest once the layer is known.
     """
@@ -63,12 +65,14 @@ class Connection:
     taps: tuple[Tap, ...] = NOW
     delays: Ints | None = None
     mapping: Mapping = "delay-line"
+    convolution: Convolution | None = None
 
     def __post_init__(self) -> None:
         at = f"connection from '{self.source}'"
         object.__setattr__(self, "weights", whole_numbers(at, "its weights", self.weights))
         of_type(at, "its source", self.source, str)
         of_type(at, "its taps", self.taps, tuple | list)
+        of_type(at, "its convolution", self.convolution, Convolution | None)
         for tap in self.taps:
             if not isinstance(tap, tuple | list) or len(tap) != 2:
                 raise InvalidNetwork(at, f"its tap {tap!r} is not a span and a weight")
@@ -133,6 +137,8 @@ def require(layer: str, connection: Connection, *, shape: tuple[int, int], sent:
         raise InvalidNetwork(at, f"weights have shape {weights.shape}, not two dimensions of at least 1")
     if weights.shape != shape:
         raise InvalidNetwork(at, f"weights have shape {weights.shape}, which does not fit neurons and source ({shape})")
+    if connection.convolution is not None and connection.convolution.shape != shape:
+        raise InvalidNetwork(at, f"weights have shape {shape}, and its convolution's {connection.convolution.shape}")
     within(at, "weight bits", connection.weight_bits, 2, 8)
     off = WeightGrid(connection.weight_bits).count_off(weights)
     if off:

@@ -132,6 +132,13 @@ def joined(parts: Sequence[Result]) -> Result:
     return Result(np.concatenate([part.logits for part in parts]), counts, whole)
 
 
+def _within(x: NDArray[np.generic], minimum: int, maximum: int) -> bool:
+    """Whether no value lies outside. From 0 on, one look is enough: taken as unsigned, what is below 0 is largest."""
+    if minimum == 0 and x.dtype == np.int32:
+        return int(x.view(np.uint32).max()) <= maximum
+    return int(x.min()) >= minimum and int(x.max()) <= maximum
+
+
 def checked_input(network: IntegerNetwork, x: NDArray[np.generic]) -> NDArray[np.int32]:
     """The samples as (B, T, channels) int32 in C order, if the network can take them.
 
@@ -150,8 +157,8 @@ def checked_input(network: IntegerNetwork, x: NDArray[np.generic]) -> NDArray[np
     if x.shape[2] != entry.channels:
         why = f"they have {x.shape[2]} channels and the network takes {entry.channels}"
         raise InvalidData(fed, why, "choose the data set it was trained on")
-    low, high = int(x.min()), int(x.max())
-    if low < entry.minimum or high > entry.maximum:
+    if not _within(x, entry.minimum, entry.maximum):
+        low, high = int(x.min()), int(x.max())
         why = f"their values span {low} to {high}, the network's range is {entry.minimum} to {entry.maximum}"
         raise InvalidData(fed, why, "feed values in the range it was exported for")
     return np.ascontiguousarray(x, dtype=np.int32)

@@ -1,4 +1,6 @@
-"""Leaks that 12 or 16 bits hold badly: decays that round to none, or to another time constant."""
+"""Leaks that 12 or 16 bits hold badly: decays that round to none, or to another time constant; and couplings of two
+compartments, which take from one what the other gets.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,8 @@ MOST_OFF = 0.1
 """Largest relative error of a time constant of which nothing is said."""
 SHARES = {"kept": "share kept in a step"}
 """Constants of 16 bits that say what a membrane keeps, of the kind glif."""
+COUPLINGS = {"inward": "coupling from soma to dendrite", "onward": "coupling from dendrite to soma"}
+"""Constants of 16 bits by which two compartments hold each other, of the kind tc-lif."""
 FORGOTTEN = 1 / 256
 """Share below which what a step keeps hardly matters, and so neither does its error."""
 
@@ -26,14 +30,16 @@ def badly_rounded(frozen: Sequence[FrozenLayer], made: Sequence[Layer]) -> Itera
     """A sentence for each layer and decay whose time constant, -1 / ln(alpha) steps, is off by more than MOST_OFF."""
     for before, after in zip(frozen, made, strict=True):
         for name, constant in before.of_kind.constants.items():
-            if name not in before.constants or not (name.endswith("decay_factor") or name in SHARES):
+            known = {**SHARES, **COUPLINGS}
+            if name not in before.constants or not (name.endswith("decay_factor") or name in known):
                 continue
-            kept = np.atleast_1d(np.asarray(before.constants[name], np.float64))
+            given = np.atleast_1d(np.asarray(before.constants[name], np.float64))
             whole = np.asarray(after.neuron.parameters[constant.parameter])
-            rounded = whole / FACTOR_ONE if name in SHARES else (DECAY_ONE - whole) / DECAY_ONE
-            said = _worst(kept, np.broadcast_to(rounded, kept.shape))
+            rounded = whole / FACTOR_ONE if name in known else (DECAY_ONE - whole) / DECAY_ONE
+            rounded = np.broadcast_to(rounded, given.shape)
+            said = _worst_coupling(given, rounded) if name in COUPLINGS else _worst(given, rounded)
             if said is not None:
-                yield f"layer '{before.name}': its {SHARES.get(name, name.replace('_', ' '))} {said}"
+                yield f"layer '{before.name}': its {known.get(name, name.replace('_', ' '))} {said}"
 
 
 def of_network(frozen: FrozenNetwork, made: IntegerNetwork) -> Iterator[str]:
@@ -46,6 +52,19 @@ def require_kept(sentences: Sequence[str]) -> None:
     """Raise InvalidSetting with all of them, if there are any."""
     if sentences:
         raise InvalidSetting("`strict`", f"{'; '.join(sentences)}; train with decays that its bits hold, or without it")
+
+
+def _worst_coupling(given: Floats, rounded: Floats) -> str | None:
+    """Of shares that pass in a step: slow exchange has a time constant of 1 / share steps."""
+    given, rounded = given[given > 0], rounded[given > 0]
+    if not given.size:
+        return None
+    off = np.abs(rounded / given - 1)
+    at = int(off.argmax())
+    if off[at] <= MOST_OFF:
+        return None
+    result = "none at all" if rounded[at] == 0 else f"{rounded[at]:.8g}"
+    return f"of {given[at]:.8g} rounds to {result}"
 
 
 def _worst(kept: Floats, rounded: Floats) -> str | None:

@@ -177,7 +177,7 @@ class GeneratedStream:
         program.frame[:] = checked_input(program.code.network, np.asarray(frame)[np.newaxis, np.newaxis])[0, 0]
         self._library.asrc_feed(*self._arguments)
         self._steps += 1
-        sent = tuple(each.astype(dtype) for each, dtype in zip(program.sent, self._types, strict=False))
+        sent = tuple(program.sent_by(place).astype(dtype) for place, dtype in enumerate(self._types))
         return StreamStep(program.shown[-1].astype(np.int64), sent)
 
     def reset(self) -> None:

@@ -29,7 +29,7 @@ def _connection(connection: FrozenConnection) -> FrozenConnection:
     longest = max(int(there.sum(axis=1).max()), 1)
     if longest > FEW * weight.shape[1]:
         return connection
-    return replace(connection, weight=_entries(weight, there, longest))
+    return replace(connection, weight=_entries(weight, there, longest), convolution=None)
 
 
 def _entries(weight: Floats, there: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], longest: int) -> Floats:

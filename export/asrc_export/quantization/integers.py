@@ -105,6 +105,7 @@ def _connection(
         tuple(Tap(span, int(weight)) for span, weight in connection.taps),
         connection.delays,
         "synaptic-delay" if in_synapses else mapping,
+        connection.convolution,
     )
 
 

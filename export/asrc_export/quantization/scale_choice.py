@@ -13,7 +13,7 @@ import numpy as np
 
 from asrc_core.contract.network import Layer
 from asrc_core.contract.neurons.integrator import MAX_WEIGHT_SHIFT
-from asrc_core.contract.numbers import STATE_MAX
+from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX
 from asrc_core.contract.rounding.constants import Unfit
 from asrc_core.contract.rounding.grid import WeightGrid, widths
 from asrc_core.counts import plural
@@ -108,6 +108,7 @@ def choose_layer(
     if best is None and to_train:
         best = _best(layer, into, grid, formats, room, steps, shifts, floored=True)
     if best is None:
+        _require_fading(layer)
         leaves = " and leaves room to train" if to_train else ""
         raise InvalidSetting(
             f"layer '{layer.name}'",
@@ -115,6 +116,20 @@ def choose_layer(
             f"saturate{leaves}; train with more weight decay or a gradient clip",
         )
     return best
+
+
+def _require_fading(layer: FrozenLayer) -> None:
+    """Raise InvalidSetting for a current that lasts for ever once its decay is rounded: its sum has no bound."""
+    kept = layer.constants.get("current_decay_factor")
+    if kept is None:
+        return
+    share = float(np.max(kept))
+    if round((1 - share) * DECAY_ONE) <= 0:
+        raise InvalidSetting(
+            f"layer '{layer.name}'",
+            f"its current keeps {share:.8g} of itself in a step, which rounds to all of it, so that it never fades "
+            f"and no scale holds its sum; let it keep {1 - 1 / DECAY_ONE:.8g} or less (shorter tau_syn, longer steps)",
+        )
 
 
 def of_each_shift(
@@ -235,6 +250,7 @@ def choose_deciding(
     at = choose_layer(_unweighted(layer), into, grid, formats, steps=steps, own_shift=own_shift)
     found = _weighed(layer, into, at, steps, grid, formats)
     if found is None:
+        _require_fading(layer)
         raise InvalidSetting(
             f"layer '{layer.name}'",
             f"its accumulators could exceed {STATE_MAX} within {plural(steps, 'step')}; use a smaller last layer or "

@@ -97,7 +97,7 @@ def make(
         readout=layers.readout(seen.readout, counts[-1]),
         placement=placement.of(network, chip),
         storage=storage.of(network, chip),
-        energy=energy.of(network, counts, samples, steps, chip),
+        energy=energy.of(network, counts, samples, steps, chip, traced.exact_operations),
         devices=devices.of(network, builds),
         findings=limits.of(network, chip),
         rounding=log,

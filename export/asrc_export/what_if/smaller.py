@@ -65,6 +65,7 @@ def _narrower(layer: FrozenLayer, kept: Mapping[str, int]) -> FrozenLayer:
             connection,
             weight=connection.weight[:rows, :columns],
             delays=None if delays is None else delays[:rows, :columns],
+            convolution=None,
         )
 
     constants = {name: _of_first(layer, name, value, rows) for name, value in layer.constants.items()}

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT
+from asrc_core.contract.file.forms import ConvolutionForm
 from asrc_core.contract.numbers import MAX_NAME, MAX_SPAN, MAX_TABLE
 
 MAX_LAYERS = 1000
@@ -31,6 +32,8 @@ class GraphConnection(_Form):
     """How many steps ago what the synapses weigh was sent; None: each synapse has its own."""
     sparse: bool = False
     """Whether most weights are absent: they have a mask then, and only those that are there are kept."""
+    convolution: ConvolutionForm | None = None
+    """Where the weights lie, if they come from a kernel."""
 
 
 class GraphLayer(_Form):

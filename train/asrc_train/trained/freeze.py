@@ -144,6 +144,7 @@ def _of_graph(part: GraphNeurons) -> FrozenLayer:
             array(f"{part.form.name}.{each.form.source}.weight", each.weight),
             () if each.form.span is None else (WeightedTap(each.form.span, 1.0),),
             each.delays(),
+            None if each.form.convolution is None else each.form.convolution.convolution(),
         )
         for each in part.synapses()
     )

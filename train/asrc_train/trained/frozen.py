@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract import neurons
 from asrc_core.contract.connection import INPUT
+from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.neurons.kind import Kind
 from asrc_core.contract.numbers import Fires, Reset
 
@@ -36,13 +37,15 @@ class FrozenConnection:
     """Synapses from one source: weights (N, I), and how many steps ago what they weigh was sent.
 
     a[t] = W sum_j weight_j x[t - span_j] over the taps, or with ``delays`` (N, I), one for each synapse,
-    a_i[t] = sum_k W_ik x_k[t - delay_ik]. ``source`` is a layer's name, or the contract's `INPUT`.
+    a_i[t] = sum_k W_ik x_k[t - delay_ik]. ``source`` is a layer's name, or the contract's `INPUT`. ``convolution``:
+    where the weights lie, if they come from a kernel.
     """
 
     source: str
     weight: Floats
     taps: tuple[WeightedTap, ...] = AT_ONCE
     delays: NDArray[np.int64] | None = None
+    convolution: Convolution | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "taps", tuple(WeightedTap(*tap) for tap in self.taps))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.numbers import MAX_NAME, MAX_TAPS, STATE_MAX, Mapping, Reset
 
 FORMAT: Literal["asrc-integer-network"] = "asrc-integer-network"
@@ -99,14 +100,49 @@ class NeuronForm(Strict):
     parameters: dict[Name, Whole | Name]
 
 
+_Sizes = Annotated[list[int], Field(min_length=1, max_length=3)]
+
+
+class ConvolutionForm(Strict):
+    """`Convolution`."""
+
+    source: _Sizes
+    layer: _Sizes
+    kernel: _Sizes
+    stride: _Sizes
+    padding: _Sizes
+    dilation: _Sizes
+    groups: int
+
+    @classmethod
+    def of(cls, convolution: Convolution) -> ConvolutionForm:
+        """The form of a convolution."""
+        sizes = {name: list(getattr(convolution, name)) for name in cls.model_fields if name != "groups"}
+        return cls(**sizes, groups=convolution.groups)
+
+    @model_validator(mode="after")
+    def _fits(self) -> ConvolutionForm:
+        self.convolution()
+        return self
+
+    def convolution(self) -> Convolution:
+        """The convolution. Raises ValueError for sizes that do not fit each other."""
+        sizes = {name: tuple(getattr(self, name)) for name in type(self).model_fields if name != "groups"}
+        return Convolution(**sizes, groups=self.groups)
+
+
 class ConnectionForm(Strict):
-    """`Connection` but its weights; taps, or none where the tensor ``delays`` has a lag for each synapse."""
+    """`Connection` but its weights; taps, or none where the tensor ``delays`` has a lag for each synapse.
+
+    With a convolution, the tensor ``kernel`` takes the place of ``weights``.
+    """
 
     source: Name
     exponent: Whole
     weight_bits: Whole
     mapping: Mapping
     taps: Annotated[list[TapForm], Field(max_length=MAX_TAPS)]
+    convolution: ConvolutionForm | None = None  # left out where weights are not shared
 
 
 class LayerForm(Strict):

@@ -12,12 +12,18 @@ Any other network (version 3), layers in order, the readout last:
 
 Anyone can read it with the safetensors package alone; the manifest is the metadata's key `asrc`. A weight matrix that
 is smaller so is stored as `<name>.present` and `<name>.values` (`sparse_weights`); such a file says `file_version` 2.
+Weights that are a kernel's, moved over values that lie beside each other, are stored as that kernel
+
+    layers.<i>.connections.<j>.kernel  int16 (channels out, channels in / groups, and one or two sizes)
+
+with its stride and all else in the manifest's `convolution` (`contract.convolution`); such a file says 3.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import stat
 import struct
 from pathlib import Path
@@ -40,8 +46,13 @@ from asrc_core.files.paths import as_path
 from asrc_core.forms.first_problem import first_problem
 
 MAX_MANIFEST_BYTES = 64 * 2**20
-FILE_VERSION = 2
-"""Of the file's layout, not of the arithmetic. 1: every weight is stored. 2: matrices may be sparse."""
+FILE_VERSION = 3
+"""Of the file's layout, not of the arithmetic. 1: every weight is stored. 2: matrices may be sparse. 3: or kernels."""
+MAX_UNROLLED = 2**27
+"""Weights that all kernels of a file together may be written out to, since a small kernel may stand for very many."""
+
+Kernels = dict[tuple[int, int], Ints]
+"""By the places of a layer and of its connection, the kernel that the weights are written out of."""
 
 
 def save(network: IntegerNetwork, path: str | Path) -> None:
@@ -59,19 +70,20 @@ def to_bytes(network: IntegerNetwork) -> bytes:
     """The file's content."""
     from safetensors.numpy import save as serialise
 
-    as_chain = _as_chain(network)
-    weights, tensors = _of_chain(as_chain) if as_chain is not None else _of_layers(network)
+    kernels = _kernels(network)
+    as_chain = _as_chain(network, kernels)
+    weights, tensors = _of_chain(as_chain) if as_chain is not None else _of_layers(network, kernels)
     if network.permutation is not None:
         tensors["permutation"] = np.ascontiguousarray(network.permutation)
     matrices, sparse = stored(weights)
-    of_file = {"file_version": 2} if sparse else {}
-    described = _described_chain(as_chain, of_file) if as_chain is not None else _described(network, of_file)
+    of_file = {"file_version": 3 if kernels else 2} if kernels or sparse else {}
+    described = _described_chain(as_chain, of_file) if as_chain is not None else _described(network, of_file, kernels)
     return bytes(serialise({**tensors, **matrices}, metadata={"asrc": described}))
 
 
 def contract_version(network: IntegerNetwork) -> int:
     """The earliest version of docs/arithmetic.md by which the network means what it means: files state it."""
-    as_chain = _as_chain(network)
+    as_chain = _as_chain(network, _kernels(network))
     if as_chain is None:
         return 3
     return 2 if any(layer.taps for layer in as_chain.layers) else 1
@@ -79,8 +91,9 @@ def contract_version(network: IntegerNetwork) -> int:
 
 def manifest(network: IntegerNetwork) -> str:
     """The network's manifest as JSON: all but the tensors, however they are stored."""
-    as_chain = _as_chain(network)
-    return _described(network, {}) if as_chain is None else _described_chain(as_chain, {})
+    kernels = _kernels(network)
+    as_chain = _as_chain(network, kernels)
+    return _described(network, {}, kernels) if as_chain is None else _described_chain(as_chain, {})
 
 
 def load(path: str | Path) -> IntegerNetwork:
@@ -112,7 +125,7 @@ def load(path: str | Path) -> IntegerNetwork:
         refuse(path, f"it is not an integer network ({_short(error)})")
     if head.file_version > FILE_VERSION:
         refuse(path, f"it is of version {head.file_version} of the file and this package knows 1 to {FILE_VERSION}")
-    held = Tensors(path, tensors, may_be_sparse=head.file_version >= 2)
+    held = Tensors(path, tensors, may_be_sparse=head.file_version >= 2, may_share=head.file_version >= 3)
     if isinstance(read, forms.ChainManifest):
         return _read_chain(path, read, held).network()
     assert isinstance(read, forms.NetworkManifest)
@@ -124,9 +137,26 @@ def fingerprint(network: IntegerNetwork) -> str:
     return hashlib.sha256(to_bytes(network)).hexdigest()
 
 
-def _as_chain(network: IntegerNetwork) -> Chain | None:
-    """The network as versions 1 and 2 have it, in which every neuron fires at its threshold; None if it is another."""
-    if why_no_chain(network):
+def _kernels(network: IntegerNetwork) -> Kernels:
+    """Of connections whose weights are a kernel's, which has fewer of them; up to `MAX_UNROLLED` weights in all."""
+    found: Kernels = {}
+    left = MAX_UNROLLED
+    for i, layer in enumerate(network.layers):
+        for j, each in enumerate(layer.connections):
+            if each.convolution is None or each.delays is not None or each.weights.size > left:
+                continue
+            kernel = each.convolution.kernel_of(each.weights)
+            if kernel is not None and kernel.size < np.count_nonzero(each.weights):
+                found[i, j] = kernel
+                left -= each.weights.size
+    return found
+
+
+def _as_chain(network: IntegerNetwork, kernels: Kernels) -> Chain | None:
+    """The network as versions 1 and 2 have it, in which every neuron fires at its threshold and no weight is shared;
+    None if it is another.
+    """
+    if kernels or why_no_chain(network):
         return None
     made = chain(network)
     return made if all(layer.fires == "at" for layer in made.layers) else None
@@ -142,12 +172,15 @@ def _of_chain(made: Chain) -> tuple[Arrays, Arrays]:
     return weights, biases
 
 
-def _of_layers(network: IntegerNetwork) -> tuple[Arrays, Arrays]:
+def _of_layers(network: IntegerNetwork, kernels: Kernels) -> tuple[Arrays, Arrays]:
     weights: Arrays = {}
     others: Arrays = {}
     for i, layer in enumerate(network.layers):
         for j, connection in enumerate(layer.connections):
-            weights[f"layers.{i}.connections.{j}.weights"] = connection.weights
+            if (i, j) in kernels:
+                others[f"layers.{i}.connections.{j}.kernel"] = np.ascontiguousarray(kernels[i, j], np.int16)
+            else:
+                weights[f"layers.{i}.connections.{j}.weights"] = connection.weights
             if connection.delays is not None:
                 others[f"layers.{i}.connections.{j}.delays"] = np.ascontiguousarray(connection.delays, np.uint8)
         for name, value in layer.neuron.parameters.items():
@@ -171,7 +204,7 @@ def _described_chain(made: Chain, of_file: dict[str, Any]) -> str:
     ).model_dump_json(exclude_unset=True)
 
 
-def _described(network: IntegerNetwork, of_file: dict[str, Any]) -> str:
+def _described(network: IntegerNetwork, of_file: dict[str, Any], kernels: Kernels) -> str:
     return forms.NetworkManifest(
         format=forms.FORMAT,
         contract=3,
@@ -187,10 +220,10 @@ def _described(network: IntegerNetwork, of_file: dict[str, Any]) -> str:
                     kind=layer.neuron.kind,
                     parameters=_plain(layer.neuron),
                 ),
-                connections=[_connection(each) for each in layer.connections],
+                connections=[_connection(each, (i, j) in kernels) for j, each in enumerate(layer.connections)],
                 scale=layer.scale,
             )
-            for layer in network.layers
+            for i, layer in enumerate(network.layers)
         ],
         provenance=dict(network.provenance),
     ).model_dump_json(exclude_unset=True)
@@ -241,12 +274,32 @@ def _read_network(path: str | Path, read: forms.NetworkManifest, held: Tensors) 
         for i, layer in enumerate(read.layers)
         for j, connection in enumerate(layer.connections)
     }
+    _require_room_of_kernels(path, read, held, shapes)
     held.require_room(shapes)
     layers = tuple(_read_layer(path, i, layer, held, shapes) for i, layer in enumerate(read.layers))
     permutation = held.take("permutation", np.int64) if "permutation" in held else None
     held.require_empty()
     entry = InputFormat(**read.input.model_dump())
     return IntegerNetwork(entry, layers, read.target, read.steps, permutation, read.provenance)
+
+
+def _require_room_of_kernels(
+    path: str | Path, read: forms.NetworkManifest, held: Tensors, shapes: dict[str, tuple[int, int]]
+) -> None:
+    """Raise UnreadableFile before any kernel is written out that does not fit, or all of them to too much."""
+    total = 0
+    for i, layer in enumerate(read.layers):
+        for j, each in enumerate(layer.connections):
+            if each.convolution is None:
+                continue
+            at, convolution = f"layers.{i}.connections.{j}", each.convolution.convolution()
+            if convolution.shape != shapes[f"{at}.weights"]:
+                why = f"weights of shape {convolution.shape}, which does not fit neurons and source"
+                refuse(path, f"'{at}' has a convolution for {why} ({shapes[f'{at}.weights']})")
+            held.require_kernel(f"{at}.kernel", convolution.kernel_shape)
+            total += math.prod(convolution.shape)
+    if total > MAX_UNROLLED:
+        refuse(path, f"its kernels are written out to {total} weights, more than {MAX_UNROLLED}")
 
 
 def _read_layer(
@@ -258,7 +311,11 @@ def _read_layer(
         delays = held.take(f"{at}.delays", np.uint8) if f"{at}.delays" in held else None
         if delays is not None and each.taps:
             refuse(path, f"'{at}' has both taps and delays")
-        weights = held.weights(f"{at}.weights", shapes[f"{at}.weights"])
+        convolution = None if each.convolution is None else each.convolution.convolution()
+        if convolution is None:
+            weights = held.weights(f"{at}.weights", shapes[f"{at}.weights"])
+        else:
+            weights = convolution.unrolled(held.take(f"{at}.kernel", np.int16))
         if weights.shape[:1] != (layer.neurons,):
             why = (
                 f"layer '{layer.name}' has {plural(layer.neurons, 'neuron')}, and tensor '{at}.weights' has "
@@ -267,7 +324,7 @@ def _read_layer(
             refuse(path, why)
         taps = _taps(each.taps)
         connections.append(
-            Connection(each.source, weights, each.exponent, each.weight_bits, taps, delays, each.mapping)
+            Connection(each.source, weights, each.exponent, each.weight_bits, taps, delays, each.mapping, convolution)
         )
     parameters: dict[str, Any] = dict(layer.neuron.parameters)
     for name in neurons.kind(layer.neuron.kind).parameters:
@@ -286,13 +343,15 @@ def _tap_forms(taps: tuple[Tap, ...]) -> list[forms.TapForm]:
     return [forms.TapForm(**tap._asdict()) for tap in taps]
 
 
-def _connection(connection: Connection) -> forms.ConnectionForm:
+def _connection(connection: Connection, shared: bool) -> forms.ConnectionForm:
+    convolution = connection.convolution if shared else None
     return forms.ConnectionForm(
         source=connection.source,
         exponent=connection.exponent,
         weight_bits=connection.weight_bits,
         mapping=connection.mapping,
         taps=_tap_forms(connection.taps),
+        **({} if convolution is None else {"convolution": forms.ConvolutionForm.of(convolution)}),
     )
 
 

@@ -45,8 +45,9 @@ def stored(weights: Mapping[str, Ints]) -> tuple[Arrays, bool]:
 class Tensors:
     """What a file holds. Each tensor is taken once; what is left at the end does not belong."""
 
-    def __init__(self, path: str | Path, tensors: Arrays, *, may_be_sparse: bool) -> None:
-        self._path, self._tensors, self._may_be_sparse = path, dict(tensors), may_be_sparse
+    def __init__(self, path: str | Path, tensors: Arrays, *, may_be_sparse: bool, may_share: bool) -> None:
+        self._path, self._tensors = path, dict(tensors)
+        self._may_be_sparse, self._may_share = may_be_sparse, may_share
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
@@ -72,6 +73,13 @@ class Tensors:
         if sum(np.dtype(np.int16).itemsize * rows * columns for rows, columns in sparse.values()) > MAX_UNPACKED:
             why = f"tensor '{min(sparse)}' and what else is sparse would unpack to more than {MAX_UNPACKED} bytes"
             refuse(self._path, why)
+
+    def require_kernel(self, name: str, shape: tuple[int, ...]) -> None:
+        """Raise UnreadableFile unless the file may have kernels, and has one of that shape under that name."""
+        if not self._may_share:
+            refuse(self._path, f"it has a convolution ('{name}'), which version 1 or 2 of the file does not know")
+        if name in self._tensors and self._tensors[name].shape != shape:
+            refuse(self._path, f"tensor '{name}' has shape {self._tensors[name].shape}, expected {shape}")
 
     def weights(self, name: str, shape: tuple[int, int]) -> Ints:
         """A weight matrix, int64; of that shape if it is sparse (`require_room` comes first). Raises UnreadableFile."""

@@ -53,7 +53,9 @@ def at_threshold(p: Parameters) -> bool:
 
 
 def decay(o: Operations, v: Value, d: int | Ints) -> Value:
-    """`v (4096 - d) / 4096`, rounded toward zero: the chip's 12-bit decay."""
+    """`v (4096 - d) / 4096`, rounded toward zero: the chip's 12-bit decay. What does not decay stays as it is."""
+    if isinstance(d, int) and d == 0:
+        return v
     return o.toward_zero(o.mul(v, DECAY_ONE - d), 12)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts
+from asrc_export.chip.cost.arrivals import Operations
 from asrc_export.chip.cost.events import Events, events
 from asrc_export.chip.cost.modelled import MODELLED, sources_of
 from asrc_export.chip.placement import Placement
@@ -35,6 +36,7 @@ def on_chip(
     samples: int,
     target: Target,
     placement: Placement | None = None,
+    exact: Operations | None = None,
 ) -> Estimate | None:
     """The deployed network's events priced with a target's table; None if the target has none.
 
@@ -46,7 +48,7 @@ def on_chip(
     prices = target.energy
     if prices is None:
         return None
-    total = sum(events(network, counts, samples, placement, target), Events())
+    total = sum(events(network, counts, samples, placement, target, exact), Events())
     inactive, active = prices.neuron_update_inactive, prices.neuron_update_active
     parts = {
         "synaptic operations, feed-forward": _priced(total.feedforward_operations, prices.synaptic_operation),

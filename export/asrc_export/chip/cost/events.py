@@ -9,6 +9,7 @@ from asrc_core.contract.connection import INPUT
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.ranges import BIT
 from asrc_core.contract.result import LayerCounts
+from asrc_export.chip.cost.arrivals import Operations
 from asrc_export.chip.placement import Placement, Route
 from asrc_export.chip.shape import of_network
 from asrc_export.chip.synapses import Stored
@@ -45,6 +46,7 @@ def events(
     samples: int,
     placement: Placement | None = None,
     target: Target | None = None,
+    exact: Operations | None = None,
 ) -> list[Events]:
     """Events of each layer for one sample, the readout last: the engine's counts, and where its spikes go.
 
@@ -53,7 +55,8 @@ def events(
     several connections, they share the count by how much their sources sent (`_operations`).
 
     Engines count an operation for every neuron that a spike could reach. With a target, connections that it stores
-    sparsely (`chip.synapses`) have those of stored weights only, their sources being taken to fire alike.
+    sparsely (`chip.synapses`) have those of stored weights only: ``exact`` has them (`arrivals`), else sources are
+    taken to fire alike.
     """
     routes = {} if placement is None else {(each.sender, each.receiver): each for each in placement.routes}
     operations = [_operations(network, i, counts) for i in range(len(network.layers))]
@@ -67,7 +70,8 @@ def events(
         )
         for j, (each, performed) in enumerate(zip(layer.connections, operations[i], strict=True)):
             message = each.message(network.sent(each.source))
-            performed *= shares[i][j]
+            if shares[i][j] < 1:
+                performed = performed * shares[i][j] if exact is None else exact[i][j]
             if message.low < BIT.low or message.high > BIT.high:
                 own += Events(graded_operations=performed / samples)
             elif network.is_recurrent(i, j):

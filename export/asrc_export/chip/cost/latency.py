@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts
+from asrc_export.chip.cost.arrivals import Operations
 from asrc_export.chip.cost.events import events
 from asrc_export.chip.cost.modelled import MODELLED, sources_of
 from asrc_export.chip.placement import Placement
@@ -36,6 +37,7 @@ def latency(
     steps: int,
     target: Target,
     placement: Placement,
+    exact: Operations | None = None,
 ) -> Latency | None:
     """Time of a step on the critical path: the busiest core, then the barrier; None if the target has no times.
 
@@ -46,9 +48,10 @@ def latency(
     times = target.timing
     if times is None:
         return None
+    happened = events(network, counts, samples, target=target, exact=exact)
     per_step = {
         name: (each.feedforward_operations + each.recurrent_operations) / steps
-        for name, each in zip(network.names, events(network, counts, samples, target=target), strict=True)
+        for name, each in zip(network.names, happened, strict=True)
     }
     sizes = {layer.name: layer.neurons for layer in network.layers}
     loads = []

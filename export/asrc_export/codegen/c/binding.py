@@ -40,7 +40,7 @@ class Connection(c.Structure):
         ("exponent", c.c_int64),
         ("weights", c.c_void_p),
         ("starts", c.c_void_p),
-        ("blocks", c.c_void_p),
+        ("runs", c.c_void_p),
         ("block_weights", c.c_void_p),
         ("tiles", c.c_void_p),
         ("fan_out", c.c_void_p),
@@ -72,6 +72,7 @@ class Layer(c.Structure):
         ("total", c.c_void_p),
         ("shown", c.c_void_p),
         ("sent", c.c_void_p),
+        ("order", c.c_void_p),
     ]
 
 
@@ -80,6 +81,7 @@ class Network(c.Structure):
 
     _fields_ = [
         ("t", c.c_int64),
+        ("traced", c.c_int64),
         ("lanes", c.c_int64),
         ("channels", c.c_int64),
         ("layer_count", c.c_int64),

@@ -13,10 +13,11 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LAGS = 64, LANES = 8, TILE = 8 };
+enum { LAGS = 64, LANES = 8, TILE = 8, PIECE = 512 };
 
-typedef int64_t step_function(int64_t n, const int32_t *restrict a, void *const *states, const void *const *constants,
-                              int8_t *restrict sent, int32_t *restrict shown);
+/* Neurons from one to another; ``a`` and ``shown`` begin with the first of them, all else with the layer's. */
+typedef int64_t step_function(int64_t from, int64_t end, const int32_t *restrict a, void *const *states,
+                              const void *const *constants, int8_t *restrict sent, int32_t *restrict shown);
 
 struct source {
     int64_t size;
@@ -37,15 +38,24 @@ struct tile {
     uint8_t delays[TILE];
 };
 
+/* Blocks of TILE neurons beside each other: the first neuron, a multiple of TILE, and which of the weights is the first
+   block's. Those of a convolution have few different ones, which stay in the first cache. */
+struct run {
+    int32_t neuron;
+    int32_t weights;
+    int32_t blocks;
+};
+
 struct connection {
     int64_t source;
     int64_t recurrent; /* 1 if it comes from its own layer or a later one, else 0 */
     int64_t exponent;
     const int8_t *weights;    /* (source's size, neurons), or null */
-    /* Where most weights are absent, in place of all of them: each source's blocks of TILE neurons that hold any. */
+    /* Where most weights are absent, in place of all of them: each source's blocks of TILE neurons that hold any, in
+       runs. */
     const int32_t *starts;       /* (source's size, and one more), or null */
-    const int32_t *blocks;       /* the first neuron of each block, a multiple of TILE */
-    const int16_t *block_weights; /* (blocks, TILE): wider, since few processors widen 8 numbers of 8 bits at once */
+    const struct run *runs;
+    const int32_t *block_weights; /* (different ones, TILE) */
     const struct tile *tiles; /* with a delay for each synapse, in their place: (tiles, source's size) */
     const int32_t *fan_out;   /* with delays, (source's size, LAGS): synapses of each lag */
     int64_t ring_mask;
@@ -68,14 +78,16 @@ struct layer {
     const int64_t *state_bytes; /* of each state's array */
     void **states;              /* (lanes, state_count) */
     const void *const *constants;
-    int32_t *sum;   /* (neurons, rounded up to a multiple of TILE) */
+    int32_t *sum;   /* (neurons, rounded up to a multiple of TILE): 0 between steps */
     int32_t *total; /* (lanes, neurons) */
     int32_t *shown; /* likewise */
     int8_t *sent;   /* likewise */
+    const int32_t *order; /* of each neuron here, its place in the network's own order; null where they are the same */
 };
 
 struct network {
-    int64_t t;     /* steps done of these samples */
+    int64_t t;      /* steps done of these samples */
+    int64_t traced; /* whether all that layers show is kept; else only what the readout does */
     int64_t lanes; /* 1 or LANES */
     int64_t channels;
     int64_t layer_count;
@@ -127,14 +139,32 @@ static int64_t list_of(const struct source *source, int64_t lane, int64_t slot) 
     return lane * (source->mask + 1) + slot;
 }
 
+#ifdef __GNUC__
+/* LANES numbers wherever they lie: told so, compilers use vectors; they do not find all of it out. */
+typedef int32_t vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef uint64_t words __attribute__((vector_size(32), aligned(1), may_alias));
+#endif
+
+/* Whether 64 bytes are 0. */
+static int is_silent(const void *bytes) {
+#ifdef __GNUC__
+    const words both = *(const words *)bytes | *((const words *)bytes + 1);
+    return !(both[0] | both[1] | both[2] | both[3]);
+#else
+    for (int i = 0; i < 64; i++)
+        if (((const char *)bytes)[i]) return 0;
+    return 1;
+#endif
+}
+
 static void list_input(const struct source *source, int64_t list, const int32_t *restrict x) {
     int32_t *restrict places = source->places + list * source->size;
     int32_t *restrict values = source->values + list * source->size;
     int32_t count = 0;
     int64_t i = 0;
-    for (; i + 8 <= source->size; i += 8) {
-        if (!(x[i] | x[i + 1] | x[i + 2] | x[i + 3] | x[i + 4] | x[i + 5] | x[i + 6] | x[i + 7])) continue;
-        for (int64_t j = i; j < i + 8; j++) {
+    for (; i + 16 <= source->size; i += 16) {
+        if (is_silent(x + i)) continue;
+        for (int64_t j = i; j < i + 16; j++) {
             places[count] = (int32_t)j;
             values[count] = x[j];
             count += x[j] != 0;
@@ -154,6 +184,8 @@ static void list_sent(const struct source *source, int64_t list, const int8_t *r
     int32_t count = 0;
     int64_t i = 0;
     for (; i + 8 <= source->size; i += 8) {
+        while (i + 64 <= source->size && is_silent(sent + i)) i += 64;
+        if (i + 8 > source->size) break;
         uint64_t any;
         memcpy(&any, sent + i, sizeof any);
         if (!any) continue;
@@ -173,23 +205,20 @@ static void list_sent(const struct source *source, int64_t list, const int8_t *r
 
 /* ------------------------------------------------------------------------------------------------------- rows */
 
-#ifdef __GNUC__
-/* LANES numbers wherever they lie: told so, compilers use vectors; they do not find all of it out. */
-typedef int32_t vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int16_t narrow __attribute__((vector_size(2 * TILE), aligned(2), may_alias));
-#endif
-
 /* Add the blocks of one source's row that hold any weight, a multiple of each. */
-static void add_blocks(int32_t *restrict sum, const struct connection *connection, int64_t place, int32_t value) {
-    const int32_t *blocks = connection->blocks, end = connection->starts[place + 1];
-    for (int32_t b = connection->starts[place]; b < end; b++) {
-        int32_t *to = sum + blocks[b];
-        const int16_t *row = connection->block_weights + (int64_t)b * TILE;
+static inline void add_blocks(int32_t *restrict sum, const struct connection *connection, int64_t place,
+                              int32_t value) {
+    const struct run *end = connection->runs + connection->starts[place + 1];
+    for (const struct run *run = connection->runs + connection->starts[place]; run < end; run++) {
+        const int32_t *row = connection->block_weights + (int64_t)run->weights * TILE;
+        int32_t *to = sum + run->neuron;
+        for (int32_t b = 0; b < run->blocks; b++, to += TILE, row += TILE) {
 #ifdef __GNUC__
-        *(vector *)to += __builtin_convertvector(*(const narrow *)row, vector) * value;
+            *(vector *)to += *(const vector *)row * value;
 #else
-        for (int64_t i = 0; i < TILE; i++) to[i] += row[i] * value;
+            for (int64_t i = 0; i < TILE; i++) to[i] += row[i] * value;
 #endif
+        }
     }
 }
 
@@ -211,11 +240,11 @@ static void add_rows(int32_t *sum, const int8_t *weights, int64_t n, const int32
     for (; e < count; e++) add_row(sum, weights + places[e] * n, n, values[e]);
 }
 
-/* Ask for a row's blocks before they are needed: the next source's lie far from this one's. */
+/* Ask for a source's blocks before they are needed: the next one's lie far from this one's. */
 static void fetch_blocks(const struct connection *connection, int64_t place) {
 #ifdef __GNUC__
-    const char *from = (const char *)(connection->block_weights + (int64_t)connection->starts[place] * TILE);
-    const char *to = (const char *)(connection->block_weights + (int64_t)connection->starts[place + 1] * TILE);
+    const char *from = (const char *)(connection->runs + connection->starts[place]);
+    const char *to = (const char *)(connection->runs + connection->starts[place + 1]);
     for (const char *line = from; line < to; line += 64) __builtin_prefetch(line);
 #else
     (void)connection, (void)place;
@@ -232,7 +261,10 @@ static int32_t sum_span(const struct connection *connection, const struct source
         const int32_t *places = source->places + list * source->size, *values = source->values + list * source->size;
         for (int32_t e = 0; e < count; e++) {
             if (e + 1 < count) fetch_blocks(connection, places[e + 1]);
-            add_blocks(sum, connection, places[e], values[e]);
+            if (values[e] == 1)
+                add_blocks(sum, connection, places[e], 1); /* without a product, which takes longest */
+            else
+                add_blocks(sum, connection, places[e], values[e]);
         }
         return count;
     }
@@ -263,6 +295,12 @@ static int32_t sum_taps(const struct connection *connection, const struct source
         message[touched[e]] = 0;
     }
     return count;
+}
+
+static int32_t sum_events(const struct connection *connection, const struct source *source, int64_t lane, int64_t t,
+                          int32_t *sum, int64_t n) {
+    return connection->tap_count == 1 ? sum_span(connection, source, lane, t, sum, n)
+                                      : sum_taps(connection, source, lane, t, sum, n);
 }
 
 /* ----------------------------------------------------------------------------------------------------- delays */
@@ -358,11 +396,13 @@ static void send_all(const struct network *network, int64_t place, int64_t activ
 
 /* ------------------------------------------------------------------------------------------------------ layers */
 
-static void add_shifted(int32_t *restrict total, const int32_t *restrict sum, int64_t n, int64_t exponent) {
+/* Add sums to the totals, and leave zeros. */
+static void take_shifted(int32_t *restrict total, int32_t *restrict sum, int64_t n, int64_t exponent) {
     if (exponent >= 0)
         for (int64_t i = 0; i < n; i++) total[i] += (int32_t)((uint32_t)sum[i] << exponent);
     else
         for (int64_t i = 0; i < n; i++) total[i] += sum[i] >> -exponent;
+    for (int64_t i = 0; i < n; i++) sum[i] = 0;
 }
 
 /* Add what arrives now in each lane; returns the synaptic operations. */
@@ -392,23 +432,50 @@ static int64_t recall(const struct network *network, const struct connection *co
     const int64_t n = layer->neurons;
     int64_t events = 0;
     for (int64_t lane = 0; lane < active; lane++) {
-        for (int64_t i = 0; i < n; i++) layer->sum[i] = 0;
-        events += connection->tap_count == 1 ? sum_span(connection, source, lane, network->t, layer->sum, n)
-                                             : sum_taps(connection, source, lane, network->t, layer->sum, n);
-        add_shifted(layer->total + lane * n, layer->sum, n, connection->exponent);
+        events += sum_events(connection, source, lane, network->t, layer->sum, n);
+        take_shifted(layer->total + lane * n, layer->sum, n, connection->exponent);
     }
     return events * n;
 }
 
-static void sum_connections(const struct network *network, const struct layer *layer, int64_t active,
-                            struct counts *counts) {
-    for (int64_t i = 0; i < active * layer->neurons; i++) layer->total[i] = 0;
+static int64_t step_of(const struct layer *layer, int64_t lane, int64_t from, int64_t end, const int32_t *a,
+                       int32_t *shown) {
+    return layer->step(from, end, a, layer->states + lane * layer->state_count, layer->constants,
+                       layer->sent + lane * layer->neurons, shown);
+}
+
+/* Sum up all connections of a layer in each lane, and step. */
+static void advance(const struct network *network, const struct layer *layer, int64_t active, struct counts *counts) {
+    const int64_t n = layer->neurons;
+    for (int64_t i = 0; i < active * n; i++) layer->total[i] = 0;
     for (int64_t c = 0; c < layer->connection_count; c++) {
         const struct connection *connection = &layer->connections[c];
         const int64_t operations = connection->tiles ? receive(network, connection, layer, active)
                                                       : recall(network, connection, layer, active);
         *(connection->recurrent ? &counts->recurrent : &counts->feedforward) += operations;
     }
+    for (int64_t lane = 0; lane < active; lane++)
+        counts->saturations += step_of(layer, lane, 0, n, layer->total + lane * n, layer->shown + lane * n);
+}
+
+/* The same of a layer with one connection, piece by piece: what a neuron needs is in the first cache when it steps. */
+static void advance_alone(const struct network *network, const struct layer *layer, int64_t active,
+                          struct counts *counts) {
+    const struct connection *connection = layer->connections;
+    const struct source *source = &network->sources[connection->source];
+    const int64_t n = layer->neurons;
+    int64_t events = 0;
+    for (int64_t lane = 0; lane < active; lane++) {
+        events += sum_events(connection, source, lane, network->t, layer->sum, n);
+        for (int64_t from = 0; from < n; from += PIECE) {
+            const int64_t end = n - from < PIECE ? n : from + PIECE;
+            for (int64_t i = 0; i < end - from; i++) layer->total[i] = 0;
+            take_shifted(layer->total, layer->sum + from, end - from, connection->exponent);
+            int32_t *shown = layer->shown + (network->traced || !layer->sends ? lane * n + from : 0);
+            counts->saturations += step_of(layer, lane, from, end, layer->total, shown);
+        }
+    }
+    *(connection->recurrent ? &counts->recurrent : &counts->feedforward) += events * n;
 }
 
 /* One step of all layers on a frame (channels) for each active lane, ``stride`` numbers apart; adds to the counts of
@@ -421,16 +488,14 @@ void asrc_feed(struct network *network, const int32_t *x, int64_t stride, int64_
     send_all(network, 0, active);
     for (int64_t l = 0; l < network->layer_count; l++) {
         const struct layer *layer = &network->layers[l];
-        sum_connections(network, layer, active, &counts[l]);
-        for (int64_t lane = 0; lane < active; lane++) {
-            const int64_t at = lane * layer->neurons;
-            counts[l].saturations +=
-                layer->step(layer->neurons, layer->total + at, layer->states + lane * layer->state_count,
-                            layer->constants, layer->sent + at, layer->shown + at);
-            if (!layer->sends) continue;
+        if (layer->connection_count == 1 && !layer->connections->tiles)
+            advance_alone(network, layer, active, &counts[l]);
+        else
+            advance(network, layer, active, &counts[l]);
+        for (int64_t lane = 0; layer->sends && lane < active; lane++) {
             const struct source *source = &network->sources[l + 1];
             const int64_t list = list_of(source, lane, network->t & source->mask);
-            list_sent(source, list, layer->sent + at);
+            list_sent(source, list, layer->sent + lane * layer->neurons);
             counts[l].spikes += source->counts[list];
         }
         if (layer->sends) send_all(network, l + 1, active);
@@ -443,12 +508,14 @@ static void keep(const struct network *network, const struct trace *trace, int64
         const struct layer *layer = &network->layers[l];
         const int64_t n = layer->neurons, at = cell * n;
         const int8_t *sent = layer->sent + lane * n;
-        for (int64_t i = 0; i < n; i++) trace[l].shown[at + i] = layer->shown[lane * n + i];
-        for (int64_t i = 0; trace[l].sent && i < n; i++) {
+        for (int64_t i = 0; i < n; i++) {
+            const int64_t to = at + (layer->order ? layer->order[i] : i);
+            trace[l].shown[to] = layer->shown[lane * n + i];
+            if (!trace[l].sent) continue;
             if (trace[l].wide)
-                ((int32_t *)trace[l].sent)[at + i] = sent[i];
+                ((int32_t *)trace[l].sent)[to] = sent[i];
             else
-                ((uint8_t *)trace[l].sent)[at + i] = (uint8_t)sent[i];
+                ((uint8_t *)trace[l].sent)[to] = (uint8_t)sent[i];
         }
     }
 }
@@ -459,6 +526,7 @@ void asrc_run(struct network *network, const int32_t *x, int64_t first, int64_t 
               int64_t *logits, struct counts *counts, const struct trace *trace) {
     const struct layer *readout = &network->layers[network->layer_count - 1];
     const int64_t stride = steps * network->channels, classes = readout->neurons;
+    network->traced = trace != 0;
     for (int64_t b = first; b < end; b += network->lanes) {
         const int64_t active = end - b < network->lanes ? end - b : network->lanes;
         asrc_begin(network);

@@ -7,15 +7,17 @@ one thread works in: states, event lists, rings of sums and counts.
 from __future__ import annotations
 
 import ctypes as c
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork, Layer
+from asrc_core.contract.numbers import Ints
 from asrc_core.contract.ranges import BIT
 from asrc_core.contract.result import LayerCounts
 from asrc_export.codegen.c import binding, cache
@@ -23,7 +25,8 @@ from asrc_export.codegen.c.binding import LAGS, TILE
 from asrc_export.codegen.c.step import FUNCTION, PrintedStep, printed
 
 Array = NDArray[Any]
-
+Order: TypeAlias = "Ints | None"
+"""Of each neuron as they lie here, its place in the network's own order; None where that is the same."""
 
 FEW_BLOCKS = 1 / 4
 """Share of blocks that hold a weight beyond which whole rows are added faster: four of them at once are."""
@@ -32,14 +35,16 @@ MANY_BLOCKS = 8
 
 
 class Blocks(NamedTuple):
-    """Weights where most are absent: for each source the blocks of TILE neurons that hold any."""
+    """Weights where most are absent: for each source the blocks of TILE neurons that hold any, in runs of those that
+    follow on one another, with weights that do.
+    """
 
     starts: Array
-    """(I + 1): where the blocks of each source begin, int32."""
-    places: Array
-    """The first neuron of each block, int32."""
+    """(I + 1): where the runs of each source begin, int32."""
+    runs: Array
+    """(runs, 3): the first neuron, which weights are the first block's, and how many blocks, int32."""
     weights: Array
-    """(blocks, TILE), int16."""
+    """(different ones, TILE), int32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,18 +61,40 @@ class Synapses:
     tap_weights: Array
 
     @classmethod
-    def of(cls, connection: Connection) -> Synapses:
-        """Those of a connection: weights on the contract's grid are even."""
+    def of(cls, connection: Connection, into: Order = None, source: Order = None) -> Synapses:
+        """Those of a connection: weights on the contract's grid are even. ``into``, ``source``: in which order the
+        neurons lie that hear, and those that send.
+        """
         spans, times = (np.array([tap[i] for tap in connection.taps], np.int32) for i in (0, 1))
-        weights = (connection.weights // 2).astype(np.int8)
+        weights = _ordered((connection.weights // 2).astype(np.int8), into, source)
         if connection.delays is None:
             sparse = blocks_of(weights)
             dense = np.ascontiguousarray(weights.T) if sparse is None else None
             return cls(dense, sparse, None, None, spans, times)
-        places = (np.arange(connection.inputs) * LAGS + connection.delays).ravel()
+        delays = _ordered(connection.delays, into, source)
+        places = (np.arange(connection.inputs) * LAGS + delays).ravel()
         fan_out = np.bincount(places, minlength=connection.inputs * LAGS).astype(np.int32)
-        parts = _tiles(weights.view(np.uint8)), _tiles(connection.delays.astype(np.uint8))
+        parts = _tiles(weights.view(np.uint8)), _tiles(delays.astype(np.uint8))
         return cls(None, None, np.ascontiguousarray(np.stack(parts, axis=2)), fan_out, spans, times)
+
+
+def order_of(layer: Layer) -> Order:
+    """The order in which a layer's neurons lie here: those of a convolution place by place, and not channel by channel,
+    since a spike reaches all channels of few places. None for the network's own order, which a readout keeps.
+    """
+    if layer.neuron.sends is None:
+        return None
+    shapes = (each.convolution.layer for each in layer.connections if each.convolution is not None)
+    channels, *places = next(shapes, (1,))
+    if channels == 1 or math.prod(places) == 1:
+        return None
+    return np.arange(layer.neurons).reshape(channels, -1).T.ravel()
+
+
+def _ordered(synapses: Array, into: Order, source: Order) -> Array:
+    """(N, I) in other orders."""
+    rows = synapses if into is None else synapses[into]
+    return rows if source is None else rows[:, source]
 
 
 def blocks_of(weights: Array) -> Blocks | None:
@@ -81,9 +108,24 @@ def blocks_of(weights: Array) -> Blocks | None:
     if np.count_nonzero(used) > FEW_BLOCKS * used.size or count < MANY_BLOCKS:
         return None
     sources, found = np.nonzero(used)
-    starts = np.searchsorted(sources, np.arange(inputs + 1)).astype(np.int32)
-    values = np.ascontiguousarray(tiled[found, :, sources], np.int16)
-    return Blocks(starts, (found * TILE).astype(np.int32), values)
+    values, which = _different(np.ascontiguousarray(tiled[found, :, sources]), sources)
+    follows = (np.diff(sources) == 0) & (np.diff(found) == 1) & (np.diff(which) == 1)
+    first = np.flatnonzero(np.concatenate([[True], ~follows]))
+    lengths = np.diff(first, append=len(sources))
+    runs = np.stack([found[first] * TILE, which[first], lengths], axis=1)
+    starts = np.searchsorted(sources[first], np.arange(inputs + 1))
+    return Blocks(starts.astype(np.int32), runs.astype(np.int32), values.astype(np.int32))
+
+
+def _different(values: Array, sources: Array) -> tuple[Array, Array]:
+    """The different blocks among all, (blocks, TILE) in 8 bits, and which of them each is. They come as they do of the
+    sources with most blocks, within an image and not at its border: what one source needs lies together.
+    """
+    order = np.argsort(-np.bincount(sources)[sources], kind="stable")
+    _, first, found = np.unique(values[order].view(np.int64).ravel(), return_index=True, return_inverse=True)
+    which = np.empty_like(order)
+    which[order] = np.argsort(np.argsort(first))[found]
+    return values[order[np.sort(first)]], which
 
 
 class Code:
@@ -92,17 +134,25 @@ class Code:
     def __init__(self, network: IntegerNetwork) -> None:
         self.network = network
         self.library = binding.library()
+        self.orders = [order_of(layer) for layer in network.layers]
         self.steps: list[PrintedStep] = [
-            printed(layer, ranges) for layer, ranges in zip(network.layers, network.ranges, strict=True)
+            printed(*each) for each in zip(network.layers, network.ranges, self.orders, strict=True)
         ]
         loaded = cache.libraries([step.text for step in self.steps])
         self.functions = [c.cast(getattr(each, FUNCTION), c.c_void_p).value for each in loaded]
-        self.synapses = [[Synapses.of(each) for each in layer.connections] for layer in network.layers]
+        self.synapses = [
+            [Synapses.of(each, order, self._order_of(each.source)) for each in layer.connections]
+            for layer, order in zip(network.layers, self.orders, strict=True)
+        ]
         self.constants = [_addresses(step.constants) for step in self.steps]
         self.lists = [self._kept_steps(place) for place in range(len(network.layers))]
         connections = [each for layer in network.layers for each in layer.connections]
         self.delayed = {network.place(each.source) + 1 for each in connections if each.delays is not None}
         """Sources that some connection with delays hears."""
+
+    def _order_of(self, source: str) -> Order:
+        place = self.network.place(source)
+        return None if place < 0 else self.orders[place]
 
     def _kept_steps(self, source: int) -> int:
         """For how many steps the events of a source are kept: the input is source 0, the first layer 1."""
@@ -144,7 +194,7 @@ class Program:
         for place, to in enumerate(self._layers):
             self._fill(to, place)
         layers, sources = (c.cast(each, c.POINTER(each._type_)) for each in (self._layers, self._sources))
-        self.described = binding.Network(0, lanes, network.input.channels, len(network.layers), sources, layers)
+        self.described = binding.Network(0, 0, lanes, network.input.channels, len(network.layers), sources, layers)
         code.library.asrc_begin(self.described)
 
     def layer_counts(self, steps: int) -> tuple[LayerCounts, ...]:
@@ -153,6 +203,11 @@ class Program:
             LayerCounts(each.spikes, each.feedforward, each.recurrent, steps * layer.neurons, each.saturations)
             for each, layer in zip(self.counts, self.code.network.layers, strict=True)
         )
+
+    def sent_by(self, place: int) -> Array:
+        """What a layer sent in this step, in the network's order."""
+        sent, order = self.sent[place], self.code.orders[place]
+        return sent if order is None else sent[np.argsort(order)]
 
     def clear_counts(self) -> None:
         """Nothing has been counted."""
@@ -171,6 +226,9 @@ class Program:
         to.sum = _address(self._zeros(-(-layer.neurons // TILE) * TILE, np.int32))
         to.total = _address(self._zeros(self._lanes * layer.neurons, np.int32))
         to.shown, to.sent = _address(self.shown[place]), _address(self.sent[place])
+        order = self.code.orders[place]
+        if order is not None:
+            to.order = _address(self._keep(order.astype(np.int32)))
 
     def _described(self, place: int) -> c.Array[binding.Connection]:
         network = self.code.network
@@ -185,7 +243,7 @@ class Program:
             if synapses.weights is not None:
                 to.weights = _address(synapses.weights)
             if synapses.sparse is not None:
-                to.starts, to.blocks, to.block_weights = (_address(each) for each in synapses.sparse)
+                to.starts, to.runs, to.block_weights = (_address(each) for each in synapses.sparse)
             if synapses.tiles is not None and synapses.fan_out is not None:
                 to.tiles, to.fan_out = _address(synapses.tiles), _address(synapses.fan_out)
                 slots, ring = rings[each.exponent]

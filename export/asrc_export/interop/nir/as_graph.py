@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.connection import INPUT
+from asrc_core.contract.convolution import Convolution
+from asrc_core.contract.file.forms import ConvolutionForm
 from asrc_core.contract.numbers import MAX_SPAN
 from asrc_export.interop.nir.frameworks.readings import Answer
 from asrc_export.interop.nir.layers import Incoming, Layers, NeuronLayer, ReadOut
@@ -32,6 +34,7 @@ class Synapses(NamedTuple):
     weight: Floats
     lag: int | None
     lags: NDArray[np.int64] | None = None
+    convolution: Convolution | None = None
 
 
 def graph_of(
@@ -130,7 +133,10 @@ def _connected(node: str, incoming: Sequence[Incoming], names: dict[str, str]) -
     for j, each in enumerate(_together(node, incoming)):
         there = each.weight != 0
         sparse = there.size >= LARGE and bool(there.mean() < 1 - SPARSE)
-        forms.append({"source": names[each.source], "span": each.lag, "sparse": sparse})
+        form: dict[str, Any] = {"source": names[each.source], "span": each.lag, "sparse": sparse}
+        if each.convolution is not None:
+            form["convolution"] = ConvolutionForm.of(each.convolution).model_dump()
+        forms.append(form)
         arrays[f"connections.{j}.weight"] = each.weight
         if each.lags is not None:
             arrays[f"connections.{j}.delay"] = each.lags
@@ -150,7 +156,7 @@ def _together(node: str, incoming: Sequence[Incoming]) -> list[Synapses]:
                 raise broken(node, f"what it gets from '{source}' {why}; take a longer `dt`")
         used = np.sum([each.weight != 0 for each in parts], axis=0)
         if len(parts) == 1 or used.max() > 1:
-            made += [Synapses(source, each.weight, each.lag) for each in parts]
+            made += [Synapses(source, each.weight, each.lag, None, each.convolution) for each in parts]
             continue
         lags = np.full(parts[0].weight.shape, parts[0].lag, np.int64)
         for each in parts[1:]:

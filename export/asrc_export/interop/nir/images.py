@@ -8,28 +8,28 @@ p and k run over the one or two dimensions in which values lie beside each other
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from asrc_core.contract.convolution import MAX_ELEMENTS, MAX_SIDE, Convolution
 from asrc_export.interop.nir.numbers import broken, numbers
 from asrc_train.trained.frozen import Floats
 
-MAX_SIZE = 2**20
-"""Largest stride, padding or dilation."""
-MAX_ELEMENTS = 2**16
-"""Most elements of a kernel, all channels of a pooling together."""
-
 
 class Unrolled(NamedTuple):
-    """A matrix (values out, values in), a bias for each value out, and how these lie."""
+    """A matrix (values out, values in), a bias for each value out, and where the weights lie."""
 
     weight: Floats
     bias: Floats
-    shape: tuple[int, ...]
+    convolution: Convolution
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How the values out lie."""
+        return self.convolution.layer
 
 
 class Window(NamedTuple):
@@ -46,13 +46,6 @@ class Window(NamedTuple):
     def places(self) -> int:
         """Where it fits."""
         return (self.size + self.left + self.right - self.dilation * (self.kernel - 1) - 1) // self.stride + 1
-
-    def covered(self, k: int) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]:
-        """Places p at which element k covers a value, and which value that is."""
-        places = np.arange(self.places)
-        values = places * self.stride - self.left + self.dilation * k
-        inside = (values >= 0) & (values < self.size)
-        return places[inside], values[inside]
 
 
 def flattened(name: str, node: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -87,15 +80,10 @@ def _convolution(name: str, node: Any, shape: tuple[int, ...], most: int) -> Unr
     bias = numbers(name, "bias", node.bias)
     if bias.size not in (1, out):
         raise broken(name, f"its bias has shape {bias.shape} for {out} channels")
-    blocks = [
-        (slice(g * out // groups, (g + 1) * out // groups), slice(g * each, (g + 1) * each)) for g in range(groups)
-    ]
-    made = _empty(name, out, each * groups, windows, most)
-    for element in itertools.product(*(range(size) for size in kernel)):
-        for to, source in blocks:
-            at: tuple[Any, ...] = (to, slice(None), *element)
-            _put(made, windows, element, to, source, weight[at])
-    return _finished(made, windows, np.broadcast_to(bias.reshape(-1), (out,)))
+    _require_small(name, kernel, groups, "groups")
+    return _written_out(
+        name, weight, (each * groups, *sizes), windows, groups, np.broadcast_to(bias.reshape(-1), (out,)), most
+    )
 
 
 def _pooling(name: str, node: Any, shape: tuple[int, ...], most: int) -> Unrolled:
@@ -103,16 +91,16 @@ def _pooling(name: str, node: Any, shape: tuple[int, ...], most: int) -> Unrolle
         raise broken(name, f"it is fed values of shape {shape}, and pools channels, rows and columns")
     kernel = _pair(name, "kernel_size", node.kernel_size, 2, 1)
     channels, sizes = shape[0], shape[1:]
-    if channels * math.prod(kernel) > MAX_ELEMENTS:
-        raise broken(name, f"its kernel of {math.prod(kernel)} elements for {channels} channels is too large")
+    _require_small(name, kernel, channels, "channels")
     windows = _windows(name, node, sizes, kernel)
     share = 1 / math.prod(kernel) if type(node).__name__ == "AvgPool2d" else 1.0
-    made = _empty(name, channels, channels, windows, most)
-    for element in itertools.product(*(range(size) for size in kernel)):
-        for channel in range(channels):
-            own = slice(channel, channel + 1)
-            _put(made, windows, element, own, own, np.full((1, 1), share))
-    return _finished(made, windows, np.zeros(channels))
+    same = np.full((channels, 1, *kernel), share)
+    return _written_out(name, same, (channels, *sizes), windows, channels, np.zeros(channels), most)
+
+
+def _require_small(name: str, kernel: Sequence[int], groups: int, what: str) -> None:
+    if groups * math.prod(kernel) > MAX_ELEMENTS:
+        raise broken(name, f"its kernel of {math.prod(kernel)} elements for {groups} {what} is too large")
 
 
 def _image(name: str, node: Any, shape: tuple[int, ...], channels: int, dimensions: int) -> tuple[int, ...]:
@@ -136,8 +124,6 @@ def _windows(name: str, node: Any, sizes: Sequence[int], kernel: Sequence[int]) 
     made = []
     for i, (size, elements, stride, dilation) in enumerate(zip(sizes, kernel, strides, dilations, strict=True)):
         left, right = _padding(name, node.padding, i, many, dilation * (elements - 1), stride)
-        if math.prod(kernel) > MAX_ELEMENTS:
-            raise broken(name, f"its kernel of {math.prod(kernel)} elements is too large")
         made.append(Window(size, elements, stride, left, right, dilation))
         if made[-1].places < 1:
             raise broken(name, f"its kernel of {elements} does not fit into {size} values")
@@ -166,33 +152,58 @@ def _pair(name: str, parameter: str, given: Any, many: int, least: int) -> list[
 
 def _whole(name: str, parameter: str, given: Any, least: int) -> int:
     value = numbers(name, parameter, given).reshape(-1)
-    if value.size != 1 or value[0] != np.rint(value[0]) or not least <= value[0] <= MAX_SIZE:
+    if value.size != 1 or value[0] != np.rint(value[0]) or not least <= value[0] <= MAX_SIDE:
         raise broken(name, f"its {parameter} {given!r:.40} is not a whole number of at least {least}")
     return int(value[0])
 
 
-def _empty(name: str, out: int, into: int, windows: Sequence[Window], most: int) -> Floats:
-    places, sizes = [each.places for each in windows], [each.size for each in windows]
-    rows, columns = out * math.prod(places), into * math.prod(sizes)
+def _written_out(
+    name: str, kernel: Floats, source: Sequence[int], windows: Sequence[Window], groups: int, bias: Floats, most: int
+) -> Unrolled:
+    """What a kernel (channels out, channels in / groups, *elements) becomes over values of that shape."""
+    places = tuple(each.places for each in windows)
+    rows, columns = len(kernel) * math.prod(places), math.prod(source)
     if rows * columns > most:
         raise broken(name, f"written out, it has {rows} x {columns} entries, too many")
-    return np.zeros((out, *places, into, *sizes))
+    convolution = Convolution(
+        source=tuple(source),
+        layer=(len(kernel), *places),
+        kernel=tuple(each.kernel for each in windows),
+        stride=tuple(each.stride for each in windows),
+        padding=tuple(each.left for each in windows),
+        dilation=tuple(each.dilation for each in windows),
+        groups=groups,
+    )
+    return Unrolled(convolution.unrolled(kernel), np.repeat(bias, math.prod(places)), convolution)
 
 
-def _put(
-    made: Floats, windows: Sequence[Window], element: Sequence[int], to: slice, source: slice, weights: Floats
-) -> None:
-    """What one element of the kernel weighs, at all places where it covers a value."""
-    found = [window.covered(k) for window, k in zip(windows, element, strict=True)]
-    places = [each.reshape(-1) for each in np.meshgrid(*(p for p, _ in found), indexing="ij")]
-    values = [each.reshape(-1) for each in np.meshgrid(*(v for _, v in found), indexing="ij")]
-    # Index arrays apart from each other put their own dimension first: (places, channels out, channels in).
-    channels: tuple[Any, ...] = (to, *(slice(None) for _ in windows), source)
-    at: tuple[Any, ...] = (slice(None), *places, slice(None), *values)
-    made[channels][at] += weights
+def in_a_row(first: Convolution | None, second: Convolution) -> Convolution | None:
+    """Where weights lie that two convolutions in a row become; None where that cannot be said.
+
+    Of the second's places p, its elements cover s2 p - l2 + d2 k2 of the first's, and these s1 (...) - l1 + d1 k1.
+    """
+    if first is None or first.layer != second.source:
+        return None
+    sides = zip(*((each.kernel, each.stride, each.padding, each.dilation) for each in (first, second)), strict=True)
+    (kernel1, kernel2), (stride1, stride2), (left1, left2), (dilation1, dilation2) = sides
+    reach = [
+        s1 * d2 * (k2 - 1) + d1 * (k1 - 1)
+        for s1, d1, k1, d2, k2 in zip(stride1, dilation1, kernel1, dilation2, kernel2, strict=True)
+    ]
+    try:
+        return Convolution(
+            source=first.source,
+            layer=second.layer,
+            kernel=tuple(each + 1 for each in reach),
+            stride=tuple(a * b for a, b in zip(stride1, stride2, strict=True)),
+            padding=tuple(s1 * l2 + l1 for s1, l1, l2 in zip(stride1, left1, left2, strict=True)),
+            dilation=(1,) * len(reach),
+            groups=second.groups if _by_channel(first) else first.groups if _by_channel(second) else 1,
+        )
+    except ValueError:
+        return None
 
 
-def _finished(made: Floats, windows: Sequence[Window], bias: Floats) -> Unrolled:
-    out, places = len(made), [each.places for each in windows]
-    rows = out * math.prod(places)
-    return Unrolled(made.reshape(rows, -1), np.repeat(bias, math.prod(places)), (out, *places))
+def _by_channel(convolution: Convolution) -> bool:
+    """Whether every channel keeps to itself, as in pooling."""
+    return convolution.groups == convolution.source[0] == convolution.layer[0]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.connection import INPUT
+from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.numbers import Fires
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
@@ -25,11 +26,12 @@ CHANGED = "its metadata and its parameters disagree; the file was changed after 
 
 @dataclass(frozen=True, eq=False)
 class Incoming:
-    """Weights (N, I) of what a source, the input or a node, sent ``lag`` steps ago."""
+    """Weights (N, I) of what a source, the input or a node, sent ``lag`` steps ago; where they lie, if a kernel's."""
 
     source: str
     lag: int
     weight: Floats
+    convolution: Convolution | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +235,11 @@ def _incoming(
             wide[:, columns[source]] = matrix
             matrix = wide
         found[key] = found[key] + matrix if key in found else matrix
-    made = [Incoming(source, lag, matrix) for (source, lag), matrix in found.items()]
+    side_by_side = len(columns) > 1
+    made = [
+        Incoming(source, lag, matrix, None if source == INPUT and side_by_side else signal.convolution)
+        for (source, lag), matrix in found.items()
+    ]
     return tuple(sorted(made, key=lambda each: (each.source == name, each.lag, each.source != INPUT)))
 
 

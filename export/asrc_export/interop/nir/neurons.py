@@ -47,6 +47,8 @@ def discretised(name: str, node: Any, width: int, reading: Reading) -> Neurons:
     rest = np.zeros(width) if leaky else each("v_reset")  # u' = u - v_reset is a neuron that resets to 0
     thresholds = np.ones(width) if leaky else each("v_threshold") - rest
     leak = np.zeros(width) if kind == "IF" else each("v_leak") - rest
+    if np.ptp(thresholds) <= TOLERANCE * np.abs(thresholds).max():
+        thresholds = np.full(width, thresholds[0])  # in their last bits
     if (thresholds <= 0).any():
         above = "v_reset" if rest.any() else "0"
         raise broken(name, f"a v_threshold is not positive (above {above}), so neurons would fire without input")

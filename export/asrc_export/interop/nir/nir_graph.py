@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from asrc_core.contract.convolution import Convolution
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir import images
@@ -49,12 +50,14 @@ Lagged = tuple[str, float]
 class Signal:
     """An affine function of what the sources send: ``maps`` (width, K) or diagonals (K,), ``constant`` (width,).
 
-    ``shape``: how its values lie, channels first; they are counted in this order.
+    ``shape``: how its values lie, channels first; they are counted in this order. ``convolution``: where the weights of
+    its maps lie, if a kernel's became them.
     """
 
     shape: tuple[int, ...]
     maps: dict[Lagged, Floats]
     constant: Floats
+    convolution: Convolution | None = None
 
     @property
     def width(self) -> int:
@@ -287,7 +290,8 @@ def _sum(name: str, flat: Flat, said: dict[str, Signal]) -> Signal:
             ]
             maps[fed] = both[0] + both[1]
     shapes = [each.shape for each in parts]
-    return Signal(max(shapes, key=len), maps, np.sum([each.constant for each in parts], axis=0))
+    convolution = parts[0].convolution if len({each.convolution for each in parts}) == 1 else None
+    return Signal(max(shapes, key=len), maps, np.sum([each.constant for each in parts], axis=0), convolution)
 
 
 def _as_matrix(matrix: Floats, name: str) -> Floats:
@@ -305,7 +309,10 @@ def _passed(name: str, flat: Flat, signal: Signal, dt: float, after: list[str]) 
         return _affine(name, node, signal)
     if kind in IMAGES:
         unrolled = images.unrolled(name, node, signal.shape, MAX_PRODUCT)
-        return _multiplied(name, signal, unrolled.weight, unrolled.bias, unrolled.shape)
+        direct = all(m.ndim == 1 for m in signal.maps.values())
+        moved = unrolled.convolution if direct else images.in_a_row(signal.convolution, unrolled.convolution)
+        made = _multiplied(name, signal, unrolled.weight, unrolled.bias, unrolled.shape)
+        return replace(made, convolution=moved)
     if kind == "Scale":
         return _scaled(name, vector(name, "scale", node.scale, signal.shape), signal)
     if kind == "Delay":
@@ -343,7 +350,7 @@ def _multiplied(name: str, signal: Signal, weight: Floats, bias: Floats, shape: 
 
 def _scaled(name: str, scale: Floats, signal: Signal) -> Signal:
     maps = {fed: m * (scale if m.ndim == 1 else scale[:, None]) for fed, m in signal.maps.items()}
-    return Signal(signal.shape, maps, signal.constant * scale)
+    return replace(signal, maps=maps, constant=signal.constant * scale)
 
 
 def _delayed(name: str, node: Any, signal: Signal) -> Signal:
@@ -364,7 +371,7 @@ def _delayed(name: str, node: Any, signal: Signal) -> Signal:
         there = delays == later
         for (source, delay), m in signal.maps.items():
             maps[source, delay + later] = m if there.all() else np.where(there if m.ndim == 1 else there[:, None], m, 0)
-    return Signal(signal.shape, maps, signal.constant)
+    return replace(signal, maps=maps)
 
 
 def vector(node: str, parameter: str, values: Any, shape: tuple[int, ...]) -> Floats:

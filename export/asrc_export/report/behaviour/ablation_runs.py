@@ -19,6 +19,8 @@ from asrc_core.contract.result import LayerCounts
 from asrc_core.counts import plural
 from asrc_export.checks import firing
 from asrc_export.checks.firing import Firing
+from asrc_export.chip.cost import arrivals
+from asrc_export.chip.cost.arrivals import Operations
 from asrc_export.engines.select import Run
 from asrc_export.report import outline, unrounded
 from asrc_export.report.behaviour.spike_differences import FirstDivergence, Spikes, differing, first_divergences
@@ -69,7 +71,8 @@ class Activity:
 class AblationRuns:
     """All stages on all samples, and how the spikes of deployed and float hard-max differ.
 
-    labels: (n,), and predictions (n,) of each stage; counts: the deployed network's events, by layer, over all samples.
+    labels: (n,), and predictions (n,) of each stage; counts: the deployed network's events, by layer, over all samples;
+    exact_operations: its operations on weights that are not 0, by layer and connection.
     drift: (L, T), the share of a step's (sample, neuron) cells that differ; first_divergences: the first difference
     of each sample that has one; first_sample: the spikes (T, N) of sample 0 in each layer, float then deployed.
     """
@@ -77,6 +80,7 @@ class AblationRuns:
     labels: Labels
     predictions: Mapping[StageName, Labels]
     counts: tuple[LayerCounts, ...]
+    exact_operations: Operations
     steps: int
     stages: tuple[StageRun, ...]
     drift: NDArray[np.float64]
@@ -122,6 +126,7 @@ def run(
     real, whole = (unrounded.prepared(network, integer_state=each) for each in (False, True))
     predicted: dict[StageName, list[Labels]] = {name: [] for name in STAGES}
     counts = [LayerCounts()] * len(network.layers)
+    exact: Operations = [[0] * len(layer.connections) for layer in network.layers]
     unlike = {name: np.zeros(len(layers), np.int64) for name in STAGES}
     drift = np.zeros((len(layers), steps), np.int64)
     found: list[FirstDivergence] = []
@@ -141,6 +146,7 @@ def run(
             "deployed": deployed,
         }
         counts = [before + each for before, each in zip(counts, result.counts, strict=True)]
+        exact = arrivals.added(exact, arrivals.operations(network, x[chunk], deployed.spikes))
         reference = answers[REFERENCE]
         for name, answer in answers.items():
             predicted[name].append(answer.predictions)
@@ -175,6 +181,7 @@ def run(
         labels=y,
         predictions=predictions,
         counts=tuple(counts),
+        exact_operations=exact,
         steps=steps,
         stages=stages,
         drift=drift / cells[:, None],

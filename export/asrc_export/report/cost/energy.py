@@ -12,6 +12,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts
 from asrc_export.chip import placement, targets
 from asrc_export.chip.cost import energy
+from asrc_export.chip.cost.arrivals import Operations
 from asrc_export.chip.cost.events import events
 from asrc_export.chip.cost.latency import latency as step_time
 from asrc_export.chip.shape import of_network
@@ -101,16 +102,26 @@ class Energy(Part):
     static_power: tuple[StaticPower, ...]
 
 
-def of(network: IntegerNetwork, counts: Sequence[LayerCounts], samples: int, steps: int, chip: Target) -> Energy:
+def of(
+    network: IntegerNetwork,
+    counts: Sequence[LayerCounts],
+    samples: int,
+    steps: int,
+    chip: Target,
+    exact: Operations | None = None,
+) -> Energy:
     """Estimates for one sample: the network's own target first if it has prices, Loihi 1 in any case, then float
     networks of the same widths; the events they rest on, the time of a step and of a sample, the static power.
+    ``exact``: operations on weights that are not 0, where they were counted (`arrivals`).
     """
     chips = [chip] if chip.name == BASELINE else [chip, targets.load(BASELINE)]
     shape = of_network(network)
     placed = [placement.place_if_possible(shape.layers, each) for each in chips]
-    priced = [energy.on_chip(network, counts, samples, each, seats) for each, seats in zip(chips, placed, strict=True)]
+    priced = [
+        energy.on_chip(network, counts, samples, each, seats, exact) for each, seats in zip(chips, placed, strict=True)
+    ]
     timed = [
-        None if seats is None else step_time(network, counts, samples, steps, each, seats)
+        None if seats is None else step_time(network, counts, samples, steps, each, seats, exact)
         for each, seats in zip(chips, placed, strict=True)
     ]
     constants = targets.load_baseline("cmos45nm")

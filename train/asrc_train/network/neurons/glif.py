@@ -60,8 +60,8 @@ class GLIF(nn.Module):
         if self._steady:
             return None
         return (
-            "holds one conductance for each neuron, where GLIF learns one for each step and neuron; 'glif-steady', "
-            "which learns one for all steps, comes closest"
+            "holds one conductance for each neuron, where GLIF learns one for each step and neuron; what comes closest "
+            "learns one for all steps: train with `neuron='glif-steady'`"
         )
 
     def constants(self) -> Constants:
