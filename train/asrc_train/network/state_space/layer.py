@@ -94,7 +94,7 @@ class StateSpaceLayer(nn.Module):
 
         Raises InvalidData and InvalidSetting for what does not fit.
         """
-        require_call(x, temperature)
+        require_call(x, temperature, self.feedforward.in_features)
         of = self.neuron.resonators()
         if self.training and self.normalization is not None and not self.dropout:
             spikes = self._normalized_in_the_kernel(x, of)
