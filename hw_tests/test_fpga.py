@@ -10,7 +10,7 @@ from asrc_core.contract.file import network_file
 from asrc_core.errors import AsrcError
 from asrc_export.chip import devices
 from asrc_export.chip.devices.fpga import Fpga
-from asrc_export.rtl.boards.serial_line import SerialBoard
+from asrc_export.rtl.boards.serial_board import SerialBoard
 from asrc_export.rtl.plan import plan
 from asrc_export.rtl.synthesis.build import shape_for
 

@@ -20,10 +20,10 @@ def test_any_network(microcontroller: serial.Access, seed: int) -> None:
     entry = network.input
     x = np.random.default_rng(seed).integers(entry.minimum, entry.maximum + 1, (2, network.steps, entry.channels))
     serial.upload(network, microcontroller)
-    with serial.opened(microcontroller.port) as line:
+    with serial.line_to(microcontroller.port) as line:
         time.sleep(RESTART_S)
-        line.send("t")
-        assert line.numbers() == [0], "the self-test"
+        line.send(b"t")
+        assert serial.numbers(line) == [0], "the self-test"
         assert serial.require_equal(network, x, line) == 2 * network.steps
 
 
@@ -31,6 +31,6 @@ def test_long_spans(microcontroller: serial.Access) -> None:
     network = random_network(0, widths=(32, 32), spans=(3, 33), steps=60, mapping="synaptic-delay")
     x = np.random.default_rng(0).integers(0, 256, (1, 60, 1))
     serial.upload(network, microcontroller)
-    with serial.opened(microcontroller.port) as line:
+    with serial.line_to(microcontroller.port) as line:
         time.sleep(RESTART_S)
         serial.require_equal(network, x, line)

@@ -81,6 +81,7 @@ def test_chunks_change_nothing(
     assert np.array_equal(again.drift, ablated.drift)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("integer_state", [False, True])
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

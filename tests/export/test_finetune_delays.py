@@ -141,13 +141,23 @@ def test_weights_beyond_the_grid_do_not_learn(samples: np.ndarray) -> None:
     assert (gradient != 0).any()
 
 
-@pytest.mark.parametrize("readout", READOUTS)
-def test_weights_that_outgrow_their_scale_in_training_are_put_back(readout: str, samples: np.ndarray) -> None:
+@pytest.mark.parametrize(
+    ("readout", "grown"), [*((readout, 4.0) for readout in READOUTS), ("first-spike", -1.0), ("mean", -1.0)]
+)
+def test_weights_that_outgrow_their_scale_in_training_are_put_back(
+    readout: str, grown: float, samples: np.ndarray
+) -> None:
+    """Those of neurons that begin without inhibition, too: a membrane that sinks has no reset to end it."""
     start = delay_checkpoint(readout=readout)
-    _, network = quantized(start, grown=4.0)
+    _, network = quantized(start, grown=grown)
+    before = [each.detach().clone() for each in network.weights()]
     network(fed(samples))
     made = replace(start, tensors=network.state_dict(), provenance=dict(quantized(start)[0].provenance))
     quantize.quantize(freeze(made), LOIHI2, bits=8)  # no state can saturate, or it would be refused
+    shares = torch.cat([(now / was).flatten() for now, was in zip(network.weights(), before, strict=True)])
+    assert shares.min() < 1, "something had outgrown it"
+    assert shares.min() > 0
+    assert shares.max() == 1, "weights of the other sign, and of neurons that have room, stay as they are"
 
 
 @pytest.fixture(scope="module")

@@ -351,6 +351,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "compiled"
     monkeypatch.setenv("ASRC_CACHE", str(folder))
     monkeypatch.delenv("CC", raising=False)
+    monkeypatch.delenv("ASRC_CFLAGS", raising=False)
     forget()
     yield folder
     forget()
@@ -389,6 +390,16 @@ def test_another_compiler_or_other_flags_make_another_entry(fresh: Path, monkeyp
     monkeypatch.setenv("CC", "cc -DOTHER")
     cache.compiler.cache_clear()
     assert cache.compiled(ONE) != first
+
+
+def test_flags_of_ones_own_come_last(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "int answer(void);\nint answer(void) { return OTHER; }\n"
+    for number in (3, 4):
+        monkeypatch.setenv("ASRC_CFLAGS", f"-O0 -DOTHER={number}")
+        forget()
+        assert cache.library(text).answer() == number
+        assert cache.compiler()[0][-2:] == ["-O0", f"-DOTHER={number}"]
+        assert cache.compiler("-O1")[0].count("-O3") == 0
 
 
 def tamper_library(entry: Path, other: Path) -> None:
@@ -572,7 +583,8 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "ASRC_CACHE": str(tmp_path / "compiled"),
-        "CC": "gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all",
+        "CC": "gcc -g -fsanitize=address,undefined -fno-sanitize-recover=all",
+        "ASRC_CFLAGS": "-O0",  # the sanitizers check what is written; optimized, compiling takes three times as long
         "LD_PRELOAD": runtime.stdout.strip(),
         "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter's own
         "OPENBLAS_NUM_THREADS": "1",

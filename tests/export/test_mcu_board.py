@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +17,25 @@ from asrc_core.contract.random_network import any_network
 from asrc_core.errors import BackendFailed, BackendMissing, ParityBroken
 from asrc_export.codegen.mcu.program import program
 from asrc_export.emulation import board
+from asrc_export.serial_line import PATIENCE_S, SerialLine
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
 
 @contextmanager
-def at_the_end(network: IntegerNetwork, folder: Path) -> Iterator[board.Line]:
+def pseudo_terminal(patience: float = PATIENCE_S) -> Iterator[tuple[SerialLine, int]]:
+    """A line, and what stands for the board: the descriptor of its other end."""
+    end, port = pty.openpty()
+    try:
+        with board.line_to(os.ttyname(port), patience) as line:
+            yield line, end
+    finally:
+        os.close(end)
+        os.close(port)
+
+
+@contextmanager
+def at_the_end(network: IntegerNetwork, folder: Path) -> Iterator[SerialLine]:
     """A line with the compiled sketch's part at its other end."""
     printed = program(network)
     (folder / "asrc_network.c").write_text(printed.source)
@@ -31,16 +43,13 @@ def at_the_end(network: IntegerNetwork, folder: Path) -> Iterator[board.Line]:
     (folder / "serial.c").write_text((board.HERE / "serial.c").read_text())
     (folder / "main.c").write_text((SUPPORT / "serial_board.c").read_text())
     subprocess.run(["cc", "-std=gnu99", "-Wall", "-Wextra", "-Werror", "main.c", "-o", "board"], cwd=folder, check=True)
-    mine, theirs = pty.openpty()
-    tty.setraw(theirs)
-    served = subprocess.Popen([folder / "board"], stdin=theirs, stdout=theirs)
-    os.close(theirs)
-    try:
-        yield board.Line(mine)
-    finally:
-        os.close(mine)
-        served.terminate()
-        served.wait()
+    with pseudo_terminal() as (line, end):
+        served = subprocess.Popen([folder / "board"], stdin=end, stdout=end)
+        try:
+            yield line
+        finally:
+            served.terminate()
+            served.wait()
 
 
 def samples(network: IntegerNetwork) -> np.ndarray:
@@ -63,23 +72,17 @@ def test_another_network_on_the_board_is_told_at_its_first_step(tmp_path: Path) 
 
 
 def test_a_board_that_does_not_answer_is_told() -> None:
-    mine, theirs = pty.openpty()
-    tty.setraw(theirs)
     network = any_network(0)
-    with pytest.raises(BackendFailed, match=r"it did not answer for 0\.1 s; see 'On a board'"):
-        board.require_equal(network, samples(network), board.Line(mine, 0.1))
-    os.close(mine)
-    os.close(theirs)
+    told = pytest.raises(BackendFailed, match=r"it did not answer within 0\.1 s from '.*'; see 'On a board'")
+    with pseudo_terminal(patience=0.1) as (line, _), told:
+        board.require_equal(network, samples(network), line)
 
 
 def test_what_answers_no_numbers_is_told() -> None:
-    mine, theirs = pty.openpty()
-    tty.setraw(theirs)
-    os.write(theirs, b"ready?\n")
-    with pytest.raises(BackendFailed, match="which are no numbers"):
-        board.Line(mine).numbers()
-    os.close(mine)
-    os.close(theirs)
+    with pseudo_terminal() as (line, end):
+        os.write(end, b"ready?\n")
+        with pytest.raises(BackendFailed, match="which are no numbers"):
+            board.numbers(line)
 
 
 def test_everything_missing_is_named_at_once(tmp_path: Path) -> None:
@@ -92,5 +95,5 @@ def test_everything_missing_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_gone_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BackendFailed, match="cannot be opened"), board.opened(str(tmp_path / "tty")):
-        pass
+    with pytest.raises(BackendMissing, match=r"the serial line '.*tty' cannot be opened .*; name the board's line"):
+        board.line_to(tmp_path / "tty")

@@ -113,6 +113,7 @@ for name in sys.argv[1:]:
 class TestOnLava:
     pytestmark = needs_lava_dl
 
+    @pytest.mark.slow
     def test_netx_spikes_as_the_integer_network_does(self, tmp_path: Path) -> None:
         rng = np.random.default_rng(0)
         networks = {

@@ -167,7 +167,9 @@ def test_a_checkpoint_of_a_graph_is_read_as_it_was_written(
         assert torch.equal(again.tensors[name], tensor)
 
 
-@pytest.mark.parametrize("answer", ["sum", "last", "maximum"])
+@pytest.mark.parametrize(
+    "answer", [*(pytest.param(each, marks=pytest.mark.slow) for each in ("sum", "last")), "maximum"]
+)
 def test_a_graph_becomes_integers_that_are_equal_on_every_engine(
     one_of_everything: tuple[nir.NIRGraph, Imported], answer: str, tmp_path: Path
 ) -> None:

@@ -202,6 +202,7 @@ def test_of_any_network_every_sum_and_state_is_watched_and_stays_within_its_wors
         assert bottom <= each.observed.low <= each.observed.high <= top, each
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6))
 def test_of_any_network_the_verdicts_are_true(seed: int) -> None:

@@ -28,6 +28,7 @@ from asrc_train.training.evaluate import evaluate
 LOIHI2 = targets.load("loihi2")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 2**31),

@@ -51,6 +51,7 @@ def deployed(frozen: FrozenNetwork, bits: int | tuple[int, ...], seed: int = 0) 
     return quantize.quantize(frozen, LOIHI2, bits=bits, plan=found.plan)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(0, 2**31),

@@ -152,6 +152,7 @@ def test_these_are_what_they_are_said_to_be() -> None:
         assert all(count.spikes for count in reference(*case(each)).counts[:-1])
 
 
+@pytest.mark.slow
 @GRAPHS
 def test_circles_far_delays_and_parts(graph: plan.Graph) -> None:
     assert_equal_to_reference([case(each) for each in (*circles(), *far(), *in_parts())], graph)

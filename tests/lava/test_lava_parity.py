@@ -42,11 +42,13 @@ def few_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "MAX_LANES", 2)
 
 
+@pytest.mark.slow
 @GRAPHS
 def test_delay_lines(graph: plan.Graph) -> None:
     assert_equal_to_reference(in_full_rounds(drawn(15, max_width=20, max_steps=36)), graph)
 
 
+@pytest.mark.slow
 @GRAPHS
 def test_synaptic_delays(graph: plan.Graph) -> None:
     assert_equal_to_reference(in_full_rounds(drawn(12, max_width=8, max_steps=70, max_span=63)), graph)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import warm_commands
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -32,17 +32,24 @@ def test_a_fenced_block_says_whether_it_runs(page: Path) -> None:
         assert language in SHOWN_ONLY | {"sh", "python"}, content
 
 
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """In which commands start fast."""
+    with warm_commands.on_path() as made:
+        yield made
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if runnable(page)], ids=lambda page: str(page.relative_to(ROOT))
 )
-def test_the_commands_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_run_one_after_the_other(
+    page: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
     for shown in ("examples", "demo"):
         if (ROOT / shown).exists():
             (tmp_path / shown).symlink_to(ROOT / shown)
-    folder = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
     for language, content in runnable(page):
-        command = ["bash", "-euc", content] if language == "sh" else [sys.executable, "-c", content]
+        command = ["bash", "-euc", content] if language == "sh" else ["python", "-c", content]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, f"{page.relative_to(ROOT)}:\n{content}\n{done.stdout}\n{done.stderr}"

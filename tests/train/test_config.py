@@ -103,6 +103,11 @@ def test_a_setting_that_is_not_the_recipes_own_names_no_line_of_it() -> None:
         from_recipe(recipe.find("digits"), {"network": {"span": 0}})
 
 
+def test_settings_that_do_not_fit_together_name_no_line_if_any_is_not_the_recipes_own() -> None:
+    with pytest.raises(InvalidSetting, match=r"'digits\.toml' with other settings on top, key 'network': skips: "):
+        from_recipe(recipe.find("digits"), {"network": {"skips": "concat", "hidden": [32]}})
+
+
 def test_settings_on_top_of_a_section_that_is_none_are_refused_by_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("# a section?\ndata = 3\n")

@@ -179,6 +179,11 @@ def test_settings_that_mean_nothing_are_one_sentence(changes: dict[str, object],
 def test_what_goes_with_what_is_checked_before_training() -> None:
     with pytest.raises(InvalidSetting, match="a surrogate does not move the first spike"):
         config({"readout": "first-spike"}, gradient="surrogate")
+    nowhere = {"max_delay": 0, "delay_start": 0, "recurrent_delay_start": 1}
+    with pytest.raises(InvalidSetting, match="no delay can change within a `max_delay` of 0"):
+        config(nowhere, learn="delays")
+    with pytest.raises(InvalidSetting, match="the readout's, which has none"):
+        config({"hidden": [], "readout_delays": False}, learn="delays")
     with pytest.raises(InvalidSetting, match="at least one layer"):
         validated({"data": {"name": "digits"}, "network": {"hidden": []}}, "test")
     assert NetworkConfig(neuron="cuba-lif", connection="delays").reset == "hard"

@@ -98,6 +98,7 @@ def test_gradients_are_those_that_differences_find(loss: str, seed: int) -> None
     assert require_same(graph, x, LOSSES[loss]) >= 24
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("tau", [(10.0, 10.0), (5.0, 20.0)])
 def test_time_constants_may_be_equal_or_the_other_way_round(loss: str, tau: tuple[float, float]) -> None:

@@ -22,7 +22,9 @@ from asrc_train.data.sources.spike_times import MOST_STEPS, at_steps, steps_of
 from asrc_train.data.sources.spoken_digits import HOME, SPEAKERS
 from asrc_train.settings import recipe
 from asrc_train.settings.config import from_recipe
-from asrc_train.training.augmentation import blended, shifted
+from asrc_train.settings.recipe import configured
+from asrc_train.training.augmentation import blended, shifted, shifted_images
+from asrc_train.training.fit import fit
 
 
 @pytest.mark.parametrize("dt", [None, 0.1, 0.5, 1.0])
@@ -214,6 +216,41 @@ def test_a_shift_moves_whole_places_and_drops_what_leaves() -> None:
     ends = {tuple(each.nonzero()[:, 1].tolist()) for each in moved}
     assert ends == {(), (0, 1), (4, 5), (8, 9)}
     assert shifted(x, 0) is x
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_image_moves_by_rows_and_columns_in_whatever_order_it_is_scanned(channels: int) -> None:
+    torch.manual_seed(0)
+    x = torch.zeros(200, 3 * 4, channels, dtype=torch.uint8)
+    x[:, 1 * 4 + 2] = 7
+    moved = shifted_images(x, 1, (3, 4)).view(200, 3, 4, channels)
+    assert moved.dtype == torch.uint8
+    assert set(moved.flatten().tolist()) == {0, 7}
+    places = {tuple(each.nonzero()[0, :2].tolist()) for each in moved}
+    assert places == {(row, column) for row in range(3) for column in (1, 2, 3)}
+    assert all(len(each.nonzero()) == channels for each in moved)
+
+    order = torch.randperm(12)
+    torch.manual_seed(0)
+    x = torch.arange(12, dtype=torch.uint8).view(1, 12, 1).repeat(50, 1, channels)
+    drawn = torch.get_rng_state()
+    scanned = shifted_images(x, 2, (3, 4))
+    torch.set_rng_state(drawn)
+    assert shifted_images(x[:, order], 2, (3, 4), order).equal(scanned[:, order])
+
+
+def test_an_image_that_moves_leaves_zeros_behind() -> None:
+    torch.manual_seed(0)
+    x = torch.full((100, 6, 1), 9, dtype=torch.uint8)
+    assert {int((each == 0).sum()) for each in shifted_images(x, 1, (2, 3))} == {0, 2, 3, 4}
+
+
+def test_samples_without_places_are_not_shifted(tmp_path: Path) -> None:
+    path = tmp_path / "one.npz"
+    np.savez(path, x=np.arange(240, dtype=np.uint8).reshape(20, 12, 1), y=np.arange(20) % 2)
+    with pytest.raises(InvalidSetting, match="have one place at each step, and are no images; leave the shift out"):
+        fit(configured("digits", data=str(path), shift=1), tmp_path / "model.pt")
+    assert not list(tmp_path.glob("model.pt*"))
 
 
 def test_a_blend_lies_between_both_samples_and_keeps_half_of_their_events() -> None:

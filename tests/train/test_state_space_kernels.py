@@ -13,9 +13,9 @@ from asrc_core.errors import BackendMissing, InvalidData, InvalidSetting, Unknow
 from asrc_train.kernels.choice import STATE_SPACE_NAMES, choose_state_space, using
 from asrc_train.kernels.state_space import chunks, fft
 from asrc_train.kernels.state_space.firing import refractory
-from asrc_train.kernels.state_space.layer import Resonators
-from asrc_train.kernels.state_space.run import normalized_spikes, state_space_spikes
-from asrc_train.network.normalization import EPSILON, BatchNormalization
+from asrc_train.kernels.state_space.layer import Driven, Normalization, Resonators
+from asrc_train.kernels.state_space.run import driven_spikes, state_space_spikes, takes_weights
+from asrc_train.network.normalization import EPSILON
 from asrc_train.network.state_space.neurons import StateSpaceNeurons
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -235,37 +235,169 @@ def test_a_kernel_that_is_asked_for_runs_or_says_why_not() -> None:
         choose_state_space(u.bfloat16(), layer, "native")
 
 
+HIDDEN = 40
+"""Neurons of the first of two layers: not a whole word of spikes."""
+
+
+def two_layers(variant: dict[str, Any], inputs: int, normalized: bool, gain: bool) -> tuple[list[Driven], list[Tensor]]:
+    """Layers of 40 and 5 neurons, and what they learn."""
+    draw = torch.Generator().manual_seed(4)
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=draw, dtype=torch.float64)
+
+    layers, leaves = [], []
+    for fan_in, width in ((inputs, HIDDEN), (HIDDEN, 5)):
+        made, weight, bias = neurons(width, **variant), drawn(width, fan_in), 2 * drawn(width)
+        norm = Normalization(1 + 0.2 * drawn(width), 0.3 * drawn(width), EPSILON) if normalized else None
+        learned = [weight, bias, *(norm[:2] if norm else ())]
+        for leaf in learned:
+            leaf.requires_grad_()
+        of_layer = (drawn(3, width) > -1).double() / 0.7 if gain else None
+        layers.append(Driven(weight, bias, made.resonators(), norm, of_layer))
+        leaves += [*learned, *made.parameters()]
+    return layers, leaves
+
+
+def by_hand(x: Tensor, layers: list[Driven]) -> tuple[Tensor, list[Tensor]]:
+    """The same in plain PyTorch, and mean and variance of each layer."""
+    seen: list[Tensor] = []
+    for weight, bias, of, norm, gain, _ in layers:
+        u = torch.nn.functional.linear(x, weight, bias)
+        if norm is not None:
+            seen += [u.mean((0, 1)), u.var((0, 1), correction=0)]
+            rows = torch.nn.functional.batch_norm(u.flatten(0, 1), None, None, *norm[:2], True, 0.1, norm.epsilon)
+            u = rows.view_as(u)
+        x = state_space_spikes(u if gain is None else u * gain, of, kernel="fft")
+    return x, seen
+
+
+def of_leaves(made: Tensor, leaves: list[Tensor]) -> tuple[Tensor, ...]:
+    """Gradients of the sum; 0 for what it does not depend on, as a single step does not on poles."""
+    return torch.autograd.grad(made.sum(), leaves, retain_graph=True, allow_unused=True, materialize_grads=True)
+
+
+def heard(steps: int, inputs: int) -> Tensor:
+    """Numbers on up to 5 inputs, spikes on more."""
+    draw = torch.Generator().manual_seed(steps)
+    x = torch.rand(steps, 3, inputs, generator=draw, dtype=torch.float64)
+    return x if inputs <= 5 else (x > 0.7).double()
+
+
 @pytest.mark.parametrize("variant", VARIANTS[:6], ids=lambda variant: "-".join(map(str, variant.values())))
-def test_a_batch_normalised_in_the_kernel_is_one_normalised_before(variant: dict[str, Any]) -> None:
-    """Spikes, statistics and gradients, of gamma and beta too."""
-    made, x = neurons(**variant), 3 + 2 * current(41)
-    draw = torch.Generator().manual_seed(2)
-    toward = torch.randn(x.shape, generator=draw, dtype=torch.float64)
-    found = []
-    for fused in (True, False):
-        norm = BatchNormalization(5).double()
-        with torch.no_grad():
-            norm.gamma.copy_(torch.linspace(0.5, 2, 5))
-            norm.beta.copy_(torch.linspace(-0.5, 0.5, 5))
-        given = x.clone().requires_grad_()
-        if fused:
-            done = normalized_spikes(given, made.resonators(), norm.gamma, norm.beta, EPSILON)
-            assert done is not None
-            spikes, mean, variance = done
-            norm.seen(mean, variance, 41 * 3)
-        else:
-            spikes = state_space_spikes(norm(given), made.resonators(), kernel="fft")
-        leaves = [given, *norm.parameters(), *made.parameters()]
-        found.append([spikes.detach(), norm.mean, norm.variance, *torch.autograd.grad((spikes * toward).sum(), leaves)])
-    assert torch.equal(found[0][0], found[1][0])
-    for a, b in zip(*found, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-9)
+@pytest.mark.parametrize("inputs", [1, 5, 70])
+def test_layers_with_their_weights_are_those_of_plain_products(variant: dict[str, Any], inputs: int) -> None:
+    """Spikes, statistics and gradients, of what is heard too; `inputs` beyond the kernel's few are spikes."""
+    for steps, normalized, gain in ((70, True, False), (41, True, True), (1, False, False), (600, False, True)):
+        x = heard(steps, inputs).requires_grad_()
+        layers, leaves = two_layers(variant, inputs, normalized, gain)
+        leaves = [x, *leaves]
+        expected, seen = by_hand(x, layers)
+        toward = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+        gradients = of_leaves(expected * toward, leaves)
+        for summed in (False, True):
+            found, statistics = driven_spikes(x, layers, summed=summed)
+            assert torch.equal(found, expected.sum(0) if summed else expected)
+            told = [each for pair in statistics if pair is not None for each in pair]
+            assert len(told) == (4 if normalized else 0)
+            for a, b in zip(told, seen, strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+            if summed:
+                continue
+            for a, b in zip(of_leaves(found * toward, leaves), gradients, strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-9)
+        if steps == 70:
+            assert 0.01 < float(expected.detach().mean()) < 0.6, "the layers should be alive"
 
 
-def test_only_the_native_kernel_normalises() -> None:
+def test_the_gradient_of_a_sum_over_time_is_that_of_all_steps() -> None:
+    x = heard(70, 70)
+    layers, leaves = two_layers({"modes": 2}, 70, True, False)
+    counts = driven_spikes(x, layers, summed=True)[0]
+    of_sum = torch.autograd.grad(counts.square().sum(), leaves, retain_graph=True)
+    of_steps = torch.autograd.grad(driven_spikes(x, layers)[0].sum(0).square().sum(), leaves)
+    for a, b in zip(of_sum, of_steps, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_threads_change_no_bit_of_layers_with_their_weights() -> None:
+    x, before, found = heard(1100, 70), torch.get_num_threads(), []
+    try:
+        for threads in (1, 3, 1):
+            torch.set_num_threads(threads)
+            layers, leaves = two_layers({"modes": 2}, 70, True, False)
+            spikes = driven_spikes(x, layers)[0]
+            found.append([spikes, *torch.autograd.grad(spikes[::2].sum(), leaves)])
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+def test_neurons_that_pad_a_word_of_spikes_send_none() -> None:
+    """They would at a threshold below 0, where silence crosses it."""
+    made = neurons(HIDDEN, modes=1)
+    made.threshold = -0.5
+    draw = torch.Generator().manual_seed(1)
+    weights = [torch.randn(n, i, generator=draw, dtype=torch.float64) for n, i in ((HIDDEN, 2), (5, HIDDEN))]
+    below = Driven(weights[0], torch.zeros(HIDDEN, dtype=torch.float64), made.resonators())
+    above = Driven(weights[1], torch.zeros(5, dtype=torch.float64), neurons(modes=1).resonators())
+    x = heard(40, 2)
+    expected, _ = by_hand(x, [below, above])
+    assert torch.equal(driven_spikes(x, [below, above])[0], expected)
+
+
+def test_what_is_kept_for_the_way_back_is_a_current_and_bits() -> None:
+    layers, _ = two_layers({"modes": 2}, 70, True, False)
+    x, kept = heard(256, 70), []
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept.append((tensor.dtype, tensor.numel()))
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        driven_spikes(x, layers)
+    assert sorted(n for dtype, n in kept if dtype == torch.int64) == [3 * 256 * 1, 3 * 256 * 2], "bits heard"
+    rows = sorted(n for dtype, n in kept if dtype == torch.float64)[-2:]
+    assert rows == [3 * 256 * 32, 3 * 256 * 64], "currents, padded to 32 numbers"
+
+
+def test_a_second_way_back_is_the_first_again() -> None:
+    """No memory is used again while a graph needs it."""
+    x = heard(1600, 70)
+    layers, leaves = two_layers({"modes": 2}, 70, True, False)
+    spikes = driven_spikes(x, layers)[0]
+    first = torch.autograd.grad(spikes.sum(), leaves, retain_graph=True)
+    torch.autograd.grad(driven_spikes(1 - x, layers)[0].sum(), leaves, retain_graph=True)
+    for a, b in zip(torch.autograd.grad(spikes.sum(), leaves), first, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_only_the_native_kernel_takes_the_weights() -> None:
     made, x = neurons(modes=2), current()
-    with using("fft"):
-        assert normalized_spikes(x, made.resonators(), torch.ones(5), torch.zeros(5), EPSILON) is None
+    assert takes_weights(x, made.resonators())
+    for kernel in ("fft", "chunks"):
+        with using(kernel):
+            assert not takes_weights(x, made.resonators())
+
+
+def test_layers_that_do_not_fit_are_named() -> None:
+    layers, _ = two_layers({"modes": 2}, 70, True, False)
+    named = [layer._replace(where=f"layer {i}, ") for i, layer in enumerate(layers)]
+    x = heard(20, 70)
+    for wrong in (x[0], x[..., :69], x.float(), x[:0]):
+        with pytest.raises(InvalidData, match=r"layer 0, input.*give torch\.float64 on cpu, \(T, B, 70\)"):
+            driven_spikes(wrong, named)
+    with pytest.raises(InvalidData, match="layer 0, input: it holds 1 NaN"):
+        driven_spikes(torch.where(torch.arange(70) == 3, float("nan"), x[:1, :1]), named)
+    with pytest.raises(InvalidSetting, match="layer 0, weight: it has 70 inputs, and the layer before 40 neurons"):
+        driven_spikes(x, named[:1] * 2)
+    broken = named[1]._replace(bias=torch.full((5,), float("inf"), dtype=torch.float64))
+    with pytest.raises(InvalidSetting, match=r"layer 1, bias.*it holds 5 NaN"):
+        driven_spikes(x, [named[0], broken])
+    huge = named[0]._replace(weight=torch.full((HIDDEN, 70), 1e308, dtype=torch.float64))
+    with pytest.raises(InvalidData, match="layer 0, current"):
+        driven_spikes(x, [huge])
 
 
 def test_a_gradient_that_is_the_same_for_all_steps_is_not_copied_out() -> None:

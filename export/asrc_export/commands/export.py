@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING
 
 from asrc_core import extras
 from asrc_core.command import command_line
-from asrc_core.counts import agreeing, plural
+from asrc_core.counts import plural
 from asrc_export.commands import circuits as cli_circuits
 from asrc_export.commands import devices as cli_devices
 from asrc_export.commands import import_network as cli_import
 from asrc_export.commands.integer_file import check_integers, from_integers, is_integers
+from asrc_export.commands.printed.exported import print_layers, print_rounding, print_search
+from asrc_export.commands.printed.target import print_target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from asrc_core.contract.connection import Connection
     from asrc_core.contract.network import IntegerNetwork
-    from asrc_core.contract.neurons.kind import Parameters
-    from asrc_export.chip.targets.quantity import Strict
     from asrc_export.exporting import Exported
 
 EXAMPLES = """\
@@ -90,7 +89,7 @@ def _require_what_if(parser: argparse.ArgumentParser, options: argparse.Namespac
 
 def _body(options: argparse.Namespace) -> Callable[[argparse.Namespace], None]:
     if options.show_target is not None:
-        return _show_target
+        return lambda options: print_target(options.show_target)
     if options.check is not None:
         return _check
     return _what_if if options.what_if else _export
@@ -221,9 +220,9 @@ def _export(options: argparse.Namespace) -> None:
             progress=lambda done, note: update(100 * done, note),
         )
     print_layers(exported)
-    _print_search(exported)
+    print_search(exported)
     if options.rounding_log:
-        _print_rounding(exported)
+        print_rounding(exported)
     for finding in exported.findings:
         command_line.say(f"note: {finding}")
     for each in exported.cut:
@@ -360,121 +359,6 @@ def _write_nir(model: str | Path, options: argparse.Namespace) -> None:
     print(options.nir)
 
 
-def print_layers(exported: Exported) -> None:
-    """Print the table of the layers: shapes, formats, and how far each accumulator is from saturating."""
-    from tabulate import tabulate
-
-    from asrc_core.contract.connection import NOW
-    from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
-    from asrc_core.contract.ranges import headroom_bits
-
-    network, observed = exported.network, exported.observed
-    ranges = network.ranges
-
-    def headroom(reach: int) -> str:
-        return f"{headroom_bits(reach, STATE_MAX):.1f}"
-
-    def sums(i: int) -> str:
-        parts = [part.magnitude for part in (ranges[i].feedforward, ranges[i].recurrent) if part is not None]
-        return f"{headroom_bits(max(parts), REGISTER_MAX):.1f}"
-
-    def seen(i: int) -> str:
-        return headroom(observed[i].state.magnitude) if observed else "no data"
-
-    def saturation(i: int) -> str:
-        if not ranges[i].may_saturate:
-            return "impossible"
-        return f"possible ({observed[i].saturations} seen)" if observed else "possible"
-
-    rows: list[tuple[object, ...]] = [
-        (
-            layer.name,
-            f"{_fan_in(network, i)} x {layer.neurons}",
-            "; ".join(_lags(each) for each in layer.connections if each.taps != NOW),
-            ", ".join(dict.fromkeys(str(each.weight_bits) for each in layer.connections)),
-            " / ".join(str(each.exponent) for each in layer.connections),
-            _spread(layer.neuron.parameters, "threshold"),
-            _spread(layer.neuron.parameters, "decay") if layer.neuron.sends else "",
-            sums(i),
-            headroom(ranges[i].state.magnitude),
-            seen(i),
-            saturation(i),
-        )
-        for i, layer in enumerate(network.layers)
-    ]
-    headers = (
-        "layer",
-        "shape",
-        "span",
-        "bits",
-        "exponents",
-        "threshold",
-        "decay",
-        "sums, bits",
-        "headroom, bits",
-        "observed, bits",
-        "saturation",
-    )
-    mappings = dict.fromkeys(each.mapping for layer in network.layers for each in layer.connections if each.taps != NOW)
-    where = " and ".join(mappings) or "no delays"
-    print(f"{network.target}, {where}, {plural(network.steps, 'step')}, {plural(network.synapses, 'synapse')}")
-    print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True, colalign=("left", *("right",) * 9, "left")))
-
-
-def _fan_in(network: IntegerNetwork, i: int) -> int:
-    """Inputs of a layer's neurons that come from before it."""
-    parts = zip(network.layers[i].connections, network.sources(i), strict=True)
-    return sum(each.inputs for each, source in parts if source == "before")
-
-
-def _lags(connection: Connection) -> str:
-    """A connection's span, its taps, or the ends of its delays."""
-    if connection.delays is not None:
-        return f"{connection.lags[0]} to {connection.longest_lag}"
-    if len(connection.taps) == 1:
-        return str(connection.longest_lag)
-    return ", ".join(f"{weight} x {span}" for span, weight in connection.taps)
-
-
-def _spread(parameters: Parameters, name: str) -> str:
-    """A parameter, or its ends where neurons differ; nothing if the kind has no such parameter."""
-    import numpy as np
-
-    if name not in parameters:
-        return ""
-    numbers = np.atleast_1d(parameters[name])
-    low, high = int(numbers.min()), int(numbers.max())
-    return str(low) if low == high else f"{low} to {high}"
-
-
-def _print_search(exported: Exported) -> None:
-    """Say how far the chosen integers are from the float network, and how many weights lie beyond their grid."""
-    answers = any(each.delays is not None for layer in exported.network.layers for each in layer.connections)
-    for part in exported.measured:
-        what = "logits off by" if answers or part is exported.measured[-1] else "spikes that differ, step for step:"
-        print(f"{part.name}: {what} {part.error:.2%} (chosen without samples: {part.data_free:.2%})")
-    for line in exported.rounding:
-        if line.cut_off:
-            print(
-                f"note: {line.layer}: {line.cut_off:,} of its {line.parameter}s "
-                f"{agreeing(line.cut_off, 'lies', 'lie')} beyond the grid and "
-                f"{agreeing(line.cut_off, 'was', 'were')} cut off; "
-                f"the largest error of any is {abs(line.error):.3g} (of {line.value:.3g})"
-            )
-
-
-def _print_rounding(exported: Exported) -> None:
-    from tabulate import tabulate
-
-    rows = [
-        (r.layer, r.parameter, f"{r.value:.6g}", r.integer, f"{r.effective:.6g}", f"{r.error:.2e}", r.cut_off, r.moved)
-        for r in exported.rounding
-    ]
-    headers = ("layer", "parameter", "float", "integer", "effective", "error", "cut off", "not to the nearest")
-    print("rounding, worst case of each parameter:")
-    print(tabulate(rows, headers, disable_numparse=True))
-
-
 def _check(options: argparse.Namespace) -> None:
     from asrc_export.commands import recipe_check as cli_recipe_check
 
@@ -495,52 +379,6 @@ def _what_if(options: argparse.Namespace) -> None:
         data_name=options.calibrate,
         out=options.out,
     )
-
-
-def _show_target(options: argparse.Namespace) -> None:
-    from tabulate import tabulate
-
-    from asrc_export.chip import devices
-
-    chip, device = devices.numbers(options.show_target)
-    if device is not None:
-        rows = _quantity_rows(device)
-        print(f"{device.title} ({device.name}), numbers as of {chip.title}")
-        print(tabulate(rows, ("quantity", "", "value", "unit", "certainty", "source"), disable_numparse=True))
-        return
-    rows = [
-        (
-            "formats.weight_bits",
-            "in use",
-            ", ".join(map(str, chip.formats.weight_bits)),
-            "bits",
-            "printed",
-            chip.formats.weight_bits_source,
-        )
-    ]
-    if chip.neurons is not None:
-        runs = ", ".join(chip.neurons.kinds) + (", any program" if chip.neurons.programmable else "")
-        rows.append(("neurons.kinds", "in use", runs, "kinds", chip.neurons.certainty, chip.neurons.source))
-    rows += _quantity_rows(chip)
-    print(f"{chip.title} ({chip.name})")
-    print(tabulate(rows, ("quantity", "", "value", "unit", "certainty", "source"), disable_numparse=True))
-    if chip.energy is None:
-        print("No published energy per event: counts are reported, joules are not.")
-    if chip.timing is None:
-        print("No published time per event: no latency is reported.")
-
-
-def _quantity_rows(chip: Strict) -> list[tuple[str, ...]]:
-    """All numbers of a target or device, with what other sources say."""
-    from asrc_export.chip import targets
-
-    rows: list[tuple[str, ...]] = []
-    for name, each in targets.quantities(chip):
-        rows.append((name, "in use", f"{each.value:,.12g}", each.unit, each.certainty, each.source))
-        rows += [
-            ("", "or", f"{other.value:,.12g}", each.unit, other.certainty, other.source) for other in each.alternatives
-        ]
-    return rows
 
 
 if __name__ == "__main__":

@@ -8,14 +8,9 @@ part is run on this machine, at the other end of a pseudo-terminal.
 from __future__ import annotations
 
 import os
-import select
 import shutil
 import tempfile
-import termios
-import time
-import tty
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +23,10 @@ from asrc_core.contract.result import checked_input
 from asrc_core.errors import BackendFailed, BackendMissing, ParityBroken
 from asrc_export.codegen.mcu.program import program
 from asrc_export.emulation import emulate, tools
+from asrc_export.serial_line import PATIENCE_S, SerialLine
 
 NAME = "mcu"
 PORT, BOARD, TOOL = "ASRC_SERIAL", "ASRC_FQBN", "arduino-cli"
-ANSWER_S = 10.0
 UPLOAD_S = 300
 WAY_OUT = "see 'On a board' in docs/how-to/microcontroller.md"
 HERE = Path(__file__).parent
@@ -86,7 +81,7 @@ def upload(network: IntegerNetwork, access: Access) -> None:
         tools.output(command, sketch, UPLOAD_S, WAY_OUT)
 
 
-def require_equal(network: IntegerNetwork, x: NDArray[np.generic], line: Line) -> int:
+def require_equal(network: IntegerNetwork, x: NDArray[np.generic], line: SerialLine) -> int:
     """Run (B, T, channels) samples over a line and compare each step; how many steps there were.
 
     Raises ParityBroken, naming the first step whose spikes or membranes are not the reference's, or the logits;
@@ -96,71 +91,26 @@ def require_equal(network: IntegerNetwork, x: NDArray[np.generic], line: Line) -
     for b, sample in enumerate(samples):
         expected = run(network, sample[np.newaxis], trace=True)
         wanted = emulate.hashes_by_step(network, expected)[:, 0].tolist()
-        line.send("b")
+        line.send(b"b")
         for t, frame in enumerate(sample.tolist()):
-            line.send("s " + " ".join(map(str, frame)) + "\n")
-            if line.numbers() != [wanted[t]]:
+            line.send(f"s {' '.join(map(str, frame))}\n".encode())
+            if numbers(line) != [wanted[t]]:
                 raise ParityBroken(NAME, "numpy", f"sample {b}, step {t}: its spikes or membranes")
-        line.send("l")
-        if line.numbers() != expected.logits[0].tolist():
+        line.send(b"l")
+        if numbers(line) != expected.logits[0].tolist():
             raise ParityBroken(NAME, "numpy", f"sample {b}: its logits")
     return len(samples) * samples.shape[1]
 
 
-class Line:
-    """A serial line in raw mode."""
-
-    def __init__(self, descriptor: int, answer_s: float = ANSWER_S) -> None:
-        self._descriptor, self._answer_s = descriptor, answer_s
-        self._read = b""
-
-    def send(self, text: str) -> None:
-        """All of the text. Raises BackendFailed if the line takes none of it, or is gone."""
-        left = text.encode()
-        while left:
-            if not select.select([], [self._descriptor], [], self._answer_s)[1]:
-                raise BackendFailed(NAME, f"it took nothing for {self._answer_s:g} s", WAY_OUT)
-            try:
-                left = left[os.write(self._descriptor, left) :]
-            except OSError as error:
-                raise BackendFailed(NAME, f"its line is gone ({error.strerror})", WAY_OUT) from error
-
-    def numbers(self) -> list[int]:
-        """A line of numbers. Raises BackendFailed if none comes in time, or something else does."""
-        until = time.monotonic() + self._answer_s
-        while b"\n" not in self._read:
-            left = until - time.monotonic()
-            if left <= 0 or not select.select([self._descriptor], [], [], left)[0]:
-                raise BackendFailed(NAME, f"it did not answer for {self._answer_s:g} s", WAY_OUT)
-            try:
-                got = os.read(self._descriptor, 4096)
-            except OSError as error:
-                raise BackendFailed(NAME, f"its line is gone ({error.strerror})", WAY_OUT) from error
-            if not got:
-                raise BackendFailed(NAME, "its line was closed", WAY_OUT)
-            self._read += got
-        line, self._read = self._read.split(b"\n", 1)
-        try:
-            return [int(each) for each in line.split()]
-        except ValueError as error:
-            raise BackendFailed(NAME, f"it answered {line[:40]!r}, which are no numbers", WAY_OUT) from error
+def line_to(port: str | Path, patience: float = PATIENCE_S) -> SerialLine:
+    """The line at which the sketch answers. Raises BackendMissing for one that cannot be opened."""
+    return SerialLine(port, NAME, WAY_OUT, patience)
 
 
-@contextmanager
-def opened(port: str) -> Iterator[Line]:
-    """The line at a port, at 115,200 bits a second. Raises BackendFailed."""
+def numbers(line: SerialLine) -> list[int]:
+    """A line of numbers. Raises BackendFailed if none comes in time, or something else does."""
+    said = line.receive_line()
     try:
-        # Without the last flag, opening and writing would wait, without end, for what is not plugged in.
-        descriptor = os.open(port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-    except OSError as error:
-        raise BackendFailed(NAME, f"'{port}' cannot be opened ({error.strerror})", WAY_OUT) from error
-    try:
-        if os.isatty(descriptor):
-            tty.setraw(descriptor)
-            settings = termios.tcgetattr(descriptor)
-            settings[2] = (settings[2] & ~termios.CRTSCTS) | termios.CREAD | termios.CLOCAL
-            settings[4] = settings[5] = termios.B115200
-            termios.tcsetattr(descriptor, termios.TCSANOW, settings)
-        yield Line(descriptor)
-    finally:
-        os.close(descriptor)
+        return [int(each) for each in said.split()]
+    except ValueError as error:
+        raise BackendFailed(NAME, f"it answered {said[:40]!r}, which are no numbers", WAY_OUT) from error

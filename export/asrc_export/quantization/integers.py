@@ -82,7 +82,7 @@ def layer_at(
         for each, source in zip(layer.connections, into, strict=True)
     )
     try:
-        own = replace(rounding(at.scale, formats), drive=_drive(connections, into))
+        own = replace(rounding(at.scale, formats), drive=drive(connections, into))
         kept = {name: bits for name in ("pole_bits", "mode_bits") if (bits := getattr(at, name)) is not None}
         parameters = layer.of_kind.rounded({**layer.constants, **kept}, own)
     except Unfit as error:
@@ -108,8 +108,8 @@ def _connection(
     )
 
 
-def _drive(connections: Sequence[Connection], into: Sequence[Feed]) -> tuple[Ints, Ints]:
-    """Bounds of the sum of all connections of each neuron."""
+def drive(connections: Sequence[Connection], into: Sequence[Feed]) -> tuple[Ints, Ints]:
+    """Least and greatest sum of all connections of each neuron, (N,)."""
     ends = []
     for each, source in zip(connections, into, strict=True):
         message = each.message(Range(source.low, source.high))

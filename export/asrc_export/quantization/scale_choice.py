@@ -40,6 +40,8 @@ SINGLE = 2.0**-22
 """Relative error of numbers that were single precision, and of their products."""
 PARTS = 4
 """Scales are tried in steps of this fraction of an octave."""
+FINE_PARTS = 16
+"""The largest scale is found to this fraction of an octave."""
 ROOM_TO_TRAIN = 2
 """Scales for training leave a membrane's worst case this many times below saturation: weights grow."""
 
@@ -124,10 +126,43 @@ def of_each_shift(
     steps: int = 1,
     own_shift: bool = True,
 ) -> list[LayerScales]:
-    """The same for each shift at which there is one; sums of delayed synapses are never floored."""
-    room, shifts = _room(layer, to_train), shifts_to_try(layer, formats, own_shift)
-    each = (_best(layer, into, grid, formats, room, steps, [shift], floored=False) for shift in shifts)
-    return [at for at in each if at is not None]
+    """For each shift at which there is one, the feasible scale with the least expected error, and the largest from
+    there on: what states lose in each step, which is not expected, is least there. Sums of delayed synapses are never
+    floored.
+    """
+    room, found = _room(layer, to_train), []
+    for shift in shifts_to_try(layer, formats, own_shift):
+        at = _best(layer, into, grid, formats, room, steps, [shift], floored=False)
+        if at is not None:
+            most = _largest(layer, into, at, grid, formats, room, steps)
+            found += [at] if most == at else [at, most]
+    return found
+
+
+def _largest(
+    layer: FrozenLayer,
+    into: Sequence[Feed],
+    at: LayerScales,
+    grid: WeightGrid,
+    formats: Formats,
+    room: int,
+    steps: int,
+) -> LayerScales:
+    """The last feasible scale in small steps from a feasible one on, at the same shift."""
+    shift = at.activation_shift
+    own = with_shift(formats, shift)
+    while True:
+        larger = at_scale(layer, into, at.scale * 2 ** (1 / FINE_PARTS), grid, own, floored=False)
+        if larger is None:
+            return at
+        larger = larger.model_copy(update={"activation_shift": shift})
+        try:
+            made = layer_at(layer, into, larger, grid, formats)
+        except InvalidSetting:
+            return at
+        if not cannot_overflow(made, into, own, room, steps):
+            return at
+        at = larger
 
 
 def _room(layer: FrozenLayer, to_train: bool) -> int:

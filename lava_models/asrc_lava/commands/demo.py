@@ -58,7 +58,7 @@ def _demo(options: argparse.Namespace) -> None:
     print("Loading PyTorch and Lava; the first time after an installation that takes up to a minute.", flush=True)
 
     from asrc_export import report
-    from asrc_export.commands.export import print_layers
+    from asrc_export.commands.printed.exported import print_layers
     from asrc_export.engines import select
     from asrc_export.exporting import export
     from asrc_export.report.render import formats

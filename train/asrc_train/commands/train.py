@@ -170,7 +170,12 @@ def _add_delays(parser: argparse.ArgumentParser) -> None:
     add("--learn", choices=["both", "weights", "delays"], help="what learns in a network with delays")
     add("--delay-learning-rate", metavar="STEPS", type=float, help="learning rate of delays, in steps")
     add("--grazing", metavar="SHARE", type=float, help="least slope of a spike in gradients, as a share of theta")
-    add("--shift", metavar="PLACES", type=int, help="move a sample's events by up to so many places of pitch")
+    add(
+        "--shift",
+        metavar="PLACES",
+        type=int,
+        help="move a sample's events by up to so many places of pitch, an image by so many pixels",
+    )
     add("--blend", metavar="SHARE", type=float, help="share of samples blended with another of their class")
     add("--rate-strength", metavar="K", type=float, help="of the term that keeps hidden neurons near --rate-target")
     add("--rate-target", metavar="SPIKES", type=float, help="spikes of a hidden neuron in a sample")

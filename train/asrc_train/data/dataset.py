@@ -36,6 +36,8 @@ class Shape:
     """Milliseconds of a step, where samples are events in time; None where steps are of no length."""
     of_place: int = 1
     """Channels next to each other that stand for one place along an axis such as pitch."""
+    image: tuple[int, int] | None = None
+    """Rows and columns of the image that the steps scan, row by row."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 from asrc_core import extras
 from asrc_train.data.dataset import Dataset, Shape
 
-SHAPE = Shape(steps=64, channels=1, classes=10, maximum=16, scale=1 / 16)
+SHAPE = Shape(steps=64, channels=1, classes=10, maximum=16, scale=1 / 16, image=(8, 8))
 HELD_OUT = 360
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from asrc_core import extras
 from asrc_train.data.dataset import Dataset, Labels, Shape
 
-SHAPE = Shape(steps=784, channels=1, classes=10, maximum=255, scale=1 / 255)
+SHAPE = Shape(steps=784, channels=1, classes=10, maximum=255, scale=1 / 255, image=(28, 28))
 HELD_OUT = 1000
 
 

@@ -15,7 +15,7 @@ from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
 from asrc_train.data.sources import archive, idx
 from asrc_train.data.sources.archive import Archive
 
-SHAPE = Shape(steps=784, channels=1, classes=10, maximum=255, scale=1 / 255)
+SHAPE = Shape(steps=784, channels=1, classes=10, maximum=255, scale=1 / 255, image=(28, 28))
 
 
 def _published(file: str, md5: str) -> Archive:

@@ -114,7 +114,7 @@ def require_finite_values(x: Tensor, layers: Sequence[SkipLayer]) -> None:
     """Raise InvalidSetting naming layer and tensor, or InvalidData for ``x``, for NaN or infinity in any of them."""
     for index, layer in enumerate(layers):
         for name, tensor in layer.tensors():
-            bad = _not_finite(tensor)
+            bad = not_finite(tensor)
             if bad:
                 raise InvalidSetting(f"layer {index}, {name}", f"it holds {plural(bad, 'NaN or infinite value')}")
     require_finite("input x", x)
@@ -134,14 +134,15 @@ def one_after_the_other(
 
 def require_finite(name: str, tensor: Tensor) -> None:
     """Raise InvalidData if ``tensor`` holds NaN or infinity."""
-    bad = _not_finite(tensor)
+    bad = not_finite(tensor)
     if bad:
         raise InvalidData(
             name, f"it holds {plural(bad, 'NaN or infinite value')}", "check the data and the layer before"
         )
 
 
-def _not_finite(tensor: Tensor) -> int:
+def not_finite(tensor: Tensor) -> int:
+    """How many values are NaN or infinite."""
     if math.isfinite(float(tensor.detach().sum())):
         return 0  # the sum of anything and NaN or infinity is NaN or infinite
     return int(tensor.numel() - tensor.isfinite().sum())  # the sum may also have left the number range all by itself

@@ -13,6 +13,7 @@ from asrc_core import html
 from asrc_core.counts import plural
 from asrc_train.kernels.choice import pass_over_all
 from asrc_train.kernels.layer import current
+from asrc_train.kernels.state_space.run import driven_spikes, takes_weights
 from asrc_train.network.compiler.compiling import as_it_is
 from asrc_train.network.connections.connection import Connection, longest_span, new_connection, weight_of_lags
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
@@ -222,7 +223,8 @@ class SkipRecurrentNetwork(nn.Module):
         require_call(x, temperature, self.hidden_layers()[0].feedforward.in_features)
         layers = self._stack()
         if layers is None:
-            return self.traced(x, temperature)[0]
+            found = self._state_space_counts(x)
+            return self.traced(x, temperature)[0] if found is None else self._decide(found, len(x))
         return self._decide(spike_counts(x, [each.prepared(x.shape[1], temperature) for each in layers]), len(x))
 
     @as_it_is
@@ -260,6 +262,20 @@ class SkipRecurrentNetwork(nn.Module):
             return None
         stack = [layer for layer in self.layers if isinstance(layer, SkipRecurrentLayer) and layer.in_stack]
         return stack if len(stack) == len(self.layers) else None
+
+    def _state_space_counts(self, x: Tensor) -> Tensor | None:
+        """Spikes of the last layer summed over time, (B, N), if all layers are of state-space neurons, each on the one
+        before it, and a kernel runs them at once.
+        """
+        layers = self.state_space_layers()
+        if self.config.skips != "none" or len(layers) < len(self.layers):
+            return None
+        if not takes_weights(x, layers[0].neuron.resonators()):
+            return None
+        counts, statistics = driven_spikes(x, [layer.driven(x.shape[1]) for layer in layers], summed=True)
+        for layer, of in zip(layers, statistics, strict=True):
+            layer.seen(of, x.shape[0] * x.shape[1])
+        return counts
 
     def _decide(self, counts: Tensor, steps: int) -> Tensor:
         """The readout summed over time: the sum moves inside the linear map. Its mean where the last layer is one of

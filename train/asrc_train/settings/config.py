@@ -299,7 +299,8 @@ class TrainingConfig(_Section):
     delay_learning_rate: _Positive = 0.1
     """Steps; it follows the schedule of the learning rate."""
     shift: Annotated[int, Field(ge=0, le=10_000)] = 0
-    """Each training sample's events move by -shift to shift - 1 places of pitch (`training.augmentation`)."""
+    """Each training sample's events move by -shift to shift - 1 places of pitch, an image by -shift to shift pixels
+    (`training.augmentation`)."""
     blend: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of training samples that are blended with another one of their class (`training.augmentation`)."""
     learning_rate_annealing: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -342,6 +343,16 @@ class Config(_Section):
             raise ValueError("gradient: a surrogate does not move the first spike; take 'eventprop' or another readout")
         return self
 
+    @model_validator(mode="after")
+    def _delays_that_learn_have_somewhere_to_go(self) -> Config:
+        network = self.network
+        if self.training.learn == "delays" and network.connection == "delays":
+            if not network.max_delay:
+                raise ValueError("learn: no delay can change within a `max_delay` of 0; learn 'weights'")
+            if not (network.hidden or network.readout_delays):
+                raise ValueError("learn: its only delays are the readout's, which has none; learn 'weights'")
+        return self
+
 
 def _said_by_its_connection(config: NetworkConfig) -> str | None:
     """Which settings the configured connection cannot obey, and whether each layer's neurons go with it."""
@@ -379,7 +390,7 @@ def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:
         return as_cold(Config.model_validate(_on_top(content, overrides)), content, overrides)
     except ValidationError as error:
         problem = first_problem(error, Config)
-        raise InvalidSetting(f"recipe '{path.name}'{_place(text, problem, overrides)}", problem.why) from error
+        raise InvalidSetting(f"recipe '{path.name}'{_place(text, content, problem, overrides)}", problem.why) from error
 
 
 def as_cold(config: Config, recipe: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) -> Config:
@@ -410,9 +421,12 @@ def _on_top(content: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> di
     return merged
 
 
-def _place(text: str, problem: Problem, overrides: dict[str, dict[str, Any]]) -> str:
+def _place(text: str, content: Mapping[str, Any], problem: Problem, overrides: Mapping[str, Mapping[str, Any]]) -> str:
     location, key = problem.location, problem.key
-    if len(location) > 1 and location[1] in overrides.get(str(location[0]), {}):
+    section = str(location[0]) if location else ""
+    on_top, inside = overrides.get(section, {}), location[1:]
+    of_all = not inside and isinstance(content.get(section, {}), dict)  # settings that do not fit together
+    if on_top and (of_all or (inside and inside[0] in on_top)):
         return f" with other settings on top, key '{key}'"
     line = line_of(text, location)
     return f", line {line}, key '{key}'" if line else f", key '{key}'"

@@ -26,7 +26,8 @@ def train_all(runs: Sequence[Run], folder: Path, address: str) -> Generator[Outc
         import ray
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # that very class, too: of a node that took longer to start than Ray waits
+        ray.shutdown()
         why = str(error).partition("\n")[0].rstrip(".")
         raise BackendFailed("ray", why, "start a cluster, or leave `ray` away") from error
     try:

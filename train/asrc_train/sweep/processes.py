@@ -1,12 +1,17 @@
-"""The runs of a sweep on this machine: worker processes with one thread each, a run at a time."""
+"""The runs of a sweep on this machine: worker processes with one thread each, a run at a time.
+
+Where processes can be forked, they are forks of one that has imported PyTorch and never computed: a process that did
+has threads, which a fork of it would wait for. So what takes seconds to import is imported once for all of them.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import sys
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -15,6 +20,8 @@ from typing import NamedTuple
 from asrc_train.sweep.grid import Run
 from asrc_train.sweep.train import Outcome, train
 
+IMPORTED = "asrc_train.training.fit"
+"""With PyTorch and all else that a training needs."""
 PATIENCE = 10.0
 """Seconds that a worker gets to finish its batch when the sweep is interrupted."""
 
@@ -70,10 +77,14 @@ def train_all(
 
 
 def _started() -> _Worker:
-    context = multiprocessing.get_context("spawn")  # a forked PyTorch may hang
+    if sys.platform == "linux":
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([IMPORTED])
+    else:
+        context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), daemon=True)
     with _one_thread():
+        process = context.Process(target=_serve, args=(theirs, dict(os.environ)), daemon=True)
         process.start()
     theirs.close()
     return _Worker(process, ours)
@@ -91,8 +102,10 @@ class _Abandoned(BaseException):
     """The sweep is over, or its process is gone."""
 
 
-def _serve(pipe: Connection) -> None:
-    """Train what comes in until the other end closes."""
+def _serve(pipe: Connection, environment: Mapping[str, str]) -> None:
+    """Train what comes in until the other end closes, in this environment: the process that forks may be older."""
+    os.environ.clear()
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches all processes; the sweep tells its workers
 
     def on_progress(share: float) -> None:

@@ -1,7 +1,8 @@
 """More samples out of those there are, for events in time whose channels stand along an axis such as pitch
-(Meszaros, Knight and Nowotny, Nature Communications 2025; Nowotny and others, arXiv 2212.01232).
+(Meszaros, Knight and Nowotny, Nature Communications 2025; Nowotny and others, arXiv 2212.01232), and for images.
 
-shift: all events of a sample move by the same number of places, drawn from -reach to reach - 1.
+shift: all events of a sample move by the same number of places, drawn from -reach to reach - 1; an image moves by as
+many rows and as many columns, each drawn from -reach to reach.
 blend: of two samples of a class both move half-way, in time and in place, so that their means meet; of their events
 each is kept with probability 1/2.
 What moves beyond an end is dropped, and what comes to lie on another event counts once.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 
 def shifted(x: Tensor, reach: int, of_place: int = 1) -> Tensor:
@@ -24,6 +26,23 @@ def shifted(x: Tensor, reach: int, of_place: int = 1) -> Tensor:
     for i, by in enumerate(torch.randint(-reach, reach, (len(x),)).tolist()):
         _put(made[i], x[i], 0, by * of_place)
     return made
+
+
+def shifted_images(x: Tensor, reach: int, image: tuple[int, int], order: Tensor | None = None) -> Tensor:
+    """Samples (B, rows * columns, channels) whose steps scan an image of ``image`` rows and columns, each moved.
+
+    Zeros come in where the image leaves. ``order``: step t is the pixel of that number, if they are not scanned row by
+    row. Draws from PyTorch's generator.
+    """
+    rows, columns = image
+    scanned = x if order is None else x[:, order.argsort()]
+    framed = pad(scanned.reshape(len(x), rows, columns, -1), (0, 0, reach, reach, reach, reach))
+    down, right = torch.randint(0, 2 * reach + 1, (2, len(x), 1), device=x.device)
+    row = down + torch.arange(rows, device=x.device)
+    column = right + torch.arange(columns, device=x.device)
+    sample = torch.arange(len(x), device=x.device)
+    moved = framed[sample[:, None, None], row[:, :, None], column[:, None, :]].flatten(1, 2)
+    return moved if order is None else moved[:, order]
 
 
 def blended(x: Tensor, labels: Tensor, share: float, pool: Tensor, of_class: Tensor, of_place: int = 1) -> Tensor:

@@ -21,6 +21,7 @@ from asrc_core.files.atomic import replacing, require_writable
 from asrc_core.files.paths import as_path
 from asrc_train import data
 from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
+from asrc_train.kernels.native import reuse
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
 from asrc_train.network.graph_network import GraphNetwork
@@ -30,7 +31,7 @@ from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training import distributed
-from asrc_train.training.augmentation import blended, shifted
+from asrc_train.training.augmentation import blended, shifted, shifted_images
 from asrc_train.training.distributed import World
 from asrc_train.training.evaluate import Evaluation, evaluate, fed_to
 from asrc_train.training.objective import class_weights, objective_of
@@ -113,6 +114,8 @@ def fit(
             return fit(config, out, resume=resume, device=device, observers=(*observers, observer), start=start)
     require_writable(as_path(out, "the checkpoint to write"))
     dataset = data.load(config.data.name, config.network.dt, config.data.validation_fraction)
+    if config.training.shift:
+        _require_places(dataset)
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
     state = resume_path(out)
     with distributed.joined(device) as (world, own_device):
@@ -126,6 +129,7 @@ def fit(
             if world.writes:
                 run.store(state)
         trained = run.finish()
+        reuse.clear()
         if world.writes:
             checkpoint.save(trained, out)
             state.unlink(missing_ok=True)
@@ -259,12 +263,13 @@ class _Run:
 
     def _augmented(self, batch: Tensor) -> Tensor:
         """Samples of the training part, blended and shifted as configured."""
-        x, y, training, of_place = self.train_x[batch], self.train_y, self.config.training, self.dataset.shape.of_place
-        return shifted(
-            blended(x, y[batch], training.blend, self.train_x, y, of_place) if training.blend else x,
-            training.shift,
-            of_place,
-        )
+        x, y, training, shape = self.train_x[batch], self.train_y, self.config.training, self.dataset.shape
+        if training.blend:
+            x = blended(x, y[batch], training.blend, self.train_x, y, shape.of_place)
+        if shape.image and training.shift:
+            order = None if self.order is None else torch.from_numpy(self.order).to(self.device)
+            return shifted_images(x, training.shift, shape.image, order)
+        return shifted(x, training.shift, shape.of_place)
 
     def finish(self) -> Checkpoint:
         """The best epoch as a checkpoint, with its accuracies: here, once, the test split is read."""
@@ -380,6 +385,13 @@ def _require_bias(network: FloatNetwork, shape: Shape) -> None:
     if isinstance(network, DelayNetwork):
         why = f"the data set has {shape.zero} for zero, and a network with delays takes what differs from 0 as events"
         raise InvalidSetting("connection 'delays'", why)
+
+
+def _require_places(dataset: Dataset) -> None:
+    """Raise InvalidSetting for samples that have nothing along which a shift could move them."""
+    if dataset.shape.image is None and dataset.channels <= dataset.shape.of_place:
+        why = f"samples of '{dataset.name}' have one place at each step, and are no images; leave the shift out"
+        raise InvalidSetting("shift", why)
 
 
 def _require_whole_batches(config: Config, world: World) -> None:

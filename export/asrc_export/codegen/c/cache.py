@@ -31,6 +31,8 @@ from asrc_core.native.build import compiler as cpp_compiler
 LEVEL = "-O3"
 FLAGS = ("-std=c99", LEVEL, "-fPIC", "-shared")
 """Besides ``-march=native``, where the compiler knows it."""
+OWN_FLAGS = "ASRC_CFLAGS"
+"""An environment variable with further flags. Not CFLAGS, which some environments set for what they were built for."""
 KEY_BYTES = 32
 
 _LIBRARY, _SEAL, _TEXT, _KEY = "library", "seal", "text.c", "key"
@@ -59,8 +61,7 @@ def library(text: str, level: str = LEVEL) -> ctypes.CDLL:
 
 def compiled(text: str, level: str = LEVEL) -> Path:
     """Where the text's library lies, compiled if it does not lie there untouched. Raises CannotBuild."""
-    command, about = compiler()
-    command = [level if each == LEVEL else each for each in command]
+    command, about = compiler(level)
     name = hashlib.sha256("\0".join([*command, about, text]).encode()).hexdigest()
     entry = private_folder() / name
     try:
@@ -73,18 +74,21 @@ def compiled(text: str, level: str = LEVEL) -> Path:
 
 
 @cache
-def compiler() -> tuple[list[str], str]:
+def compiler(level: str = LEVEL) -> tuple[list[str], str]:
     """The command that compiles C for this processor, and what it says of itself and of the processor.
 
-    That of $CC, or the first of cc, gcc and clang that is installed, else the C++ compiler. Raises CannotBuild.
+    That of $CC, or the first of cc, gcc and clang that is installed, else the C++ compiler; the flags of $ASRC_CFLAGS
+    come last, so they hold where two disagree. Raises CannotBuild.
     """
     chosen = named_compiler("CC")
     found = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
     command = chosen or ([found] if found else cpp_compiler())
+    command += [level if each == LEVEL else each for each in FLAGS]
+    last = named_compiler(OWN_FLAGS)
     try:
-        return _described([*command, *FLAGS, "-march=native"])
+        return _described([*command, "-march=native", *last])
     except CannotBuild:
-        return _described([*command, *FLAGS])
+        return _described([*command, *last])
 
 
 def _described(command: list[str]) -> tuple[list[str], str]:

@@ -36,8 +36,8 @@ from asrc_train.training.continuation import require_same_samples
 from asrc_train.training.fit import Observer, Start, fit
 
 BATCH = 256
-SHARES_OF_RATES = {"learning_rate": 1.0, "delay_learning_rate": 1 / 3}
-"""Networks with delays go on at these shares of their rates."""
+SHARES_OF_RATES = {"learning_rate": 1 / 4, "delay_learning_rate": 1 / 12}
+"""Networks with delays go on at these shares of their rates: what they are far from is rounding, not the solution."""
 
 
 def finetune(
@@ -62,9 +62,9 @@ def finetune(
     goes on from the weights as the search rounded them. Batch normalisation is folded into the weights first, and there
     is no dropout. Data, split, batches and seed are those of the float training, and the learning rate starts
     at theirs and falls along a cosine. Networks with delays go on from their own weights, at scales
-    searched on samples (`delay_search`); their weights learn at their rate, delays at a third, and none is longer
-    than ``max_delay``. Poles, read-outs and windows of state-space neurons learn, too, at their own rates, rounded to
-    ``pole_bits`` and ``mode_bits`` (as in `export`), which the new checkpoint carries.
+    searched on samples (`delay_search`); weights and delays learn at the shares ``SHARES_OF_RATES`` of their rates, and
+    no delay is longer than ``max_delay``. Poles, read-outs and windows of state-space neurons learn, too, at their own
+    rates, rounded to ``pole_bits`` and ``mode_bits`` (as in `export`), which the new checkpoint carries.
 
     Raises what `quantize` raises (before any training), and the errors of `fit`; InvalidSetting and InvalidData for a
     checkpoint that does not say what it was trained on, or was trained on samples that are not ours.

@@ -25,11 +25,11 @@ from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_export.chip.targets import Target
 from asrc_export.engines import select
 from asrc_export.quantization import quantize
-from asrc_export.quantization.integers import Feed, deciding_at, feeds, layer_at, parts_of, weight_factor, with_shift
+from asrc_export.quantization.integers import Feed, deciding_at, drive, feeds, layer_at, weight_factor, with_shift
 from asrc_export.quantization.quantize import Plan
-from asrc_export.quantization.scale_choice import ROOM_TO_TRAIN
 from asrc_export.quantization.scales import LayerScales, Scales
 from asrc_export.quantization.training.learning_network import LearningNetwork
+from asrc_export.quantization.training.most_drive import most_drive
 from asrc_export.quantization.training.on_grid import weights_on_grid
 from asrc_train.kernels.delays.differentiable import Answered, answered
 from asrc_train.kernels.delays.dynamics import Cuba, time_constant
@@ -38,6 +38,9 @@ from asrc_train.network.delay_network import DelayedSynapses, DelayNetwork
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.trained.frozen import FrozenNetwork
+
+SHRINK = 63 / 64
+"""Weights that must become smaller become at least that much smaller, so that their rounding follows."""
 
 
 class QuantizedDelayNetwork(DelayNetwork):
@@ -51,7 +54,11 @@ class QuantizedDelayNetwork(DelayNetwork):
         frozen = freeze(start)
         self._made = quantize.quantize(frozen, target, bits=scales.bits, plan=Plan(frozen, scales)).network
         self._cuba = _rounded(self._cuba, self._made.layers[-1])
-        self._reach = [_limits(*self._reached(i)) for i in range(len(parts_of(frozen)))]
+        shifts = [each.neuron.parameters["activation_shift"] for each in self._made.layers]
+        self._most = [
+            most_drive(layer, feeds(frozen, i), with_shift(self._formats, int(shift)), start.steps)
+            for i, (layer, shift) in enumerate(zip(self._made.layers, shifts, strict=True))
+        ]
 
     def integers(self) -> IntegerNetwork:
         """The network that the parameters now stand for; that nothing saturates, only `quantize` proves."""
@@ -86,9 +93,7 @@ class QuantizedDelayNetwork(DelayNetwork):
     def run(self, x: Tensor | Events) -> Answered:
         """As of the float network, at the values that the integers stand for."""
         events = as_events(x) if isinstance(x, Tensor) else x
-        self._keep_within()
-        frozen = self._frozen()
-        made = self._layers(frozen)
+        frozen, made = self._within()
         layers = [
             self._in_kernels(frozen, i, own, layer)
             for i, (own, layer) in enumerate(zip(self._connections(), made, strict=True))
@@ -108,23 +113,32 @@ class QuantizedDelayNetwork(DelayNetwork):
         hidden = [[each for each in (layer.feedforward, layer.recurrent) if each is not None] for layer in layers]
         return [*hidden, [self.readout]]
 
-    def _reached(self, i: int) -> tuple[Tensor, Tensor]:
-        """What arrives at each neuron of a layer (N,) if all that is positive does, or all that is negative."""
-        rows = torch.cat([each.weight.detach() for each in self._connections()[i]], dim=1)
-        return rows.clamp(min=0).sum(1), (-rows).clamp(min=0).sum(1)
+    def _within(self) -> tuple[FrozenNetwork, tuple[Layer, ...]]:
+        """The network as it is and its integers, once weights are shrunk that have outgrown what states hold.
 
-    def _keep_within(self) -> None:
-        """Shrink the weights of neurons that have outgrown what their layer's states hold at its scale.
-
-        Scales were chosen such that the layer's largest neuron fits, hidden layers' with room to train. The bounds of a
-        state grow with what arrives at most, each with that of its sign.
+        Of a neuron to which too much of one sign could arrive, the weights of that sign are.
         """
-        for i, (reach, connections) in enumerate(zip(self._reach, self._connections(), strict=True)):
-            room = ROOM_TO_TRAIN if i + 1 < len(self._reach) else 1
-            grown = [each / (room * most) for most, each in zip(reach, self._reached(i), strict=True)]
-            share = 1 / torch.stack(grown).amax(0).clamp(min=1.0)
-            for each in connections:
-                each.weight.data.mul_(share[:, None])
+        while True:
+            frozen = self._frozen()
+            made = self._layers(frozen)
+            grown = [self._shrink(frozen, i, layer) for i, layer in enumerate(made)]
+            if not any(grown):
+                return frozen, made
+
+    def _shrink(self, frozen: FrozenNetwork, i: int, made: Layer) -> bool:
+        """Whether weights of the layer had to be; what they round to may still be too much."""
+        low, high = drive(made.connections, feeds(frozen, i))
+        shares = [
+            np.where(reached > most, np.minimum(most / np.maximum(reached, 1), SHRINK), 1.0)
+            for reached, most in zip((high, -low), self._most[i], strict=True)
+        ]
+        if all((each == 1).all() for each in shares):
+            return False
+        for each in self._connections()[i]:
+            w = each.weight.data
+            above, below = (torch.as_tensor(share, dtype=w.dtype, device=w.device)[:, None] for share in shares)
+            w.mul_(torch.where(w > 0, above, below))
+        return True
 
     def _frozen(self) -> FrozenNetwork:
         tensors: Mapping[str, Tensor] = {name: each.detach().cpu() for name, each in self.state_dict().items()}
@@ -163,12 +177,6 @@ class QuantizedDelayNetwork(DelayNetwork):
         values = np.rint(events.value.cpu().double().numpy() / self._start.scale)
         samples[sample, events.step.cpu().numpy(), events.channel.cpu().numpy()] = values
         return samples
-
-
-def _limits(positive: Tensor, negative: Tensor) -> tuple[float, float]:
-    """The most that arrives at a neuron of each sign; of a sign that no weight has yet, as much as of the other."""
-    high, low = float(positive.max()), float(negative.max())
-    return high or low or 1.0, low or high or 1.0
 
 
 def _rounded(cuba: Cuba, readout: Layer) -> Cuba:

@@ -17,6 +17,7 @@ from asrc_core.errors import InvalidData
 from asrc_train.kernels.layer import SkipLayer, current, require_finite_values
 from asrc_train.kernels.native import library
 from asrc_train.kernels.native.library import CCall, CLayer, instruction_set, pack, run
+from asrc_train.kernels.native.rows import in_rows, pointer
 
 FEW_CHANNELS = 16
 """Up to so many inputs, numbers are multiplied with the weights one by one; beyond, a matrix product does it better."""
@@ -94,7 +95,7 @@ def _not_finite(x: Tensor, layers: tuple[SkipLayer, ...]) -> InvalidData:
 
 def _with_bits(x: Tensor, layers: tuple[SkipLayer, ...]) -> tuple[Tensor, list[Tensor]]:
     x, packed, feed, layers = _fed(x, layers)
-    kept = [_room_for_spikes(x, layer.neurons) for layer in layers]
+    kept = [room_for_spikes(x, layer.neurons) for layer in layers]
     out = x.new_empty((x.shape[1], layers[-1].neurons))
     given = x if packed is None else packed
     call = _Call(x.shape, x.dtype, instruction_set(), given, feed, layers, [_weights(each) for each in layers], kept)
@@ -109,7 +110,7 @@ def _fed(x: Tensor, layers: tuple[SkipLayer, ...]) -> tuple[Tensor, Tensor | Non
     first, packed = layers[0], None
     feed = _Feed(_CURRENT if first.weight is None else _CHANNELS)
     if first.weight is not None and x.shape[2] > FEW_CHANNELS:
-        packed, value = _pack(x.detach())
+        packed, value = pack_spikes(x.detach())
         if packed is not None:
             feed = _Feed(_SPIKES, value)
         else:  # a matrix product of its own makes the current
@@ -133,7 +134,7 @@ class _Stack(torch.autograd.Function):
     ) -> Tensor:
         steps, batch, neurons = *x.shape[:2], layers[-1].neurons
         keep = any(ctx.needs_input_grad)
-        kept = [_room_for_spikes(x, layer.neurons) if keep else None for layer in layers]
+        kept = [room_for_spikes(x, layer.neurons) if keep else None for layer in layers]
         out = x.new_empty((batch, neurons) if summed else (steps, batch, neurons))
         given = x if packed is None else packed
         call = _Call(x.shape, x.dtype, instruction_set(), given, feed, layers, _grouped(tensors), kept)
@@ -155,7 +156,7 @@ class _Stack(torch.autograd.Function):
         call = _Call(ctx.shape, ctx.dtype, ctx.isa, given, ctx.feed, ctx.layers, weights, kept)
         call.come_from(gradients[0])
         d_x = gradients[0].new_empty(ctx.shape) if ctx.needs_input_grad[0] else None
-        call.c.grad_input = _pointer(d_x)
+        call.c.grad_input = pointer(d_x)
         wanted = _grouped(ctx.needs_input_grad[5:])
         results = [_room_for_gradients(call, i, weights[i], wanted[i]) for i in range(depth)]
         run("backward", call.c)
@@ -181,7 +182,7 @@ class _Call:
         self.layers[0].inputs = shape[2]
         for below, layer in zip(layers, self.layers[1:], strict=False):
             layer.inputs = below.neurons
-        rows = self.keep(_rows(given))
+        rows = self.keep(in_rows(given))
         self.c = CCall(
             element_bytes=dtype.itemsize,
             isa=isa,
@@ -206,7 +207,7 @@ class _Call:
         """Set the gradient of the output, (B, N) or (T, B, N); often, as of a sum, it is the same at all steps."""
         if gradient.dim() == 3 and gradient.stride(0) == 0:
             gradient = gradient[0]
-        rows = self.keep(_rows(gradient))
+        rows = self.keep(in_rows(gradient))
         self.c.above, self.c.above_sample = rows.data_ptr(), rows.stride(-2)
         self.c.above_step = 0 if rows.dim() == 2 else rows.stride(0)
 
@@ -220,9 +221,9 @@ class _Call:
             decay=_number(layer.dynamics.decay),
             threshold=_number(layer.dynamics.threshold),
             resolution=layer.dynamics.resolution or 0.0,
-            spikes=_pointer(kept),
+            spikes=pointer(kept),
             **{
-                name: _pointer(tensor if tensor is None else self.keep(tensor.detach().contiguous()))
+                name: pointer(tensor if tensor is None else self.keep(tensor.detach().contiguous()))
                 for name, tensor in weights._asdict().items()
                 if name not in ("decay", "threshold")
             },
@@ -239,7 +240,7 @@ def _room_for_gradients(call: _Call, index: int, weights: _Weights, wanted: Sequ
     )
     layer = call.layers[index]
     for name in ("weight", "bias", "recurrent", "mixture"):
-        setattr(layer, f"grad_{name}", _pointer(getattr(gradients, name)))
+        setattr(layer, f"grad_{name}", pointer(getattr(gradients, name)))
     either = gradients.threshold if gradients.decay is None else gradients.decay
     if either is None:
         return gradients
@@ -251,10 +252,10 @@ def _room_for_gradients(call: _Call, index: int, weights: _Weights, wanted: Sequ
     )
 
 
-def _pack(x: Tensor) -> tuple[Tensor | None, float]:
+def pack_spikes(x: Tensor) -> tuple[Tensor | None, float]:
     """Spikes as bits (B, T, words) and what each is worth; None if ``x`` holds anything but 0 and one other value."""
-    rows = _rows(x)
-    packed = _room_for_spikes(x, x.shape[2])
+    rows = in_rows(x)
+    packed = room_for_spikes(x, x.shape[2])
     layers = (CLayer * 1)(CLayer(inputs=x.shape[2]))
     value = pack(
         CCall(
@@ -274,12 +275,8 @@ def _pack(x: Tensor) -> tuple[Tensor | None, float]:
     return (None, 1.0) if math.isnan(value) else (packed, value or 1.0)
 
 
-def _rows(tensor: Tensor) -> Tensor:
-    """The same tensor with the numbers of a row next to each other."""
-    return tensor if tensor.stride(-1) == 1 or tensor.shape[-1] == 1 else tensor.contiguous()
-
-
-def _room_for_spikes(x: Tensor, neurons: int) -> Tensor:
+def room_for_spikes(x: Tensor, neurons: int) -> Tensor:
+    """For the spikes of so many neurons, as bits (B, T, words of 64), on samples like ``x`` (T, B, channels)."""
     return torch.empty((x.shape[1], x.shape[0], -(-neurons // 64)), dtype=torch.int64)
 
 
@@ -298,7 +295,3 @@ def _grouped(tensors: Sequence[Any]) -> list[Any]:
 
 def _number(value: float | Tensor) -> float:
     return float(value.detach()) if isinstance(value, Tensor) else value
-
-
-def _pointer(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()

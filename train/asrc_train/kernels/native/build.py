@@ -19,7 +19,7 @@ _ALIGNED = ("-Wa,-mbranches-within-32B-boundaries",)
 LIBRARY = NativeLibrary(
     folder=Path(__file__).resolve().parent,
     name="libasrc_kernels",
-    common=("run.cpp", "delays.cpp", "resonators.cpp"),
+    common=("run.cpp", "delays.cpp", "projection.cpp", "resonators.cpp"),
     stamped="run.cpp",
     kernels={
         "x86_64": {"kernels_baseline.cpp": _FLAGS, "kernels_avx2.cpp": _AVX2, "kernels_avx512.cpp": _AVX512},

@@ -4,6 +4,7 @@
 
 #include "delays_kernel.h"
 #include "kernel.h"
+#include "projection_kernel.h"
 #include "resonators_kernel.h"
 
 namespace asrc {
@@ -16,6 +17,8 @@ struct InstructionSet {
     DelayKernels<double> delay_doubles;
     ResonatorKernels<float> resonator_floats;
     ResonatorKernels<double> resonator_doubles;
+    ProjectionKernels<float> projection_floats;
+    ProjectionKernels<double> projection_doubles;
 
     const Kernels<float>& of(float) const { return floats; }
     const Kernels<double>& of(double) const { return doubles; }

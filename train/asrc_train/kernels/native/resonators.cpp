@@ -26,6 +26,7 @@ ResonatorLayer<R> layer_of(Memory& memory, const asrc_resonators_call& call) {
     layer.modes = call.modes, layer.taps = call.taps;
     layer.period = static_cast<R>(call.period), layer.masked = call.masked != 0;
     layer.threshold = static_cast<R>(call.threshold);
+    layer.spike_words = (call.neurons + kWordBits - 1) / kWordBits;
     layer.rows = 4 * layer.modes + 3 + layer.taps, layer.words = 2 * layer.modes + layer.taps;
     R* constants = memory.zeros<R>(layer.rows * layer.width);
     const R* from = static_cast<const R*>(call.constants);
@@ -43,6 +44,7 @@ std::vector<ResonatorRoom<R>> rooms_of(Memory& memory, const ResonatorLayer<R>& 
     for (int64_t i = 0; i < threads; ++i) {
         ResonatorRoom<R> room{};
         room.state = memory.zeros<R>(layer.words * layer.width);
+        room.gain = memory.zeros<R>(layer.width), room.counts = memory.zeros<R>(layer.width);
         room.input = memory.zeros<R>(chunk), room.output = memory.zeros<R>(chunk);
         if (back) {
             room.above = memory.zeros<R>(chunk);
@@ -55,15 +57,22 @@ std::vector<ResonatorRoom<R>> rooms_of(Memory& memory, const ResonatorLayer<R>& 
 }
 
 template <typename R>
-ResonatorSample<R> sample_of(const asrc_resonators_call& call, int64_t b) {
-    const int64_t at = b * call.neurons;
+Rows<R> rows_of(const asrc_rows& rows, int64_t b) {
+    return {rows.data ? static_cast<R*>(rows.data) + b * rows.sample : nullptr, rows.step, rows.padded != 0};
+}
+
+template <typename R>
+ResonatorSample<R> sample_of(const asrc_resonators_call& call, const ResonatorLayer<R>& layer, int64_t b) {
     ResonatorSample<R> sample{};
-    sample.steps = call.steps, sample.stride = call.batch * call.neurons, sample.above_stride = call.above_step;
-    sample.input = static_cast<const R*>(call.input) + at;
+    sample.steps = call.steps;
+    sample.input = rows_of<const R>(call.input, b);
+    sample.gain = call.gain ? static_cast<const R*>(call.gain) + b * call.neurons : nullptr;
+    sample.spikes = rows_of<R>(call.spikes, b);
+    sample.bits = call.bits ? call.bits + b * call.steps * layer.spike_words : nullptr;
+    sample.counts = call.counts ? static_cast<R*>(call.counts) + b * call.neurons : nullptr;
     sample.kept = call.kept ? static_cast<R*>(call.kept) + b * words_of(call) : nullptr;
-    sample.spikes = call.spikes ? static_cast<R*>(call.spikes) + at : nullptr;
-    sample.above = call.above ? static_cast<const R*>(call.above) + b * call.above_sample : nullptr;
-    sample.grad_input = call.grad_input ? static_cast<R*>(call.grad_input) + at : nullptr;
+    sample.above = rows_of<const R>(call.above, b);
+    sample.grad_input = rows_of<R>(call.grad_input, b);
     return sample;
 }
 
@@ -80,14 +89,6 @@ struct Prepared {
           rooms(rooms_of(memory, layer, threads, back)) {}
 
     const ResonatorRoom<R>& room(int64_t worker) const { return rooms[static_cast<size_t>(worker)]; }
-
-    R* padded(const R* rows, int64_t count) {
-        R* made = memory.zeros<R>(count * layer.width);
-        for (int64_t row = 0; row < count; ++row) {
-            std::copy_n(rows + row * layer.neurons, layer.neurons, made + row * layer.width);
-        }
-        return made;
-    }
 };
 
 template <typename R>
@@ -96,7 +97,7 @@ void run(const asrc_resonators_call& call, const ResonatorKernels<R>& kernels, b
     const ResonatorLayer<R>& layer = with.layer;
     const auto work = [&](int64_t b, int64_t worker) {
         const DenormalsAreZero fast;
-        const ResonatorSample<R> sample = sample_of<R>(call, b);
+        const ResonatorSample<R> sample = sample_of<R>(call, layer, b);
         if (!back) {
             kernels.forward(layer, sample, with.room(worker));
             return;
@@ -108,34 +109,6 @@ void run(const asrc_resonators_call& call, const ResonatorKernels<R>& kernels, b
         }
     };
     over_items(call.batch, with.threads, work, [](int64_t, int64_t) {});
-}
-
-template <typename R>
-void moments(const asrc_resonators_call& call, const ResonatorKernels<R>& kernels, double* sums) {
-    Prepared<R> with(call, true);
-    const R* from = with.padded(static_cast<const R*>(call.input), 1);
-    std::fill_n(sums, 2 * call.neurons, 0.0);
-    over_items(
-        call.batch, with.threads,
-        [&](int64_t b, int64_t worker) { kernels.moments(with.layer, sample_of<R>(call, b), with.room(worker), from); },
-        [&](int64_t, int64_t worker) {
-            const R* found = with.room(worker).sums;
-            for (int64_t row = 0; row < 2; ++row) {
-                for (int64_t n = 0; n < call.neurons; ++n) {
-                    sums[row * call.neurons + n] += static_cast<double>(found[row * with.layer.width + n]);
-                }
-            }
-        });
-}
-
-template <typename R>
-void settle(const asrc_resonators_call& call, const ResonatorKernels<R>& kernels, const void* by) {
-    Prepared<R> with(call, true);
-    const R* rows = with.padded(static_cast<const R*>(by), 2);
-    over_items(
-        call.batch, with.threads,
-        [&](int64_t b, int64_t worker) { kernels.settle(with.layer, sample_of<R>(call, b), with.room(worker), rows); },
-        [](int64_t, int64_t) {});
 }
 
 // Calls what(kernels) with those of the call's instruction set and type.
@@ -165,13 +138,5 @@ int64_t asrc_resonators_forward(const asrc_resonators_call* call) {
 
 int64_t asrc_resonators_backward(const asrc_resonators_call* call) {
     return asrc::with_kernels(*call, [&](const auto& kernels) { asrc::run(*call, kernels, true); });
-}
-
-int64_t asrc_resonators_moments(const asrc_resonators_call* call, double* sums) {
-    return asrc::with_kernels(*call, [&](const auto& kernels) { asrc::moments(*call, kernels, sums); });
-}
-
-int64_t asrc_resonators_settle(const asrc_resonators_call* call, const void* by) {
-    return asrc::with_kernels(*call, [&](const auto& kernels) { asrc::settle(*call, kernels, by); });
 }
 }

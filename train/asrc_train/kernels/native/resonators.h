@@ -1,6 +1,6 @@
 // State-space neurons over all steps of one sample, and their adjoint. The equations stand in
-// kernels/state_space/layer.py. Vectors are neurons; a chunk's rows are gathered first, since a sample's rows lie a whole
-// batch apart. All has internal linkage: see kernel.h.
+// kernels/state_space/layer.py. Vectors are neurons; a chunk's rows are gathered first where they are not padded.
+// All has internal linkage: see kernel.h.
 #ifndef ASRC_RESONATORS_H
 #define ASRC_RESONATORS_H
 
@@ -18,13 +18,14 @@ using asrc::ResonatorKernels;
 using asrc::ResonatorLayer;
 using asrc::ResonatorRoom;
 using asrc::ResonatorSample;
+using asrc::Rows;
 
 // The constants of a vector of neurons.
 template <typename R, int K>
 struct Modes {
     Vector<R> c[K], d[K], p[K], q[K], direct, scale, shift, window[kMostTaps];
 
-    Modes(const ResonatorLayer<R>& layer, int64_t at) {
+    Modes(const ResonatorLayer<R>& layer, const R* gain, int64_t at) {
         const R* row = layer.constants + at;
         ASRC_UNROLL
         for (int k = 0; k < K; ++k) {
@@ -35,6 +36,7 @@ struct Modes {
         for (int64_t j = 0; j < layer.taps; ++j) window[j] = load(row + (4 * K + 1 + j) * layer.width);
         scale = load(row + (4 * K + 1 + layer.taps) * layer.width);
         shift = load(row + (4 * K + 2 + layer.taps) * layer.width);
+        if (gain) scale *= load(gain + at), shift *= load(gain + at);
     }
 };
 
@@ -81,25 +83,51 @@ ASRC_INLINE Vector<R> spiking(Vector<R> distance, R period, Vector<R>& wait) {
     return s;
 }
 
+// Rows of a sequence from step `begin` on, where they lie or gathered in `room`; `step` is how far apart they are.
 template <typename R>
-void gathered(const R* from, int64_t stride, int64_t steps, int64_t neurons, int64_t width, R* to) {
+ASRC_INLINE const R* rows_at(
+    const Rows<const R>& from, int64_t begin, int64_t steps, const ResonatorLayer<R>& layer, R* room, int64_t& step) {
+    const R* at = from.data + begin * from.step;
+    step = from.padded ? from.step : layer.width;
+    if (from.padded) return at;
     for (int64_t t = 0; t < steps; ++t) {
-        std::memcpy(to + t * width, from + t * stride, static_cast<size_t>(neurons) * sizeof(R));
+        std::memcpy(room + t * layer.width, at + t * from.step, static_cast<size_t>(layer.neurons) * sizeof(R));
     }
+    return room;
+}
+
+// Where rows of a sequence from step `begin` on are written: in place, or in `room` for `put_rows`.
+template <typename R>
+ASRC_INLINE R* rows_for(
+    const Rows<R>& to, int64_t begin, const ResonatorLayer<R>& layer, R* room, int64_t& step) {
+    step = to.padded ? to.step : layer.width;
+    return to.padded ? to.data + begin * to.step : room;
 }
 
 template <typename R>
-void scattered(const R* from, int64_t width, int64_t steps, int64_t neurons, int64_t stride, R* to) {
-    for (int64_t t = 0; t < steps; ++t) {
-        std::memcpy(to + t * stride, from + t * width, static_cast<size_t>(neurons) * sizeof(R));
+ASRC_INLINE void put_rows(
+    const Rows<R>& to, int64_t begin, int64_t steps, const ResonatorLayer<R>& layer, const R* room) {
+    for (int64_t t = 0; t < steps && !to.padded; ++t) {
+        R* row = to.data + (begin + t) * to.step;
+        std::memcpy(row, room + t * layer.width, static_cast<size_t>(layer.neurons) * sizeof(R));
     }
+}
+
+// The sample's gain, padded, or null.
+template <typename R>
+ASRC_INLINE const R* gain_of(
+    const ResonatorLayer<R>& layer, const ResonatorSample<R>& sample, const ResonatorRoom<R>& room) {
+    if (sample.gain) std::memcpy(room.gain, sample.gain, static_cast<size_t>(layer.neurons) * sizeof(R));
+    return sample.gain ? room.gain : nullptr;
 }
 
 template <typename R, int K>
 void resonators_forward(
     const ResonatorLayer<R>& layer, const ResonatorSample<R>& sample, const ResonatorRoom<R>& room) {
     const int64_t width = layer.width, words = layer.words * width;
+    const R* gain = gain_of(layer, sample, room);
     std::memset(room.state, 0, static_cast<size_t>(words) * sizeof(R));
+    std::memset(room.counts, 0, static_cast<size_t>(width) * sizeof(R));
     R* kept = sample.kept;
     for (int64_t begin = 0; begin < sample.steps; begin += kChunk) {
         const int64_t steps = sample.steps - begin < kChunk ? sample.steps - begin : kChunk;
@@ -107,13 +135,21 @@ void resonators_forward(
             std::memcpy(kept, room.state, static_cast<size_t>(words) * sizeof(R));
             kept += words;
         }
-        gathered(sample.input + begin * sample.stride, sample.stride, steps, layer.neurons, width, room.input);
+        int64_t in_step, out_step = 0;
+        const R* input = rows_at(sample.input, begin, steps, layer, room.input, in_step);
+        const R* later = sample.input.data + (begin + kChunk) * sample.input.step;
+        R* numbers = sample.spikes.data ? rows_for(sample.spikes, begin, layer, room.output, out_step) : nullptr;
+        uint64_t* bits_of = sample.bits ? sample.bits + begin * layer.spike_words : nullptr;
+        for (int64_t i = 0; bits_of && i < steps * layer.spike_words; ++i) bits_of[i] = 0;
         for (int64_t at = 0; at < width; at += kLanes<R>) {
-            const Modes<R, K> of(layer, at);
+            const Modes<R, K> of(layer, gain, at);
             State<R, K> state;
             state.from(room.state + at, width, layer.taps);
+            Vector<R> count = load(room.counts + at);
+            uint64_t* word = bits_of ? bits_of + at / asrc::kWordBits : nullptr;
             for (int64_t t = 0; t < steps; ++t) {
-                const Vector<R> u = of.scale * load(room.input + t * width + at) + of.shift;
+                prefetch_later(later + t * sample.input.step + at);  // beyond the last chunk nobody minds
+                const Vector<R> u = of.scale * load(input + t * in_step + at) + of.shift;
                 const Vector<R> y = moved<R, K>(of, u, state.re, state.im);
                 Vector<R> h = y;
                 if (layer.taps > 1) {
@@ -122,12 +158,21 @@ void resonators_forward(
                     for (int64_t j = layer.taps - 2; j > 0; --j) state.past[j] = state.past[j - 1];
                     state.past[0] = y;
                 }
-                store(room.output + t * width + at, spiking<R>(h - layer.threshold, layer.period, state.wait));
+                const Vector<R> s = spiking<R>(h - layer.threshold, layer.period, state.wait);
+                count += s;
+                if (word) word[t * layer.spike_words] |= bits(at_least(s, Vector<R>{} + R{1})) << at % asrc::kWordBits;
+                if (numbers) store(numbers + t * out_step + at, s);
             }
+            store(room.counts + at, count);
             state.to(room.state + at, width, layer.taps);
         }
-        scattered(room.output, width, steps, layer.neurons, sample.stride, sample.spikes + begin * sample.stride);
+        if (bits_of && layer.neurons % asrc::kWordBits) {  // neurons that pad may fire, at a threshold below 0
+            const uint64_t there = (uint64_t{1} << layer.neurons % asrc::kWordBits) - 1;
+            for (int64_t t = 1; t <= steps; ++t) bits_of[t * layer.spike_words - 1] &= there;
+        }
+        if (numbers) put_rows(sample.spikes, begin, steps, layer, numbers);
     }
+    if (sample.counts) std::memcpy(sample.counts, room.counts, static_cast<size_t>(layer.neurons) * sizeof(R));
 }
 
 // The states within a chunk, made anew, and what walks back through them.
@@ -141,8 +186,8 @@ struct Walked {
 
 template <typename R, int K>
 ASRC_INLINE void walked(
-    const ResonatorLayer<R>& layer, const Modes<R, K>& of, const R* kept, const R* input, int64_t steps,
-    Walked<R, K>& to) {
+    const ResonatorLayer<R>& layer, const Modes<R, K>& of, const R* kept, const R* input, int64_t step, int64_t steps,
+    int64_t earlier, Walked<R, K>& to) {
     const int64_t width = layer.width, back = layer.taps - 1;
     State<R, K> state;
     state.from(kept, width, layer.taps);
@@ -150,7 +195,8 @@ ASRC_INLINE void walked(
     ASRC_UNROLL
     for (int k = 0; k < K; ++k) to.re[0][k] = state.re[k], to.im[0][k] = state.im[k];
     for (int64_t t = 0; t < steps; ++t) {
-        Vector<R> h = to.y[back + t] = moved<R, K>(of, of.scale * load(input + t * width) + of.shift, state.re, state.im);
+        prefetch_later(input + t * step - earlier);
+        Vector<R> h = to.y[back + t] = moved<R, K>(of, of.scale * load(input + t * step) + of.shift, state.re, state.im);
         ASRC_UNROLL
         for (int k = 0; k < K; ++k) to.re[t + 1][k] = state.re[k], to.im[t + 1][k] = state.im[k];
         if (back) {
@@ -168,18 +214,21 @@ template <typename R, int K>
 void resonators_backward(
     const ResonatorLayer<R>& layer, const ResonatorSample<R>& sample, const ResonatorRoom<R>& room) {
     const int64_t width = layer.width, words = layer.words * width, back = layer.taps - 1;
+    const R* gain = gain_of(layer, sample, room);
     std::memset(room.adjoint, 0, static_cast<size_t>((2 * K + back) * width) * sizeof(R));
     std::memset(room.sums, 0, static_cast<size_t>(layer.rows * width) * sizeof(R));
     const int64_t chunks = (sample.steps + kChunk - 1) / kChunk;
     for (int64_t chunk = chunks - 1; chunk >= 0; --chunk) {
         const int64_t begin = chunk * kChunk;
         const int64_t steps = sample.steps - begin < kChunk ? sample.steps - begin : kChunk;
-        gathered(sample.input + begin * sample.stride, sample.stride, steps, layer.neurons, width, room.input);
-        gathered(sample.above + begin * sample.above_stride, sample.above_stride, steps, layer.neurons, width, room.above);
+        int64_t in_step, above_step, out_step;
+        const R* input = rows_at(sample.input, begin, steps, layer, room.input, in_step);
+        const R* above = rows_at(sample.above, begin, steps, layer, room.above, above_step);
+        R* output = rows_for(sample.grad_input, begin, layer, room.output, out_step);
         for (int64_t at = 0; at < width; at += kLanes<R>) {
-            const Modes<R, K> of(layer, at);
+            const Modes<R, K> of(layer, gain, at);
             Walked<R, K> walk;
-            walked<R, K>(layer, of, sample.kept + chunk * words + at, room.input + at, steps, walk);
+            walked<R, K>(layer, of, sample.kept + chunk * words + at, input + at, in_step, steps, kChunk * in_step, walk);
             R* rows = room.adjoint + at;
             R* sums = room.sums + at;
             Vector<R> ar[K], ai[K], gc[K]{}, gd[K]{}, gp[K]{}, gq[K]{}, direct{}, scale{}, shift{};
@@ -188,8 +237,9 @@ void resonators_backward(
             for (int k = 0; k < K; ++k) ar[k] = load(rows + 2 * k * width), ai[k] = load(rows + (2 * k + 1) * width);
             for (int64_t j = 0; j < back; ++j) walk.worth[steps + j] = load(rows + (2 * K + j) * width);
             for (int64_t t = steps - 1; t >= 0; --t) {
-                const Vector<R> x = load(room.input + t * width + at), u = of.scale * x + of.shift;
-                const Vector<R> gh = load(room.above + t * width + at) * walk.pass[t];
+                prefetch_later(above + (t - kChunk) * above_step + at);
+                const Vector<R> x = load(input + t * in_step + at), u = of.scale * x + of.shift;
+                const Vector<R> gh = load(above + t * above_step + at) * walk.pass[t];
                 Vector<R> gy = gh;
                 if (back) {
                     walk.worth[t] = gh;
@@ -211,7 +261,7 @@ void resonators_backward(
                     gq[k] -= gy * walk.im[t + 1][k];
                 }
                 scale += gu * x, shift += gu;
-                store(room.output + t * width + at, of.scale * gu);
+                store(output + t * out_step + at, of.scale * gu);
             }
             ASRC_UNROLL
             for (int k = 0; k < K; ++k) {
@@ -223,6 +273,7 @@ void resonators_backward(
                 }
             }
             for (int64_t j = 0; j < back; ++j) store(rows + (2 * K + j) * width, walk.worth[j]);
+            if (gain) scale *= load(gain + at), shift *= load(gain + at);
             R* ends = sums + (4 * K + 1 + layer.taps) * width;
             store(ends, load(ends) + scale), store(ends + width, load(ends + width) + shift);
             store(sums + 4 * K * width, load(sums + 4 * K * width) + direct);
@@ -231,7 +282,7 @@ void resonators_backward(
                 store(sum, load(sum) + window[j]);
             }
         }
-        scattered(room.output, width, steps, layer.neurons, sample.stride, sample.grad_input + begin * sample.stride);
+        put_rows(sample.grad_input, begin, steps, layer, output);
     }
 }
 
@@ -267,45 +318,8 @@ void resonators_backward_any(
 }
 
 template <typename R>
-void resonators_moments(
-    const ResonatorLayer<R>& layer, const ResonatorSample<R>& sample, const ResonatorRoom<R>& room, const R* from) {
-    const int64_t width = layer.width;
-    std::memset(room.sums, 0, static_cast<size_t>(2 * width) * sizeof(R));
-    for (int64_t begin = 0; begin < sample.steps; begin += kChunk) {
-        const int64_t steps = sample.steps - begin < kChunk ? sample.steps - begin : kChunk;
-        gathered(sample.input + begin * sample.stride, sample.stride, steps, layer.neurons, width, room.input);
-        for (int64_t at = 0; at < width; at += kLanes<R>) {
-            const Vector<R> origin = load(from + at);
-            Vector<R> sum{}, squares{};
-            for (int64_t t = 0; t < steps; ++t) {
-                const Vector<R> x = load(room.input + t * width + at) - origin;
-                sum += x, squares += x * x;
-            }
-            store(room.sums + at, load(room.sums + at) + sum);
-            store(room.sums + width + at, load(room.sums + width + at) + squares);
-        }
-    }
-}
-
-template <typename R>
-void resonators_settle(
-    const ResonatorLayer<R>& layer, const ResonatorSample<R>& sample, const ResonatorRoom<R>& room, const R* by) {
-    const int64_t width = layer.width;
-    for (int64_t t = 0; t < sample.steps; ++t) {
-        const int64_t row = t * sample.stride;
-        gathered(sample.input + row, 0, 1, layer.neurons, width, room.input);
-        gathered(sample.grad_input + row, 0, 1, layer.neurons, width, room.output);
-        for (int64_t at = 0; at < width; at += kLanes<R>) {
-            const Vector<R> more = load(by + at) + load(by + width + at) * load(room.input + at);
-            store(room.output + at, load(room.output + at) + more);
-        }
-        scattered(room.output, width, 1, layer.neurons, 0, sample.grad_input + row);
-    }
-}
-
-template <typename R>
 constexpr ResonatorKernels<R> resonator_kernels() {
-    return {resonators_forward_any<R>, resonators_backward_any<R>, resonators_moments<R>, resonators_settle<R>};
+    return {resonators_forward_any<R>, resonators_backward_any<R>};
 }
 
 }  // namespace

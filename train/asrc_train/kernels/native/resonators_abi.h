@@ -6,11 +6,12 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "rows_abi.h"
 
 extern "C" {
 
 // Of one layer: poles a = c + i d and read-outs r = p + i q, (K, neurons) each; D and the window are (neurons) and
-// (taps, neurons). Sequences are (T, B, neurons).
+// (taps, neurons).
 struct asrc_resonators_call {
     int64_t element_bytes;
     int64_t isa;
@@ -24,16 +25,18 @@ struct asrc_resonators_call {
     int64_t masked;  // whether a crossing that the period suppresses lets no gradient pass
     double threshold;
 
-    const void* constants;  // R (4 K + 3 + taps, neurons): c, d, p, q, D, window, scale, shift
-    const void* input;      // R, x; the current is u = scale x + shift
-    void* spikes;           // R, forward writes it
-    void* kept;             // R (B, chunks, words), of `asrc_resonators_words`; null: no backward pass follows
+    const void* constants;   // R (4 K + 3 + taps, neurons): c, d, p, q, D, window, scale, shift
+    const void* gain;        // R (B, neurons), or null for ones
+    struct asrc_rows input;  // x; the current is u = gain (scale x + shift)
 
-    const void* above;       // R, dL/ds, of which steps and samples lie so many numbers apart; backward reads it
-    int64_t above_step;
-    int64_t above_sample;
-    void* grad_input;        // R
-    void* grad_constants;    // R (B, 4 K + 3 + taps, neurons): of each sample
+    struct asrc_rows spikes;  // forward writes them as numbers, as bits (B, T, words), bit n % 64 of word n / 64 for
+    uint64_t* bits;           // neuron n, and their sum over time, R (B, neurons): each where it is not null
+    void* counts;
+    void* kept;               // R (B, chunks, words), of `asrc_resonators_words`; null: no backward pass follows
+
+    struct asrc_rows above;       // dL/ds; backward reads it
+    struct asrc_rows grad_input;  // may be `above`
+    void* grad_constants;         // R (B, 4 K + 3 + taps, neurons): of each sample
 };
 
 // How many numbers forward keeps of a sample for backward.
@@ -42,12 +45,6 @@ ASRC_EXPORT int64_t asrc_resonators_words(const asrc_resonators_call* call);
 // The same bits for the same arguments and instruction set, whatever the number of threads.
 ASRC_EXPORT int64_t asrc_resonators_forward(const asrc_resonators_call* call);
 ASRC_EXPORT int64_t asrc_resonators_backward(const asrc_resonators_call* call);
-
-// Sums of x - x[0, 0] and of its square over all steps and samples, (2, neurons), of `input`.
-ASRC_EXPORT int64_t asrc_resonators_moments(const asrc_resonators_call* call, double* sums);
-
-// grad_input += by[0] + by[1] input, what statistics of the whole batch add to a gradient; `by` is R (2, neurons).
-ASRC_EXPORT int64_t asrc_resonators_settle(const asrc_resonators_call* call, const void* by);
 }
 
 #endif

@@ -19,6 +19,7 @@ template <typename R>
 struct ResonatorLayer {
     int64_t neurons;
     int64_t width;  // padded
+    int64_t spike_words;  // of bits in a row
     int64_t modes;
     int64_t taps;
     R period;
@@ -29,23 +30,33 @@ struct ResonatorLayer {
     const R* constants;  // (rows, width): c, d, p, q, D, window, scale, shift; poles that pad are 0
 };
 
-// One sample's sequences: rows of `neurons`, one each `stride` numbers.
+// A sequence of one sample, a row each `step` numbers; padded rows have room for `width` numbers.
+template <typename R>
+struct Rows {
+    R* data;  // or null
+    int64_t step;
+    bool padded;
+};
+
 template <typename R>
 struct ResonatorSample {
     int64_t steps;
-    int64_t stride;
-    const R* input;
-    R* spikes;
-    R* kept;  // (chunks, words, width) or null
-    const R* above;
-    int64_t above_stride;
-    R* grad_input;
+    Rows<const R> input;
+    const R* gain;   // (neurons) or null
+    Rows<R> spikes;
+    uint64_t* bits;  // (steps, spike_words) or null
+    R* counts;       // (neurons) or null
+    R* kept;         // (chunks, words, width) or null
+    Rows<const R> above;
+    Rows<R> grad_input;
 };
 
 // What a thread needs, all aligned.
 template <typename R>
 struct ResonatorRoom {
     R* state;     // (words, width)
+    R* gain;      // (width), what pads is 0
+    R* counts;    // (width)
     R* input;     // (kChunk, width)
     R* output;    // (kChunk, width)
     R* above;     // (kChunk, width); backward only, as is all that follows
@@ -57,10 +68,6 @@ template <typename R>
 struct ResonatorKernels {
     void (*forward)(const ResonatorLayer<R>&, const ResonatorSample<R>&, const ResonatorRoom<R>&);
     void (*backward)(const ResonatorLayer<R>&, const ResonatorSample<R>&, const ResonatorRoom<R>&);
-    // Adds up x - from and its square over the sample's steps into room.sums, (2, width).
-    void (*moments)(const ResonatorLayer<R>&, const ResonatorSample<R>&, const ResonatorRoom<R>&, const R* from);
-    // grad_input += by[0] + by[1] x, `by` (2, width).
-    void (*settle)(const ResonatorLayer<R>&, const ResonatorSample<R>&, const ResonatorRoom<R>&, const R* by);
 };
 
 }  // namespace asrc

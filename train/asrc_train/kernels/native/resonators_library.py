@@ -8,6 +8,7 @@ import ctypes
 from functools import cache
 
 from asrc_train.kernels.native.library import library
+from asrc_train.kernels.native.rows import CRows
 
 
 class CResonatorsCall(ctypes.Structure):
@@ -17,11 +18,12 @@ class CResonatorsCall(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("element_bytes", "isa", "threads", "steps", "batch", "neurons")),
         *((name, ctypes.c_int64) for name in ("modes", "taps", "period", "masked")),
         ("threshold", ctypes.c_double),
-        *((name, ctypes.c_void_p) for name in ("constants", "input", "spikes", "kept")),
-        ("above", ctypes.c_void_p),
-        ("above_step", ctypes.c_int64),
-        ("above_sample", ctypes.c_int64),
-        ("grad_input", ctypes.c_void_p),
+        *((name, ctypes.c_void_p) for name in ("constants", "gain")),
+        ("input", CRows),
+        ("spikes", CRows),
+        *((name, ctypes.c_void_p) for name in ("bits", "counts", "kept")),
+        ("above", CRows),
+        ("grad_input", CRows),
         ("grad_constants", ctypes.c_void_p),
     )
 
@@ -34,7 +36,4 @@ def functions() -> ctypes.CDLL:
     for name in ("words", "forward", "backward"):
         function = getattr(loaded, f"asrc_resonators_{name}")
         function.restype, function.argtypes = ctypes.c_int64, (ctypes.POINTER(CResonatorsCall),)
-    for name in ("moments", "settle"):
-        function = getattr(loaded, f"asrc_resonators_{name}")
-        function.restype, function.argtypes = ctypes.c_int64, (ctypes.POINTER(CResonatorsCall), ctypes.c_void_p)
     return loaded

@@ -72,6 +72,12 @@ ASRC_INLINE void prefetch(const R* soon) {
     __builtin_prefetch(soon);
 }
 
+// For later than the next few steps: into the second-level cache, where it drives out nothing that is in use.
+template <typename R>
+ASRC_INLINE void prefetch_later(const R* later) {
+    __builtin_prefetch(later, 0, 2);
+}
+
 // x - 0 is x for all x, and compilers know; 0 + x is not, for -0.
 template <typename R>
 ASRC_INLINE Vector<R> splat(R x) {

@@ -13,13 +13,15 @@ crossing ("through"), or 0 there ("masked"); the period itself has none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting
-from asrc_train.kernels.layer import require_finite
+from asrc_train.kernels.layer import not_finite, require_finite
 
 Gate = Literal["through", "masked"]
 MOST_MODES, MOST_TAPS, MOST_PERIOD = 8, 8, 31
@@ -62,14 +64,46 @@ class Kernel(Protocol):
         """Spikes (T, B, N)."""
 
 
+class Normalization(NamedTuple):
+    """Batch normalisation: gamma and beta (N,), and what is added to the variance."""
+
+    gamma: Tensor
+    beta: Tensor
+    epsilon: float
+
+
+class Driven(NamedTuple):
+    """A layer with its weights: W (N, I), b (N,), its neurons, and what comes between.
+
+        u = gain norm(W x + b)
+
+    ``normalization`` is over all steps and samples; the gain (B, N), without a gradient, is the same at all steps.
+    ``where`` names the layer in errors.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    neurons: Resonators
+    normalization: Normalization | None = None
+    gain: Tensor | None = None
+    where: str = ""
+
+
+class Statistics(NamedTuple):
+    """Mean and biased variance (N,) of W x + b over all steps and samples; neither has a gradient."""
+
+    mean: Tensor
+    variance: Tensor
+
+
 @runtime_checkable
-class Normalizes(Protocol):
+class Drives(Protocol):
     """What a kernel's module may offer beside."""
 
-    def normalized_spikes(
-        self, x: Tensor, layer: Resonators, gamma: Tensor, beta: Tensor, epsilon: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Spikes for the batch-normalised x, with its mean and biased variance (N,)."""
+    def driven(self, x: Tensor, layers: Sequence[Driven], summed: bool) -> tuple[Tensor, list[Statistics | None]]:
+        """Spikes (T, B, N) of the last of several layers on ``x`` (T, B, I), or their sum over time, (B, N); and each
+        layer's statistics where it is normalised.
+        """
 
 
 def require_valid(u: Tensor, layer: Resonators, where: str = "") -> None:
@@ -78,6 +112,12 @@ def require_valid(u: Tensor, layer: Resonators, where: str = "") -> None:
         raise InvalidData(
             f"{where}current", f"it is {u.dtype}, {tuple(u.shape)}", f"give floats (T, B, {layer.neurons})"
         )
+    require_neurons(layer, where)
+    require_finite(f"{where}current", u)
+
+
+def require_neurons(layer: Resonators, where: str = "") -> None:
+    """Raise InvalidSetting, naming layer, tensor and neuron, unless every kernel could run such neurons."""
     shape = (layer.neurons, layer.modes)
     named = {"pole": layer.pole, "readout": layer.readout, "direct": (layer.direct,)}
     for name, tensors in named.items():
@@ -94,7 +134,28 @@ def require_valid(u: Tensor, layer: Resonators, where: str = "") -> None:
             f"{where}period", f"{layer.period} steps, where 0 to {MOST_PERIOD} fit the word of past spikes"
         )
     require_within(*layer.pole, where)
-    require_finite(f"{where}current", u)
+
+
+def require_driven(x: Tensor, layers: Sequence[Driven]) -> None:
+    """Raise InvalidData or InvalidSetting, naming layer and tensor, unless ``layers`` could run on ``x``, whose values
+    nobody looks at here.
+    """
+    fan_in = None
+    for layer in layers:
+        at, like = layer.where, layer.weight
+        require_neurons(layer.neurons, at)
+        if fan_in is None:
+            fits = x.dim() == 3 and 0 not in x.shape and x.shape[2] == like.shape[1]
+            if not fits or (x.dtype, x.device) != (like.dtype, like.device):
+                why = f"it is {x.dtype} on {x.device}, {tuple(x.shape)}"
+                raise InvalidData(f"{at}input", why, f"give {like.dtype} on {like.device}, (T, B, {like.shape[1]})")
+        elif fan_in != like.shape[1]:
+            raise InvalidSetting(f"{at}weight", f"it has {like.shape[1]} inputs, and the layer before {fan_in} neurons")
+        fan_in = layer.neurons.neurons
+        for name, tensor in (("weight", like), ("bias", layer.bias)):
+            bad = not_finite(tensor)
+            if bad:
+                raise InvalidSetting(at + name, f"it holds {plural(bad, 'NaN or infinite value')}")
 
 
 def require_within(real: Tensor, imaginary: Tensor, where: str = "") -> None:

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from asrc_train.kernels.choice import choose_state_space
-from asrc_train.kernels.state_space.layer import Normalizes, Resonators, require_valid
+from asrc_train.kernels.state_space.layer import (
+    Driven,
+    Drives,
+    Resonators,
+    Statistics,
+    require_driven,
+    require_valid,
+)
 
 
-def normalized_spikes(
-    x: Tensor, layer: Resonators, gamma: Tensor, beta: Tensor, epsilon: float, where: str = ""
-) -> tuple[Tensor, Tensor, Tensor] | None:
-    """Spikes for the batch-normalised x, with its mean and biased variance (N,), where a kernel does both at once.
+def takes_weights(x: Tensor, layer: Resonators) -> bool:
+    """Whether the kernel that runs such neurons on such input takes the weights, too: `driven_spikes`."""
+    return isinstance(choose_state_space(x, layer), Drives)
 
-    None where no such kernel runs. Raises as `state_space_spikes` does.
+
+def driven_spikes(
+    x: Tensor, layers: Sequence[Driven], *, summed: bool = False
+) -> tuple[Tensor, list[Statistics | None]]:
+    """Spikes (T, B, N) of the last of ``layers``, each on the one before it and the first on ``x`` (T, B, I), with
+    gradients for x and for all tensors of the layers; with ``summed``, their sum over time, (B, N). Beside them the
+    statistics of each layer that is normalised.
+
+    Only where `takes_weights`. Raises InvalidData, InvalidSetting, UnknownName and BackendMissing.
     """
-    require_valid(x, layer, where)
-    kernel = choose_state_space(x, layer)
-    return kernel.normalized_spikes(x, layer, gamma, beta, epsilon) if isinstance(kernel, Normalizes) else None
+    kernel = choose_state_space(x, layers[0].neurons)
+    assert isinstance(kernel, Drives), "takes_weights comes first"
+    require_driven(x, layers)
+    return kernel.driven(x, layers, summed)
 
 
 def state_space_spikes(u: Tensor, layer: Resonators, where: str = "", *, kernel: str | None = None) -> Tensor:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from typing_extensions import Unpack
 
 from asrc_core.errors import InvalidSetting
-from asrc_train.kernels.state_space.layer import Resonators
-from asrc_train.kernels.state_space.run import normalized_spikes, state_space_spikes
+from asrc_train.kernels.state_space.layer import Driven, Normalization, Statistics
+from asrc_train.kernels.state_space.run import driven_spikes, state_space_spikes, takes_weights
 from asrc_train.network.compiler.compiling import as_it_is
 from asrc_train.network.connections.connection import new_connection
 from asrc_train.network.neurons.neuron import new_neurons
@@ -95,39 +94,38 @@ class StateSpaceLayer(nn.Module):
         Raises InvalidData and InvalidSetting for what does not fit.
         """
         require_call(x, temperature, self.feedforward.in_features)
-        of = self.neuron.resonators()
-        if self.training and self.normalization is not None and not self.dropout:
-            spikes = self._normalized_in_the_kernel(x, of)
-            if spikes is not None:
-                return spikes
-        return state_space_spikes(self.current(x), of, self.where)
+        layer = self.driven(x.shape[1])
+        if not takes_weights(x, layer.neurons):
+            return state_space_spikes(self.current(x, layer), layer.neurons, self.where)
+        spikes, statistics = driven_spikes(x, [layer])
+        self.seen(statistics[0], x.shape[0] * x.shape[1])
+        return spikes
 
-    def current(self, x: Tensor) -> Tensor:
-        """What the states are fed, (T, B, N): normalised, and silenced by dropout while training."""
+    def driven(self, batch: int) -> Driven:
+        """The layer as the kernels take it: while training with noise on W, normalisation, and dropout's gain."""
+        weight, bias, of, norm = *self._weights(), self.neuron.resonators(), self.normalization
         if not self.training:
-            weight, bias = self.feedforward.weight, self.feedforward.bias
-            if self.normalization is None:
-                return nn.functional.linear(x, weight, bias)
-            return nn.functional.linear(x, *self.normalization.folded(weight, bias))
-        u = self._projected(x)
-        if self.normalization is not None:
+            return Driven(weight, bias, of, where=self.where)
+        given = None if norm is None else Normalization(norm.gamma, norm.beta, EPSILON)
+        gain = nn.functional.dropout(weight.new_ones(batch, len(bias)), self.dropout) if self.dropout else None
+        return Driven(weight, bias, of, given, gain, self.where)
+
+    def seen(self, statistics: Statistics | None, count: int) -> None:
+        """Move the running averages by a batch's statistics over ``count`` values of each neuron."""
+        if self.normalization is not None and statistics is not None:
+            self.normalization.seen(*statistics, count)
+
+    def current(self, x: Tensor, layer: Driven | None = None) -> Tensor:
+        """What the states are fed, (T, B, N): normalised, and silenced by dropout while training."""
+        layer = layer or self.driven(x.shape[1])
+        u = nn.functional.linear(x, layer.weight, layer.bias)
+        if layer.normalization is not None and self.normalization is not None:
             u = self.normalization(u)
-        return u * nn.functional.dropout(torch.ones_like(u[0]), self.dropout) if self.dropout else u
+        return u if layer.gain is None else u * layer.gain
 
-    def _projected(self, x: Tensor) -> Tensor:
-        """W x + b while training."""
-        weight: Tensor = self.feedforward.weight
-        if self.rounding_noise is not None:
-            weight = noisy(weight, self.rounding_noise)
-        return nn.functional.linear(x, weight, self.feedforward.bias)
-
-    def _normalized_in_the_kernel(self, x: Tensor, of: Resonators) -> Tensor | None:
-        """Spikes, the batch normalised on the way, where a kernel does that."""
-        norm = self.normalization
-        assert norm is not None
-        projected = self._projected(x)
-        found = normalized_spikes(projected, of, norm.gamma, norm.beta, EPSILON, self.where)
-        if found is None:
-            return None
-        norm.seen(found[1], found[2], x.shape[0] * x.shape[1])
-        return found[0]
+    def _weights(self) -> tuple[Tensor, Tensor]:
+        """W and b as they are in use: with noise while training, normalisation folded in afterwards."""
+        weight, bias = self.feedforward.weight, self.feedforward.bias
+        if self.training:
+            return (weight if self.rounding_noise is None else noisy(weight, self.rounding_noise)), bias
+        return (weight, bias) if self.normalization is None else self.normalization.folded(weight, bias)
