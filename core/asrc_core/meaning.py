@@ -46,7 +46,7 @@ def stated(content: Any, where: str) -> Meaning:
         return Meaning.model_validate(content)
     except ValidationError as error:
         problem = first_problem(error, Meaning)
-        raise InvalidSetting(f"{where}, {problem.key}", problem.why) from error
+        raise InvalidSetting(problem.of(where), problem.why) from error
 
 
 def class_names(given: object, classes: int) -> tuple[str, ...]:

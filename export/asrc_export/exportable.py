@@ -16,6 +16,7 @@ from asrc_train.trained import freeze
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.frozen import FrozenNetwork
 from asrc_train.trained.own_loop import checked_samples, describe, freeze_module
+from asrc_train.trained.own_module import require_module
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,6 +44,7 @@ def frozen_model(model: Model, samples: NDArray[Any] | None, fed: Feed) -> Froze
     if unknown:
         raise InvalidSetting(unknown[0], f"there is no such argument; known are {', '.join(Feed.__annotations__)}")
     if not isinstance(model, str | Path | Checkpoint):
+        require_module(model)
         return freeze_module(describe(model, samples=samples, **fed))
     if fed:
         raise InvalidSetting(next(iter(fed)), "a checkpoint says what it was trained on; leave it away")
@@ -62,6 +64,9 @@ def fitting(samples: NDArray[Any], frozen: FrozenNetwork) -> NDArray[np.int64]:
 def require_arguments(target: object, bits: object, mapping: object, samples: object, calibrate_on: object) -> None:
     """Raise InvalidSetting or UnknownName for a target, a width or a mapping that is none, or for data given twice."""
     widths = bits if isinstance(bits, tuple) else (bits,)
+    if isinstance(bits, str) and bits == "auto":
+        how = "are chosen by asrc_export.quantization.search.bit_budget.choose, whose result is given here"
+        raise InvalidSetting("`bits`", f"'auto' {how}")
     for each in widths:
         if isinstance(each, bool) or not isinstance(each, int):
             raise InvalidSetting(

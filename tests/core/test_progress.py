@@ -9,7 +9,7 @@ from asrc_core.command import progress
 
 def test_lines_come_at_intervals_with_share_time_and_note(capsys: pytest.CaptureFixture[str]) -> None:
     times = iter([0.0, 1.0, 6.0, 7.0, 70.0])
-    update = progress.lines("training", 20, lambda: next(times))
+    update = progress.lines("training, %", 20, lambda: next(times))
     for done in (1, 5, 6, 20):
         update(done, f"epoch {done}")
     assert capsys.readouterr().err.splitlines() == [

@@ -16,7 +16,10 @@ from asrc_core.contract.interpreter import run as reference
 from asrc_core.contract.random_network import random_network
 from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, UnknownName, UnreadableFile
 from asrc_export import effective, float_network, formats
+from asrc_export.chip import devices, targets
+from asrc_export.codegen.mcu.program import program
 from asrc_export.commands import export as cli_export
+from asrc_export.commands import recipe_check
 from asrc_export.interop.nir import reader as nir_reader
 from asrc_export.onnx_model import graph
 from asrc_train import SkipRecurrentLayer, as_checkpoint, load, save
@@ -126,6 +129,8 @@ EXPORT_REFUSED = [
     ({"target": None}, "target"),
     ({"bits": "8"}, "bits`: '8' is neither"),
     ({"bits": 9}, "9"),
+    ({"bits": "auto"}, r"bit_budget\.choose"),
+    ({"model": 3, "samples": None}, "`model`: it is a int"),
     ({"bits": (8, 8)}, "bits"),
     ({"mapping": "delayline"}, "unknown mapping 'delayline'"),
     ({"mapping": np.zeros(3)}, "unknown mapping"),
@@ -160,6 +165,20 @@ def test_a_checkpoint_that_is_not_there_is_named(checkpoint_path: Path, tmp_path
         asrc_export.export(checkpoint_path, calibrate_on="digitz")
 
 
+@pytest.mark.parametrize("load", [targets.load, devices.load])
+def test_a_target_that_is_no_name_is_refused(load: Any) -> None:
+    with pytest.raises(InvalidSetting, match="`target`: 3 is neither"):
+        load(3)
+
+
+def test_samples_of_ones_own_are_asked_about_a_chip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "my.npz", x=np.random.default_rng(0).normal(size=(30, 12, 2)), y=np.arange(30) % 3)
+    recipe_check.check(str(tmp_path / "my.npz"), "loihi2", 8, "delay-line")
+    shown = capsys.readouterr().out
+    assert " 2 x 64 " in shown
+    assert " 64 x 3 " in shown
+
+
 def test_a_checkpoint_is_not_told_what_it_says_itself(checkpoint_path: Path) -> None:
     with pytest.raises(InvalidSetting, match="scale: a checkpoint says what it was trained on"):
         asrc_export.export(checkpoint_path, scale=0.5)
@@ -190,6 +209,7 @@ REPORT_REFUSED = [
     ({"dataset": 3}, "it is a int; give a Dataset"),
     ({"limit": 0}, "limit: 0 is not a whole number of samples"),
     ({"limit": 2.5}, "limit: 2.5 is not a whole number of samples"),
+    ({"dataset": None, "data": (np.zeros(3), [0])}, "`data`: it is a tuple; give a data set's name, or the path"),
     ({"model": "\0"}, "is no path"),
     ({"model": ""}, "is no path"),
 ]
@@ -244,9 +264,13 @@ def test_a_frame_that_does_not_fit_is_refused_on_every_engine() -> None:
 
     network = random_network(0, widths=(4,), spans=(2,), steps=3)
     for stream in (asrc_export.stream(network), NumpyStream(network)):
-        for frame in (None, "a", [[1]], np.zeros(3, int), np.zeros(1)):
-            with pytest.raises(InvalidData):
+        for frame in (None, "a", 1, [[1]], np.zeros(1)):
+            with pytest.raises(InvalidData, match=r"^frame: it (is|holds).*\(channels,\)"):
                 stream.step(frame)  # type: ignore[arg-type]
+        with pytest.raises(InvalidData, match="3 channels"):
+            stream.step(np.zeros(3, int))
+        assert repr(stream).startswith(f"{type(stream).__name__}(IntegerNetwork(1 -> 4")
+        assert repr(stream.step(np.zeros(1, int))).startswith("StreamStep(logits [")
 
 
 def test_networks_and_results_are_shown_in_a_line_and_as_a_table(exported: asrc_export.Exported, samples: Any) -> None:
@@ -365,3 +389,25 @@ def test_a_window_that_cannot_be_had_is_refused() -> None:
             ready.decide(frames(network, 4), every)  # type: ignore[arg-type]
     with pytest.raises(InvalidData):
         list(ready.decide([np.zeros(3, int)], 1))
+
+
+# As C, and as a circuit
+
+
+def test_a_network_becomes_c_and_a_circuit_from_python(tmp_path: Path) -> None:
+    network = random_network(0, widths=(4,), spans=(2,), steps=3)
+    sample = np.array([[1], [0], [1]])
+    paths = formats.to_c(network, tmp_path / "c", sample=sample)
+    assert tmp_path / "c" / "src" / "asrc_network.c" in paths
+    assert formats.to_c(network, tmp_path / "drawn") != paths
+    assert (tmp_path / "c" / "src" / "asrc_network.c").read_text() == program(network, sample).source
+    circuit = formats.to_verilog(network, tmp_path / "v", samples=sample[np.newaxis], lanes=2)
+    assert {"core.sv", "testbench.sv"} < {path.name for path in circuit}
+    assert all(path.is_file() for path in (*paths, *circuit))
+    with pytest.raises(InvalidData, match="2 channels"):
+        formats.to_c(network, tmp_path / "no", sample=np.zeros((3, 2), int))
+    with pytest.raises(InvalidData, match="their type is float64"):
+        formats.to_verilog(network, tmp_path / "no", samples=np.zeros((1, 3, 1)))
+    with pytest.raises(InvalidSetting, match="lanes"):
+        formats.to_verilog(network, tmp_path / "no", lanes=0)
+    assert not (tmp_path / "no").exists()

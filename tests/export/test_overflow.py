@@ -336,6 +336,21 @@ def test_samples_come_back_as_they_were_saved(tmp_path: Path) -> None:
     np.testing.assert_array_equal(samples_file.load(tmp_path / "s.npz"), x)
 
 
+def test_an_array_in_a_file_of_its_own_is_read_or_refused(tmp_path: Path) -> None:
+    x = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    np.save(tmp_path / "s.npy", x)
+    np.testing.assert_array_equal(samples_file.load(tmp_path / "s.npy"), x)
+    whole = (tmp_path / "s.npy").read_bytes()
+    for wrong in (b"", whole[:20], whole[:-8]):
+        (tmp_path / "s.npy").write_bytes(wrong)
+        with pytest.raises(UnreadableFile, match=r"not a whole \.npy file"):
+            samples_file.load(tmp_path / "s.npy")
+    for other in (x * 0.5, x[0], np.array([[[{}]]], dtype=object)):
+        np.save(tmp_path / "s.npy", other)
+        with pytest.raises(UnreadableFile, match="its x is"):
+            samples_file.load(tmp_path / "s.npy")
+
+
 def test_the_native_engine_finds_the_same() -> None:
     made = network(PICKY)
     mine, theirs = (overflow.search(made, run) for run in (engine.run, select.engine().run))

@@ -18,7 +18,7 @@ from asrc_export.exporting import Exported
 from asrc_export.report import Report, make_from_files
 from asrc_export.report.cost.placement import CoreShare, PlacedCore, ReportedPlacement
 from asrc_export.report.render.figures import figures
-from asrc_export.report.render.page import page
+from asrc_export.report.render.page import coded, page
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>$\\frac{'
 PLACEMENT = ReportedPlacement(
@@ -116,6 +116,12 @@ def test_without_a_placement_or_learned_spans_their_figures_are_left_out(report:
     drawn = figures(report.model_copy(update={"placement": None, "kernels": kernels}))
     assert "placement" not in drawn
     assert "kernels" not in drawn
+
+
+def test_what_stands_in_backticks_is_code_and_escaped_all_the_same(written: str) -> None:
+    assert coded("use `a='b'` < c`") == "use <code>a=&#39;b&#39;</code> &lt; c`"
+    assert coded(f"`{HOSTILE}`").count("<") == 2
+    assert "`" not in re.sub(r"<(style|svg).*?</\1>", "", written, flags=re.DOTALL)
 
 
 def test_texts_from_files_are_escaped_wherever_they_stand(placed: Report) -> None:

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from recordings import put_wav, word
 
 from asrc_core import preprocessing
-from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, UnreadableFile
+from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, UnknownName, UnreadableFile
 from asrc_core.preprocessing import EventFrontEnd, MelFrontEnd, Preprocessing, identity, standardizing
-from asrc_train import data
+from asrc_train import configured, data, fit
 from asrc_train.commands import train as cli
 from asrc_train.data.dataset import Dataset, Shape
 from asrc_train.data.own import load as own
 from asrc_train.settings.config import validated
+from asrc_train.sweep import grid
 from asrc_train.training.objective import class_weights
 
 Arrays = dict[str, Any]
@@ -47,6 +48,20 @@ def good(path: Path) -> str:
 
 
 # What comes of them
+
+
+def test_a_path_alone_configures_a_training_on_those_samples(tmp_path: Path) -> None:
+    path = good(tmp_path)
+    for config in (configured(path, epochs=3), configured("digits", data=path)):
+        assert config.data.name == path
+    assert [run.config.data.name for run in grid.runs(path, {}, [{}], [0, 1])] == [path, path]
+    trained = fit(configured(path, epochs=1, hidden=(4,)), tmp_path / "m.pt")
+    assert trained.provenance["classes"] == ["left", "right", "up"]
+
+
+def test_no_name_is_no_path() -> None:
+    with pytest.raises(UnknownName):
+        configured("")
 
 
 def test_floats_are_standardised_by_the_training_part_and_the_file_says_how(tmp_path: Path) -> None:

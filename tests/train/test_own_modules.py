@@ -100,6 +100,10 @@ REFUSED = [
     ({"connection": FixedSpan}, "FixedSpan is a class"),
     ({"connection": nn.Linear(2, 2)}, "'Linear' is neither a name"),
     ({"connection": FixedSpan(2), "span": 3}, "span: the connection is an object"),
+    ({"connection": "vanilla", "span": 3}, "span: connection 'vanilla' has none; leave it away, or take src"),
+    ({"connection": "asrc", "span": 3}, "span: connection 'asrc' has none"),
+    ({"connection": "src", "kernel_length": 3}, "take asrc or k-asrc or per-step"),
+    ({"neuron": "ssm"}, "^SkipRecurrentLayer: connection: 'ssm' has no recurrent connection"),
     ({"neuron": "lifs"}, "unknown neuron 'lifs'"),
     ({"neuron": 3}, "neuron: 'int' is neither a name"),
     ({"neuron": LIF(Dynamics()), "decay": 0.3}, "decay: the neuron is an object"),
@@ -132,6 +136,8 @@ def test_a_network_takes_its_settings_one_by_one() -> None:
     assert "<table>" in network._repr_html_()
     for arguments, sentence in [
         ({"hidden": ()}, "hidden"),
+        ({"hidden": 4}, r"hidden: give a list of values, such as \[64, 64\]"),
+        ({"connection": "vanilla", "span": 3}, "span: connection 'vanilla' has none"),
         ({"hiden": (4,)}, "did you mean 'hidden'"),
         ({"config": {}}, "give a NetworkConfig"),
         ({"config": NetworkConfig(), "span": 2}, "the configuration says it"),
@@ -151,6 +157,8 @@ def test_a_layer_fed_with_something_else_says_so(x: Any) -> None:
     for module in (SkipRecurrentLayer(2, 3), SkipRecurrentNetwork(2, 3, hidden=(4,))):
         with pytest.raises(InvalidData, match="input x"):
             module(x)
+        with pytest.raises(InvalidData, match="it has 7 channels, the layer takes 2"):
+            module(torch.rand(4, 3, 7))
         with pytest.raises(InvalidSetting, match="temperature"):
             module(torch.zeros(2, 1, 2), 0.0)
 

@@ -56,6 +56,7 @@ def bar(title: str, total: int) -> Iterator[Callable[[float, str], None]]:
 def lines(title: str, total: int, clock: Callable[[], float] = time.monotonic) -> Callable[[float, str], None]:
     """The same as lines of text: how much is done, for how long it has been going, and the note."""
     started = told = clock()
+    named = title.removesuffix(", %")  # a bar counts to 100, a line says the share with its sign
 
     def update(done: float, note: str = "") -> None:
         nonlocal told
@@ -66,7 +67,7 @@ def lines(title: str, total: int, clock: Callable[[], float] = time.monotonic) -
         minutes, seconds = divmod(int(now - started), 60)
         share = f"{done / total:.0%}" if total else ""
         print(
-            f"{title}: {share} after {minutes}:{seconds:02}{f'  {note}' if note else ''}", file=sys.stderr, flush=True
+            f"{named}: {share} after {minutes}:{seconds:02}{f'  {note}' if note else ''}", file=sys.stderr, flush=True
         )
 
     return update

@@ -19,7 +19,16 @@ from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.numpy import NumpyOperations
 from asrc_core.contract.operations.operations import Operations, Value
-from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_input, joined
+from asrc_core.contract.result import (
+    LayerCounts,
+    LayerTrace,
+    Result,
+    StreamStep,
+    Trace,
+    checked_frame,
+    checked_input,
+    joined,
+)
 from asrc_core.contract.wiring import Wired, WiredConnection, WiredLayer
 
 CHUNK_CELLS = 2**25
@@ -138,6 +147,9 @@ class NumpyStream:
         self._network, self._session = network, Session(network, 1)
         self.reset()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._network!r})"
+
     def reset(self) -> None:
         """Begin the next sample: all state and all counts return to zero."""
         self._session.reset()
@@ -152,7 +164,7 @@ class NumpyStream:
 
     def step(self, frame: NDArray[np.generic]) -> StreamStep:
         """Feed one (channels,) integer frame. Raises InvalidData if it does not fit the network's input."""
-        x = checked_input(self._network, np.asarray(frame)[np.newaxis, np.newaxis])[:, 0]
+        x = checked_frame(self._network, frame)[np.newaxis]
         done = self._session.step(x)
         self._counts = [
             before + self._session.counted(i, each)

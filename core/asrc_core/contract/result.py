@@ -111,6 +111,10 @@ class StreamStep:
         """Class of the greatest logit so far, the lowest index among equals."""
         return int(self.logits.argmax())
 
+    def __repr__(self) -> str:
+        fired = plural(sum(int(np.count_nonzero(each)) for each in self.spikes), "spike")
+        return f"StreamStep(logits {self.logits.tolist()}, {fired} in this step)"
+
 
 def joined(parts: Sequence[Result]) -> Result:
     """The results of consecutive parts of a batch as one."""
@@ -137,6 +141,18 @@ def _within(x: NDArray[np.generic], minimum: int, maximum: int) -> bool:
     if minimum == 0 and x.dtype == np.int32:
         return int(x.view(np.uint32).max()) <= maximum
     return int(x.min()) >= minimum and int(x.max()) <= maximum
+
+
+def checked_frame(network: IntegerNetwork, frame: NDArray[np.generic]) -> NDArray[np.int32]:
+    """One step of a sample, (channels,) int32, if the network can take it.
+
+    Raises InvalidData for a wrong type, shape, width or range.
+    """
+    given = np.asarray(frame)
+    if given.ndim != 1 or given.dtype.kind not in "iub":
+        is_now = f"it is {given.dtype} of shape {given.shape}" if given.dtype != object else "it holds no numbers"
+        raise InvalidData("frame", is_now, "feed integers (channels,); real values are integers times the scale")
+    return checked_input(network, given[np.newaxis, np.newaxis]).reshape(-1)
 
 
 def checked_input(network: IntegerNetwork, x: NDArray[np.generic]) -> NDArray[np.int32]:

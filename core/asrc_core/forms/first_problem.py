@@ -12,6 +12,10 @@ from pydantic import BaseModel, ValidationError
 Location = tuple[int | str, ...]
 
 
+PLAINLY = {"tuple_type": "give a list of values, such as [64, 64]"}
+"""What pydantic says of a form in its own words, said in those of whoever filled it in."""
+
+
 class Problem(NamedTuple):
     """Where something does not fit, and why."""
 
@@ -23,6 +27,10 @@ class Problem(NamedTuple):
         """The location with dots."""
         return ".".join(map(str, self.location)) or "the whole"
 
+    def of(self, form: str) -> str:
+        """Where in a form, for the begin of a sentence: what is wrong with all of it names the form alone."""
+        return f"{form}, {self.key}" if self.location else form
+
 
 def first_problem(error: ValidationError, form: type[BaseModel]) -> Problem:
     """The first problem that validation by ``form`` found; unknown keys come before all others."""
@@ -30,7 +38,7 @@ def first_problem(error: ValidationError, form: type[BaseModel]) -> Problem:
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     if first["type"] == "extra_forbidden":
         return Problem(first["loc"], _unknown(form, first["loc"]))
-    why = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
+    why = PLAINLY.get(first["type"]) or str(first["msg"]).removeprefix("Value error, ").rstrip(".")
     return Problem(first["loc"], why[:1].lower() + why[1:])
 
 

@@ -22,11 +22,11 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     from asrc_core.contract.rounding.grid import require_bits
     from asrc_export.chip import devices, rules, shape
     from asrc_train import data
-    from asrc_train.settings import config, recipe
+    from asrc_train.settings import recipe
 
     require_bits(bits)
     chip, device = devices.numbers(target_name)
-    settings = config.from_recipe(recipe.find(recipe_name), {})
+    settings = recipe.read(recipe_name, {})
     samples = data.shape(settings.data.name, settings.network.dt)
     planned = shape.of_recipe(settings, samples, bits, mapping)
     if device is not None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.interpreter import trace_arrays
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_input
+from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_frame, checked_input
 from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing
 from asrc_core.native.build import CannotBuild
@@ -130,13 +130,16 @@ class CStream:
         self._steps = 0
         self.reset()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._engine.network!r}, after {plural(self._steps, 'step')})"
+
     def step(self, frame: NDArray[np.generic]) -> StreamStep:
         """Feed one (channels,) integer frame; the logits so far and what each layer sent in this step.
 
         Raises InvalidData for a frame that does not fit the network's input.
         """
         engine, network = self._engine, self._engine.network
-        x = np.ascontiguousarray(checked_input(network, np.asarray(frame)[np.newaxis, np.newaxis])[0, 0], np.int32)
+        x = np.ascontiguousarray(checked_frame(network, frame), np.int32)
         with engine.lock:
             c.memmove(engine.state_at, self._state, engine.state_bytes)
             for to, kept in zip(self._arriving, self._under_way, strict=True):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.interpreter import trace_arrays
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_input
+from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_frame, checked_input
 from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting
 from asrc_core.native.build import CannotBuild
@@ -168,13 +168,16 @@ class GeneratedStream:
         self._steps = 0
         self._arguments = program.described, program.frame.ctypes.data, 0, 1, program.counts
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._program.code.network!r}, after {plural(self._steps, 'step')})"
+
     def step(self, frame: NDArray[np.generic]) -> StreamStep:
         """Feed one (channels,) integer frame; the logits so far and what each layer sent in this step.
 
         Raises InvalidData for a frame that does not fit the network's input.
         """
         program = self._program
-        program.frame[:] = checked_input(program.code.network, np.asarray(frame)[np.newaxis, np.newaxis])[0, 0]
+        program.frame[:] = checked_frame(program.code.network, frame)
         self._library.asrc_feed(*self._arguments)
         self._steps += 1
         sent = tuple(program.sent_by(place).astype(dtype) for place, dtype in enumerate(self._types))

@@ -26,6 +26,9 @@ def dataset_for(network: IntegerNetwork, name: str | Path | None = None) -> Data
     Raises UnknownName, InvalidSetting if the network does not say what it was trained on, InvalidData if the
     samples' steps, channels or range are not the network's.
     """
+    if name is not None and not isinstance(name, str | Path):
+        why = f"it is a {type(name).__name__}; give a data set's name, or the path of raw samples, such as an .npz file"
+        raise InvalidSetting("`data`", why)
     name = network.provenance.get("data") if name is None else str(name)
     if not isinstance(name, str):
         raise InvalidSetting(

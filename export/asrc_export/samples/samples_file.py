@@ -1,12 +1,13 @@
-"""Samples in an .npz file, `x` (n, T, channels) of integers: what asrc-check writes and asrc-sim takes."""
+"""Samples in an .npz file, `x` (n, T, channels) of integers, which asrc-check writes; asrc-sim takes an .npy, too."""
 
 from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,18 +27,29 @@ def save(path: str | Path, x: NDArray[np.integer[Any]], more: Mapping[str, NDArr
 
 
 def load(path: str | Path) -> NDArray[np.integer[Any]]:
-    """The samples. Their size is known before they are unpacked. Raises UnreadableFile."""
+    """The samples, the x of an .npz or an .npy's one array. Their size is known before they are unpacked.
+
+    Raises UnreadableFile.
+    """
 
     def refuse(why: str) -> UnreadableFile:
-        return UnreadableFile(path, "samples", why, "give an .npz file with integers x (samples, steps, channels)")
+        return UnreadableFile(
+            path,
+            "samples",
+            why,
+            "give an .npz file with integers x, or an .npy file of them, (samples, steps, channels)",
+        )
 
+    plain = Path(path).suffix.lower() == ".npy"
     try:
-        with zipfile.ZipFile(path) as archive, archive.open("x.npy") as file:
+        with Path(path).open("rb") if plain else _x_of(path) as file:
             shape, dtype = header(file)
         if dtype.kind not in "iub" or len(shape) != 3:
             raise refuse(f"its x is {dtype} of shape {shape}")
         if math.prod(shape) > MAX_CELLS:
             raise refuse(f"its x has {math.prod(shape):,} values, more than {MAX_CELLS:,}")
+        if plain:
+            return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]  # NumPy types it as anything
         with np.load(path, allow_pickle=False) as arrays:
             x: NDArray[np.integer[Any]] = arrays["x"]
     except OSError as error:
@@ -45,5 +57,11 @@ def load(path: str | Path) -> NDArray[np.integer[Any]]:
     except KeyError as error:
         raise refuse("it holds no x") from error
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
-        raise refuse("it is not a whole .npz file") from error
+        raise refuse(f"it is not a whole {Path(path).suffix if plain else '.npz'} file") from error
     return x
+
+
+@contextmanager
+def _x_of(path: str | Path) -> Iterator[IO[bytes]]:
+    with zipfile.ZipFile(path) as archive, archive.open("x.npy") as file:
+        yield file

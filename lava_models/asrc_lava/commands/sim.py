@@ -57,7 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--graph", choices=["batched", "single"], default="batched", help="lava: many samples at once, or one by one")
     add("--data", metavar="NAME_OR_PATH", help="data set, or raw samples of your own (default: what it was trained on)")
     command_line.add_data_folder(parser)
-    add("--input", metavar="FILE.npz", help="integers x (samples, steps, channels), fed as they are, instead of data")
+    add(
+        "--input",
+        metavar="FILE",
+        help="integers x (samples, steps, channels) of an .npz or .npy, fed as they are, instead of data",
+    )
     add("--split", choices=["train", "test"], default="test", help="default: test")
     add("--limit", metavar="N", type=command_line.positive, help="only the first N samples")
     add("--trace", metavar="FILE.npz", help="write every spike and membrane of every layer")

@@ -74,7 +74,6 @@ def runs(options: argparse.Namespace) -> list[Run]:
     """The runs that the options ask for. Raises UnknownName, InvalidSetting."""
     from asrc_core.errors import InvalidSetting, UnknownName
     from asrc_train import data
-    from asrc_train.settings import recipe
     from asrc_train.sweep import grid, keys
 
     more = dict(keys.parse(assignment) for assignment in options.grid)
@@ -95,7 +94,7 @@ def runs(options: argparse.Namespace) -> list[Run]:
         if not data.is_known(options.data):
             raise UnknownName("data set", options.data, data.names(), "the path of a file or a folder of your own")
         fixed.setdefault("data", {})["name"] = options.data
-    return grid.runs(recipe.find(options.recipe or options.data), fixed, [more], options.seed or [0])
+    return grid.runs(options.recipe or options.data, fixed, [more], options.seed or [0])
 
 
 def _sweep(options: argparse.Namespace) -> None:

@@ -222,12 +222,12 @@ def _train(options: argparse.Namespace) -> None:
 def _say_temperature(config: Config, options: argparse.Namespace) -> None:
     """Say by how much the temperature falls if that is not the recipe's, and if it does not fall enough."""
     from asrc_train.network.connections.connection import learns_spans
-    from asrc_train.settings.config import from_recipe
+    from asrc_train.settings import recipe
     from asrc_train.training import schedule
 
     if options.model is not None or not learns_spans(config.network):
         return
-    if config.training.annealing != from_recipe(_recipe_file(options), {}).training.annealing:
+    if config.training.annealing != recipe.read(options.recipe or options.data, {}).training.annealing:
         cold = schedule.temperature_in(config, config.training.epochs - 1)
         command_line.say(
             f"note: the temperature is multiplied by {config.training.annealing:.3g} after each epoch, so that the "
@@ -273,19 +273,13 @@ def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start |
 def configuration(options: argparse.Namespace) -> Config:
     """The recipe with the options on top. Raises UnknownName, InvalidSetting."""
     from asrc_core.errors import InvalidSetting, UnknownName
-    from asrc_train.settings import config
+    from asrc_train.settings import recipe
 
     if options.data is None and options.recipe is None:
         raise InvalidSetting("--data", f"name a data set ({', '.join(data.names())}) or a --recipe")
     if options.data is not None and not data.is_known(options.data):
         raise UnknownName("data set", options.data, data.names(), "the path of a file or a folder of your own")
-    return config.from_recipe(_recipe_file(options), _overrides(options))
-
-
-def _recipe_file(options: argparse.Namespace) -> Path:
-    from asrc_train.settings import recipe
-
-    return recipe.find(options.recipe or options.data)
+    return recipe.read(options.recipe or options.data, _overrides(options))
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, Any]]:

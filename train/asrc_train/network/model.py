@@ -116,7 +116,7 @@ class SkipRecurrentLayer(nn.Module):
 
         Raises InvalidData and InvalidSetting for what does not fit.
         """
-        require_call(x, temperature)
+        require_call(x, temperature, self.feedforward.in_features)
         layer = self.prepared(x.shape[1], temperature)
         if self.normalization is not None and self.training:
             x = self.normalization(current(x, layer))
@@ -220,7 +220,7 @@ class SkipRecurrentNetwork(nn.Module):
         Softmax mixture at a temperature, hard-max spans without one. Raises InvalidData and InvalidSetting for what
         does not fit.
         """
-        require_call(x, temperature)
+        require_call(x, temperature, self.hidden_layers()[0].feedforward.in_features)
         layers = self._stack()
         if layers is None:
             found = self._state_space_counts(x)
@@ -230,7 +230,7 @@ class SkipRecurrentNetwork(nn.Module):
     @as_it_is
     def traced(self, x: Tensor, temperature: float | None = None) -> tuple[Tensor, list[Tensor]]:
         """The same logits, and the spikes of every layer, (T, B, N) each."""
-        require_call(x, temperature)
+        require_call(x, temperature, self.hidden_layers()[0].feedforward.in_features)
         outputs: list[Tensor] = []
         for layer in self.hidden_layers():
             outputs.append(layer(beside(self.config.skips, x, outputs), temperature))

@@ -15,7 +15,7 @@ from torch import nn
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting, UnknownName
 from asrc_train.network import connections, neurons
-from asrc_train.network.connections.connection import Connection, new_connection
+from asrc_train.network.connections.connection import Connection, file_of, new_connection
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.network.skips import Skips
 from asrc_train.settings.config import NetworkConfig, network_config
@@ -105,6 +105,8 @@ def of_layer(
             named[what] = given  # type: ignore[assignment]
     config = network_config({**named, **settings}, "SkipRecurrentLayer")
     _require_no_delays(config)
+    if isinstance(connection, str):
+        _require_read(config, settings)
     if config.connection == "none":
         raise InvalidSetting("neuron", f"layers of '{config.neuron}' are not recurrent; make a StateSpaceLayer of it")
     made = new_connection(config, steps) if isinstance(connection, str) else connection
@@ -122,7 +124,9 @@ def of_layer(
 def configured(config: NetworkConfig | None, settings: Mapping[str, Any]) -> NetworkConfig:
     """A network's configuration, given whole or setting by setting. Raises InvalidSetting, for both at once, too."""
     if config is None:
-        config, settings = network_config(dict(settings), "SkipRecurrentNetwork"), {}
+        config, given = network_config(dict(settings), "SkipRecurrentNetwork"), settings
+        _require_read(config, given)
+        settings = {}
     if not isinstance(config, NetworkConfig):
         raise InvalidSetting(
             "config", f"it is a {type(config).__name__}; give a NetworkConfig, or its settings by name"
@@ -131,6 +135,16 @@ def configured(config: NetworkConfig | None, settings: Mapping[str, Any]) -> Net
         raise InvalidSetting(next(iter(settings)), "the configuration says it; give the one or the other")
     _require_no_delays(config)
     return config
+
+
+def _require_read(config: NetworkConfig, settings: Mapping[str, Any]) -> None:
+    """Raise InvalidSetting for a setting of connections that the configured one does not read."""
+    reads = file_of(config).SETTINGS
+    for name in OF_CONNECTIONS:
+        if name in settings and name not in reads:
+            others = [each for each in connections.names() if name in connections.module(each).SETTINGS]
+            why = f"connection '{config.connection}' has none; leave it away, or take {' or '.join(others)}"
+            raise InvalidSetting(name, why)
 
 
 def _require_no_delays(config: NetworkConfig) -> None:
@@ -190,12 +204,17 @@ def _require_step(neuron: Neuron, size: int) -> None:
         raise InvalidSetting("neuron", f"{why}; make it for as many as the layer has")
 
 
-def require_call(x: object, temperature: object) -> None:
-    """Raise InvalidData for input that is no tensor (T, B, I), InvalidSetting for a temperature that is none."""
+def require_call(x: object, temperature: object, inputs: int) -> None:
+    """Raise InvalidData for input that is no tensor (T, B, I), I as many as ``inputs``, InvalidSetting for a
+    temperature that is none.
+    """
     if not isinstance(x, torch.Tensor):
         raise InvalidData("input x", f"it is a {type(x).__name__}", "give a tensor of floats (T, B, channels)")
     if x.dim() != 3:
         raise InvalidData("input x", f"its shape is {tuple(x.shape)}", "give floats (T, B, channels)")
+    if x.shape[2] != inputs:
+        why = f"it has {plural(x.shape[2], 'channel')}, the layer takes {inputs}"
+        raise InvalidData("input x", why, f"give floats (T, B, {inputs})")
     if temperature is None:
         return
     if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 < temperature < math.inf:

@@ -56,7 +56,7 @@ class _Section(BaseModel):
                 super().__init__(**settings)
             except ValidationError as error:
                 problem = first_problem(error, type(self))
-                raise InvalidSetting(f"{type(self).__name__}, {problem.key}", problem.why) from error
+                raise InvalidSetting(problem.of(type(self).__name__), problem.why) from error
 
         __init__.__pydantic_base_init__ = True  # so that reading a form does not come through here
 
@@ -447,4 +447,4 @@ def network_config(settings: Any, where: str) -> NetworkConfig:
         return NetworkConfig.model_validate(settings)
     except ValidationError as error:
         problem = first_problem(error, NetworkConfig)
-        raise InvalidSetting(f"{where}, {problem.key}", problem.why) from error
+        raise InvalidSetting(problem.of(where), problem.why) from error

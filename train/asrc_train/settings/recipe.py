@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -42,14 +43,29 @@ def find(name_or_path: str) -> Path:
     return FOLDER / f"{found[0]}.toml"
 
 
+def read(name_or_path: str, overrides: Mapping[str, Mapping[str, Any]]) -> Config:
+    """The configuration in a recipe's file (`find`) with the overrides on top.
+
+    Samples of one's own are the data set, unless the overrides name another. Raises UnknownName, InvalidSetting.
+    """
+    file = find(name_or_path)
+    own = {"name": name_or_path} if file == OWN_DATA else {}
+    on_top = {name: dict(section) for name, section in overrides.items()}
+    return from_recipe(file, {**on_top, "data": {**own, **on_top.get("data", {})}})
+
+
 def configured(recipe: str | Path, **settings: Any) -> Config:
     """A recipe, by name or by the path of a TOML file, with settings on top: what asrc-train's options say.
 
     ``configured("digits", hidden=(32, 32), epochs=20, seed=1)``; a setting is a key of any of a recipe's sections, and
-    ``data`` the data set's name. Raises UnknownName, and InvalidSetting naming the key that does not fit.
+    ``data`` the data set's name, or the path of samples of one's own. ``configured("my.npz")`` takes both from there:
+    the samples, and the settings that `asrc-train --data my.npz` starts from.
+
+    Raises UnknownName, and InvalidSetting naming the key that does not fit.
     """
     if not isinstance(recipe, str | Path):
-        raise InvalidSetting("recipe", f"{recipe!r} is neither a recipe's name nor the path of a TOML file")
+        what = "neither a recipe's name nor the path of a TOML file or of samples"
+        raise InvalidSetting("recipe", f"{recipe!r} is {what}")
     known = {key: section for section, form in SECTIONS.items() for key in form.model_fields if key != "name"}
     overrides: dict[str, dict[str, Any]] = {}
     for key, value in settings.items():
@@ -59,4 +75,4 @@ def configured(recipe: str | Path, **settings: Any) -> Config:
             raise InvalidSetting(key, f"there is no such setting; {hint}")
         section, name = ("data", "name") if key == "data" else (known[key], key)
         overrides.setdefault(section, {})[name] = value
-    return from_recipe(find(str(recipe)), overrides)
+    return read(str(recipe), overrides)

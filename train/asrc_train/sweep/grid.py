@@ -14,7 +14,7 @@ from typing import Any
 from asrc_core.errors import InvalidSetting
 from asrc_core.forms import toml
 from asrc_train.settings import recipe
-from asrc_train.settings.config import Config, from_recipe
+from asrc_train.settings.config import Config
 from asrc_train.sweep import keys
 
 Grid = Mapping[str, Sequence[Any]]
@@ -38,9 +38,11 @@ class Run:
 
 
 def runs(
-    recipe_file: Path, fixed: Mapping[str, Mapping[str, Any]], grids: Sequence[Grid], seeds: Sequence[int]
+    start: str | Path, fixed: Mapping[str, Mapping[str, Any]], grids: Sequence[Grid], seeds: Sequence[int]
 ) -> list[Run]:
     """Every combination of each grid's values on top of a recipe and fixed settings, once for each seed.
+
+    ``start``: a recipe's name, its path, or that of samples of one's own.
 
     Combinations that two grids share are trained once. Raises InvalidSetting (naming the key), UnknownName.
     """
@@ -55,7 +57,7 @@ def runs(
                 raise InvalidSetting("the sweep", f"it has more than {MAX_RUNS} runs")
             nested = keys.sections(swept)
             over = {name: {**fixed.get(name, {}), **nested.get(name, {})} for name in {**fixed, **nested}}
-            config = from_recipe(recipe_file, over)
+            config = recipe.read(str(start), over)
             made.setdefault(config.model_dump_json(), Run(name_of(swept), swept, config))
     _require_names_apart(list(made.values()))
     return list(made.values())
@@ -92,7 +94,7 @@ def from_file(path: Path, fixed: Mapping[str, Mapping[str, Any]], more: Grid, se
     if not isinstance(chosen, (list, tuple)) or not all(type(seed) is int for seed in chosen):
         raise InvalidSetting(f"{where}, key 'seeds'", "it is a list of whole numbers")
     whole = {name: {**own[name], **fixed.get(name, {})} for name in SECTIONS}
-    return runs(recipe.find(base), whole, grids, chosen)
+    return runs(base, whole, grids, chosen)
 
 
 def name_of(swept: Mapping[str, Any]) -> str:

@@ -149,6 +149,8 @@ def read_tensors_only(path: str | Path, kind: str, way_out: str) -> Any:
         size = file.stat().st_size
         if size > MAX_BYTES:
             raise UnreadableFile(path, kind, f"it has {plural(size, 'byte')}, more than any network of ours", way_out)
+        if file.is_dir():
+            raise UnreadableFile(path, kind, "it is a folder", way_out)
         if size == 0:
             raise UnreadableFile(path, kind, "it is empty", way_out)
         if not zipfile.is_zipfile(file):

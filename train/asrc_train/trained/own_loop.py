@@ -28,7 +28,7 @@ from asrc_train.settings.config import Config, DataConfig, NetworkConfig, networ
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import array, frozen_layers
 from asrc_train.trained.frozen import FrozenNetwork
-from asrc_train.trained.own_module import Sequenced, sequenced
+from asrc_train.trained.own_module import Sequenced, require_module, sequenced
 
 MOST_RAW = 255
 """The largest integer that is made of raw samples."""
@@ -65,6 +65,7 @@ def describe(
 
     Raises InvalidSetting and InvalidData for what does not fit.
     """
+    require_module(module)
     if not _is_number(scale) or scale <= 0:
         raise InvalidSetting("scale", f"{scale!r} is not a number above 0; it is the real value of one integer step")
     if not _is_number(zero):

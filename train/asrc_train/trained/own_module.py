@@ -54,14 +54,19 @@ class _Watched:
     mixture: bool = False
 
 
+def require_module(module: object) -> None:
+    """Raise InvalidSetting for what is no module."""
+    if not isinstance(module, nn.Module):
+        raise InvalidSetting("`model`", f"it is a {type(module).__name__}; give a checkpoint, its path or an nn.Module")
+
+
 def sequenced(module: nn.Module, x: NDArray[np.generic] | None, scale: float, zero: float) -> Sequenced:
     """What the module computes, looked at on samples x (n, T, channels), integers.
 
     No samples are needed for a `SkipRecurrentNetwork`, which is known to be such. Raises InvalidSetting, naming the
     layer or the module that is in the way; InvalidData for samples that the module does not run on.
     """
-    if not isinstance(module, nn.Module):
-        raise InvalidSetting("`model`", f"it is a {type(module).__name__}; give a checkpoint, its path or an nn.Module")
+    require_module(module)
     if type(module) is SkipRecurrentNetwork:
         return _of_network(module)
     found = _parts(module)

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from asrc_core.errors import UnknownName, UnreadableFile
+from asrc_core.errors import InvalidSetting, UnknownName, UnreadableFile
 from asrc_export.chip import targets
 from asrc_export.chip.devices.device import Device
 from asrc_export.chip.devices.fpga import Fpga
@@ -29,6 +29,8 @@ def load(name_or_path: str) -> Device:
 
     Raises UnknownName, or UnreadableFile naming the key that is missing, misspelt or out of range.
     """
+    if not isinstance(name_or_path, str):
+        raise InvalidSetting("`target`", f"{name_or_path!r} is neither a device's name nor a path ending in .toml")
     if not name_or_path.endswith(".toml"):
         if name_or_path not in names():
             raise UnknownName("device", name_or_path, names(), "a path ending in .toml")

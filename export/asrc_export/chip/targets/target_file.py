@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from asrc_core.errors import UnknownName, UnreadableFile
+from asrc_core.errors import InvalidSetting, UnknownName, UnreadableFile
 from asrc_core.forms import toml
 from asrc_core.forms.first_problem import first_problem
 from asrc_export.chip.targets.target import Target
@@ -27,6 +27,8 @@ def load(name_or_path: str) -> Target:
 
     Raises UnknownName, or UnreadableFile naming the key that is missing, misspelt or out of range.
     """
+    if not isinstance(name_or_path, str):
+        raise InvalidSetting("`target`", f"{name_or_path!r} is neither a target's name nor a path ending in .toml")
     if not name_or_path.endswith(".toml"):
         if name_or_path not in names():
             raise UnknownName("target", name_or_path, names(), "a path ending in .toml")

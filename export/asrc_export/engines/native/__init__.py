@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.chain import chain, why_no_chain
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_input
+from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_frame, checked_input
+from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting
 from asrc_core.native.instruction_sets import chosen
 from asrc_export.engines.native import binding
@@ -152,12 +153,15 @@ class NativeStream:
             _pointers(self._spikes, c.c_uint8),
         )
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._engine.network!r}, after {plural(self._steps, 'step')})"
+
     def step(self, frame: NDArray[np.generic]) -> StreamStep:
         """Feed one (channels,) integer frame; the logits so far and the spikes of this step.
 
         Raises InvalidData for a frame that does not fit the network's input.
         """
-        self._frame[:] = checked_input(self._engine.network, np.asarray(frame)[np.newaxis, np.newaxis])[0, 0]
+        self._frame[:] = checked_frame(self._engine.network, frame)
         self._library.asrc_stream_feed(*self._arguments)
         self._steps += 1
         return StreamStep(self._logits.copy(), tuple(spikes.copy() for spikes in self._spikes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from asrc_export.report.report import Report
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 FOLDER = Path(__file__).parent / "template"
 
@@ -68,13 +70,23 @@ def environment(*folders: Path) -> Environment:
     """Templates of the folders, and this one's style; whatever is filled in is escaped."""
     import jinja2
 
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader([*folders, FOLDER]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["coded"] = coded
+    return made
+
+
+def coded(text: object) -> Markup:
+    """A text, escaped, in which what stands in backticks is code."""
+    from markupsafe import Markup
+
+    parts = re.split("`([^`]+)`", str(text))  # what matched is every second one; joining escapes the others
+    return Markup("").join(Markup("<code>{}</code>").format(each) if i % 2 else each for i, each in enumerate(parts))
 
 
 def _cards(report: Report) -> list[tuple[str, str, str]]:

@@ -15,7 +15,7 @@ WAY_OUT = "give .npz, NAME_x.npy with NAME_y.npy, .csv, .ts, or a folder with on
 
 def is_path(name: str) -> bool:
     """Whether the name of a data set is that of a file or a folder."""
-    return Path(name).suffix.lower() in SUFFIXES or os.sep in name or Path(name).is_dir()
+    return bool(name) and (Path(name).suffix.lower() in SUFFIXES or os.sep in name or Path(name).is_dir())
 
 
 def read(path: Path) -> Raw:

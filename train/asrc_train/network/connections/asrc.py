@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from asrc_train.network.connections.connection import unequal_kernels
 from asrc_train.settings.config import NetworkConfig
 
+SETTINGS: tuple[str, ...] = ("kernel_length",)
+
 
 class AdaptiveSpan(nn.Module):
     """The skip logits w (K,)."""

@@ -39,6 +39,9 @@ class Connection(Protocol):
 class ConnectionFile(Protocol):
     """What a connection's file says of a layer of some settings."""
 
+    SETTINGS: tuple[str, ...]
+    """Which of `parts.OF_CONNECTIONS` it reads; the others mean nothing to it, and nobody may give them by name."""
+
     def build(self, config: NetworkConfig, steps: int | None) -> Connection:
         """A fresh connection for one layer; ``steps`` of a sample, where they are known. Raises InvalidSetting."""
 

@@ -19,6 +19,8 @@ NEURON = "cuba-lif"
 LEFT_ALONE = ("batch_norm", "dropout", "rounding_noise", "sparsity", "shared_span")
 OF_A_LAYER = ("neuron", "kernel_length", "span", "decay", "reset", "fires")
 
+SETTINGS: tuple[str, ...] = ()
+
 
 class OwnDelays(nn.Module):
     """What is asked of a connection without a network; what it learns is the network's."""

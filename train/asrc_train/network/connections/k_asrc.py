@@ -20,6 +20,8 @@ from asrc_train.settings.config import NetworkConfig
 
 __all__ = ["SeveralSpans", "build", "longest_span", "most_taps", "short_title", "title", "why_not"]
 
+SETTINGS: tuple[str, ...] = ("kernels", "kernel_length")
+
 
 class SeveralSpans(nn.Module):
     """The skip logits w (k, K), which are not there if k = K, and m (k,)."""

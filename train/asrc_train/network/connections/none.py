@@ -11,6 +11,8 @@ from torch import nn
 
 from asrc_train.settings.config import NetworkConfig
 
+SETTINGS: tuple[str, ...] = ()
+
 
 class Unconnected(nn.Module):
     """What is asked of a connection where there is none."""

@@ -18,6 +18,8 @@ from asrc_train.settings.config import NetworkConfig
 
 __all__ = ["SpanPerStep", "build", "longest_span", "most_taps", "short_title", "title", "why_not"]
 
+SETTINGS: tuple[str, ...] = ("kernel_length",)
+
 
 class SpanPerStep(nn.Module):
     """The skip logits w (T, K)."""

@@ -6,6 +6,8 @@ from torch import nn
 
 from asrc_train.settings.config import NetworkConfig
 
+SETTINGS: tuple[str, ...] = ("span",)
+
 
 class FixedSpan(nn.Module):
     """r[t] = s[t - span]; learns nothing."""

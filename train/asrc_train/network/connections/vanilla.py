@@ -7,6 +7,8 @@ from asrc_train.settings.config import NetworkConfig
 
 __all__ = ["build", "longest_span", "most_taps", "short_title", "title", "why_not"]
 
+SETTINGS: tuple[str, ...] = ()
+
 
 def build(config: NetworkConfig, steps: int | None) -> FixedSpan:
     """A span of 1."""

@@ -93,7 +93,7 @@ class StateSpaceLayer(nn.Module):
 
         Raises InvalidData and InvalidSetting for what does not fit.
         """
-        require_call(x, temperature)
+        require_call(x, temperature, self.feedforward.in_features)
         layer = self.driven(x.shape[1])
         if not takes_weights(x, layer.neurons):
             return state_space_spikes(self.current(x, layer), layer.neurons, self.where)

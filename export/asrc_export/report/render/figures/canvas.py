@@ -21,6 +21,7 @@ INK, ACCENT, MUTED, RULE = "#010101", "#020202", "#030303", "#040404"
 COLOURS = {INK: "currentColor", ACCENT: "var(--accent)", MUTED: "var(--muted)", RULE: "var(--rule)"}
 """Stand-ins for the page's colours: matplotlib only writes colours that it knows."""
 NARROW, WIDE = 4.6, 8.2
+LEGEND_COLUMNS = 3
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "asrc",
@@ -82,8 +83,13 @@ def canvas(width: float, height: float, rows: int = 1, columns: int = 1) -> tupl
 
 def legend(axes: Axes, entries: int) -> None:
     """A legend, where it is short enough to read."""
-    if entries <= 6:
-        axes.legend(loc="upper left", ncols=min(3, entries), borderaxespad=0)
+    if legend_rows(entries):
+        axes.legend(loc="upper left", ncols=min(LEGEND_COLUMNS, entries), borderaxespad=0)
+
+
+def legend_rows(entries: int) -> int:
+    """How many rows a legend takes, for which there has to be room above what is drawn; none if it is too long."""
+    return -(-entries // LEGEND_COLUMNS) if entries <= 2 * LEGEND_COLUMNS else 0
 
 
 def svg(drawing: Canvas) -> str:

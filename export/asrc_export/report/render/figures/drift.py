@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asrc_export.report.render.figures.canvas import ACCENT, NARROW, Figure, canvas, legend, svg
+from asrc_export.report.render.figures.canvas import ACCENT, NARROW, Figure, canvas, legend, legend_rows, svg
 from asrc_export.report.report import Report
 
 
@@ -15,7 +15,8 @@ def draw(report: Report) -> Figure:
         shares = [100 * share for share in layer.per_step]
         axes.plot(shares, color=ACCENT, alpha=strength, label=layer.name)
     axes.set(xlabel="step of the sample", ylabel="spikes that differ, %", xlim=(0, report.ablation.steps - 1))
-    axes.set_ylim(bottom=0)
+    highest = max(max(layer.per_step, default=0.0) for layer in layers)
+    axes.set_ylim(0, 100 * highest * (1 + 0.16 * legend_rows(len(layers))) or None)
     axes.grid(axis="y")
     legend(axes, len(layers))
     caption = (
