@@ -254,7 +254,7 @@ def test_what_a_stepped_layer_cannot_be_fed_is_a_named_error() -> None:
     network = SkipRecurrentNetwork(2, 3, NetworkConfig(neuron="clif", hidden=(4,)))
     with pytest.raises(InvalidData, match="NaN"):
         network(torch.full((5, 2, 2), float("nan")))
-    with pytest.raises(InvalidSetting, match="weight"):
+    with pytest.raises(InvalidData, match="it has 3 channels, the layer takes 2"):
         network(torch.zeros(5, 2, 3))
     gated = SkipRecurrentNetwork(2, 3, NetworkConfig(neuron="glif", hidden=(4,)), 5)
     assert gated(torch.zeros(4, 2, 2)).shape == (2, 3)

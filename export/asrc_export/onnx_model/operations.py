@@ -83,6 +83,8 @@ class OnnxOperations:
             a, k = self._times(value, factor // common), k - (common.bit_length() - 1)
             if k == 0:
                 return a
+        if isinstance(a, Number) and isinstance(k, int) and k == 0:
+            return a
         divisor = np.int64(1) << np.asarray(k, np.int64)
         bounds = self._bounds.toward_zero(_bounds(a), k)
         dtype = _holding(_bounds(a), interval(divisor))

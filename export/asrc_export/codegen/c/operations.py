@@ -89,6 +89,8 @@ class COperations:
     def toward_zero(self, a: Value, k: Shift) -> Term:
         """sign(a) floor(|a| / 2^k): the magnitude is shifted, which vector units do at every width."""
         x, by = self.term(a), self.term(k)
+        if isinstance(k, int) and k == 0:
+            return x
         bounds = self._bounds.toward_zero(x.bounds, k)
         bits = max(x.bits, _bits_to_shift(by))
         wide = _widened(x, bits)
