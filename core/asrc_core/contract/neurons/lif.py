@@ -53,7 +53,7 @@ def at_threshold(p: Parameters) -> bool:
 
 
 def decay(o: Operations, v: Value, d: int | Ints) -> Value:
-    """`v (4096 - d) / 4096`, rounded toward zero: the chip's 12-bit decay. What does not decay is v without a product."""
+    """`v (4096 - d) / 4096`, rounded toward zero: the chip's 12-bit decay. Where d is 0, no product is made."""
     if isinstance(d, int) and d == 0:
         return o.toward_zero(v, 0)
     return o.toward_zero(o.mul(v, DECAY_ONE - d), 12)
