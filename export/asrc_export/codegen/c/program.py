@@ -110,7 +110,7 @@ def blocks_of(weights: Array) -> Blocks | None:
     sources, found = np.nonzero(used)
     values, which = _different(np.ascontiguousarray(tiled[found, :, sources]), sources)
     follows = (np.diff(sources) == 0) & (np.diff(found) == 1) & (np.diff(which) == 1)
-    first = np.flatnonzero(np.concatenate([[True], ~follows]))
+    first = np.flatnonzero(np.concatenate([[True], ~follows])[: len(sources)])  # none of a matrix without weights
     lengths = np.diff(first, append=len(sources))
     runs = np.stack([found[first] * TILE, which[first], lengths], axis=1)
     starts = np.searchsorted(sources[first], np.arange(inputs + 1))
