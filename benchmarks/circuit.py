@@ -20,11 +20,11 @@ from tabulate import tabulate
 
 from asrc_core.command import command_line
 from asrc_core.contract import interpreter
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_export.chip import devices
 from asrc_export.chip.devices.fpga import Fpga
 from asrc_export.commands.circuits import samples_of

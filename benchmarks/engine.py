@@ -27,12 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.chain import chain
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import STATE_MAX, Ints
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import Result
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_core.errors import BackendMissing
 from asrc_export.engines import native
 from asrc_export.engines import numpy as reference

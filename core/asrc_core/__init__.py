@@ -11,13 +11,13 @@ from asrc_core import front_door
 
 if TYPE_CHECKING:
     from asrc_core.contract.chain import Chain, Readout, SkipLayer, chain
-    from asrc_core.contract.connection import Connection, Tap
     from asrc_core.contract.file.network_file import load, save
     from asrc_core.contract.interpreter import Hooks, Session, run
     from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
     from asrc_core.contract.neurons.kind import Kind
     from asrc_core.contract.parity import first_difference, require_equal
     from asrc_core.contract.result import LayerCounts, Result, Trace
+    from asrc_core.contract.synapses.connection import Connection, Tap
     from asrc_core.errors import AsrcError
 
 __version__ = "0.2.0"

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import INPUT
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_train.kernels.delays.differentiable import Answered, answered
 from asrc_train.kernels.delays.dynamics import Cuba
 from asrc_train.kernels.delays.layer import DelayLayer, Readout, Run, Synapses, samples_as_events

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.chain import SkipLayer, chain, why_no_chain
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import DECAY_ONE, Ints
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.errors import InvalidSetting
 from asrc_train.trained.frozen import Floats, FrozenLayer, FrozenNetwork, WeightedTap, skip_layer
 

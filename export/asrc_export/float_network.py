@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.interpreter import Session
 from asrc_core.contract.operations.real import RealArithmetic
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_export import delayed_float, real_network
 from asrc_train.kernels.layer import fired_at
 from asrc_train.kernels.state_space.fft import convolved, impulse_response

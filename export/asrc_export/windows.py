@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.arithmetic import shift
-from asrc_core.contract.connection import NOW
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import DECAY_ONE, Ints
+from asrc_core.contract.synapses.connection import NOW
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_export.engines.select import Stream

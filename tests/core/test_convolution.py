@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_core.contract.convolution import MAX_ELEMENTS, Convolution
+from asrc_core.contract.synapses.convolution import MAX_ELEMENTS, Convolution
 
 
 @st.composite

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.interpreter import Hooks, NumpyStream, Session, run
 from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.parity import first_difference
 from asrc_core.contract.random_network import any_network
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace
+from asrc_core.contract.synapses.connection import INPUT, Connection
 
 M = 2**23 - 1
 Numbers = dict[str, Any]

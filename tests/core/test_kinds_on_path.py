@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from asrc_core.contract import neurons
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.synapses.connection import Connection
 from asrc_core.errors import AsrcError, UnknownName
 
 TOY = """

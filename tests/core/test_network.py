@@ -15,11 +15,11 @@ from network_files import rewritten
 
 from asrc_core.contract import interpreter
 from asrc_core.contract.chain import chain, why_no_chain
-from asrc_core.contract.connection import INPUT, NOW, Connection, Tap, span
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.parity import first_difference
 from asrc_core.contract.random_network import any_network, random_network
+from asrc_core.contract.synapses.connection import INPUT, NOW, Connection, Tap, span
 from asrc_core.errors import AsrcError, InvalidNetwork, SpanTooLong, UnreadableFile
 
 N, CHANNELS, C = 4, 3, 2

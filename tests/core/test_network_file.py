@@ -21,11 +21,11 @@ from strategies import cases
 
 from asrc_core.contract import interpreter as engine
 from asrc_core.contract.chain import chain
-from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.parity import first_difference
 from asrc_core.contract.random_network import random_network
+from asrc_core.contract.synapses.convolution import Convolution
 from asrc_core.errors import AsrcError, InvalidNetwork, SpanTooLong, UnreadableFile, UnwritableOutput
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asrc_core.contract import interpreter, neurons
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.operations.numpy import NumpyOperations
 from asrc_core.contract.random_network import any_network
+from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_core.errors import InvalidNetwork
 
 ONE = 1 << 15

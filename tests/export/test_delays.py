@@ -11,12 +11,12 @@ import torch
 from backends import BACKENDS
 from delay_networks import delay_checkpoint, deployed
 
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.file import network_file
 from asrc_core.contract.interpreter import Session, run
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.operations.real import RealArithmetic
 from asrc_core.contract.parity import require_equal
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.errors import CannotFreeze, InvalidSetting
 from asrc_export import float_network, real_network
 from asrc_export.chip import targets

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import INPUT, Connection, Tap, span
 from asrc_core.contract.interpreter import Hooks, run
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.result import LayerCounts
+from asrc_core.contract.synapses.connection import INPUT, Connection, Tap, span
 from asrc_export.chip import targets
 from asrc_export.chip.cost import arrivals, energy
 from asrc_export.chip.cost.events import Events, events

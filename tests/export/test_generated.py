@@ -21,12 +21,12 @@ from strategies import cases
 
 from asrc_core.contract import neurons
 from asrc_core.contract.chain import chain
-from asrc_core.contract.connection import INPUT, Connection, Tap, span
-from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.result import LayerCounts, Result
+from asrc_core.contract.synapses.connection import INPUT, Connection, Tap, span
+from asrc_core.contract.synapses.convolution import Convolution
 from asrc_core.errors import BackendFailed, BackendMissing, InvalidData, InvalidSetting
 from asrc_core.native.build import CannotBuild
 from asrc_export import simulator

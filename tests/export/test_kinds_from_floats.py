@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from asrc_core.contract import interpreter
 from asrc_core.contract.chain import why_no_chain
-from asrc_core.contract.connection import INPUT
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.errors import InvalidSetting, NonFiniteWeights
 from asrc_export import float_network
 from asrc_export.chip import targets

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asrc_core.contract.connection import INPUT
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.errors import InvalidSetting
 from asrc_export.checks import leaks
 from asrc_export.chip import targets

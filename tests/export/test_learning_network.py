@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asrc_core.contract import interpreter, neurons
-from asrc_core.contract.connection import INPUT, Connection, span
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.random_network import any_network
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.contract.synapses.connection import INPUT, Connection, span
 from asrc_core.errors import InvalidNetwork, InvalidSetting
 from asrc_export.quantization.training.learning_network import LearningNetwork
 

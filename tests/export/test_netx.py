@@ -16,10 +16,10 @@ import pytest
 from numpy.typing import NDArray
 
 from asrc_core.contract.chain import SkipLayer, chain
-from asrc_core.contract.connection import Tap
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork, Neuron
 from asrc_core.contract.random_network import random_network
+from asrc_core.contract.synapses.connection import Tap
 from asrc_core.errors import InvalidSetting, UnreadableFile
 from asrc_export.chip import targets
 from asrc_export.commands import export as cli_export

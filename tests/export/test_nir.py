@@ -18,10 +18,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from asrc_core.contract.chain import chain as contract_chain
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.file import network_file
 from asrc_core.contract.interpreter import Session
 from asrc_core.contract.operations.real import RealArithmetic
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.errors import AsrcError, InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_export import real_network
 from asrc_export.commands import export as cli_export

@@ -13,8 +13,8 @@ import pytest
 import torch
 from backends import BACKENDS, equal_on
 
-from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.file import network_file
+from asrc_core.contract.synapses.convolution import Convolution
 from asrc_core.errors import InvalidSetting, UnreadableFile
 from asrc_export import exporting, float_network
 from asrc_export.engines import generated

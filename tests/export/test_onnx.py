@@ -24,13 +24,13 @@ from strategies import cases
 from asrc_core import __version__
 from asrc_core.contract import neurons
 from asrc_core.contract.chain import Chain, chain
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.ranges import Range
+from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_core.errors import BackendFailed, InvalidData, InvalidNetwork, UnwritableOutput
 from asrc_export.engines import numpy as reference
 from asrc_export.engines import onnx as engine

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from strategies import cases
 
 from asrc_core.contract.chain import Chain, Readout, SkipLayer, chain
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX, WORD
 from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.result import Result
+from asrc_core.contract.synapses.connection import Connection
 from asrc_core.errors import UnreadableFile
 from asrc_export.checks import overflow
 from asrc_export.checks.headroom import headroom

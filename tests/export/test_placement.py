@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.numbers import Mapping
 from asrc_core.contract.random_network import any_network, random_network
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.errors import RulesBroken
 from asrc_export.chip import placement, targets
 from asrc_export.chip.placement import Placement, place, traffic

@@ -13,12 +13,12 @@ import torch
 from backends import BACKENDS, equal_on
 
 from asrc_core.contract import interpreter
-from asrc_core.contract.connection import Tap
 from asrc_core.contract.interpreter import Session
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.operations.real import RealArithmetic
 from asrc_core.contract.rounding.resonators import poles
+from asrc_core.contract.synapses.connection import Tap
 from asrc_core.errors import InvalidSetting, RulesBroken
 from asrc_export import exporting, float_network, real_network
 from asrc_export.chip import targets

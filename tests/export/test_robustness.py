@@ -22,11 +22,11 @@ from strategies import cases
 
 from asrc_core.contract import neurons
 from asrc_core.contract.chain import SkipLayer, chain
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export import float_network
 from asrc_export.chip import targets

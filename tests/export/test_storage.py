@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from asrc_core.contract.chain import chain
-from asrc_core.contract.connection import INPUT, NOW, Connection
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import LayerCounts
+from asrc_core.contract.synapses.connection import INPUT, NOW, Connection
 from asrc_export.chip import targets
 from asrc_export.chip.cost import storage
 from asrc_export.chip.cost.events import events

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from framework_peers import PEERS, read_there
 
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.interpreter import Session
 from asrc_core.contract.operations.real import RealArithmetic
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_export import real_network
 from asrc_export.interop.nir import writer
 from asrc_train.trained.frozen import Floats, FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap

@@ -11,12 +11,12 @@ import pytest
 from lava_parity import Case, assert_equal_to_reference
 
 from asrc_core.contract import neurons
-from asrc_core.contract.connection import INPUT, NOW, Connection, Tap, span
 from asrc_core.contract.interpreter import run as reference
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.parity import first_difference
 from asrc_core.contract.random_network import any_network
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.contract.synapses.connection import INPUT, NOW, Connection, Tap, span
 from asrc_lava.boards import sdk
 from asrc_lava.graph import plan
 from asrc_lava.graph.routes import apart, routes

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asrc_core.contract.connection import INPUT, NOW, Connection, Tap, span
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.random_network import any_network, random_network
+from asrc_core.contract.synapses.connection import INPUT, NOW, Connection, Tap, span
 from asrc_lava.graph.axon import Axon, Outlet
 from asrc_lava.graph.routes import Route, apart, routes
 from asrc_lava.graph.schedule import Schedule, timing

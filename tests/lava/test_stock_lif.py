@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.interpreter import run as reference
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_core.errors import InvalidNetwork
 from asrc_lava.boards import sdk
 

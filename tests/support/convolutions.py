@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from asrc_core.contract.connection import INPUT, Connection, span
-from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.synapses.connection import INPUT, Connection, span
+from asrc_core.contract.synapses.convolution import Convolution
 
 FIRST = Convolution((2, 9, 11), (8, 5, 6), (3, 3), (2, 2), (1, 1), (1, 1))
 GROUPED = Convolution(FIRST.layer, (12, 4, 5), (2, 2), (1, 1), (0, 0), (1, 1), groups=4)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.connection import INPUT
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_train.trained.frozen import FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap, skip_layer
 
 

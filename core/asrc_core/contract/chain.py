@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.connection import INPUT, NOW, Connection, Tap, span
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import DECAY_ONE, Fires, Ints, Mapping, Reset
+from asrc_core.contract.synapses.connection import INPUT, NOW, Connection, Tap, span
 from asrc_core.errors import InvalidNetwork, InvalidSetting
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from asrc_core import html
-from asrc_core.contract import connection as connections
 from asrc_core.contract import neurons
-from asrc_core.contract.connection import INPUT, Connection, number, of_type, whole, whole_numbers, within
 from asrc_core.contract.neurons.kind import Kind, Parameters, States
 from asrc_core.contract.numbers import MAX_MESSAGE, MAX_NAME, MAX_STATE_BITS, STATE_MAX, WORD, Ints
 from asrc_core.contract.proof import LayerRanges, layer_ranges, says
 from asrc_core.contract.ranges import Range
+from asrc_core.contract.synapses import connection as connections
+from asrc_core.contract.synapses.connection import INPUT, Connection, number, of_type, whole, whole_numbers, within
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidNetwork
 

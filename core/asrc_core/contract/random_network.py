@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from asrc_core.contract import neurons
 from asrc_core.contract.chain import Chain, Readout, SkipLayer, chain
-from asrc_core.contract.connection import INPUT, Connection, Tap, span
 from asrc_core.contract.interpreter import run
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.neurons.kind import Choice, Columns, Table
 from asrc_core.contract.numbers import STATE_MAX, Fires, Mapping, Reset
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.contract.synapses.connection import INPUT, Connection, Tap, span
 from asrc_core.errors import InvalidNetwork, SpanTooLong
 
 

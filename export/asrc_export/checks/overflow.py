@@ -16,12 +16,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.interpreter import Session
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.ranges import Range, headroom_bits
 from asrc_core.contract.result import Result
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.counts import plural
 from asrc_export.engines.select import Run
 

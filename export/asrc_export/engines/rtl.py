@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.arithmetic import recalled
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.interpreter import trace_arrays
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
+from asrc_core.contract.synapses.connection import Connection
 from asrc_export.rtl.simulation.circuit import Circuit, Simulated
 from asrc_export.rtl.simulation.circuit import unavailable as unavailable
 

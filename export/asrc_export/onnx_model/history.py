@@ -9,10 +9,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import LINE_BITS, MAX_MESSAGE
 from asrc_core.contract.ranges import BIT, Range
+from asrc_core.contract.synapses.connection import Connection
 from asrc_export.onnx_model.nodes import Nodes, Port
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.intervals import Interval
 from asrc_core.contract.ranges import Range, product_bounds
+from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_export.onnx_model.history import histories, is_bit, is_immediate, is_stacked, message_type, row_count
 from asrc_export.onnx_model.nodes import Nodes, Port
 from asrc_export.onnx_model.operations import Number, OnnxOperations, state_type

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from asrc_core.contract.chain import Readout
-from asrc_core.contract.connection import INPUT, require_reach
 from asrc_core.contract.network import Layer, Neuron
 from asrc_core.contract.numbers import STATE_MAX, WORD, Mapping
 from asrc_core.contract.proof import LayerRanges, layer_ranges
 from asrc_core.contract.ranges import BIT, Range
+from asrc_core.contract.synapses.connection import INPUT, require_reach
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidNetwork, InvalidSetting, NonFiniteWeights
 from asrc_export.chip.targets import Formats

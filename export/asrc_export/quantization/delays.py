@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asrc_core.contract.connection import INPUT
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.quantization.integers import parts_of

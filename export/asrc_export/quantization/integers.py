@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asrc_core.contract.chain import Readout
-from asrc_core.contract.connection import INPUT, Connection, Tap
 from asrc_core.contract.network import Layer, Neuron
 from asrc_core.contract.numbers import Ints, Mapping
 from asrc_core.contract.ranges import Range, product_bounds, shifted
 from asrc_core.contract.rounding.constants import Rounding, Unfit
 from asrc_core.contract.rounding.grid import MantissaExponentGrid, WeightGrid
+from asrc_core.contract.synapses.connection import INPUT, Connection, Tap
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip.targets import Formats
 from asrc_export.quantization.scales import LayerScales, ReadoutScales

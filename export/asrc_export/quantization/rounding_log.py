@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from asrc_core.contract.chain import Readout
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import Layer
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.contract.synapses.connection import Connection
 from asrc_export.quantization import taps
 from asrc_export.quantization.integers import Feed
 from asrc_train.trained.frozen import Floats, FrozenConnection, FrozenLayer, FrozenNetwork

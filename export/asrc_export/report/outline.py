@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asrc_core.contract.connection import Tap
 from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.numbers import STATE_MAX
 from asrc_core.contract.proof import LayerRanges
 from asrc_core.contract.ranges import headroom_bits
+from asrc_core.contract.synapses.connection import Tap
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from functools import cached_property
 
 import numpy as np
 
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.ranges import Range, product_bounds
+from asrc_core.contract.synapses.connection import Connection
 from asrc_core.errors import InvalidSetting
 from asrc_export.rtl.operations import bits_of
 

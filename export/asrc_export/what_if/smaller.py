@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.result import LayerCounts
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_export.quantization.scales import PROVENANCE_KEY
 from asrc_export.what_if.change import Change
 from asrc_train.trained.frozen import FrozenConnection, FrozenLayer, FrozenNetwork, WeightedTap

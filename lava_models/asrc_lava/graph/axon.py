@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from asrc_core.contract import arithmetic
-from asrc_core.contract.connection import Tap
 from asrc_core.contract.numbers import Ints
+from asrc_core.contract.synapses.connection import Tap
 
 
 @dataclass(frozen=True, eq=False)

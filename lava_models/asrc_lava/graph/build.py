@@ -15,9 +15,9 @@ from lava.proc.io.source import PySendModelFixed
 from lava.proc.io.source import RingBuffer as Source
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
+from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_lava.graph.axon import Axon, Outlet
 from asrc_lava.graph.models import PyBatchedDense, PyRelay, with_outlets
 from asrc_lava.graph.process import OPERATIONS, SPIKES, BatchedDense, Neurons, Relay, outlet_port

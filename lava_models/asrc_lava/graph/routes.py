@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asrc_core.contract.connection import Connection, Tap
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import LINE_BITS, Ints
 from asrc_core.contract.ranges import Range
+from asrc_core.contract.synapses.connection import Connection, Tap
 from asrc_lava.graph.axon import Outlet
 from asrc_lava.graph.schedule import Timing
 

@@ -26,11 +26,11 @@ from lava.proc.lif.models import PyLifModelBitAcc
 from lava.proc.lif.process import LIF
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.neurons.first_spike import LATEST
 from asrc_core.contract.numbers import DECAY_ONE, Ints
 from asrc_core.contract.ranges import BIT
+from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidNetwork
 from asrc_lava.graph.synapses import lavas_own

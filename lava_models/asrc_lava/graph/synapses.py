@@ -11,9 +11,9 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.proc.dense.process import DelayDense, Dense
 from lava.utils.weightutils import SignMode
 
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.numbers import SYNAPTIC_DELAY_MAX, Ints
 from asrc_core.contract.ranges import Range
+from asrc_core.contract.synapses.connection import Connection
 from asrc_lava.graph.process import BatchedDense
 
 DELAYS = SYNAPTIC_DELAY_MAX + 1

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from asrc_core.contract.connection import INPUT, span
 from asrc_core.contract.interpreter import Session
 from asrc_core.contract.operations.real import RealArithmetic
 from asrc_core.contract.operations.real_network import RealConnection, RealLayer, RealNetwork, real_neuron
+from asrc_core.contract.synapses.connection import INPUT, span
 from asrc_train.settings.config import NetworkConfig
 from asrc_train.settings.graph import GraphConnection, GraphLayer
 

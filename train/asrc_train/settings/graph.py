@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from asrc_core.contract import neurons
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.file.forms import ConvolutionForm
 from asrc_core.contract.numbers import MAX_NAME, MAX_SPAN, MAX_TABLE
+from asrc_core.contract.synapses.connection import INPUT
 
 MAX_LAYERS = 1000
 MAX_CONNECTIONS = 100

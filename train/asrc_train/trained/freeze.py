@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.numbers import MAX_TABLE
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.errors import CannotFreeze, InvalidSetting, NonFiniteWeights
 from asrc_train import data
 from asrc_train.network.connections.connection import longest_span, new_connection

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract import neurons
-from asrc_core.contract.connection import INPUT
-from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.neurons.kind import Kind
 from asrc_core.contract.numbers import Fires, Reset
+from asrc_core.contract.synapses.connection import INPUT
+from asrc_core.contract.synapses.convolution import Convolution
 
 Floats = NDArray[np.float64]
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.numbers import MAX_NAME, MAX_TAPS, STATE_MAX, Mapping, Reset
+from asrc_core.contract.synapses.convolution import Convolution
 
 FORMAT: Literal["asrc-integer-network"] = "asrc-integer-network"
 

@@ -16,7 +16,7 @@ Weights that are a kernel's, moved over values that lie beside each other, are s
 
     layers.<i>.connections.<j>.kernel  int16 (channels out, channels in / groups, and one or two sizes)
 
-with its stride and all else in the manifest's `convolution` (`contract.convolution`); such a file says 3.
+with its stride and all else in the manifest's `convolution` (`contract.synapses.convolution`); such a file says 3.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from pydantic import BaseModel, ValidationError
 
 from asrc_core.contract import neurons
 from asrc_core.contract.chain import Chain, Readout, SkipLayer, chain, why_no_chain
-from asrc_core.contract.connection import INPUT, Connection, Tap
 from asrc_core.contract.file import forms
 from asrc_core.contract.file.tensors import MAX_FILE_BYTES, Arrays, Tensors, refuse, stored
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import CONTRACT_VERSION, Ints
+from asrc_core.contract.synapses.connection import INPUT, Connection, Tap
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import replacing

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract import neurons
-from asrc_core.contract.connection import INPUT, NOW
 from asrc_core.contract.network import Neuron
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.constants import UNROUNDED
+from asrc_core.contract.synapses.connection import INPUT, NOW
 from asrc_core.contract.wiring import WiredTap
 
 Floats = NDArray[np.float64]

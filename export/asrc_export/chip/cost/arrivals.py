@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
+from asrc_core.contract.synapses.connection import INPUT, Connection
 
 Operations = list[list[int]]
 """Of each layer, of each of its connections."""

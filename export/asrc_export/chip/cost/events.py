@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.ranges import BIT
 from asrc_core.contract.result import LayerCounts
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_export.chip.cost.arrivals import Operations
 from asrc_export.chip.placement import Placement, Route
 from asrc_export.chip.shape import of_network

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from asrc_core.contract.connection import INPUT
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_export.chip.shape import LayerShape
 from asrc_export.chip.synapses import Stored
 from asrc_export.chip.targets import Target

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asrc_core.contract.connection import require_reach
 from asrc_core.contract.numbers import Mapping
+from asrc_core.contract.synapses.connection import require_reach
 from asrc_core.errors import RulesBroken, SpanTooLong
 from asrc_export.chip.placement.place import place
 from asrc_export.chip.placement.placed import Placement

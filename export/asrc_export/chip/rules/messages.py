@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.counts import plural
 from asrc_export.chip.accumulator import activation_shift
 from asrc_export.chip.rules.finding import Finding, connections, sentence

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.neurons.kind import Columns, Number, States
 from asrc_core.contract.numbers import LINE_BITS, WORD, Ints, Mapping
 from asrc_core.contract.ranges import BIT
+from asrc_core.contract.synapses.connection import Connection
 from asrc_export.chip.shape.linked import linked
 from asrc_export.chip.shape.sizes import ConnectionShape, LayerShape, common_mapping
 

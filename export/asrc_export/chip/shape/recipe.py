@@ -13,10 +13,10 @@ import numpy as np
 
 from asrc_core import extras
 from asrc_core.contract import neurons
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.neurons.kind import Columns, Number, States
 from asrc_core.contract.neurons.resonator import MODE, TAP
 from asrc_core.contract.numbers import MAX_MESSAGE, WORD, Mapping
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_export.chip.shape.linked import linked
 from asrc_export.chip.shape.network import NetworkShape, constant_bits, widths
 from asrc_export.chip.shape.sizes import ConnectionShape, LayerShape

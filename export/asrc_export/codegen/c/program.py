@@ -15,11 +15,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.ranges import BIT
 from asrc_core.contract.result import LayerCounts
+from asrc_core.contract.synapses.connection import Connection
 from asrc_export.codegen.c import binding, cache
 from asrc_export.codegen.c.binding import LAGS, TILE
 from asrc_export.codegen.c.step import FUNCTION, PrintedStep, printed

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.ranges import BIT, Range, product_bounds
+from asrc_core.contract.synapses.connection import Connection
 
 BLOCK = 16
 """Neurons whose accumulators are in registers at the same time, two a register."""

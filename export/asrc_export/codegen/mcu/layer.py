@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.intervals import Interval
 from asrc_core.contract.ranges import BIT, Range
+from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_export.codegen.c.operations import Term, c_type
 from asrc_export.codegen.mcu.groups import BLOCK, Group, Part, exponent_of, groups_of, mantissas
 from asrc_export.codegen.mcu.memory import Memory, narrowest

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from asrc_core.counts import agreeing, plural
 
 if TYPE_CHECKING:
-    from asrc_core.contract.connection import Connection
     from asrc_core.contract.network import IntegerNetwork
     from asrc_core.contract.neurons.kind import Parameters
+    from asrc_core.contract.synapses.connection import Connection
     from asrc_export.exporting import Exported
 
 
@@ -17,9 +17,9 @@ def print_layers(exported: Exported) -> None:
     """Print the table of the layers: shapes, formats, and how far each accumulator is from saturating."""
     from tabulate import tabulate
 
-    from asrc_core.contract.connection import NOW
     from asrc_core.contract.numbers import REGISTER_MAX, STATE_MAX
     from asrc_core.contract.ranges import headroom_bits
+    from asrc_core.contract.synapses.connection import NOW
 
     network, observed = exported.network, exported.observed
     ranges = network.ranges

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.connection import INPUT
-from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.file.forms import ConvolutionForm
 from asrc_core.contract.numbers import MAX_SPAN
+from asrc_core.contract.synapses.connection import INPUT
+from asrc_core.contract.synapses.convolution import Convolution
 from asrc_export.interop.nir.frameworks.readings import Answer
 from asrc_export.interop.nir.layers import Incoming, Layers, NeuronLayer, ReadOut
 from asrc_export.interop.nir.neurons import Neurons

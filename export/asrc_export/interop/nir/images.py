@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asrc_core.contract.convolution import MAX_ELEMENTS, MAX_SIDE, Convolution
+from asrc_core.contract.synapses.convolution import MAX_ELEMENTS, MAX_SIDE, Convolution
 from asrc_export.interop.nir.numbers import broken, numbers
 from asrc_train.trained.frozen import Floats
 

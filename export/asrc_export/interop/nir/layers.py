@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from asrc_core.contract.connection import INPUT
-from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.numbers import Fires
+from asrc_core.contract.synapses.connection import INPUT
+from asrc_core.contract.synapses.convolution import Convolution
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir.metadata import each_number, number

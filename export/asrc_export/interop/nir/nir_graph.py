@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asrc_core.contract.convolution import Convolution
+from asrc_core.contract.synapses.convolution import Convolution
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir import images

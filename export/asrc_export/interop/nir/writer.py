@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asrc_core.contract.connection import INPUT
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.errors import InvalidSetting
 from asrc_export.interop.nir import nir_file, nodes
 from asrc_export.interop.nir.frameworks import readers

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.arithmetic import recalled
-from asrc_core.contract.connection import INPUT
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidData
 from asrc_export import float_network

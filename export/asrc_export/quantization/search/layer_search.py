@@ -21,12 +21,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asrc_core.contract.arithmetic import shift
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import Layer
 from asrc_core.contract.neurons.lif import decay
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.numpy import NumpyOperations
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.contract.synapses.connection import Connection
 from asrc_export.chip.targets import Formats, Target
 from asrc_export.quantization import taps
 from asrc_export.quantization.checks import cannot_overflow

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import IntegerNetwork, Layer, Neuron
 from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.constants import Constant, Rounding
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_core.errors import InvalidSetting
 from asrc_export.quantization.training.on_grid import array, on_device, on_grid, weights_on_grid
 from asrc_export.quantization.training.torch_network import TorchConnection, TorchLayer, lags

@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from asrc_core.contract.connection import Connection
 from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.result import Result
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.contract.synapses.connection import Connection
 from asrc_export.chip.targets import Target
 from asrc_export.engines import select
 from asrc_export.quantization import quantize

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.interpreter import Session
 from asrc_core.contract.network import IntegerNetwork, Neuron
 from asrc_core.contract.numbers import Ints
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.errors import InvalidSetting
 from asrc_export.quantization.training.torch_operations import TorchOperations, UnroundedOperations
 from asrc_train.gradients.straight_through import straight_through

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from asrc_core.contract.connection import Tap
+from asrc_core.contract.synapses.connection import Tap
 from asrc_export.report.part import Count, Part, Span
 
 

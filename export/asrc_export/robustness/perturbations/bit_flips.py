@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from asrc_core.contract.connection import INPUT, Connection
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_core.errors import InvalidNetwork, InvalidSetting
 from asrc_export.quantization.taps import gain_of
 from asrc_export.robustness.subject import Perturbation, Subject

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from asrc_core import __version__
-from asrc_core.contract.connection import INPUT
 from asrc_core.contract.numbers import Fires
+from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_export.interop.nir import nir_file, nodes
 from asrc_export.interop.nir.frameworks.readings import Reset

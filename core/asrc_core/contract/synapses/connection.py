@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asrc_core.contract.convolution import Convolution
 from asrc_core.contract.neurons.kind import frozen, said
 from asrc_core.contract.numbers import (
     MAX_EXPONENT,
@@ -28,6 +27,7 @@ from asrc_core.contract.numbers import (
 )
 from asrc_core.contract.ranges import Range
 from asrc_core.contract.rounding.grid import WeightGrid
+from asrc_core.contract.synapses.convolution import Convolution
 from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidNetwork, SpanTooLong
 

@@ -1,0 +1,1 @@
+"""Synapses: the connections of a network, and the convolutions that their weights may come from."""
