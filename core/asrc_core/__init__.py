@@ -54,7 +54,7 @@ __getattr__ = front_door.opened(
         "AsrcError": "asrc_core.errors",
         "Kind": f"{_CONTRACT}.neurons.kind",
         **dict.fromkeys(("Chain", "Readout", "SkipLayer", "chain"), f"{_CONTRACT}.chain"),
-        **dict.fromkeys(("Connection", "Tap"), f"{_CONTRACT}.connection"),
+        **dict.fromkeys(("Connection", "Tap"), f"{_CONTRACT}.synapses.connection"),
         **dict.fromkeys(("Hooks", "Session", "run"), f"{_CONTRACT}.interpreter"),
         **dict.fromkeys(("InputFormat", "IntegerNetwork", "Layer", "Neuron"), f"{_CONTRACT}.network"),
         **dict.fromkeys(("LayerCounts", "Result", "Trace"), f"{_CONTRACT}.result"),

@@ -59,7 +59,7 @@ def configured(recipe: str | Path, **settings: Any) -> Config:
 
     ``configured("digits", hidden=(32, 32), epochs=20, seed=1)``; a setting is a key of any of a recipe's sections, and
     ``data`` the data set's name, or the path of samples of one's own. ``configured("my.npz")`` takes both from there:
-    the samples, and the settings that `asrc-train --data my.npz` starts from.
+    the samples, and the settings that asrc-train starts from with samples of one's own.
 
     Raises UnknownName, and InvalidSetting naming the key that does not fit.
     """
