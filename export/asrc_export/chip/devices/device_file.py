@@ -6,13 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from asrc_core.errors import InvalidSetting, UnknownName, UnreadableFile
+from asrc_core.errors import UnknownName, UnreadableFile
 from asrc_export.chip import targets
 from asrc_export.chip.devices.device import Device
 from asrc_export.chip.devices.fpga import Fpga
 from asrc_export.chip.devices.mcu import Microcontroller
 from asrc_export.chip.targets import Target
-from asrc_export.chip.targets.target_file import read_toml, validated
+from asrc_export.chip.targets.target_file import is_path, read_toml, validated
 
 FOLDER = targets.FOLDER / "devices"
 FAMILIES: dict[str, type[Device]] = {"mcu": Microcontroller, "fpga": Fpga}
@@ -29,13 +29,9 @@ def load(name_or_path: str) -> Device:
 
     Raises UnknownName, or UnreadableFile naming the key that is missing, misspelt or out of range.
     """
-    if not isinstance(name_or_path, str):
-        raise InvalidSetting("`target`", f"{name_or_path!r} is neither a device's name nor a path ending in .toml")
-    if not name_or_path.endswith(".toml"):
-        if name_or_path not in names():
-            raise UnknownName("device", name_or_path, names(), "a path ending in .toml")
-        return _packaged(name_or_path)
-    return _validated(read_toml(name_or_path, FORM), name_or_path)
+    if is_path(name_or_path, "device", names()):
+        return _validated(read_toml(name_or_path, FORM), name_or_path)
+    return _packaged(name_or_path)
 
 
 def the_device(name_or_path: str) -> Device | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,13 +28,22 @@ def load(name_or_path: str) -> Target:
 
     Raises UnknownName, or UnreadableFile naming the key that is missing, misspelt or out of range.
     """
+    path = name_or_path if is_path(name_or_path, "target", names()) else str(FOLDER / f"{name_or_path}.toml")
+    return validated(Target, read_toml(path, "target file"), path, "target file")
+
+
+def is_path(name_or_path: object, kind: str, known: Sequence[str]) -> bool:
+    """Whether a file is named, and not one of the known.
+
+    Raises InvalidSetting for what is no text, UnknownName for what is neither.
+    """
     if not isinstance(name_or_path, str):
-        raise InvalidSetting("`target`", f"{name_or_path!r} is neither a target's name nor a path ending in .toml")
-    if not name_or_path.endswith(".toml"):
-        if name_or_path not in names():
-            raise UnknownName("target", name_or_path, names(), "a path ending in .toml")
-        return load(str(FOLDER / f"{name_or_path}.toml"))
-    return validated(Target, read_toml(name_or_path, "target file"), name_or_path, "target file")
+        raise InvalidSetting("`target`", f"{name_or_path!r} is neither a {kind}'s name nor a path ending in .toml")
+    if name_or_path.endswith(".toml"):
+        return True
+    if name_or_path not in known:
+        raise UnknownName(kind, name_or_path, known, "a path ending in .toml")
+    return False
 
 
 def read_toml(path: str, kind: str) -> dict[str, Any]:

@@ -135,6 +135,8 @@ class Code:
         self.network = network
         self.library = binding.library()
         self.orders = [order_of(layer) for layer in network.layers]
+        self.found = [None if order is None else np.argsort(order) for order in self.orders]
+        """Of each neuron of the network, where it lies here."""
         self.steps: list[PrintedStep] = [
             printed(*each) for each in zip(network.layers, network.ranges, self.orders, strict=True)
         ]
@@ -206,8 +208,8 @@ class Program:
 
     def sent_by(self, place: int) -> Array:
         """What a layer sent in this step, in the network's order."""
-        sent, order = self.sent[place], self.code.orders[place]
-        return sent if order is None else sent[np.argsort(order)]
+        sent, found = self.sent[place], self.code.found[place]
+        return sent if found is None else sent[found]
 
     def clear_counts(self) -> None:
         """Nothing has been counted."""
