@@ -9,6 +9,7 @@
 #include "delays_kernel.h"
 #include "isa.h"
 #include "memory.h"
+#include "sizes.h"
 #include "threads.h"
 
 // Spikes of every sample and layer, and what a backward pass needs to know of the answers.
@@ -54,8 +55,6 @@ bool more_room(DelaySpikes<R>* spikes) {
     return true;
 }
 
-int64_t padded(int64_t n) { return (n + kPadding - 1) / kPadding * kPadding; }
-
 int64_t longest_of(const asrc_delays_synapses& from, int64_t count) {
     return from.delay ? *std::max_element(from.delay, from.delay + count) : 0;
 }
@@ -99,7 +98,7 @@ const void* pack_all(Memory& memory, const asrc_delays_layer& from, const Delaye
 template <typename R>
 DelayedLayer<R> prepared(Memory& memory, const asrc_delays_layer& from) {
     DelayedLayer<R> layer{};
-    layer.inputs = from.inputs, layer.neurons = from.neurons, layer.width = padded(from.neurons);
+    layer.inputs = from.inputs, layer.neurons = from.neurons, layer.width = padded_width(from.neurons);
     layer.fires = from.fires != 0, layer.back = from.back.weight != nullptr;
     layer.rows = layer.inputs + (layer.back ? layer.neurons : 0);
     layer.threshold = static_cast<R>(from.threshold);

@@ -2,6 +2,9 @@
 #ifndef ASRC_ISA_H
 #define ASRC_ISA_H
 
+#include <new>
+
+#include "abi.h"
 #include "delays_kernel.h"
 #include "kernel.h"
 #include "projection_kernel.h"
@@ -22,6 +25,10 @@ struct InstructionSet {
 
     const Kernels<float>& of(float) const { return floats; }
     const Kernels<double>& of(double) const { return doubles; }
+    const ResonatorKernels<float>& resonators(float) const { return resonator_floats; }
+    const ResonatorKernels<double>& resonators(double) const { return resonator_doubles; }
+    const ProjectionKernels<float>& projections(float) const { return projection_floats; }
+    const ProjectionKernels<double>& projections(double) const { return projection_doubles; }
 };
 
 const InstructionSet* baseline();
@@ -31,6 +38,21 @@ const InstructionSet* neon();
 
 // `index` as asrc_isa_name counts.
 const InstructionSet& instruction_set_at(int64_t index);
+
+// Calls what(set, R{}) with the call's instruction set and R as its numbers are; ASRC_NO_MEMORY where that runs out of it.
+// For sources that are compiled for every processor, not for kernels.
+template <typename Call, typename What>
+int64_t on_its_numbers(const Call& call, What what) try {
+    const InstructionSet& set = instruction_set_at(call.isa);
+    if (call.element_bytes == 4) {
+        what(set, float{});
+    } else {
+        what(set, double{});
+    }
+    return ASRC_OK;
+} catch (const std::bad_alloc&) {
+    return ASRC_NO_MEMORY;
+}
 
 }  // namespace asrc
 

@@ -1,18 +1,16 @@
 // From a call for y = W x + b to its kernels: packing of weights, memory, and steps of samples spread over threads.
 #include <algorithm>
-#include <new>
 #include <vector>
 
 #include "isa.h"
 #include "memory.h"
 #include "projection_abi.h"
 #include "projection_kernel.h"
+#include "sizes.h"
 #include "threads.h"
 
 namespace asrc {
 namespace {
-
-int64_t padded_width(int64_t n) { return (n + kPadding - 1) / kPadding * kPadding; }
 
 // A job is some samples or a part of one: of about so many rows, so that adding up what jobs sum costs little beside
 // them. It does not depend on the number of threads, so that neither do results.
@@ -39,7 +37,7 @@ Projection<R> projection_of(
     Memory& memory, const asrc_projection_call& call, const InstructionSet& set, bool back) {
     Projection<R> of{};
     of.inputs = call.inputs, of.neurons = call.neurons;
-    of.input_words = (call.inputs + kWordBits - 1) / kWordBits;
+    of.input_words = words_of(call.inputs);
     of.input_width = padded_width(call.inputs), of.width = padded_width(call.neurons);
     const R* weight = static_cast<const R*>(call.weight);
     R* transposed = memory.zeros<R>(call.inputs * of.width);
@@ -172,29 +170,18 @@ void backward(const asrc_projection_call& call, const InstructionSet& set, const
     std::copy_n(total + of.inputs * of.width, of.neurons, static_cast<R*>(call.grad_bias));
 }
 
-template <typename What>
-int64_t with_kernels(const asrc_projection_call& call, What what) try {
-    const InstructionSet& set = instruction_set_at(call.isa);
-    if (call.element_bytes == 4) {
-        what(set, set.projection_floats);
-    } else {
-        what(set, set.projection_doubles);
-    }
-    return ASRC_OK;
-} catch (const std::bad_alloc&) {
-    return ASRC_NO_MEMORY;
-}
-
 }  // namespace
 }  // namespace asrc
 
 extern "C" {
 
 int64_t asrc_projection_forward(const asrc_projection_call* call) {
-    return asrc::with_kernels(*call, [&](const auto& set, const auto& kernels) { asrc::forward(*call, set, kernels); });
+    return asrc::on_its_numbers(
+        *call, [&](const auto& set, auto number) { asrc::forward(*call, set, set.projections(number)); });
 }
 
 int64_t asrc_projection_backward(const asrc_projection_call* call) {
-    return asrc::with_kernels(*call, [&](const auto& set, const auto& kernels) { asrc::backward(*call, set, kernels); });
+    return asrc::on_its_numbers(
+        *call, [&](const auto& set, auto number) { asrc::backward(*call, set, set.projections(number)); });
 }
 }

@@ -1,20 +1,18 @@
 // From a call to the kernels for state-space neurons: packing of constants, memory, samples spread over threads.
 #include <algorithm>
-#include <new>
 #include <vector>
 
 #include "isa.h"
 #include "memory.h"
 #include "resonators_abi.h"
 #include "resonators_kernel.h"
+#include "sizes.h"
 #include "threads.h"
 
 namespace asrc {
 namespace {
 
-int64_t padded_width(int64_t n) { return (n + kPadding - 1) / kPadding * kPadding; }
-
-int64_t words_of(const asrc_resonators_call& call) {
+int64_t kept_words(const asrc_resonators_call& call) {
     const int64_t chunks = (call.steps + kChunk - 1) / kChunk;
     return chunks * (2 * call.modes + call.taps) * padded_width(call.neurons);
 }
@@ -26,7 +24,7 @@ ResonatorLayer<R> layer_of(Memory& memory, const asrc_resonators_call& call) {
     layer.modes = call.modes, layer.taps = call.taps;
     layer.period = static_cast<R>(call.period), layer.masked = call.masked != 0;
     layer.threshold = static_cast<R>(call.threshold);
-    layer.spike_words = (call.neurons + kWordBits - 1) / kWordBits;
+    layer.spike_words = words_of(call.neurons);
     layer.rows = 4 * layer.modes + 3 + layer.taps, layer.words = 2 * layer.modes + layer.taps;
     R* constants = memory.zeros<R>(layer.rows * layer.width);
     const R* from = static_cast<const R*>(call.constants);
@@ -70,7 +68,7 @@ ResonatorSample<R> sample_of(const asrc_resonators_call& call, const ResonatorLa
     sample.spikes = rows_of<R>(call.spikes, b);
     sample.bits = call.bits ? call.bits + b * call.steps * layer.spike_words : nullptr;
     sample.counts = call.counts ? static_cast<R*>(call.counts) + b * call.neurons : nullptr;
-    sample.kept = call.kept ? static_cast<R*>(call.kept) + b * words_of(call) : nullptr;
+    sample.kept = call.kept ? static_cast<R*>(call.kept) + b * kept_words(call) : nullptr;
     sample.above = rows_of<const R>(call.above, b);
     sample.grad_input = rows_of<R>(call.grad_input, b);
     return sample;
@@ -111,32 +109,20 @@ void run(const asrc_resonators_call& call, const ResonatorKernels<R>& kernels, b
     over_items(call.batch, with.threads, work, [](int64_t, int64_t) {});
 }
 
-// Calls what(kernels) with those of the call's instruction set and type.
-template <typename What>
-int64_t with_kernels(const asrc_resonators_call& call, What what) try {
-    const InstructionSet& set = instruction_set_at(call.isa);
-    if (call.element_bytes == 4) {
-        what(set.resonator_floats);
-    } else {
-        what(set.resonator_doubles);
-    }
-    return ASRC_OK;
-} catch (const std::bad_alloc&) {
-    return ASRC_NO_MEMORY;
-}
-
 }  // namespace
 }  // namespace asrc
 
 extern "C" {
 
-int64_t asrc_resonators_words(const asrc_resonators_call* call) { return asrc::words_of(*call); }
+int64_t asrc_resonators_words(const asrc_resonators_call* call) { return asrc::kept_words(*call); }
 
 int64_t asrc_resonators_forward(const asrc_resonators_call* call) {
-    return asrc::with_kernels(*call, [&](const auto& kernels) { asrc::run(*call, kernels, false); });
+    return asrc::on_its_numbers(
+        *call, [&](const auto& set, auto number) { asrc::run(*call, set.resonators(number), false); });
 }
 
 int64_t asrc_resonators_backward(const asrc_resonators_call* call) {
-    return asrc::with_kernels(*call, [&](const auto& kernels) { asrc::run(*call, kernels, true); });
+    return asrc::on_its_numbers(
+        *call, [&](const auto& set, auto number) { asrc::run(*call, set.resonators(number), true); });
 }
 }

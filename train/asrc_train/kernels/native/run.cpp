@@ -11,6 +11,7 @@
 #include "isa.h"
 #include "kernel.h"
 #include "memory.h"
+#include "sizes.h"
 #include "threads.h"
 
 namespace asrc {
@@ -20,9 +21,6 @@ const std::vector<const InstructionSet*>& instruction_sets();
 const InstructionSet& instruction_set_at(int64_t index) { return *instruction_sets()[static_cast<size_t>(index)]; }
 
 namespace {
-
-int64_t rounded_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-int64_t words_of(int64_t count) { return rounded_up(count, kWordBits) / kWordBits; }
 
 // ---------------------------------------------------------------------------------------------- instruction sets
 
@@ -125,10 +123,10 @@ Layer<R> prepare(Memory& memory, const asrc_call& call, int64_t index, const Ker
     Layer<R> layer{};
     layer.neurons = given.neurons;
     layer.inputs = given.weight ? given.inputs : 0;
-    layer.width = rounded_up(layer.neurons, kPadding);
+    layer.width = padded_width(layer.neurons);
     layer.words = words_of(layer.neurons);
     layer.input_words = words_of(layer.inputs);
-    layer.input_width = rounded_up(layer.inputs, kPadding);
+    layer.input_width = padded_width(layer.inputs);
     layer.lags = std::min(given.lags, call.steps);  // nothing reaches back further
     layer.span = given.span;
     layer.hard = given.hard_reset != 0;
