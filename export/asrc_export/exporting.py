@@ -202,4 +202,6 @@ def _silent(frozen: FrozenNetwork, observed: list[Observed], samples: NDArray[np
 
 def default_output(model: str | Path, chip: targets.Target | devices.Device) -> Path:
     """The integer network's place beside its checkpoint."""
-    return Path(f"{Path(model).with_suffix('')}.{chip.name}.safetensors")
+    path = Path(model)
+    stem = path.with_suffix("") if path.name else path  # the current folder has no name, and is refused when read
+    return Path(f"{stem}.{chip.name}.safetensors")

@@ -180,6 +180,7 @@ BAD: list[tuple[str, list[str], str]] = [
     ("asrc-train", ["--data", "digits", "--out", "m.pt", "--resume"], "--resume: no unfinished training is kept"),
     ("asrc-train", ["--data", "digits", "--device", "tpu"], "'tpu' is not available here"),
     ("asrc-export", ["absent.pt"], "cannot read checkpoint 'absent.pt': No such file"),
+    ("asrc-export", ["."], "cannot read checkpoint '.': it is a folder"),
     ("asrc-export", ["model.pt", "--target", "loihi9"], "unknown target 'loihi9'; known: loihi1, loihi2"),
     ("asrc-export", ["model.pt", "--bits", "9"], "--bits: 9 is outside 2 to 8"),
     ("asrc-export", ["model.pt", "--target", "loihi1", "--bits", "auto", "--budget", "1B"], "--budget: 0.001 KB"),

@@ -108,6 +108,17 @@ def test_settings_that_do_not_fit_together_name_no_line_if_any_is_not_the_recipe
         from_recipe(recipe.find("digits"), {"network": {"skips": "concat", "hidden": [32]}})
 
 
+@pytest.mark.parametrize(("on_top", "told"), [(False, ": learn"), (True, " with other settings on top: learn")])
+def test_settings_of_different_sections_that_do_not_fit_together_name_no_key(
+    on_top: bool, told: str, tmp_path: Path
+) -> None:
+    path, own = tmp_path / "mine.toml", "[training]\nlearn = 'delays'\n"
+    network = "[network]\nneuron = 'cuba-lif'\nconnection = 'delays'\n"
+    path.write_text(f"{network}{'' if on_top else 'max_delay = 0'}\n{own}[data]\nname = 'sequence'\n")
+    with pytest.raises(InvalidSetting, match=f"'mine.toml'{told}: no delay can change"):
+        from_recipe(path, {"network": {"max_delay": 0}} if on_top else {})
+
+
 def test_settings_on_top_of_a_section_that_is_none_are_refused_by_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("# a section?\ndata = 3\n")

@@ -423,7 +423,9 @@ def _on_top(content: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> di
 
 def _place(text: str, content: Mapping[str, Any], problem: Problem, overrides: Mapping[str, Mapping[str, Any]]) -> str:
     location, key = problem.location, problem.key
-    section = str(location[0]) if location else ""
+    if not location:  # settings of different sections that do not fit together
+        return " with other settings on top" if any(overrides.values()) else ""
+    section = str(location[0])
     on_top, inside = overrides.get(section, {}), location[1:]
     of_all = not inside and isinstance(content.get(section, {}), dict)  # settings that do not fit together
     if on_top and (of_all or (inside and inside[0] in on_top)):
