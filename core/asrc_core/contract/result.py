@@ -150,7 +150,7 @@ def checked_frame(network: IntegerNetwork, frame: NDArray[np.generic]) -> NDArra
     """
     given = np.asarray(frame)
     if given.ndim != 1 or given.dtype.kind not in "iub":
-        is_now = f"it is {given.dtype} of shape {given.shape}" if given.dtype != object else "it holds no numbers"
+        is_now = f"its type is {given.dtype} and its shape {given.shape}"
         raise InvalidData("frame", is_now, "feed integers (channels,); real values are integers times the scale")
     return checked_input(network, given[np.newaxis, np.newaxis]).reshape(-1)
 
