@@ -28,8 +28,9 @@ class DelayedSynapses(nn.Module):
         super().__init__()
         self.least, self.most = limits
         mean, deviation = normal
-        self.weight = nn.Parameter(mean + deviation * torch.randn(shape))
-        self.delay = nn.Parameter(self.least + (start - self.least) * torch.rand(shape))
+        # In place: on the meta device, where a checkpoint's shapes are checked, the rest would import the compiler.
+        self.weight = nn.Parameter(torch.randn(shape).mul_(deviation).add_(mean))
+        self.delay = nn.Parameter(torch.rand(shape).mul_(start - self.least).add_(self.least))
 
     def clamped(self) -> Tensor:
         """Put delays that have left the limits back on them; which ones those were."""

@@ -71,18 +71,31 @@ class StateSpaceNeurons(nn.Module):
     ) -> None:
         super().__init__()
         self.neurons, self.modes, self.threshold, self.period, self.gate = neurons, modes, threshold, period, gate
+        self.log_dt = nn.Parameter(torch.empty(neurons, 1))
+        self.log_decay = nn.Parameter(torch.empty(neurons, modes))
+        turns = not initialization.startswith("real")
+        self.turn = nn.Parameter(torch.empty(neurons, modes)) if turns else None
+        self.read = None if plain else nn.Parameter(torch.empty(neurons, modes, 2))
+        self.direct = None if plain else nn.Parameter(torch.empty(neurons))
+        self.window = nn.Parameter(torch.empty(neurons, window)) if window > 1 else None
+        if not self.log_dt.is_meta:  # where a checkpoint's shapes are checked: arithmetic would import the compiler
+            self._start(initialization, steps)
+
+    @torch.no_grad()
+    def _start(self, initialization: Initialization, steps: int | None) -> None:
+        """Every parameter's first value; dt lies between 1 / steps and 1 / 4."""
         least, most = (1e-3, 1e-1) if steps is None else (1 / max(steps, 8), 1 / 4)
-        self.log_dt = nn.Parameter(math.log(least) + torch.rand(neurons, 1) * math.log(most / least))
-        decay, turn = started(initialization, neurons, modes)
-        self.log_decay = nn.Parameter(decay.log())
-        self.turn = None
-        if turn is not None:
-            self.turn = nn.Parameter(torch.minimum(turn, math.pi / 2 / self.log_dt.detach().exp()))
-        self.read = None if plain else nn.Parameter(torch.randn(neurons, modes, 2) / math.sqrt(2))
-        self.direct = None if plain else nn.Parameter(torch.randn(neurons))
-        self.window = None
-        if window > 1:
-            self.window = nn.Parameter(torch.cat([torch.ones(neurons, 1), torch.zeros(neurons, window - 1)], 1))
+        self.log_dt.uniform_().mul_(math.log(most / least)).add_(math.log(least))
+        decay, turn = started(initialization, self.neurons, self.modes)
+        self.log_decay.copy_(decay.log())
+        if self.turn is not None and turn is not None:
+            self.turn.copy_(torch.minimum(turn, math.pi / 2 / self.log_dt.exp()))
+        if self.read is not None:
+            self.read.normal_().div_(math.sqrt(2))
+        if self.direct is not None:
+            self.direct.normal_()
+        if self.window is not None:
+            self.window.zero_()[:, 0] = 1
 
     def resonators(self) -> Resonators:
         """The discrete constants, differentiable, in the parameters' dtype."""
