@@ -278,6 +278,23 @@ def test_a_large_field_is_pooled(tmp_path: Path) -> None:
     assert loaded.channels == 32 * 32 * 2
 
 
+def test_counts_of_events_reach_as_far_as_the_training_part_does(tmp_path: Path) -> None:
+    """The proof that no membrane saturates takes every channel for as large as the data set says it can be."""
+    for part, at_once in (("train", 3), ("test", 5)):
+        for label in ("a", "b"):
+            (tmp_path / "e" / part / label).mkdir(parents=True)
+            for i in range(3):
+                rows = [(t, unit) for t in (0.01, 0.4) for unit in range(4)] + [(0.2, i)] * at_once
+                array = np.array(sorted(rows), dtype=[("t", float), ("unit", int)])
+                np.save(tmp_path / "e" / part / label / f"{i}.npy", array)
+    loaded = data.load(str(tmp_path / "e"))
+    assert loaded.maximum == loaded.train_x.max() == loaded.test_x.max() == 3
+    assert loaded.scale == 1
+    assert "a channel counts up to 3 events in a step of the training part" in loaded.notes
+    cut = "test: 6 of 2,400 values lie beyond 3, the largest of the training part, and were cut to it"
+    assert cut in loaded.notes
+
+
 # What bad input gets
 
 

@@ -1,8 +1,9 @@
 """From raw samples to a data set: classes, splits, front end, and the zero and scale of each channel.
 
-Whole numbers from 0 to 255 stay what they are, with 1 as the training part's largest. Anything else is standardised:
-of each channel the training part's mean becomes 128 and its standard deviation 32. Samples shorter than the longest of
-the training part are followed by what stands for zero; the mean and the deviation are those of the samples' own steps.
+Whole numbers from 0 to 255 stay what they are, with 1 as the training part's largest; counts of events stay, too, up to
+the training part's largest, with 1 as 1. Anything else is standardised: of each channel the training part's mean
+becomes 128 and its standard deviation 32. Samples shorter than the longest of the training part are followed by what
+stands for zero; the mean and the deviation are those of the samples' own steps.
 """
 
 from __future__ import annotations
@@ -202,7 +203,10 @@ def _channels(name: str, series: Mapping[str, Series], known: Known | None) -> i
 
 def _learned(name: str, training: Series, channels: int, front_end: FrontEnd | None, told: _Told) -> Preprocessing:
     if isinstance(front_end, EventFrontEnd):
-        return preprocessing.identity(channels, TOP, front_end)
+        # What a network hears is bounded by this in the proof that no membrane saturates: 255 would refuse many a one.
+        largest = max((int(each.max(initial=0)) for each in training), default=0)
+        told.when(1, f"a channel counts up to {plural(max(1, largest), 'event')} in a step of the training part")
+        return preprocessing.identity(channels, max(1, largest), front_end)
     whole = np.ascontiguousarray(np.concatenate([each.astype(np.float64, copy=False) for each in training]))
     if front_end is None and whole.min() >= 0 and 1 <= whole.max() <= TOP and (np.floor(whole) == whole).all():
         told.when(1, f"whole numbers from 0 to {whole.max():g} are fed as they are")
@@ -235,8 +239,9 @@ def _fed(samples: Series, made: Preprocessing, steps: int, split: str, told: _To
         shorter += len(each) < steps
     told.when(
         cut,
-        f"{split}: {cut:,} of {plural(x.size, 'value')} {agreeing(cut, 'lies', 'lie')} beyond the range of "
-        f"8 bits and {agreeing(cut, 'was', 'were')} cut to it",
+        f"{split}: {cut:,} of {plural(x.size, 'value')} {agreeing(cut, 'lies', 'lie')} beyond "
+        f"{f'{made.maximum}, the largest of the training part,' if made.keeps else 'the range of 8 bits'} "
+        f"and {agreeing(cut, 'was', 'were')} cut to it",
     )
     told.when(
         longer,
