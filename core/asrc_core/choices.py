@@ -19,9 +19,11 @@ def names(folder: Iterable[str], besides: Container[str] = (), *, folders: bool 
     return sorted(name.replace("_", "-") for name in files if name not in besides)
 
 
-def module(package: str, what: str, name: str, known: list[str]) -> ModuleType:
-    """The choice's file. Raises UnknownName, which says what it is and lists the known ones; ExtraMissing."""
+def module(package: str, what: str, name: str, known: list[str], otherwise: str = "") -> ModuleType:
+    """The choice's file. Raises UnknownName, which says what it is, lists the known ones and what else could stand
+    there; ExtraMissing.
+    """
     if not isinstance(name, str) or name not in known:
-        raise UnknownName(what, str(name), known)
+        raise UnknownName(what, str(name), known, otherwise)
     with extras.importing():
         return import_module(f"{package}.{name.replace('-', '_')}")

@@ -83,4 +83,5 @@ def download(name: str | None) -> None:
 
 
 def _module(name: str | None) -> ModuleType:
-    return choices.module(__name__, "data set", str(name), names())
+    here = "the path of samples of one's own, seen from this folder: nothing lies there"
+    return choices.module(__name__, "data set", str(name), names(), here)
