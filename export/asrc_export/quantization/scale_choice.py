@@ -7,7 +7,7 @@ constants share it; the exponents of what comes from before and of what comes ba
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -103,10 +103,11 @@ def choose_layer(
     each synapse, whose exponents are never below 0, may shift what arrives by less than the target's neurons do, with
     ``own_shift``. Raises InvalidSetting if there is none.
     """
-    room, shifts = _room(layer, to_train), shifts_to_try(layer, formats, own_shift)
-    best = _best(layer, into, grid, formats, room, steps, shifts, floored=not to_train)
+    ways = _Ways(layer, into, grid, formats, _room(layer, to_train), steps)
+    shifts = shifts_to_try(layer, formats, own_shift)
+    best = ways.best(shifts, floored=not to_train)
     if best is None and to_train:
-        best = _best(layer, into, grid, formats, room, steps, shifts, floored=True)
+        best = ways.best(shifts, floored=True)
     if best is None:
         _require_fading(layer)
         leaves = " and leaves room to train" if to_train else ""
@@ -147,39 +148,13 @@ def of_each_shift(
     there on: what states lose in each step, which is not expected, is least there. Sums of delayed synapses are never
     floored.
     """
-    room, found = _room(layer, to_train), []
+    ways, found = _Ways(layer, into, grid, formats, _room(layer, to_train), steps), []
     for shift in shifts_to_try(layer, formats, own_shift):
-        at = _best(layer, into, grid, formats, room, steps, [shift], floored=False)
+        at = ways.best([shift], floored=False)
         if at is not None:
-            most = _largest(layer, into, at, grid, formats, room, steps)
+            most = ways.largest(at)
             found += [at] if most == at else [at, most]
     return found
-
-
-def _largest(
-    layer: FrozenLayer,
-    into: Sequence[Feed],
-    at: LayerScales,
-    grid: WeightGrid,
-    formats: Formats,
-    room: int,
-    steps: int,
-) -> LayerScales:
-    """The last feasible scale in small steps from a feasible one on, at the same shift."""
-    shift = at.activation_shift
-    own = with_shift(formats, shift)
-    while True:
-        larger = at_scale(layer, into, at.scale * 2 ** (1 / FINE_PARTS), grid, own, floored=False)
-        if larger is None:
-            return at
-        larger = larger.model_copy(update={"activation_shift": shift})
-        try:
-            made = layer_at(layer, into, larger, grid, formats)
-        except InvalidSetting:
-            return at
-        if not cannot_overflow(made, into, own, room, steps):
-            return at
-        at = larger
 
 
 def _room(layer: FrozenLayer, to_train: bool) -> int:
@@ -189,40 +164,65 @@ def _room(layer: FrozenLayer, to_train: bool) -> int:
     return ROOM_TO_TRAIN if to_train and layer.of_kind.meant is None else 1
 
 
-def _best(
-    layer: FrozenLayer,
-    into: Sequence[Feed],
-    grid: WeightGrid,
-    formats: Formats,
-    room: int,
-    steps: int,
-    shifts: Sequence[int | None],
-    *,
-    floored: bool,
-) -> LayerScales | None:
-    """The scale that `choose_layer` means, recurrent sums ``floored`` or not; None if there is none."""
-    best: tuple[float, float, LayerScales] | None = None
-    missing: str | None = None
-    for shift in shifts:
-        own = with_shift(formats, shift)
-        for scale in scales_to_try(layer, into, grid, own):
-            at = at_scale(layer, into, scale, grid, own, floored=floored)
-            if at is None:
-                missing = missing or _missing(layer, scale, own)
-                continue
-            at = at.model_copy(update={"activation_shift": shift})
+@dataclass(frozen=True, eq=False)
+class _Ways:
+    """All that a layer's scale depends on; within it a membrane's worst case is to fit ``room`` times over."""
+
+    layer: FrozenLayer
+    into: Sequence[Feed]
+    grid: WeightGrid
+    formats: Formats
+    room: int
+    steps: int
+
+    def best(self, shifts: Sequence[int | None], *, floored: bool) -> LayerScales | None:
+        """The scale that `choose_layer` means, recurrent sums ``floored`` or not; None if there is none."""
+        best: tuple[float, float, LayerScales] | None = None
+        missing: str | None = None
+        for shift in shifts:
+            own = with_shift(self.formats, shift)
+            for scale in scales_to_try(self.layer, self.into, self.grid, own):
+                at = at_scale(self.layer, self.into, scale, self.grid, own, floored=floored)
+                if at is None:
+                    missing = missing or _missing(self.layer, scale, own)
+                    continue
+                at = at.model_copy(update={"activation_shift": shift})
+                try:
+                    made = self._made(at)
+                except InvalidSetting as refused:  # of numbers that depend on the weights: another scale may have them
+                    missing = refused.why
+                    continue
+                error = expected_error(self.layer, made, self.into)
+                better = best is None or (error, -scale) < (best[0], -best[1])
+                if better and self._holds(made, own):
+                    best = error, scale, at
+        if best is None and missing is not None and floored:
+            why = f"at no scale do its neurons fit, and at the last {missing}"
+            raise InvalidSetting(f"layer '{self.layer.name}'", why)
+        return None if best is None else best[2]
+
+    def largest(self, at: LayerScales) -> LayerScales:
+        """The last feasible scale in small steps from a feasible one on, at the same shift."""
+        shift = at.activation_shift
+        own = with_shift(self.formats, shift)
+        while True:
+            larger = at_scale(self.layer, self.into, at.scale * 2 ** (1 / FINE_PARTS), self.grid, own, floored=False)
+            if larger is None:
+                return at
+            larger = larger.model_copy(update={"activation_shift": shift})
             try:
-                made = layer_at(layer, into, at, grid, formats)
-            except InvalidSetting as refused:  # of numbers that depend on the weights: another scale may have them
-                missing = refused.why
-                continue
-            error = expected_error(layer, made, into)
-            better = best is None or (error, -scale) < (best[0], -best[1])
-            if better and cannot_overflow(made, into, own, room, steps):
-                best = error, scale, at
-    if best is None and missing is not None and floored:
-        raise InvalidSetting(f"layer '{layer.name}'", f"at no scale do its neurons fit, and at the last {missing}")
-    return None if best is None else best[2]
+                made = self._made(larger)
+            except InvalidSetting:
+                return at
+            if not self._holds(made, own):
+                return at
+            at = larger
+
+    def _made(self, at: LayerScales) -> Layer:
+        return layer_at(self.layer, self.into, at, self.grid, self.formats)
+
+    def _holds(self, made: Layer, formats: Formats) -> bool:
+        return cannot_overflow(made, self.into, formats, self.room, self.steps)
 
 
 def shifts_to_try(layer: FrozenLayer, formats: Formats, own: bool) -> list[int | None]:
