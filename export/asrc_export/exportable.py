@@ -75,6 +75,8 @@ def require_arguments(target: object, bits: object, mapping: object, samples: ob
     if not isinstance(target, str):
         raise InvalidSetting("`target`", f"{target!r} is neither a target's name nor a path ending in .toml")
     if samples is not None and calibrate_on is not None:
-        raise InvalidSetting("`calibrate`", "samples and a data set are both given; calibrate on the one or the other")
+        raise InvalidSetting(
+            "`calibrate_on`", "samples and a data set are both given; calibrate on the one or the other"
+        )
     if not isinstance(mapping, str) or mapping not in get_args(Mapping):
         raise UnknownName("mapping", str(mapping), get_args(Mapping))

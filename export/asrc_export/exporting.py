@@ -16,7 +16,7 @@ from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Mapping
 from asrc_core.counts import plural
-from asrc_core.errors import InvalidSetting
+from asrc_core.errors import InvalidSetting, UnknownName, UnreadableFile
 from asrc_core.files.atomic import require_writable
 from asrc_core.files.paths import as_path
 from asrc_export import float_network
@@ -34,7 +34,11 @@ from asrc_export.quantization.search.on_samples import searched
 from asrc_export.quantization.search.search import Found, Measured, Progress
 from asrc_export.samples.dataset_samples import calibration_for
 from asrc_export.simulator import Simulator
+from asrc_train.data.dataset import Samples
 from asrc_train.trained.frozen import FrozenNetwork
+
+NO_SAMPLES = "none"
+"""In place of a data set's name: scales are chosen without samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +100,16 @@ def export(
     `asrc_train.trained.own_module` looks at. A path's integer network goes beside it unless ``out`` says where; others
     are written only where ``out`` says.
 
-    ``bits``: the width of all weights, or one for each layer and the readout. Scales are searched, and ranges
-    observed, on ``samples``, integers (n, T, channels) in the order in which the network takes its steps, or on
-    training samples of ``calibrate_on``, by default the data set trained on. Without either, scales are those with the
+    ``bits``: the width of all weights, or one for each layer and the readout. Scales are searched, and ranges observed,
+    on ``samples``, integers (n, T, channels) in the order in which the network takes its steps, or on training samples
+    of ``calibrate_on``, by default the data set trained on. Without either, or with "none", scales are those with the
     least expected error and no ranges are observed; for a checkpoint fine-tuned for the target and bits they are those
     it was trained at. ``progress``: True shows a bar, on a terminal or in a notebook; a function is told how much of a
     search is done, as a share. ``strict`` refuses decays that 12 bits hold badly (`checks.leaks`). ``max_delay`` cuts
     delays of single synapses to so many steps, which is told; without it none may be longer than the target's.
     ``stock_lif`` asks for what Lava's own LIF computes. ``pole_bits``, ``mode_bits``: of state-space neurons' poles, 12
-    to 20, 16 by default, and of what reads their modes, 3 to 8; "auto" are the fewest that change hardly more spikes
-    on samples, layer by layer (`quantization.search.resonator_bits`). ``netx`` keeps to the number formats of lava-dl's
+    to 20, 16 by default, and of what reads their modes, 3 to 8; "auto" are the fewest that change hardly more spikes on
+    samples, layer by layer (`quantization.search.resonator_bits`). ``netx`` keeps to the number formats of lava-dl's
     netx.
     ``fed``, with a module only, says what it was trained on: ``scale``, ``zero``, ``maximum``, ``steps``, ``classes``,
     ``unit``, ``step_seconds`` (`asrc_train.trained.own_loop`).
@@ -137,8 +141,8 @@ def export(
     data = calibrate_on or frozen.provenance["data"]
     if samples is not None:
         samples, data = fitting(samples, frozen), f"{plural(len(samples), 'sample')} given"
-    elif data:
-        samples = calibration_for(frozen, data).train_x
+    elif data and data != NO_SAMPLES:
+        samples = _training_samples(frozen, data, asked_for=calibrate_on is not None)
     known_scales = trained is not None or stock_lif
     auto = tuple(each == resonators.AUTO for each in (pole_bits, mode_bits))
     found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, auto, progress)
@@ -168,6 +172,19 @@ def export(
     return Exported(
         path, network, made.rounding, observed, made.findings, silent, leaking, cut, found.measured if found else ()
     )
+
+
+def _training_samples(frozen: FrozenNetwork, data: str, *, asked_for: bool) -> Samples:
+    """Those of a data set; a checkpoint that came without its own is told how to do without."""
+    try:
+        return calibration_for(frozen, data).train_x
+    except (UnreadableFile, UnknownName) as error:
+        if asked_for:
+            raise
+        why = f"scales are chosen on what the network was trained on, which is not here: {str(error).rstrip('.')}"
+        raise InvalidSetting(
+            "`calibrate_on`", f"{why}; or choose them without samples, `calibrate_on='none'`"
+        ) from error
 
 
 def _searched(

@@ -75,6 +75,29 @@ def test_training_shows_the_classes_and_what_was_done(tmp_path: Path, capsys: py
     assert "asserted on all 4 test samples" in capsys.readouterr().out
 
 
+def test_a_checkpoint_that_came_without_its_samples_is_exported_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = drawn(0)
+    np.savez(tmp_path / "my.npz", x=x, y=y)
+    arguments = ["--hidden", "3", "--epochs", "1", "--out", str(tmp_path / "m.pt")]
+    assert cli_train.main(["--data", str(tmp_path / "my.npz"), *arguments]) == 0
+    (tmp_path / "my.npz").unlink()
+    out = tmp_path / "n.safetensors"
+    assert cli_export.main([str(tmp_path / "m.pt"), "-o", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert "--calibrate: scales are chosen on what the network was trained on, which is not here: cannot read" in said
+    assert said.endswith("; or choose them without samples, --calibrate none.\n")
+    assert not out.exists()
+    assert cli_export.main([str(tmp_path / "m.pt"), "-o", str(out), "--calibrate", "none"]) == 0
+    provenance = network_file.load(out).provenance
+    assert "calibration" not in provenance
+    assert not provenance["observed"]
+    auto = [str(tmp_path / "m.pt"), "--bits", "auto", "--budget", "1KB", "--calibrate", "none"]
+    assert cli_export.main(auto) == 1
+    assert "--bits auto: they are chosen on samples; name data by --calibrate" in capsys.readouterr().err
+
+
 def test_simulation_report_calibration_and_finetuning_take_raw_samples(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

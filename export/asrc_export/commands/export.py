@@ -139,7 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--calibrate",
         metavar="DATA",
-        help="data set by which scales are chosen and on which ranges are observed (default: the one trained on)",
+        dest="calibrate_on",
+        help="data set by which scales are chosen and on which ranges are observed (default: the one trained on); "
+        "none: without samples",
     )
     command_line.add_data_folder(parser)
     add("--rounding-log", action="store_true", help="print float value, integer and effective value of each parameter")
@@ -210,7 +212,7 @@ def _export(options: argparse.Namespace) -> None:
             out,
             bits=bits,
             mapping=options.mapping,
-            calibrate_on=options.calibrate,
+            calibrate_on=options.calibrate_on,
             netx=bool(options.netx),
             strict=options.strict,
             max_delay=options.max_delay,
@@ -271,14 +273,16 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
     from asrc_core.command import progress
     from asrc_core.errors import InvalidSetting
     from asrc_export.chip import devices
+    from asrc_export.exporting import NO_SAMPLES
     from asrc_export.quantization.search import bit_budget
     from asrc_export.samples.dataset_samples import calibration_for
     from asrc_train.trained import freeze
 
     budget, frozen = bit_budget.parse(options.budget), freeze.freeze_file(model)
-    data = options.calibrate or frozen.provenance["data"]
-    if not data:
-        raise InvalidSetting("--bits auto", "the network does not say what it was trained on; name data by --calibrate")
+    data = options.calibrate_on or frozen.provenance["data"]
+    if not data or data == NO_SAMPLES:
+        why = "they are chosen on samples" if data else "the network does not say what it was trained on"
+        raise InvalidSetting("--bits auto", f"{why}; name data by --calibrate")
     samples = calibration_for(frozen, data).train_x
     with progress.bar("choosing bits", len(frozen.layers) + 1) as update:
         found = bit_budget.choose(
@@ -376,7 +380,7 @@ def _what_if(options: argparse.Namespace) -> None:
         bits=options.bits,
         mapping=options.mapping,
         changes=options.change,
-        data_name=options.calibrate,
+        data_name=options.calibrate_on,
         out=options.out,
     )
 
