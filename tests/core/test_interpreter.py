@@ -143,6 +143,7 @@ def literal(network: IntegerNetwork, x: NDArray[np.int64]) -> Result:
     return Result(shown[-1][-1].astype(np.int64), tuple(totals), Trace(traces, shown[-1]))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(SEEDS)
 def test_any_network_computes_its_formulas(seed: int) -> None:

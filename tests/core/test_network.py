@@ -248,6 +248,7 @@ def samples(network: IntegerNetwork, seed: int) -> Any:
     return np.random.default_rng(seed).integers(entry.minimum, entry.maximum + 1, shape)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32 - 1))
 def test_any_network_comes_back_from_its_file(tmp_path: Path, seed: int) -> None:
@@ -260,6 +261,7 @@ def test_any_network_comes_back_from_its_file(tmp_path: Path, seed: int) -> None
     assert first_difference(network, one, other) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_no_shown_value_leaves_its_proven_range(seed: int) -> None:
@@ -281,6 +283,7 @@ def test_numbers_may_be_numpys_own(tmp_path: Path) -> None:
     assert network_file.load(tmp_path / "net.safetensors").layers[0].connections[0].taps == (Tap(3, 1),)
 
 
+@pytest.mark.slow
 def test_any_network_reaches_all_that_there_is() -> None:
     """The parity suites are worth something only if their networks do something."""
     networks = [any_network(seed) for seed in range(200)]

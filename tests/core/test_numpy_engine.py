@@ -110,6 +110,7 @@ def test_no_membrane_leaves_its_proven_range(case: tuple[IntegerNetwork, NDArray
             assert count.saturations == 0
 
 
+@pytest.mark.slow
 def test_the_strategy_reaches_saturation_and_moderate_firing() -> None:
     """The parity suites are worth something only if their cases do something."""
     saturating = firing = 0

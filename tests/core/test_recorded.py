@@ -26,6 +26,7 @@ def require_as_recorded(seeds: range) -> None:
         assert content[:8] == files[seed].tobytes(), f"the file of network {seed}"
 
 
+@pytest.mark.slow
 def test_random_chains_compute_and_are_written_as_before() -> None:
     require_as_recorded(range(300))
 

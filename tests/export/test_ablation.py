@@ -39,6 +39,7 @@ def ablate(exported: Exported, trained: Checkpoint) -> AblationRuns:
     return ablation_runs.run(exported.network, trained, x, y, dataset.scale, engine.run)
 
 
+@pytest.mark.slow
 def test_the_outer_stages_are_the_runs_that_the_report_makes(
     ablated: AblationRuns, exported: Exported, trained: Checkpoint
 ) -> None:
@@ -132,6 +133,7 @@ def test_without_negative_exponents_an_integer_state_is_the_deployed_network(
         assert np.array_equal(mine, theirs.spikes)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_without_negative_exponents_an_integer_state_is_any_deployed_network(seed: int) -> None:

@@ -51,6 +51,7 @@ def error_of(made: IntegerNetwork, frozen: FrozenNetwork, samples: np.ndarray) -
     return delay_search.off(answers, float_network.logits(frozen, samples).astype(np.float64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("readout", "bits"), [("exponential", 8), ("maximum", 4), ("first-spike", 8)])
 def test_the_scales_found_answer_no_worse_than_those_without_samples(
     readout: str, bits: int, samples: np.ndarray
@@ -72,6 +73,7 @@ def test_an_error_is_that_of_the_answers_whatever_their_unit_and_common_part() -
     assert delay_search.off(np.zeros((20, 3)), wanted) == 1
 
 
+@pytest.mark.slow
 def test_an_export_says_what_its_scales_were_searched_on(tmp_path: Path) -> None:
     checkpoint.save(delay_checkpoint(readout="first-spike"), tmp_path / "model.pt")
     made = export(tmp_path / "model.pt", "loihi2", tmp_path / "n.safetensors")
@@ -95,6 +97,7 @@ def test_where_a_larger_scale_answers_better_the_search_finds_it() -> None:
     assert found.measured[-1].error < 0.9 * found.measured[0].data_free
 
 
+@pytest.mark.slow
 def test_a_what_if_searches_the_scales_of_a_network_with_delays() -> None:
     frozen = coarse()
     dataset = calibration_for(frozen, "yin-yang")

@@ -184,6 +184,7 @@ def test_shorter_delays_take_fewer_bits_and_leave_more_neurons_a_core_on_loihi_1
 # Commands
 
 
+@pytest.mark.slow
 def test_the_commands_take_such_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "model.pt", tmp_path / "model.safetensors"
     checkpoint.save(delay_checkpoint(readout="first-spike"), path)

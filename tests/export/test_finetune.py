@@ -213,6 +213,7 @@ def test_carried_scales_are_used_for_their_target_and_bits_only(tuned: Path, tmp
     assert PROVENANCE_KEY not in other.provenance
 
 
+@pytest.mark.slow
 def test_an_interrupted_fine_tuning_resumes_to_the_same_bits(checkpoint_path: Path, tmp_path: Path) -> None:
     def tune(name: str, **more: Any) -> Checkpoint:
         return finetune.finetune(checkpoint_path, "loihi2", tmp_path / name, epochs=2, bits=6, **more)

@@ -169,6 +169,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "model.qat.pt"
 
 
+@pytest.mark.slow
 def test_the_export_of_a_fine_tuned_checkpoint_fires_its_spikes_on_the_whole_test_split(
     tuned: Path, tmp_path: Path
 ) -> None:

@@ -116,6 +116,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_commands_train_fine_tune_and_assert_the_same_spikes(tuned: Path) -> None:
     before, after = (checkpoint.load(tuned / name).tensors for name in ("m.pt", "m.qat.pt"))
     for name in ("log_dt", "log_decay", "turn", "read", "direct", "window"):

@@ -114,6 +114,7 @@ def test_a_current_that_does_not_last_is_lif() -> None:
     assert np.array_equal(mine.logits, theirs.logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_connections_of_any_source_and_lag_become_integers(seed: int) -> None:
     frozen, x = connected_network(seed), samples(seed)

@@ -51,6 +51,7 @@ def written(printed: Program, path: Path) -> Path:
     return path / "asrc_network.c"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_nothing_is_undefined_and_every_number_is_the_references(seed: int) -> None:
     network = any_network(1000 + seed)

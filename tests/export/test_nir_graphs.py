@@ -169,6 +169,7 @@ def test_a_checkpoint_of_a_graph_is_read_as_it_was_written(
         assert torch.equal(again.tensors[name], tensor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer", [*(pytest.param(each, marks=pytest.mark.slow) for each in ("sum", "last")), "maximum"]
 )

@@ -103,6 +103,7 @@ def test_networks_of_unlike_layers_agree_bit_for_bit(case: tuple[IntegerNetwork,
     require_parity(*case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(1))
 def test_any_networks_agree_bit_for_bit(block: int) -> None:
     """Kinds, sources, taps, delays, feedback, mappings, and numbers that differ from neuron to neuron."""

@@ -160,6 +160,7 @@ def chips(draw: st.DrawFn) -> Target:
     return changed(chip, **{name: draw(strategy) for name, strategy in some.items() if draw(st.booleans())})
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(networks(), chips(), st.sampled_from(MAPPINGS))
 def test_no_budget_is_ever_exceeded_and_every_neuron_has_one_place(
@@ -185,6 +186,7 @@ def test_no_budget_is_ever_exceeded_and_every_neuron_has_one_place(
     assert 1 <= placed.lower_bound <= len(placed.cores)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10**6), chips())
 def test_any_network_keeps_every_budget_and_the_bound_is_below(seed: int, chip: Target) -> None:

@@ -86,6 +86,7 @@ def test_links_that_do_nothing_leave_the_integers_those_of_the_engine(case: Case
     np.testing.assert_array_equal(logits, engine.run(network, x).logits)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_without_faults_any_network_gives_the_engines_integers(seed: int) -> None:

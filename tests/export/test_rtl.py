@@ -520,6 +520,7 @@ def test_a_compiler_that_is_no_command_is_said_in_a_sentence(monkeypatch: pytest
         Circuit(any_network(3))
 
 
+@pytest.mark.slow
 def test_a_circuit_is_written_whole_beside_what_else_is_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

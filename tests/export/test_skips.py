@@ -163,6 +163,7 @@ def test_a_recipe_knows_their_sizes_before_training(sort: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sort", ["ssm", "mixed"])
 def test_a_module_trained_in_a_loop_of_ones_own_keeps_them(sort: str) -> None:
     made = exporting.export(trained(sort).network(), "loihi2", samples=samples(16), scale=1 / 15)

@@ -161,6 +161,7 @@ def test_a_checkpoint_with_several_taps_is_deployed_and_reported_as_such(several
         assert f"{first.taps[0].weight} x 3, {first.taps[1].weight} x 9" in made.path.with_suffix(suffix).read_text()
 
 
+@pytest.mark.slow
 def test_where_graded_spikes_or_the_delay_line_are_missing_several_spans_are_refused(several: Path) -> None:
     with pytest.raises(RulesBroken, match=r"layer0: A layer that taps several spans.*loihi2"):
         export(several, "loihi1")

@@ -54,6 +54,7 @@ def test_synaptic_delays(graph: plan.Graph) -> None:
     assert_equal_to_reference(in_full_rounds(drawn(12, max_width=8, max_steps=70, max_span=63)), graph)
 
 
+@pytest.mark.slow
 @GRAPHS
 def test_samples_shorter_than_pipeline_and_spans(graph: plan.Graph) -> None:
     networks = [
@@ -68,6 +69,7 @@ def test_samples_shorter_than_pipeline_and_spans(graph: plan.Graph) -> None:
     assert_equal_to_reference([(network, inputs(network, 6)) for network in networks], graph)
 
 
+@pytest.mark.slow
 @GRAPHS
 def test_several_taps_of_a_delay_line(graph: plan.Graph) -> None:
     """Graded spikes back into the layer, and none of them into the next sample."""
@@ -87,6 +89,7 @@ def test_sums_beyond_single_precision(graph: plan.Graph) -> None:
     assert_equal_to_reference([(wide, inputs(wide, 4))], graph)
 
 
+@pytest.mark.slow
 @GRAPHS
 def test_a_batch_in_several_runs_and_uneven_rounds(graph: plan.Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     network = random_network(1, channels=3, widths=(7,), spans=(4,), steps=6)

@@ -158,6 +158,7 @@ def test_report_prints_text_or_writes_what_the_suffix_says(folder: Path, capsys:
     assert (folder / "r.md").read_text().startswith("## asrc report")
 
 
+@pytest.mark.slow
 def test_a_users_own_modules_of_our_folders_names_are_left_alone(tmp_path: Path) -> None:
     """The folders are called train and export; a user's train.py must not be run by our imports."""
     for name in ("train", "export", "tests"):

