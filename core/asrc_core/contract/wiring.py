@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from asrc_core.contract.neurons.kind import Kind, Parameters, States
 from asrc_core.contract.numbers import Ints
 
@@ -58,6 +60,14 @@ class WiredConnection(Protocol):
 
     def by_lag(self) -> Sequence[tuple[int, Any]]:
         """For every lag the weights (N, I) of what was sent so long ago."""
+
+
+def weights_by_lag(connection: WiredConnection) -> list[tuple[int, Any]]:
+    """`WiredConnection.by_lag` where the weights are an array of NumPy, of whichever numbers."""
+    if connection.delays is None:
+        return [(tap.span, connection.weights * tap.weight) for tap in connection.taps]
+    lags = np.unique(connection.delays).tolist()
+    return [(lag, np.where(connection.delays == lag, connection.weights, 0)) for lag in lags]
 
 
 class WiredNeuron(Protocol):

@@ -19,7 +19,7 @@ from asrc_core.contract.network import Neuron
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.constants import UNROUNDED
 from asrc_core.contract.synapses.connection import INPUT, NOW
-from asrc_core.contract.wiring import WiredTap
+from asrc_core.contract.wiring import WiredTap, weights_by_lag
 
 Floats = NDArray[np.float64]
 
@@ -51,9 +51,7 @@ class RealConnection:
 
     def by_lag(self) -> list[tuple[int, Floats]]:
         """For every lag the weights (N, I) of what was sent so long ago."""
-        if self.delays is None:
-            return [(tap.span, self.weights * tap.weight) for tap in self.taps]
-        return [(lag, np.where(self.delays == lag, self.weights, 0.0)) for lag in np.unique(self.delays).tolist()]
+        return weights_by_lag(self)
 
 
 @dataclass(frozen=True, eq=False)

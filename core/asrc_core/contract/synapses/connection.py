@@ -28,6 +28,7 @@ from asrc_core.contract.numbers import (
 from asrc_core.contract.ranges import Range
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.contract.synapses.convolution import Convolution
+from asrc_core.contract.wiring import weights_by_lag
 from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidNetwork, SpanTooLong
 
@@ -113,9 +114,7 @@ class Connection:
 
     def by_lag(self) -> list[tuple[int, Ints]]:
         """For every lag the weights (N, I) of what was sent so long ago; the sum over all lags is the connection's."""
-        if self.delays is None:
-            return [(tap.span, self.weights * tap.weight) for tap in self.taps]
-        return [(lag, np.where(self.delays == lag, self.weights, 0)) for lag in self.lags]
+        return weights_by_lag(self)
 
 
 def span(lag: int) -> tuple[Tap, ...]:

@@ -204,9 +204,9 @@ def _channels(name: str, series: Mapping[str, Series], known: Known | None) -> i
 def _learned(name: str, training: Series, channels: int, front_end: FrontEnd | None, told: _Told) -> Preprocessing:
     if isinstance(front_end, EventFrontEnd):
         # What a network hears is bounded by this in the proof that no membrane saturates: 255 would refuse many a one.
-        largest = max((int(each.max(initial=0)) for each in training), default=0)
-        told.when(1, f"a channel counts up to {plural(max(1, largest), 'event')} in a step of the training part")
-        return preprocessing.identity(channels, max(1, largest), front_end)
+        largest = max(1, *(int(each.max(initial=0)) for each in training))
+        told.when(1, f"a channel counts up to {plural(largest, 'event')} in a step of the training part")
+        return preprocessing.identity(channels, largest, front_end)
     whole = np.ascontiguousarray(np.concatenate([each.astype(np.float64, copy=False) for each in training]))
     if front_end is None and whole.min() >= 0 and 1 <= whole.max() <= TOP and (np.floor(whole) == whole).all():
         told.when(1, f"whole numbers from 0 to {whole.max():g} are fed as they are")
