@@ -92,7 +92,7 @@ def runs(options: argparse.Namespace) -> list[Run]:
         raise InvalidSetting("--data", f"name a data set ({', '.join(data.names())}), a --recipe or a sweep file")
     if options.data:
         if not data.is_known(options.data):
-            raise UnknownName("data set", options.data, data.names(), "the path of a file or a folder of your own")
+            raise UnknownName("data set", options.data, data.names(), data.OWN)
         fixed.setdefault("data", {})["name"] = options.data
     return grid.runs(options.recipe or options.data, fixed, [more], options.seed or [0])
 

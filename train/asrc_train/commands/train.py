@@ -278,7 +278,7 @@ def configuration(options: argparse.Namespace) -> Config:
     if options.data is None and options.recipe is None:
         raise InvalidSetting("--data", f"name a data set ({', '.join(data.names())}) or a --recipe")
     if options.data is not None and not data.is_known(options.data):
-        raise UnknownName("data set", options.data, data.names(), "the path of a file or a folder of your own")
+        raise UnknownName("data set", options.data, data.names(), data.OWN)
     return recipe.read(options.recipe or options.data, _overrides(options))
 
 

@@ -27,6 +27,10 @@ def is_known(name: str) -> bool:
     return name in names() or is_path(name)
 
 
+OWN = "the path of a file or a folder of your own, and nothing lies there"
+"""What else an unknown data set's name could have been."""
+
+
 def is_path(name: str | None) -> bool:
     """Whether it is the path of samples of one's own."""
     from asrc_train.data.own import read
@@ -83,5 +87,4 @@ def download(name: str | None) -> None:
 
 
 def _module(name: str | None) -> ModuleType:
-    here = "the path of samples of one's own, seen from this folder: nothing lies there"
-    return choices.module(__name__, "data set", str(name), names(), here)
+    return choices.module(__name__, "data set", str(name), names(), OWN)
