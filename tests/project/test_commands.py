@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import subprocess
@@ -220,6 +221,23 @@ def test_bad_input_gets_one_sentence_status_1_and_leaves_files_alone(
     assert captured.err.count("\n") == 1
     assert captured.out == ""
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_command_called_from_python_leaves_pythons_collector_as_it_was(failed: bool) -> None:
+    from asrc_core.command import command_line
+    from asrc_core.errors import InvalidSetting
+
+    before, within = gc.get_threshold(), []
+
+    def body() -> None:
+        within.append(gc.get_threshold())
+        if failed:
+            raise InvalidSetting("`bits`", "9 is outside 2 to 8")
+
+    assert command_line.run(command_line.parser("asrc-sim", "", ""), body) == failed
+    assert gc.get_threshold() == before
+    assert within[0][0] > before[0]
 
 
 def test_an_interrupt_leaves_with_130_and_no_traceback(

@@ -16,6 +16,7 @@ from asrc_export.chip.shape import of_recipe
 from asrc_train import data
 from asrc_train.commands import train as cli
 from asrc_train.network import connections
+from asrc_train.network.connections.connection import settled
 from asrc_train.network.connections.k_asrc import SeveralSpans
 from asrc_train.network.connections.per_step import SpanPerStep
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
@@ -80,6 +81,50 @@ def test_one_kernel_is_asrc_and_as_many_as_lags_weigh_every_lag() -> None:
     assert one.taps(None) == int(logits.argmax()) + 1
     torch.testing.assert_close(all_of_them.taps(0.5), torch.softmax(logits, 0))
     torch.testing.assert_close(all_of_them.taps(None), torch.softmax(logits, 0))
+
+
+@pytest.mark.parametrize(
+    ("taps", "span"),
+    [
+        ([0, 0, 1], 3),
+        ([1e-9, 1, 2e-9], 2),
+        ([0.25, 0.5, 0.25], None),
+        ([0, 1, 1e-6], None),
+        ([0, 1, 1], None),
+        ([-1e-3, 1, 1e-3], None),
+        ([0, 0.5, 0], None),
+        ([0, 0, 0], None),
+    ],
+)
+def test_a_mixture_has_settled_when_one_of_its_weights_is_all_there_is(taps: list[float], span: int | None) -> None:
+    given = torch.tensor(taps, dtype=torch.float32)
+    assert settled(given) is given if span is None else settled(given) == span
+    assert settled(3) == 3
+    each_step = torch.eye(3)
+    assert settled(each_step) is each_step
+
+
+@pytest.mark.parametrize("connection", ["asrc", "k-asrc"])
+def test_a_layer_that_has_settled_trains_as_the_one_span_that_it_chose(connection: str) -> None:
+    torch.manual_seed(1)
+    layer = SkipRecurrentLayer(3, 6, connection=connection, kernel_length=9)
+    logits = next(p for p in layer.connection.parameters() if p.shape[-1] == 9)
+    with torch.no_grad():
+        logits.zero_()
+        logits[..., 4] = 1
+    x = torch.randn(30, 5, 3)
+
+    def gradients(temperature: float | None) -> list[Tensor]:
+        layer.zero_grad()
+        (layer(x, temperature) * x.sum(2, keepdim=True)).sum().backward()
+        return [p.grad for p in (*layer.feedforward.parameters(), *layer.recurrent.parameters()) if p.grad is not None]
+
+    for mine, chosen in zip(gradients(0.03), gradients(None), strict=True):
+        assert torch.equal(mine, chosen)
+    assert logits.grad is None or not logits.grad.any()
+    gradients(1.0)
+    assert logits.grad is not None
+    assert logits.grad.any()
 
 
 def test_kernels_start_apart_so_that_they_can_part() -> None:

@@ -15,7 +15,13 @@ from asrc_train.kernels.choice import pass_over_all
 from asrc_train.kernels.layer import current
 from asrc_train.kernels.state_space.run import driven_spikes, takes_weights
 from asrc_train.network.compiler.compiling import as_it_is
-from asrc_train.network.connections.connection import Connection, longest_span, new_connection, weight_of_lags
+from asrc_train.network.connections.connection import (
+    Connection,
+    longest_span,
+    new_connection,
+    settled,
+    weight_of_lags,
+)
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.network.normalization import BatchNormalization
 from asrc_train.network.parts import (
@@ -146,7 +152,7 @@ class SkipRecurrentLayer(nn.Module):
 
     def prepared(self, batch: int, temperature: float | None) -> SkipLayer:
         """What runs, as the kernels take it, but for the batch normalisation that training does."""
-        taps, linear = self.connection.taps(temperature), self.feedforward
+        taps, linear = settled(self.connection.taps(temperature)), self.feedforward
         layer = SkipLayer(linear.weight, linear.bias, self.recurrent.weight, taps, self.dynamics, self._gain(batch))
         if self.training and self.rounding_noise is not None:
             weight, recurrent = (noisy(of.weight, self.rounding_noise) for of in (linear, self.recurrent))

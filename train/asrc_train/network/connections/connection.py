@@ -97,6 +97,19 @@ def longest_span(taps: Tensor | int) -> int:
     return int(taps.nonzero()[:, -1].max()) + 1
 
 
+def settled(taps: Tensor | int) -> Tensor | int:
+    """The span itself in place of a mixture that has come down to it: its weight is 1, and all the others together are
+    less than half of that number's last bit.
+
+    A layer then costs what one of a fixed span costs. Its skip logits get no gradient; the softmax would have passed on
+    less than such a rounding of the one that reaches the mixture.
+    """
+    if isinstance(taps, int) or taps.dim() != 1:
+        return taps
+    weights = taps.detach()
+    return int(weights.argmax()) + 1 if weights.max() == 1 == weights.abs().sum() else taps
+
+
 def weight_of_lags(taps: Tensor | int) -> list[float]:
     """How much each lag from 1 to K weighs, on average over the steps; empty for a span."""
     if isinstance(taps, int):
