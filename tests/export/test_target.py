@@ -48,6 +48,7 @@ def test_a_target_of_the_users_own_is_loaded_by_path(tmp_path: Path) -> None:
         (', unit = "neurons"', "", r"limits\.neurons_per_core\.unit"),
         ('certainty = "inferred"', 'certainty = "sure"', "certainty"),
         ("[formats]", "[formats", "not valid TOML"),
+        ("[formats]", "#" * 70_000 + "\n[formats]", "larger than 65,536 bytes"),
         ("value = 4095", "value = -4095", r"'limits\.neurons_per_core': -4095 is below 1"),
         ("value = 4095", "value = 4095.5", r"'limits\.neurons_per_core': 4095\.5 is not a whole number"),
         ("value = 4095", "value = true", r"limits\.neurons_per_core\.value"),

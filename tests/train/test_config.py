@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asrc_core.errors import InvalidSetting, UnknownName
+from asrc_core.errors import InvalidSetting, UnknownName, UnreadableFile
 from asrc_core.forms import toml
 from asrc_core.forms.toml_lines import line_of
 from asrc_train import data
@@ -58,15 +58,31 @@ def test_an_unknown_recipe_lists_the_known() -> None:
         ("[data]\nname = 'digits'\n[training]\nannealing = 0.5\nepochs = 1000", "temperature would reach zero"),
         ("[network]\nspan = 3", "key 'data'"),
         ("data = 3", "key 'data'"),
-        ("[data\n", r"not valid TOML .*line 1"),
-        ("a = " + "[" * 30_000, "not valid TOML"),
-        ("#" * 70_000, "larger than 65,536 bytes"),
     ],
 )
-def test_a_wrong_recipe_is_refused_by_key_or_line(tmp_path: Path, text: str, says: str) -> None:
+def test_a_wrong_recipe_is_refused_by_key(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(InvalidSetting, match=says):
+        from_recipe(path, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"[data\n", r"not valid TOML .*line 1"),
+        (b"a = " + b"[" * 30_000, "not valid TOML"),
+        (b"[data]\nname = '\xff'", "not valid TOML"),
+        (b"#" * 70_000, "larger than 65,536 bytes"),
+        (None, "No such file"),
+    ],
+    ids=["broken", "nested", "no-text", "large", "absent"],
+)
+def test_a_file_that_is_no_recipe_is_told_with_a_way_out(tmp_path: Path, content: bytes | None, says: str) -> None:
+    path = tmp_path / "mine.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UnreadableFile, match=rf"cannot read recipe '.*mine\.toml': .*{says}.*; give a recipe's name"):
         from_recipe(path, {})
 
 
@@ -138,11 +154,6 @@ def test_the_line_of_a_key_is_the_one_without_which_it_is_gone(lines: list[str])
     if found is not None and "network" in toml.loads(text):
         section = "decay" if "decay" in toml.loads(text)["network"] else "[network]"
         assert lines[found - 1].startswith(section)
-
-
-def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSetting, match=r"absent\.toml.*No such file"):
-        from_recipe(tmp_path / "absent.toml", {})
 
 
 @pytest.mark.parametrize("content", [None, [], "text", {"data": None}])

@@ -109,6 +109,7 @@ def test_a_sweep_file_is_a_recipe_with_grids_and_seeds(tmp_path: Path) -> None:
     ("content", "says"),
     [
         ("= 3", "not valid TOML"),
+        ("#" * 70_000, "larger than 65,536 bytes; give a TOML file with a recipe, seeds and [[grid]] tables"),
         ("seeds = [0]", "recipe"),
         ('recipe = "digits"\nspans = [1]', "spans"),
         ('recipe = "digits"\nseeds = "all"', "seeds"),

@@ -20,7 +20,7 @@ from pydantic import (
 from asrc_core import extras
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
-from asrc_core.forms import toml
+from asrc_core.forms import toml_file
 from asrc_core.forms.first_problem import Problem, first_problem
 from asrc_core.forms.toml_lines import line_of
 from asrc_train.network import connections, neurons
@@ -41,7 +41,6 @@ _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Normal = tuple[Annotated[float, Field(allow_inf_nan=False)], _NotNegative]
 _Width = Annotated[int, Field(ge=1, le=65_536)]
-_LARGEST_RECIPE = 1 << 16
 
 
 class _Section(BaseModel):
@@ -373,19 +372,10 @@ def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:
 
     If they change the epochs and not the annealing, its last epoch is as cold as the recipe's last (`as_cold`).
 
-    Raises InvalidSetting naming the key and its line, or the line where TOML itself is broken.
+    Raises UnreadableFile for a file that is not there or no TOML, InvalidSetting naming the key and its line.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST_RECIPE + 1)
-        if len(raw) > _LARGEST_RECIPE:
-            raise InvalidSetting(f"recipe '{path}'", f"is larger than {_LARGEST_RECIPE:,} bytes")
-        text = raw.decode("utf-8")
-        content = toml.loads(text)
-    except OSError as error:
-        raise InvalidSetting(f"recipe '{path}'", f"cannot be read ({error.strerror or error})") from error
-    except (toml.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidSetting(f"recipe '{path}'", f"is not valid TOML ({error})") from error
+    way_out = "give a recipe's name, or a TOML file with the sections data, network and training"
+    text, content = toml_file.read(path, "recipe", way_out)
     try:
         return as_cold(Config.model_validate(_on_top(content, overrides)), content, overrides)
     except ValidationError as error:

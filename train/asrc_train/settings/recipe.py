@@ -46,7 +46,9 @@ def find(name_or_path: str) -> Path:
 def read(name_or_path: str, overrides: Mapping[str, Mapping[str, Any]]) -> Config:
     """The configuration in a recipe's file (`find`) with the overrides on top.
 
-    Samples of one's own are the data set, unless the overrides name another. Raises UnknownName, InvalidSetting.
+    Samples of one's own are the data set, unless the overrides name another.
+
+    Raises UnknownName, UnreadableFile, InvalidSetting.
     """
     file = find(name_or_path)
     own = {"name": name_or_path} if file == OWN_DATA else {}
@@ -61,7 +63,7 @@ def configured(recipe: str | Path, **settings: Any) -> Config:
     ``data`` the data set's name, or the path of samples of one's own. ``configured("my.npz")`` takes both from there:
     the samples, and the settings that asrc-train starts from with samples of one's own.
 
-    Raises UnknownName, and InvalidSetting naming the key that does not fit.
+    Raises UnknownName, UnreadableFile, and InvalidSetting naming the key that does not fit.
     """
     if not isinstance(recipe, str | Path):
         what = "neither a recipe's name nor the path of a TOML file or of samples"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from asrc_core.errors import InvalidSetting
-from asrc_core.forms import toml
+from asrc_core.forms import toml_file
 from asrc_train.settings import recipe
 from asrc_train.settings.config import Config
 from asrc_train.sweep import keys
@@ -68,15 +68,10 @@ def from_file(path: Path, fixed: Mapping[str, Mapping[str, Any]], more: Grid, se
     put on top of), `seeds`, and `[[grid]]` tables in which a list holds the values to try.
 
     ``fixed`` settings go on top of the file's, ``more`` values are combined with every grid's, ``seeds`` stand in for
-    the file's. Raises InvalidSetting, UnknownName.
+    the file's. Raises UnreadableFile, InvalidSetting, UnknownName.
     """
     where = f"sweep '{path}'"
-    try:
-        content = toml.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidSetting(where, f"cannot be read ({error.strerror or error})") from error
-    except (toml.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidSetting(where, f"is not valid TOML ({error})") from error
+    _, content = toml_file.read(path, "sweep", "give a TOML file with a recipe, seeds and [[grid]] tables")
     unknown = sorted(content.keys() - {"recipe", "seeds", "grid", *SECTIONS})
     if unknown:
         raise InvalidSetting(f"{where}, key '{unknown[0]}'", f"there are recipe, seeds, grid, {', '.join(SECTIONS)}")

@@ -9,12 +9,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from asrc_core.errors import InvalidSetting, UnknownName, UnreadableFile
-from asrc_core.forms import toml
+from asrc_core.forms import toml_file
 from asrc_core.forms.first_problem import first_problem
 from asrc_export.chip.targets.target import Target
 
 FOLDER = Path(__file__).parent
-MAX_BYTES = 2**20
 Form = TypeVar("Form", bound=BaseModel)
 
 
@@ -48,15 +47,8 @@ def is_path(name_or_path: object, kind: str, known: Sequence[str]) -> bool:
 
 def read_toml(path: str, kind: str) -> dict[str, Any]:
     """A TOML file's content. Raises UnreadableFile with the line where it is broken."""
-    way_out = "see the files of the package's targets folder for the form"
-    try:
-        if Path(path).stat().st_size > MAX_BYTES:
-            raise UnreadableFile(path, kind, "it is larger than any target file", way_out)
-        return toml.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UnreadableFile(path, kind, error.strerror or str(error), way_out) from error
-    except (toml.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableFile(path, kind, f"it is not valid TOML ({error})", way_out) from error
+    _, content = toml_file.read(path, kind, "see the files of the package's targets folder for the form")
+    return content
 
 
 def validated(form: type[Form], content: object, path: str, kind: str) -> Form:
