@@ -13,6 +13,9 @@ from importlib.util import find_spec
 
 SECONDS_BETWEEN_LINES = 5.0
 """A log is told no more often than that, and not at all of what takes less."""
+MOST_SECONDS_BETWEEN_LINES = 60.0
+OF_THE_TIME = 0.02
+"""What goes on for long is told of less often: after another such share of the time that it has taken."""
 
 
 @contextmanager
@@ -54,23 +57,35 @@ def bar(title: str, total: int) -> Iterator[Callable[[float, str], None]]:
 
 
 def lines(title: str, total: int, clock: Callable[[], float] = time.monotonic) -> Callable[[float, str], None]:
-    """The same as lines of text: how much is done, for how long it has been going, and the note."""
+    """The same as lines of text: how much is done, for how long it has been going, how long the rest would take at the
+    pace since the first call, and the note.
+    """
     started = told = clock()
+    first: tuple[float, float] | None = None
     named = title.removesuffix(", %")  # a bar counts to 100, a line says the share with its sign
 
     def update(done: float, note: str = "") -> None:
-        nonlocal told
+        nonlocal told, first
         now = clock()
-        if now - told < SECONDS_BETWEEN_LINES:
+        first = first or (now, done)  # what goes on where it stopped had done that much before
+        between = min(max(SECONDS_BETWEEN_LINES, OF_THE_TIME * (now - started)), MOST_SECONDS_BETWEEN_LINES)
+        if now - told < between:
             return
         told = now
-        minutes, seconds = divmod(int(now - started), 60)
-        share = f"{done / total:.0%}" if total else ""
-        print(
-            f"{named}: {share} after {minutes}:{seconds:02}{f'  {note}' if note else ''}", file=sys.stderr, flush=True
-        )
+        since, before = first
+        rest = (total - done) * (now - since) / (done - before) if done > before else 0
+        said = [f"after {_minutes(now - started)}", *([f"{_minutes(rest)} left"] if rest > 0 else [])]
+        share = f"{done / total:.0%} " if total else ""
+        print(f"{named}: {share}{', '.join(said)}{f'  {note}' if note else ''}", file=sys.stderr, flush=True)
 
     return update
+
+
+def _minutes(seconds: float) -> str:
+    """As 1:05, or 1:00:05."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 @contextmanager
