@@ -152,11 +152,15 @@ class SkipRecurrentLayer(nn.Module):
 
     def prepared(self, batch: int, temperature: float | None) -> SkipLayer:
         """What runs, as the kernels take it, but for the batch normalisation that training does."""
-        taps, linear = settled(self.connection.taps(temperature)), self.feedforward
+        mixture, linear = self.connection.taps(temperature), self.feedforward
+        taps = settled(mixture)
         layer = SkipLayer(linear.weight, linear.bias, self.recurrent.weight, taps, self.dynamics, self._gain(batch))
         if self.training and self.rounding_noise is not None:
             weight, recurrent = (noisy(of.weight, self.rounding_noise) for of in (linear, self.recurrent))
             layer = layer._replace(weight=weight, recurrent=recurrent)
+        if isinstance(mixture, Tensor) and taps is not mixture and mixture.requires_grad:
+            # A gradient of 0 for the logits: who expects one of every parameter, as DistributedDataParallel, gets it.
+            layer = layer._replace(recurrent=layer.recurrent + 0 * mixture.sum())
         if self.normalization is None or self.training:
             return layer
         weight, bias = self.normalization.folded(linear.weight, linear.bias)

@@ -101,8 +101,8 @@ def settled(taps: Tensor | int) -> Tensor | int:
     """The span itself in place of a mixture that has come down to it: its weight is 1, and all the others together are
     less than half of that number's last bit.
 
-    A layer then costs what one of a fixed span costs. Its skip logits get no gradient; the softmax would have passed on
-    less than such a rounding of the one that reaches the mixture.
+    A layer then costs what one of a fixed span costs. The gradient of its skip logits is 0; the softmax would have
+    passed on less than such a rounding of the one that reaches the mixture.
     """
     if isinstance(taps, int) or taps.dim() != 1:
         return taps
