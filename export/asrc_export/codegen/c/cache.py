@@ -29,7 +29,7 @@ from asrc_core.native.build import CannotBuild, named_compiler
 from asrc_core.native.build import compiler as cpp_compiler
 
 LEVEL = "-O3"
-FLAGS = ("-std=c99", LEVEL, "-fPIC", "-shared")
+FLAGS = ("-std=c99", LEVEL, "-fPIC", "-shared", "-fno-trapping-math")
 """Besides ``-march=native``, where the compiler knows it."""
 OWN_FLAGS = "ASRC_CFLAGS"
 """An environment variable with further flags. Not CFLAGS, which some environments set for what they were built for."""

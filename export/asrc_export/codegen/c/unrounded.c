@@ -30,8 +30,7 @@ struct layer {
     int64_t state_count;
     double *const *states; /* (state_count), each (neurons) */
     const double *const *constants;
-    int32_t *sum;   /* (neurons) */
-    double *total;  /* likewise */
+    double *total;  /* (neurons) */
     double *shown;  /* likewise */
     uint8_t *nothing; /* likewise: where a readout's step could write what it sends */
     uint8_t *sent;  /* (samples, steps, neurons), or null for the readout */
@@ -58,18 +57,29 @@ static int64_t list_numbers(int32_t *restrict places, const int32_t *restrict x,
 }
 
 static int64_t list_spikes(int32_t *restrict places, const uint8_t *restrict s, int64_t n) {
-    int64_t count = 0;
-    for (int64_t j = 0; j < n; j++) {
-        places[count] = (int32_t)j;
-        count += s[j];
+    int64_t count = 0, from = 0;
+    for (; from + 8 <= n; from += 8) {
+        uint64_t all;
+        __builtin_memcpy(&all, s + from, 8);
+        if (!all) continue;
+        for (int64_t j = from; j < from + 8; j++) {
+            places[count] = (int32_t)j;
+            count += s[j];
+        }
+    }
+    for (; from < n; from++) {
+        places[count] = (int32_t)from;
+        count += s[from];
     }
     return count;
 }
 
-/* A tile of sums stays in registers while all rows are added; x is null for spikes. */
-static void add_rows(int32_t *restrict sum, const struct connection *connection, const int32_t *restrict places,
+/* total += 2^exponent times the rows of weights at the places, each times its number (x is null for spikes) and the
+   tap's. A tile of sums stays in registers while all rows are added. */
+static void add_rows(double *restrict total, const struct connection *connection, const int32_t *restrict places,
                      int64_t count, const int32_t *restrict x, int32_t times, int64_t n) {
     enum { TILE = 32 };
+    const double scale = times * connection->scale;
     int64_t from = 0;
     for (; from + TILE <= n; from += TILE) {
         int32_t kept[TILE] = {0};
@@ -82,11 +92,11 @@ static void add_rows(int32_t *restrict sum, const struct connection *connection,
                 for (int64_t i = 0; i < TILE; i++) kept[i] += row[i];
             }
         }
-        for (int64_t i = 0; i < TILE; i++) sum[from + i] += times * kept[i];
+        for (int64_t i = 0; i < TILE; i++) total[from + i] += kept[i] * scale;
     }
     for (int64_t c = 0; c < count; c++) {
-        const int32_t *restrict row = connection->weights + places[c] * n, by = times * (x ? x[places[c]] : 1);
-        for (int64_t i = from; i < n; i++) sum[i] += by * row[i];
+        const int32_t *restrict row = connection->weights + places[c] * n, by = x ? x[places[c]] : 1;
+        for (int64_t i = from; i < n; i++) total[i] += by * row[i] * scale;
     }
 }
 
@@ -105,7 +115,6 @@ void asrc_unrounded(const struct network *network, const int32_t *x, int64_t fir
                 for (int64_t i = 0; i < n; i++) layer->total[i] = 0;
                 for (int64_t c = 0; c < layer->connection_count; c++) {
                     const struct connection *connection = &layer->connections[c];
-                    for (int64_t i = 0; i < n; i++) layer->sum[i] = 0;
                     for (int64_t k = 0; k < connection->tap_count; k++) {
                         const int64_t at = t - connection->spans[k];
                         if (at < 0) continue;
@@ -116,9 +125,8 @@ void asrc_unrounded(const struct network *network, const int32_t *x, int64_t fir
                             numbers ? list_numbers(network->places, numbers, connection->inputs)
                                     : list_spikes(network->places, network->layers[connection->source].sent + cell,
                                                   connection->inputs);
-                        add_rows(layer->sum, connection, network->places, count, numbers, times, n);
+                        if (count) add_rows(layer->total, connection, network->places, count, numbers, times, n);
                     }
-                    for (int64_t i = 0; i < n; i++) layer->total[i] += layer->sum[i] * connection->scale;
                 }
                 layer->step(n, layer->total, layer->states, layer->constants,
                             layer->sends ? layer->sent + (b * steps + t) * n : layer->nothing, layer->shown);

@@ -49,7 +49,6 @@ class Layer(c.Structure):
         ("state_count", c.c_int64),
         ("states", c.c_void_p),
         ("constants", c.c_void_p),
-        ("sum", c.c_void_p),
         ("total", c.c_void_p),
         ("shown", c.c_void_p),
         ("nothing", c.c_void_p),
@@ -144,8 +143,8 @@ class Unrounded:
             to.step, to.state_count = self._functions[i], step.states
             to.states = keep.address(np.array(states, np.uintp))
             to.constants = keep.address(np.array([keep.address(each) for each in step.constants], np.uintp))
-            to.sum, to.total = keep.address(np.zeros(n, np.int32)), keep.address(np.zeros(n))
-            to.shown, to.nothing = keep.address(np.zeros(n)), keep.address(np.zeros(n, np.uint8))
+            to.total, to.shown = keep.address(np.zeros(n)), keep.address(np.zeros(n))
+            to.nothing = keep.address(np.zeros(n, np.uint8))
             to.sent = keep.address(sent[i]) if i < len(sent) else None
         widest = max(each.inputs for layer in network.layers for each in layer.connections)
         return Network(network.input.channels, len(layers), layers, keep.address(np.zeros(widest + 1, np.int32)))
