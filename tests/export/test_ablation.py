@@ -20,7 +20,7 @@ from asrc_export.exporting import Exported
 from asrc_export.report import unrounded
 from asrc_export.report.behaviour import ablation_runs
 from asrc_export.report.behaviour.ablation_runs import AblationRuns
-from asrc_export.report.behaviour.spike_differences import FirstDivergence, differing, first_divergences
+from asrc_export.report.behaviour.spike_differences import FirstDivergence, first_divergences, in_each_step, unlike
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training.evaluate import evaluate
@@ -98,6 +98,36 @@ def test_compiled_or_in_numpy_the_stages_between_are_the_same_doubles(integer_st
     assert np.array_equal(logits, expected)
     for mine, theirs in zip(sent, spikes, strict=True):
         assert np.array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("last", [0, 2, 254])
+def test_sums_around_the_end_of_16_bits_are_the_same_doubles(last: int) -> None:
+    """129 weights of 254, and one that makes 32,766, 32,768 or more of them, whose sources fire at every step."""
+    if generated.unavailable() is not None:
+        pytest.skip("no C compiler")
+    parts = chain(random_network(0, channels=1, widths=[130, 140], spans=[1, 1], steps=3, activation_shift=0))
+    always = replace(
+        parts.layers[0],
+        feedforward=np.zeros((130, 1), np.int64),
+        recurrent=np.zeros((130, 130), np.int64),
+        bias=np.full(130, 10),
+        threshold=10,
+    )
+    signs = np.where(np.arange(140) % 2, -1, 1)[:, None]
+    summed = replace(
+        parts.layers[1],
+        feedforward=signs * np.array([254] * 129 + [last]),
+        recurrent=np.zeros((140, 140), np.int64),
+        bias=np.zeros(140, np.int64),
+        threshold=254 * 129 + last,
+    )
+    network = replace(parts, layers=(always, summed)).network()
+    x = np.zeros((2, 3, 1), np.int64)
+    logits, sent = compiled.Unrounded(network, integer_state=False).run(x)
+    expected, spikes = unrounded.run(network, x, integer_state=False)
+    assert np.array_equal(logits, expected)
+    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(sent, spikes, strict=True))
+    assert sent[1].mean() == 0.5  # of the neurons whose weights are positive, all fire at every step
 
 
 def test_without_a_compiler_the_stages_between_run_in_numpy(
@@ -217,15 +247,16 @@ def test_a_single_flipped_spike_is_the_first_divergence(seed: int, data: st.Data
     t, sample, neuron = (data.draw(st.integers(0, size - 1)) for size in spikes[layer].shape)
     flipped = [each.copy() for each in spikes]
     flipped[layer][t, sample, neuron] ^= 1
-    assert first_divergences(spikes, flipped) == [FirstDivergence(sample, layer, t, neuron)]
-    assert differing(spikes[layer], flipped[layer]).tolist() == [int(step == t) for step in range(6)]
-    assert first_divergences(spikes, spikes) == []
+    cells = unlike(spikes, flipped)
+    assert first_divergences(cells) == [FirstDivergence(sample, layer, t, neuron)]
+    assert in_each_step(cells[layer]).tolist() == [int(step == t) for step in range(6)]
+    assert first_divergences(unlike(spikes, spikes)) == []
 
 
 def test_of_several_differences_the_earliest_step_counts_then_the_lower_layer() -> None:
     a = [np.zeros((4, 1, 3), np.uint8), np.zeros((4, 1, 3), np.uint8)]
     b = [each.copy() for each in a]
     b[0][3, 0, 0] = b[1][2, 0, 1] = b[1][2, 0, 2] = 1
-    assert first_divergences(a, b) == [FirstDivergence(0, 1, 2, 1)]
+    assert first_divergences(unlike(a, b)) == [FirstDivergence(0, 1, 2, 1)]
     b[0][2, 0, 2] = 1
-    assert first_divergences(a, b) == [FirstDivergence(0, 0, 2, 2)]
+    assert first_divergences(unlike(a, b)) == [FirstDivergence(0, 0, 2, 2)]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import os
 import sys
@@ -22,7 +23,7 @@ _names: ContextVar[Mapping[str, str]] = ContextVar("names")
 """How the command that runs names the library's settings."""
 
 
-NEW_OBJECTS = 10_000
+NEW_OBJECTS = 50_000
 """Objects that a command makes before Python looks for cycles among them, which by default are 700: most of what it
 makes stays until it ends, and a report spent a twelfth of its time looking.
 """
@@ -72,6 +73,9 @@ def run(parser: argparse.ArgumentParser, body: Callable[[], None]) -> int:
     command = parser.prog
     before, collected = _names.set(options.of(parser)), gc.get_threshold()
     gc.set_threshold(NEW_OBJECTS, *collected[1:])
+    # When it ends, Python would look for cycles among all that PyTorch made once more: half a second for nothing.
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
     try:
         body()
         sys.stdout.flush()

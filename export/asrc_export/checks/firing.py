@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.numbers import Ints
+from asrc_core.contract.tally import steps_not_zero
 from asrc_core.counts import agreeing, plural
 
 Kind = Literal["dead-layer", "silent", "nearly-silent", "always-firing", "nearly-always-firing", "constant"]
@@ -105,11 +106,11 @@ ADVICE: dict[Kind, str] = {
 
 def of_spikes(name: str, spikes: NDArray[np.generic]) -> Firing:
     """From what one layer sends, (T, B, N): zeros and ones, or whole numbers."""
-    per_sample = np.count_nonzero(spikes, axis=0)  # (B, N)
+    per_sample = steps_not_zero(spikes)  # (B, N)
     steps, samples, _ = spikes.shape
     total, least, most = per_sample.sum(0), per_sample.min(0), per_sample.max(0)
     graded = bool(spikes.size) and bool(spikes.min() < 0 or spikes.max() > 1)
-    return Firing(name, samples, steps, total.astype(np.int64), least.astype(np.int64), most.astype(np.int64), graded)
+    return Firing(name, samples, steps, total, least, most, graded)
 
 
 def joined(parts: Sequence[Firing]) -> Firing:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.synapses.connection import INPUT, Connection
+from asrc_core.contract.tally import steps_not_zero
 
 Operations = list[list[int]]
 """Of each layer, of each of its connections."""
@@ -39,9 +40,11 @@ def _of(connection: Connection, sent: NDArray[Any]) -> int:
 
 def _heard(sent: NDArray[Any], lags: Sequence[int]) -> Ints:
     """In how many (step, sample) something of each source arrives after any of the lags: (I,)."""
-    steps = len(sent)
-    there = np.zeros(sent.shape, np.bool_)
-    for lag in lags:
-        there[lag:] |= sent[: max(steps - lag, 0)] != 0
-    counted: Ints = np.count_nonzero(there, axis=(0, 1))
-    return counted
+    steps, first = len(sent), min(lags)
+    there = sent[: max(steps - first, 0)]  # what arrives after the shortest, from step `first` on
+    if len(lags) > 1:
+        there = there != 0
+        for lag in lags:
+            there[lag - first :] |= sent[: max(steps - lag, 0)] != 0
+    arrived: Ints = steps_not_zero(there).sum(axis=0)
+    return arrived

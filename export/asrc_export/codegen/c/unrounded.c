@@ -1,8 +1,9 @@
 /* A network on real numbers, sample by sample, around the printed steps of its layers (unrounded_step.py).
 
-   Plain C99 without a library: all memory belongs to the caller, who fills in the structures (unrounded.py mirrors them).
+   C99 with the vectors that GCC and Clang add, and without a library: all memory belongs to the caller, who fills in the structures (unrounded.py mirrors them).
    Layers send 0 or 1, so sums of weights are whole numbers; the contract proves that every part of every one fits in 32
-   bits. Scaled by a power of two in double precision they are exact, too, in whatever order they are added. */
+   bits. Scaled by a power of two in double precision they are exact, too, in whatever order they are added. `weight` is
+   defined before this text: int16_t where every sum of a row of weights fits in it, else int32_t. */
 
 #include <stdint.h>
 
@@ -15,7 +16,7 @@ struct connection {
     int64_t source; /* -1 is the input, 0 the first layer */
     int64_t inputs;
     double scale;
-    const int32_t *weights; /* (inputs, neurons) */
+    const weight *weights; /* (inputs, neurons) */
     int64_t tap_count;
     const int32_t *spans;
     const int32_t *tap_weights;
@@ -74,29 +75,47 @@ static int64_t list_spikes(int32_t *restrict places, const uint8_t *restrict s, 
     return count;
 }
 
-/* total += 2^exponent times the rows of weights at the places, each times its number (x is null for spikes) and the
-   tap's. A tile of sums stays in registers while all rows are added. */
-static void add_rows(double *restrict total, const struct connection *connection, const int32_t *restrict places,
-                     int64_t count, const int32_t *restrict x, int32_t times, int64_t n) {
-    enum { TILE = 32 };
+/* Written as vectors, since GCC leaves some copies of such a loop in 16 bits to single numbers. */
+typedef weight lanes __attribute__((vector_size(32)));
+
+static lanes plus(lanes sum, const weight *row) {
+    lanes added;
+    __builtin_memcpy(&added, row, sizeof added);
+    return sum + added;
+}
+
+/* total += scale times the rows of weights at the places. A tile of sums stays in registers while all rows are added. */
+static void add_spikes(double *restrict total, const struct connection *connection, const int32_t *restrict places,
+                       int64_t count, int32_t times, int64_t n) {
+    enum { LANES = sizeof(lanes) / sizeof(weight), TILE = 4 * LANES };
     const double scale = times * connection->scale;
     int64_t from = 0;
     for (; from + TILE <= n; from += TILE) {
-        int32_t kept[TILE] = {0};
+        lanes sums[4] = {0};
         for (int64_t c = 0; c < count; c++) {
-            const int32_t *restrict row = connection->weights + places[c] * n + from;
-            if (x) {
-                const int32_t by = x[places[c]];
-                for (int64_t i = 0; i < TILE; i++) kept[i] += by * row[i];
-            } else {
-                for (int64_t i = 0; i < TILE; i++) kept[i] += row[i];
-            }
+            const weight *row = connection->weights + places[c] * n + from;
+            sums[0] = plus(sums[0], row);
+            sums[1] = plus(sums[1], row + LANES);
+            sums[2] = plus(sums[2], row + 2 * LANES);
+            sums[3] = plus(sums[3], row + 3 * LANES);
         }
+        weight kept[TILE];
+        __builtin_memcpy(kept, sums, sizeof kept);
         for (int64_t i = 0; i < TILE; i++) total[from + i] += kept[i] * scale;
     }
     for (int64_t c = 0; c < count; c++) {
-        const int32_t *restrict row = connection->weights + places[c] * n, by = x ? x[places[c]] : 1;
-        for (int64_t i = from; i < n; i++) total[i] += by * row[i] * scale;
+        const weight *restrict row = connection->weights + places[c] * n;
+        for (int64_t i = from; i < n; i++) total[i] += row[i] * scale;
+    }
+}
+
+/* The same with each row times its number. */
+static void add_numbers(double *restrict total, const struct connection *connection, const int32_t *restrict places,
+                        int64_t count, const int32_t *restrict x, int32_t times, int64_t n) {
+    for (int64_t c = 0; c < count; c++) {
+        const weight *restrict row = connection->weights + places[c] * n;
+        const double scale = x[places[c]] * (times * connection->scale);
+        for (int64_t i = 0; i < n; i++) total[i] += row[i] * scale;
     }
 }
 
@@ -125,7 +144,8 @@ void asrc_unrounded(const struct network *network, const int32_t *x, int64_t fir
                             numbers ? list_numbers(network->places, numbers, connection->inputs)
                                     : list_spikes(network->places, network->layers[connection->source].sent + cell,
                                                   connection->inputs);
-                        if (count) add_rows(layer->total, connection, network->places, count, numbers, times, n);
+                        if (numbers) add_numbers(layer->total, connection, network->places, count, numbers, times, n);
+                        else if (count) add_spikes(layer->total, connection, network->places, count, times, n);
                     }
                 }
                 layer->step(n, layer->total, layer->states, layer->constants,

@@ -79,6 +79,12 @@ def why_not(network: IntegerNetwork) -> str | None:
     return None
 
 
+def _narrow(network: IntegerNetwork) -> bool:
+    """Whether the weights of every neuron add up to what 16 bits hold, whichever of its inputs fire."""
+    connections = (each for layer in network.layers for each in layer.connections)
+    return all(int(np.abs(each.weights).sum(axis=1, dtype=np.int64).max(initial=0)) < 2**15 for each in connections)
+
+
 class Unrounded:
     """A network compiled, its roundings taken away; ``integer_state`` leaves those of the states.
 
@@ -88,7 +94,9 @@ class Unrounded:
     def __init__(self, network: IntegerNetwork, *, integer_state: bool) -> None:
         self._network = network
         self._steps = [printed(layer, rounding=integer_state) for layer in network.layers]
-        self._library, *steps = cache.libraries([TEXT, *(each.text for each in self._steps)])
+        self._weight = np.dtype(np.int16 if _narrow(network) else np.int32)
+        text = f"#define weight {self._weight}_t\n{TEXT}"
+        self._library, *steps = cache.libraries([text, *(each.text for each in self._steps)])
         function = self._library.asrc_unrounded
         function.restype = None
         whole = c.c_int64
@@ -133,7 +141,7 @@ class Unrounded:
                 spans, weights = (np.array([tap[i] for tap in each.taps], np.int32) for i in (0, 1))
                 described.source, described.inputs = network.place(each.source), each.inputs
                 described.scale = 2.0**each.exponent
-                described.weights = keep.address(np.ascontiguousarray(each.weights.T, np.int32))
+                described.weights = keep.address(np.ascontiguousarray(each.weights.T, self._weight))
                 described.tap_count = len(each.taps)
                 described.spans, described.tap_weights = keep.address(spans), keep.address(weights)
             n = layer.neurons

@@ -23,7 +23,13 @@ from asrc_export.chip.cost import arrivals
 from asrc_export.chip.cost.arrivals import Operations
 from asrc_export.engines.select import Run
 from asrc_export.report import outline, unrounded
-from asrc_export.report.behaviour.spike_differences import FirstDivergence, Spikes, differing, first_divergences
+from asrc_export.report.behaviour.spike_differences import (
+    FirstDivergence,
+    Spikes,
+    first_divergences,
+    in_each_step,
+    unlike,
+)
 from asrc_export.report.behaviour.stages import REFERENCE, STAGES, StageName
 from asrc_train.data.dataset import Labels, Samples
 from asrc_train.network.float_network import FloatNetwork
@@ -127,7 +133,7 @@ def run(
     predicted: dict[StageName, list[Labels]] = {name: [] for name in STAGES}
     counts = [LayerCounts()] * len(network.layers)
     exact: Operations = [[0] * len(layer.connections) for layer in network.layers]
-    unlike = {name: np.zeros(len(layers), np.int64) for name in STAGES}
+    differing = {name: np.zeros(len(layers), np.int64) for name in STAGES}
     drift = np.zeros((len(layers), steps), np.int64)
     found: list[FirstDivergence] = []
     fired: list[list[tuple[Firing, Firing]]] = [[] for _ in layers]
@@ -150,11 +156,11 @@ def run(
         reference = answers[REFERENCE]
         for name, answer in answers.items():
             predicted[name].append(answer.predictions)
-            if answer is not reference:
-                pairs = zip(reference.spikes, answer.spikes, strict=True)
-                unlike[name] += [np.count_nonzero(mine != theirs) for mine, theirs in pairs]
-        drift += [differing(mine, theirs) for mine, theirs in zip(reference.spikes, deployed.spikes, strict=True)]
-        firsts = first_divergences(reference.spikes, deployed.spikes)
+            if answer is not reference and answer is not deployed:
+                differing[name] += [np.count_nonzero(each) for each in unlike(reference.spikes, answer.spikes)]
+        strayed = unlike(reference.spikes, deployed.spikes)
+        drift += [in_each_step(each) for each in strayed]
+        firsts = first_divergences(strayed)
         found += [first._replace(sample=first.sample + chunk.start) for first in firsts]
         for i, (layer, trace) in enumerate(zip(layers, result.trace.layers, strict=True)):
             mine, theirs = (firing.of_spikes(layer.name, each.spikes[i]) for each in (reference, deployed))
@@ -165,6 +171,7 @@ def run(
             shown = (_of_first(reference), _of_first(deployed))
         progress(chunk.stop / count, f"{chunk.stop:,} of {plural(count, 'sample')} on five networks")
     assert shown is not None
+    differing["deployed"] = drift.sum(axis=1)
     predictions = {name: np.concatenate(parts) for name, parts in predicted.items()}
     cells = np.array([layer.neurons * count for layer in layers])
     stages = tuple(
@@ -173,7 +180,7 @@ def run(
             *STAGES[name],
             accuracy=float((predictions[name] == y).mean()),
             agreement=float((predictions[name] == predictions[REFERENCE]).mean()),
-            differing=tuple((unlike[name] / (cells * steps)).tolist()),
+            differing=tuple((differing[name] / (cells * steps)).tolist()),
         )
         for name in STAGES
     )

@@ -20,15 +20,19 @@ class FirstDivergence(NamedTuple):
     neuron: int
 
 
-def differing(a: Spikes, b: Spikes) -> NDArray[np.int64]:
-    """How many of a step's (sample, neuron) cells differ, (T,)."""
+def unlike(a: Sequence[Spikes], b: Sequence[Spikes]) -> list[NDArray[np.bool_]]:
+    """In which cells of each layer, (T, B, N), two networks' spikes differ."""
+    return [mine != theirs for mine, theirs in zip(a, b, strict=True)]
+
+
+def in_each_step(cells: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How many of a step's (sample, neuron) cells hold, (T,)."""
     # Step by step: counting along axes would first make a whole number of every cell.
-    return np.array([np.count_nonzero(mine != theirs) for mine, theirs in zip(a, b, strict=True)], np.int64)
+    return np.array([np.count_nonzero(each) for each in cells], np.int64)
 
 
-def first_divergences(a: Sequence[Spikes], b: Sequence[Spikes]) -> list[FirstDivergence]:
+def first_divergences(unlike: Sequence[NDArray[np.bool_]]) -> list[FirstDivergence]:
     """For each sample whose spikes differ anywhere in the layers, its first difference; in order of samples."""
-    unlike = [mine != theirs for mine, theirs in zip(a, b, strict=True)]
     steps = len(unlike[0])
     per_step = np.stack([each.any(axis=2) for each in unlike])  # (L, T, B)
     first = np.where(per_step.any(axis=1), per_step.argmax(axis=1), steps)  # (L, B): T where a layer never differs

@@ -36,9 +36,9 @@ FIGURES: tuple[tuple[str, Callable[[Report], Figure | None]], ...] = (
 def figures(report: Report) -> dict[str, list[Figure]]:
     """The figures that stand with each table, by the table's key; those without data are left out."""
     drawn: dict[str, list[Figure]] = {}
-    for key, draw in FIGURES:
-        with style():
+    with style():
+        for key, draw in FIGURES:
             made = draw(report)
-        if made is not None:
-            drawn.setdefault(key, []).append(made)
+            if made is not None:
+                drawn.setdefault(key, []).append(made)
     return drawn
