@@ -165,6 +165,21 @@ def test_numbers_words_and_lists_stand_on_the_axis(metric: str, tmp_path: Path) 
         analysis.write(made, tmp_path / f"{key}.svg")
 
 
+@pytest.mark.parametrize(
+    "called", ["asrc", "max delay 62, recurrent yes", "connection delays, max delay 62, recurrent yes"]
+)
+def test_a_legend_lies_within_its_figure_however_long_its_entries_are(called: str) -> None:
+    with figure.style():
+        drawing, axes = figure.panels(1, width=4.6, height=3)
+        for i in range(3):
+            axes[0][0].plot([0, 1], label=f"{called} {i}")
+        figure.legend(drawing, axes[0][0])
+        drawing.draw_without_rendering()
+        box = drawing.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= drawing.bbox.x1
+
+
 @pytest.fixture(scope="module")
 def drawn(trained: Checkpoint) -> Analysis:
     return curves({"model.pt": trained})

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +24,7 @@ from asrc_train.commands import sweep as cli_sweep
 from asrc_train.settings import recipe
 from asrc_train.sweep import grid, keys, on_ray, processes
 from asrc_train.sweep.grid import Run
-from asrc_train.sweep.result import read, summary
+from asrc_train.sweep.result import Result, read, summary
 from asrc_train.sweep.sweep import Found, Trainer, sweep
 from asrc_train.trained import checkpoint
 from asrc_train.training.fit import fit, resume_path
@@ -230,6 +231,21 @@ def test_the_table_gives_mean_and_spread_over_the_seeds(whole: tuple[Path, Found
     assert row["learning_rate"] == "0.01"
     assert row["runs"] == 2
     assert row["test"] == "60.0% (50.0% to 70.0%)"
+
+
+def test_the_table_has_numbers_in_their_order_and_words_as_they_come(
+    whole: tuple[Path, Found], mixed: list[Run]
+) -> None:
+    result = read(mixed[0].checkpoint(whole[0]))
+
+    def of(span: int, connection: str) -> Result:
+        network = result.config.network.model_copy(update={"span": span, "connection": connection})
+        return replace(result, config=result.config.model_copy(update={"network": network}))
+
+    results = [of(span, connection) for connection in ("vanilla", "src", "asrc") for span in (15, 31, 7)]
+    rows = summary(results, ["network.connection", "network.span"])
+    assert [row["span"] for row in rows] == ["7", "15", "31"] * 3
+    assert [row["connection"] for row in rows[::3]] == ["vanilla", "src", "asrc"]
 
 
 @pytest.mark.slow

@@ -253,10 +253,9 @@ def _check_frame(network: IntegerNetwork) -> None:
         if name == INPUT or times > 1:
             taken = "is the input's" if name == INPUT else "is taken twice"
             raise InvalidNetwork(f"layer '{name}'", f"its name {taken}")
-    kinds = neurons.names()
     for place, layer in enumerate(network.layers):
-        if layer.neuron.kind not in kinds:
-            why = f"there is no kind of neuron '{layer.neuron.kind}', there are {', '.join(kinds)}"
+        if not neurons.known(layer.neuron.kind):
+            why = f"there is no kind of neuron '{layer.neuron.kind}', there are {', '.join(neurons.names())}"
             raise InvalidNetwork(where(network, place), why)
     if network.permutation is not None:
         order = network.permutation

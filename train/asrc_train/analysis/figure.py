@@ -29,6 +29,8 @@ MARKERS = "osD^vPX"
 INK, RULE, PAPER = "#262626", "#b0b0b1", "#ffffff"
 IN_THE_DARK = {INK: "#dcdcdc", RULE: "#6a6a6b", PAPER: "#1e2129"}
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+LETTER, KEY = 0.07, 0.6
+"""Inches that a letter of a legend takes at most, and what stands beside each entry: its line and the gaps."""
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "asrc",
@@ -118,7 +120,9 @@ def legend(figure: Figure, axis: Axes) -> None:
     """The legend of one panel's lines above the whole figure."""
     handles, labels = axis.get_legend_handles_labels()
     if any(labels):
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
+        widest = max(map(len, labels)) * LETTER + KEY
+        columns = min(4, len(labels), int(figure.get_figwidth() / widest))
+        figure.legend(handles, labels, loc="outside upper center", ncols=max(1, columns))
 
 
 def _readable_in_the_dark(svg: str) -> str:

@@ -41,7 +41,7 @@ def swept(results: Sequence[Result], x: str, lines: Sequence[str] = (), metric: 
 
 
 def _figure(results: Sequence[Result], x: str, lines: Sequence[str], metric: str) -> Figure:
-    ticks = _ticks([keys.value(each.config, x) for each in results])
+    ticks = keys.places([keys.value(each.config, x) for each in results])
     values: dict[str, dict[float, list[float]]] = {}
     for each in results:
         settings = ", ".join(_told(key, keys.value(each.config, key)) for key in lines)
@@ -68,13 +68,6 @@ def _measured(result: Result, metric: str) -> list[tuple[str, float]]:
 def _told(key: str, setting: Any) -> str:
     word = keys.shown(setting)
     return word if isinstance(setting, str) else f"{key.rpartition('.')[2].replace('_', ' ')} {word}"
-
-
-def _ticks(settings: Sequence[Any]) -> dict[str, float]:
-    """Where each value stands on the axis, by the text of its tick: numbers at their value, others side by side."""
-    if all(isinstance(setting, (int, float)) and not isinstance(setting, bool) for setting in settings):
-        return {keys.shown(setting): float(setting) for setting in sorted(settings)}
-    return {text: float(i) for i, text in enumerate(dict.fromkeys(map(keys.shown, settings)))}
 
 
 def _set_ticks(axis: Axes, ticks: dict[str, float]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asrc_core.errors import InvalidSetting, UnknownName
@@ -67,6 +67,13 @@ def shown(setting: Any) -> str:
     if isinstance(setting, (list, tuple)):
         return "-".join(map(shown, setting))
     return str(setting)
+
+
+def places(settings: Sequence[Any]) -> dict[str, float]:
+    """Where each value stands on a scale, by how it is shown: numbers at their value, others side by side."""
+    if all(isinstance(setting, (int, float)) and not isinstance(setting, bool) for setting in settings):
+        return {shown(setting): float(setting) for setting in sorted(settings)}
+    return {text: float(i) for i, text in enumerate(dict.fromkeys(map(shown, settings)))}
 
 
 def _scalar(text: str) -> Any:

@@ -79,9 +79,15 @@ def where(results: Iterable[Result], wanted: Mapping[str, Sequence[Any]]) -> lis
 def summary(results: Sequence[Result], swept: Sequence[str]) -> list[dict[str, Any]]:
     """A row for each combination of the swept settings but the seed: accuracies over the seeds, as text in percent.
 
-    `test` is the mean with its least and greatest in brackets; `spans` are those of each seed.
+    `test` is the mean with its least and greatest in brackets; `spans` are those of each seed. Rows are in the order of
+    settings that are numbers, and of others as they come.
     """
     settings = [key for key in swept if key != keys.SEED]
+    places = {key: keys.places([keys.value(each.config, key) for each in results]) for key in settings}
+
+    def place(group: Sequence[Result]) -> tuple[float, ...]:
+        return tuple(places[key][keys.shown(keys.value(group[0].config, key))] for key in settings)
+
     groups: dict[str, list[Result]] = {}
     for result in results:
         groups.setdefault(str([keys.value(result.config, key) for key in settings]), []).append(result)
@@ -92,7 +98,7 @@ def summary(results: Sequence[Result], swept: Sequence[str]) -> list[dict[str, A
             **{name: _spread([result.scores[name] for result in group]) for name in ("validation", "test")},
             "spans": "  ".join("-".join(map(str, result.spans)) for result in group),
         }
-        for group in groups.values()
+        for group in sorted(groups.values(), key=place)
     ]
 
 

@@ -23,6 +23,11 @@ def names() -> list[str]:
     return sorted({*OWN, *choices.names(folders())})
 
 
+def known(name: str) -> bool:
+    """Whether there is a kind of that name. Folders are only searched for those that do not come with the package."""
+    return name in OWN or name in choices.names(folders())
+
+
 @cache
 def kind(name: str) -> Kind:
     """The kind of that name, its file's name with "-" for "_".
