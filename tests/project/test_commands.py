@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -238,6 +239,34 @@ def test_a_command_called_from_python_leaves_pythons_collector_as_it_was(failed:
     assert command_line.run(command_line.parser("asrc-sim", "", ""), body) == failed
     assert gc.get_threshold() == before
     assert within[0][0] > before[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "10000"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+    ],
+)
+def test_pytorchs_threads_soon_sleep_unless_the_user_says_otherwise(
+    given: dict[str, str], seen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asrc_core.command import command_line
+
+    variables = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    for name in variables:
+        monkeypatch.setenv(name, "")  # so that it is restored, whatever the command sets
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    found: list[dict[str, str]] = []
+
+    def body() -> None:
+        found.append({name: os.environ[name] for name in variables if name in os.environ})
+
+    assert command_line.run(command_line.parser("asrc-train", "", ""), body) == 0
+    assert found == [seen]
 
 
 def test_an_interrupt_leaves_with_130_and_no_traceback(

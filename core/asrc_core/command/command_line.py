@@ -28,6 +28,12 @@ NEW_OBJECTS = 50_000
 makes stays until it ends, and a report spent a twelfth of its time looking.
 """
 
+SPINS = 10_000
+"""How often a thread of PyTorch's looks for new work before it sleeps, some ten nanoseconds each time. By default it
+looks for milliseconds, on a core that our own threads need meanwhile; without looking, operations in quick succession
+would have to wake it each time.
+"""
+
 
 class _Parser(argparse.ArgumentParser):
     """Tells wrong usage in one line, where argparse lists every option first."""
@@ -73,6 +79,8 @@ def run(parser: argparse.ArgumentParser, body: Callable[[], None]) -> int:
     command = parser.prog
     before, collected = _names.set(options.of(parser)), gc.get_threshold()
     gc.set_threshold(NEW_OBJECTS, *collected[1:])
+    if "OMP_WAIT_POLICY" not in os.environ:  # whoever sets it has decided
+        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
     # When it ends, Python would look for cycles among all that PyTorch made once more: half a second for nothing.
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
