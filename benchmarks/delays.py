@@ -1,4 +1,4 @@
-"""A training sample of a network with a delay for each synapse: our kernel, mlGeNN's figure, and DCLS side by side.
+"""A training sample of a network with a delay for each synapse: our kernel and DCLS side by side.
 
     python benchmarks/delays.py                    ours, and DCLS if `dcls` (PyPI) can be imported
     python benchmarks/delays.py --rounds 9 --json
@@ -7,9 +7,8 @@
 Figures are processor time of one thread for one sample, forward and backward, medians over rounds in which all take
 turns. Two settings:
 
-    recurrent   700 inputs, 256 recurrent neurons, 20 integrators; T = 1000, about 19,000 spikes. mlGeNN's CPU backend
-                took 153 ms for it in one measurement, on another day and another machine of two shared cores (it is not
-                on PyPI, so it is not run here); its version without delays took 66 ms.
+    recurrent   700 inputs, 256 recurrent neurons, 20 integrators; T = 1000, about 20,000 spikes. benchmarks/mlgenn.py
+                measures mlGeNN's CPU backend beside it.
     forward     700 inputs, 256 neurons without recurrence, 20 integrators; T = 100, 25 delays, 5,000 input spikes. DCLS
                 (Hammouamri and others, ICLR 2024) convolves over time with kernels of 25 steps, its neurons are a plain
                 loop with a surrogate gradient, as its authors' code has it.
@@ -35,8 +34,6 @@ from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.recurrence import using
 from asrc_train.settings.config import NetworkConfig
 
-MLGENN_MS, MLGENN_WITHOUT_DELAYS_MS = 153.0, 66.0
-"""Processor time of one sample of the recurrent setting: mlGeNN 2, GeNN 5's CPU backend, batch 1, one measurement."""
 CHANNELS, HIDDEN, CLASSES, BATCH = 700, 256, 20, 8
 
 
@@ -218,10 +215,6 @@ def main() -> None:
         for kernel in ("native", "plain", "dcls"):
             if kernel in figures:
                 print(f"  {kernel:8} {figures[kernel]:9.2f} ms of processor time a sample")
-    ratio = MLGENN_MS / found["recurrent"]["native"]
-    elsewhere = f"measured elsewhere, once; {MLGENN_WITHOUT_DELAYS_MS:g} without delays"
-    print(f"mlGeNN's {MLGENN_MS:g} ms ({elsewhere}): {ratio:.1f} x")
-    found["recurrent"]["over mlgenn, measured elsewhere"] = ratio
     if "dcls" in found["forward"]:
         found["forward"]["over dcls"] = found["forward"]["dcls"] / found["forward"]["native"]
         print(f"DCLS beside ours: {found['forward']['over dcls']:.1f} x")
