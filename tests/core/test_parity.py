@@ -49,6 +49,15 @@ def test_the_earliest_step_is_named_with_layer_sample_neuron_and_values(
         require_equal(network, result, other, ("lava", "numpy"))
 
 
+def test_samples_are_numbered_from_the_first_one_of_the_results(network: IntegerNetwork, result: Result) -> None:
+    other = with_membrane_off(result, 1, (4, 2, 3))
+    assert "step 4, sample 1002, neuron 3" in (first_difference(network, result, other, sample=1000) or "")
+    plain = replace(result, trace=None)
+    logits = plain.logits + np.array([[0], [1], [0]])
+    with pytest.raises(ParityBroken, match="readout, sample 1001, class 0"):
+        require_equal(network, plain, replace(plain, logits=logits), ("lava", "numpy"), sample=1000)
+
+
 def test_logits_and_counts_are_compared_without_traces(network: IntegerNetwork, result: Result) -> None:
     plain = replace(result, trace=None)
     logits = plain.logits.copy()

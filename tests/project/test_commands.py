@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -222,6 +223,36 @@ def test_bad_input_gets_one_sentence_status_1_and_leaves_files_alone(
     assert captured.err.count("\n") == 1
     assert captured.out == ""
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_backends_are_compared_a_part_of_the_samples_at_a_time(
+    folder: Path, exported: Exported, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*arguments: str) -> dict[str, object]:
+        assert cli_sim.main(["model.loihi2.safetensors", "--limit", "8", "--json", *arguments]) == 0
+        found: dict[str, object] = json.loads(capsys.readouterr().out)
+        return {name: value for name, value in found.items() if name != "seconds"}
+
+    at_once = told("--backend", "numpy")
+    cells = exported.network.steps * sum(layer.neurons for layer in exported.network.layers)
+    monkeypatch.setattr(cli_sim, "COMPARED", 3 * cells)
+    took: list[int] = []
+    run = cli_sim._run
+
+    def counted(backend: str, network: object, x: Any, trace: bool, options: object) -> object:
+        took.append(len(x))
+        name, result, measured = run(backend, network, x, trace, options)  # type: ignore[arg-type]
+        if broken and len(took) == 4:  # of the second part, the other backend's
+            result = replace(result, trace=None, logits=result.logits + 1)
+        return name, result, measured
+
+    monkeypatch.setattr(cli_sim, "_run", counted)
+    broken = False
+    assert told("--backend", "numpy", "--compare", "native") == at_once
+    assert took == [3, 3, 3, 3, 2, 2]
+    broken, took = True, []
+    assert cli_sim.main(["model.loihi2.safetensors", "--backend", "numpy", "--compare", "native", "--limit", "8"]) == 1
+    assert "readout, sample 3, class 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("failed", [False, True])

@@ -10,38 +10,38 @@ from asrc_core.contract.result import Result, Trace
 from asrc_core.errors import InvalidSetting, ParityBroken
 
 
-def first_difference(network: IntegerNetwork, a: Result, b: Result) -> str | None:
+def first_difference(network: IntegerNetwork, a: Result, b: Result, *, sample: int = 0) -> str | None:
     """Where the results part ways first, in the order in which the network computes; None if they are equal.
 
     With traces: the earliest step, within it the first layer, sample and neuron, with both values. Logits and
-    counts are compared in any case.
+    counts are compared in any case. ``sample`` is the number of the results' first one.
     """
     for each in (a, b):
         if not isinstance(each, Result):
             raise InvalidSetting("result", f"it is a {type(each).__name__}; give a Result, such as run returns")
     if a.trace is not None and b.trace is not None:
-        found = _first_in_traces(network, a.trace, b.trace)
+        found = _first_in_traces(network, a.trace, b.trace, sample)
         if found is not None:
             return found
     if a.logits.shape != b.logits.shape:
         return f"the logits' shape: {a.logits.shape} against {b.logits.shape}"
     if not np.array_equal(a.logits, b.logits):
-        sample, label = np.argwhere(a.logits != b.logits)[0]
-        return f"readout, sample {sample}, class {label}: {a.logits[sample, label]} against {b.logits[sample, label]}"
+        i, label = np.argwhere(a.logits != b.logits)[0]
+        return f"readout, sample {sample + i}, class {label}: {a.logits[i, label]} against {b.logits[i, label]}"
     for name, mine, theirs in zip(network.names, a.counts, b.counts, strict=True):
         if mine != theirs:
             return f"the counts of '{name}': {mine} against {theirs}"
     return None
 
 
-def require_equal(network: IntegerNetwork, a: Result, b: Result, names: tuple[str, str]) -> None:
+def require_equal(network: IntegerNetwork, a: Result, b: Result, names: tuple[str, str], *, sample: int = 0) -> None:
     """Raise ParityBroken, naming the first difference, unless the results are equal bit for bit."""
-    where = first_difference(network, a, b)
+    where = first_difference(network, a, b, sample=sample)
     if where is not None:
         raise ParityBroken(*names, where)
 
 
-def _first_in_traces(network: IntegerNetwork, a: Trace, b: Trace) -> str | None:
+def _first_in_traces(network: IntegerNetwork, a: Trace, b: Trace, sample: int) -> str | None:
     pairs: list[tuple[str, str, NDArray[np.generic], NDArray[np.generic]]] = []
     for layer, mine, theirs in zip(network.hidden, a.layers, b.layers, strict=True):
         pairs.append((f"layer '{layer.name}'", "membrane", mine.membrane, theirs.membrane))
@@ -57,7 +57,7 @@ def _first_in_traces(network: IntegerNetwork, a: Trace, b: Trace) -> str | None:
             continue
         t = int(steps.argmax())
         if first is None or t < first[0]:
-            sample, neuron = np.argwhere(differing[t])[0]
-            values = f"{mine_values[t, sample, neuron]} against {their_values[t, sample, neuron]}"
-            first = t, f"{where}, step {t}, sample {sample}, neuron {neuron}: {what} {values}"
+            i, neuron = np.argwhere(differing[t])[0]
+            values = f"{mine_values[t, i, neuron]} against {their_values[t, i, neuron]}"
+            first = t, f"{where}, step {t}, sample {sample + i}, neuron {neuron}: {what} {values}"
     return None if first is None else first[1]

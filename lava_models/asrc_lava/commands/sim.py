@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from asrc_lava.boards.board import Measured
 
 BACKENDS = (*engines.names(), "lava", "loihi2")
+COMPARED = 2**28
+"""At most so many (step, sample, neuron) cells are compared at a time, at five bytes for each backend: those of a
+thousand samples of permuted MNIST.
+"""
 
 EXAMPLES = """\
   asrc-sim model.loihi2.safetensors
@@ -75,10 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _simulate(options: argparse.Namespace) -> None:
     import json
-    import time
 
     from asrc_core import preprocessing
-    from asrc_core.contract import parity
     from asrc_core.contract.file import network_file
     from asrc_core.files.atomic import require_writable
 
@@ -87,13 +89,7 @@ def _simulate(options: argparse.Namespace) -> None:
     network = network_file.load(options.network)
     x, y = _samples(network, options)
     x, y = x[: options.limit], y if y is None else y[: options.limit]
-    tracing = bool(options.trace or options.compare)
-    started = time.perf_counter()
-    backend, result, measured = _run(options.backend, network, x, tracing, options)
-    seconds = time.perf_counter() - started
-    if options.compare:
-        other, second, _ = _run(options.compare, network, x, True, options)
-        parity.require_equal(network, result, second, (backend, other))
+    backend, result, measured, seconds, other = _run_all(network, x, options)
     if options.trace:
         _write_trace(network, result, options.trace)
     names = preprocessing.classes_of(network.provenance, network.classes)
@@ -165,6 +161,34 @@ def _samples(
         if note.startswith(f"{options.split}:"):  # of one's own data
             print(f"note: {note}", file=sys.stderr)
     return (dataset.test_x, dataset.test_y) if options.split == "test" else (dataset.train_x, dataset.train_y)
+
+
+def _run_all(
+    network: IntegerNetwork, x: NDArray[np.integer[Any]], options: argparse.Namespace
+) -> tuple[str, Result, Measured | None, float, str]:
+    """The backend's name and its result, what a board measured, the seconds it took, and what it was compared with.
+
+    Where traces are needed to compare by only, samples are taken as many at a time as memory holds.
+    """
+    import time
+    from dataclasses import replace
+
+    from asrc_core.contract import parity, result
+
+    whole = not options.compare or options.trace or "loihi2" in (options.backend, options.compare)
+    cells = x.shape[1] * sum(layer.neurons for layer in network.layers)
+    size = max(1, len(x) if whole else COMPARED // cells)
+    parts, seconds, other = [], 0.0, ""
+    for first in range(0, max(1, len(x)), size):
+        part = x[first : first + size]
+        started = time.perf_counter()
+        backend, mine, measured = _run(options.backend, network, part, bool(options.trace or options.compare), options)
+        seconds += time.perf_counter() - started
+        if options.compare:
+            other, theirs, _ = _run(options.compare, network, part, True, options)
+            parity.require_equal(network, mine, theirs, (backend, other), sample=first)
+        parts.append(mine if options.trace else replace(mine, trace=None))
+    return backend, parts[0] if len(parts) == 1 else result.joined(parts), measured, seconds, other
 
 
 def _run(
