@@ -72,7 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--compare", metavar="BACKEND", choices=BACKENDS, help="run this backend too; name the first difference, if any"
     )
-    add("--deadline", metavar="SECONDS", type=command_line.positive, help="lava, loihi2: give up after that long")
+    add(
+        "--deadline",
+        metavar="SECONDS",
+        type=command_line.positive,
+        help="lava, loihi2: give up after that long; with --compare, on a part of the samples",
+    )
     add("--json", action="store_true", help="print one JSON object instead of text")
     return parser
 
@@ -177,7 +182,7 @@ def _run_all(
 
     whole = not options.compare or options.trace or "loihi2" in (options.backend, options.compare)
     cells = x.shape[1] * sum(layer.neurons for layer in network.layers)
-    size = max(1, len(x) if whole else COMPARED // cells)
+    size = max(1, len(x) if whole else COMPARED // max(1, cells))
     parts, seconds, other = [], 0.0, ""
     for first in range(0, max(1, len(x)), size):
         part = x[first : first + size]
