@@ -225,6 +225,16 @@ def test_bad_input_gets_one_sentence_status_1_and_leaves_files_alone(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_samples_without_a_step_are_refused_in_a_sentence_where_backends_are_compared(
+    folder: Path, exported: Exported, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save("nothing.npy", np.zeros((3, 0, exported.network.input.channels), np.int32))
+    assert cli_sim.main(["model.loihi2.safetensors", "--input", "nothing.npy", "--compare", "numpy"]) == 1
+    said = capsys.readouterr().err
+    assert "their shape is (3, 0, " in said
+    assert said.count("\n") == 1
+
+
 def test_backends_are_compared_a_part_of_the_samples_at_a_time(
     folder: Path, exported: Exported, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

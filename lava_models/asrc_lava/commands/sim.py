@@ -72,12 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--compare", metavar="BACKEND", choices=BACKENDS, help="run this backend too; name the first difference, if any"
     )
-    add(
-        "--deadline",
-        metavar="SECONDS",
-        type=command_line.positive,
-        help="lava, loihi2: give up after that long; with --compare, on a part of the samples",
-    )
+    given_up = "lava, loihi2: give up after that long, or after as long for each part of the samples that are compared"
+    add("--deadline", metavar="SECONDS", type=command_line.positive, help=given_up)
     add("--json", action="store_true", help="print one JSON object instead of text")
     return parser
 
