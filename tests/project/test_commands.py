@@ -230,9 +230,7 @@ def test_samples_without_a_step_are_refused_in_a_sentence_where_backends_are_com
 ) -> None:
     np.save("nothing.npy", np.zeros((3, 0, exported.network.input.channels), np.int32))
     assert cli_sim.main(["model.loihi2.safetensors", "--input", "nothing.npy", "--compare", "numpy"]) == 1
-    said = capsys.readouterr().err
-    assert "their shape is (3, 0, " in said
-    assert said.count("\n") == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("asrc-sim: input samples: their shape is (3, 0, ")
 
 
 def test_backends_are_compared_a_part_of_the_samples_at_a_time(
