@@ -16,11 +16,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,10 @@ def main() -> None:
     if options.one:
         print(json.dumps(mlgenn(WAYS[options.one])))
         return
+    if find_spec("ml_genn") is None:
+        parser.error(f"'{sys.executable}' has no mlGeNN; build genn-team/genn and genn-team/ml_genn (ml_genn/) for it")
+    if shutil.which(options.ours) is None:
+        parser.error(f"--ours: there is no '{options.ours}'; give the Python of an environment with this project")
     here = Path(__file__).resolve()
     ours = [os.path.abspath(options.ours), str(here.with_name("delays.py")), "--rounds", "7", "--json"]
     commands = {name: [sys.executable, str(here), "--one", name] for name in WAYS}

@@ -16,6 +16,7 @@ from asrc_core.contract.interpreter import trace_arrays
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
 from asrc_core.contract.synapses.connection import Connection
+from asrc_core.contract.tally import steps_not_zero
 from asrc_export.rtl.simulation.circuit import Circuit, Simulated
 from asrc_export.rtl.simulation.circuit import unavailable as unavailable
 
@@ -73,5 +74,5 @@ def _operations(connection: Connection, sent: NDArray[np.generic]) -> int:
     total = 0
     for lag in connection.lags:
         fan_out = np.count_nonzero(connection.delays == lag, axis=0)
-        total += int(np.count_nonzero(sent[: max(0, len(sent) - lag)], axis=(0, 1)) @ fan_out)
+        total += int(steps_not_zero(sent[: max(0, len(sent) - lag)]).sum(axis=0) @ fan_out)
     return total

@@ -111,7 +111,7 @@ def require_same_spikes(model: str | Path, chip: targets.Target, network: Intege
         batch = samples[first : first + BATCH]
         theirs = engine.run(network, batch, trace=True)
         mine = _result(quantized, batch, theirs)
-        require_equal(network, mine, theirs, ("fine-tuned checkpoint", f"{engine.name} engine"))
+        require_equal(network, mine, theirs, ("fine-tuned checkpoint", f"{engine.name} engine"), sample=first)
         parts.append(replace(theirs, trace=None))
     return joined(parts)
 
