@@ -221,17 +221,7 @@ def plain(given: Problem) -> Contestant:
 def authors(given: Problem, checkout: str) -> Contestant:
     """The model of github.com/dgxdn/ASRC-SNN as it stands there."""
     network = authors_model(given.setting, checkout)
-    features = network.features
-    with torch.no_grad():
-        for index, layer in enumerate(given.layers):
-            linear, connection = features[3 * index], features[3 * index + 2]
-            linear.weight.copy_(layer.weight)
-            linear.bias.copy_(layer.bias)
-            connection.mlp.weight.copy_(layer.recurrent)
-            if given.setting.connection == "asrc":
-                connection.skip_para.copy_(layer.logits[:, None, None])
-        features[-1].weight.copy_(given.readout[0])
-        features[-1].bias.copy_(given.readout[1])
+    give_weights(network, given.layers, given.readout)
 
     def logits(training: bool) -> Tensor:
         network.train(training)
@@ -246,6 +236,21 @@ def authors(given: Problem, checkout: str) -> Contestant:
     weights = [tensor for name, tensor in named.items() if "skip_para" not in name and tensor.requires_grad]
     optimize = optimizer(weights, skip)
     return Contestant(stepper(lambda: logits(True), given.labels, optimize), torch.no_grad()(lambda: logits(False)))
+
+
+def give_weights(network: Any, layers: Sequence[LayerWeights], readout: tuple[Tensor, Tensor]) -> None:
+    """Put weights into the authors' network. Each of its layers is three modules: linear, dropout, recurrent."""
+    features = network.features
+    with torch.no_grad():
+        for index, layer in enumerate(layers):
+            linear, connection = features[3 * index], features[3 * index + 2]
+            linear.weight.copy_(layer.weight)
+            linear.bias.copy_(layer.bias)
+            connection.mlp.weight.copy_(layer.recurrent)
+            if hasattr(connection, "skip_para"):  # ASRC
+                connection.skip_para.copy_(layer.logits[:, None, None])
+        features[-1].weight.copy_(readout[0])
+        features[-1].bias.copy_(readout[1])
 
 
 def authors_model(setting: Setting, checkout: str) -> Any:
