@@ -170,6 +170,29 @@ def test_npz_npy_csv_ts_and_folders_give_the_same_data_set(tmp_path: Path) -> No
             np.testing.assert_array_equal(found.parts()[split][1], labels)
 
 
+@pytest.mark.parametrize("header", [None, "a,b", "0,1"], ids=["none", "names", "counted as pandas does"])
+def test_a_sample_of_a_file_of_its_own_needs_no_header(header: str | None, tmp_path: Path) -> None:
+    x, y = series()
+    for i in range(30):
+        for folder in ("tables", "arrays"):
+            (tmp_path / folder / str(y[i])).mkdir(parents=True, exist_ok=True)
+        rows = [f"{a!r},{b!r}" for a, b in x[i].tolist()]
+        (tmp_path / "tables" / str(y[i]) / f"{i:02}.csv").write_text("\n".join([header, *rows] if header else rows))
+        np.save(tmp_path / "arrays" / str(y[i]) / f"{i:02}.npy", x[i])
+    found, expected = data.load(str(tmp_path / "tables")), data.load(str(tmp_path / "arrays"))
+    assert found.preprocessing == expected.preprocessing
+    np.testing.assert_array_equal(found.train_x, expected.train_x)
+
+
+def test_a_first_row_that_may_be_a_name_or_a_value_is_refused(tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / "tables" / label).mkdir(parents=True)
+        for i in range(4):
+            (tmp_path / "tables" / label / f"{i}.csv").write_text("0\n1\n0\n")
+    with pytest.raises(InvalidData, match="its first row is 0, which may be .* its first value; name the column"):
+        data.load(str(tmp_path / "tables"))
+
+
 def test_a_table_with_a_row_for_each_sample_has_one_channel_and_may_say_splits(tmp_path: Path) -> None:
     x, y = series(channels=1)
     split = np.array(["train", "train", "train", "validation", "test"])[np.arange(30) // 3 % 5]

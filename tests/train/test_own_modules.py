@@ -307,6 +307,7 @@ SAMPLES_REFUSED = [
     ({"samples": samples(), "maximum": 3}, "and maximum is 3"),
     ({"scale": 0}, "scale: 0"),
     ({"scale": "1"}, "scale: '1'"),
+    ({"scale": None}, "the real value of one integer step is not known"),
     ({"zero": None}, "zero: None"),
     ({"classes": "abc"}, "no list of names"),
     ({"classes": ["a", "b"]}, "2 names and the readout has 3"),
@@ -321,14 +322,19 @@ SAMPLES_REFUSED = [
 def test_what_is_said_of_samples_has_to_fit(arguments: dict[str, Any], sentence: str) -> None:
     network = SkipRecurrentNetwork(CHANNELS, CLASSES, hidden=(6,))
     with pytest.raises(AsrcError, match=sentence):
-        as_checkpoint(network, **{"samples": samples(), **arguments})
+        as_checkpoint(network, **{"samples": samples(), "scale": 1, **arguments})
 
 
 def test_layers_of_objects_have_no_checkpoint() -> None:
     module = seeded()
     module.below = SkipRecurrentLayer(CHANNELS, 8, FixedSpan(2))
     with pytest.raises(InvalidSetting, match="a checkpoint knows them by name"):
-        as_checkpoint(module, samples=samples())
+        as_checkpoint(module, samples=samples(), scale=1)
+
+
+def test_samples_of_0_and_1_need_no_scale() -> None:
+    network = SkipRecurrentNetwork(CHANNELS, CLASSES, hidden=(6,))
+    assert as_checkpoint(network, samples=samples() % 2).scale == 1
 
 
 def test_every_neuron_that_a_name_makes_is_one_that_an_object_may_be() -> None:

@@ -52,7 +52,7 @@ def describe(
     module: nn.Module,
     *,
     samples: NDArray[Any] | None = None,
-    scale: float = 1.0,
+    scale: float | None = None,
     zero: float = 0,
     maximum: int | None = None,
     steps: int | None = None,
@@ -61,19 +61,20 @@ def describe(
     step_seconds: float | None = None,
 ) -> Described:
     """Look at a module. ``samples``: some of those trained on, integers (n, T, channels), from which ``steps`` and
-    ``maximum`` follow where they are not given; ``classes``: a name for each; ``unit`` of the real value.
+    ``maximum`` follow where they are not given; ``scale``: the real value of one integer step, which has to be said
+    where integers go beyond 1; ``classes``: a name for each; ``unit`` of the real value.
 
     Raises InvalidSetting and InvalidData for what does not fit.
     """
     require_module(module)
-    if not _is_number(scale) or scale <= 0:
+    if scale is not None and (not _is_number(scale) or scale <= 0):
         raise InvalidSetting("scale", f"{scale!r} is not a number above 0; it is the real value of one integer step")
     if not _is_number(zero):
         raise InvalidSetting("zero", f"{zero!r} is not a number; it is the integer that stands for 0")
     x = None if samples is None else checked_samples(samples)
     if x is None and (steps is None or maximum is None):
-        missing = "`steps`" if steps is None else "maximum"
-        raise InvalidSetting(missing, "it is not known; give it, or samples, integers (n, T, channels), to see it by")
+        missing = " and ".join(name for name, of in (("`steps`", steps), ("maximum", maximum)) if of is None)
+        raise InvalidSetting(missing, "it is not known; give samples, integers (n, T, channels), to see it by")
     steps = int(x.shape[1]) if steps is None and x is not None else steps
     maximum = max(int(x.max()), 1) if maximum is None and x is not None else maximum
     require_whole("`steps`", steps)
@@ -83,7 +84,11 @@ def describe(
     if x is not None and int(x.max()) > maximum:
         why = f"their largest value is {int(x.max())}, and maximum is {maximum}"
         raise InvalidData("samples", why, "give the largest value that a sample can hold")
-    found = sequenced(module, x, float(scale), float(zero))
+    if scale is None and maximum > 1:
+        why = f"samples go up to {maximum}, and the real value of one integer step is not known"
+        raise InvalidSetting("scale", f"{why}; give it, such as 1 / {maximum}, or 1 for integers as they are")
+    scale = 1.0 if scale is None else float(scale)
+    found = sequenced(module, x, scale, float(zero))
     channels = found.layers[0].feedforward.in_features
     if x is not None and x.shape[2] != channels:
         why = f"they have {plural(x.shape[2], 'channel')} and the first layer takes {channels}"
@@ -91,13 +96,13 @@ def describe(
     said = meaning.stated({"zero": zero, "unit": unit, "step_seconds": step_seconds}, "samples")
     names = None if classes is None else meaning.class_names(classes, len(found.weight))
     provenance = {
-        **preprocessing.stated(_raw(float(scale), float(zero), maximum, channels), names or ()),
+        **preprocessing.stated(_raw(scale, float(zero), maximum, channels), names or ()),
         **({meaning.KEY: told} if (told := said.model_dump(exclude_defaults=True)) else {}),
         "asrc": __version__,
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
-    return Described(found, channels, steps, maximum, float(scale), float(zero), provenance)
+    return Described(found, channels, steps, maximum, scale, float(zero), provenance)
 
 
 def _raw(scale: float, zero: float, maximum: int, channels: int) -> Preprocessing | None:
@@ -137,7 +142,7 @@ def as_checkpoint(
     *,
     data: str | None = None,
     samples: NDArray[Any] | None = None,
-    scale: float = 1.0,
+    scale: float | None = None,
     zero: float = 0,
     maximum: int | None = None,
     steps: int | None = None,
@@ -176,7 +181,7 @@ def as_checkpoint(
     kept = {name: _stored(name, tensor) for name, tensor in tensors.items()}
     if described.zero:
         weight = _whole_weight(found.layers[0]).sum(1)
-        kept["layers.0.feedforward.bias"] = kept["layers.0.feedforward.bias"] - weight * (zero * scale)
+        kept["layers.0.feedforward.bias"] = kept["layers.0.feedforward.bias"] - weight * (zero * described.scale)
     made = Checkpoint(
         config=Config(data=DataConfig(name=data), network=network),
         channels=described.channels,

@@ -4,13 +4,15 @@
     label,0,1,2,...            one sample a row: every other column a step of the only channel
 
 The label's column is `label`, `class` or `y`; `split`, if there is one, says train, validation or test. Columns t, x,
-y, p or t, unit beside `sample` and `label` are events, a row for each.
+y, p or t, unit beside `sample` and `label` are events, a row for each. A file that is one sample needs no header: a
+first row of numbers is its first step.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,9 +65,10 @@ def read(path: Path) -> Raw:
 def one(path: Path) -> tuple[NDArray[np.float64], bool]:
     """One sample of a file of its own, a row for each step or event, and whether it is of events.
 
-    Raises InvalidData, OSError.
+    Its first row names the columns, or is the first step if it holds numbers only: those that count the columns from 0,
+    as pandas names what has no names, are names. Raises InvalidData, OSError.
     """
-    table = _table(path)
+    table = _table(path, names_may_lack=True)
     form = next((each for each in events.FORMS if set(each) == set(table.names)), None)
     if form is None:
         return table.values, False
@@ -82,19 +85,30 @@ def _is_of_events(names: set[str]) -> bool:
     return any(others - {label} == set(form) for form in events.FORMS for label in ("label", "class", ""))
 
 
-def _table(path: Path) -> Table:
+def _table(path: Path, names_may_lack: bool = False) -> Table:
     if path.stat().st_size > MAX_BYTES:
         refuse(path, f"it exceeds {MAX_BYTES:,} bytes", "give an .npz file")
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
             names = [name.strip() for name in next(rows, [])]
+            if names_may_lack and _are_values(path, names):
+                return _parsed(path, [str(i) for i in range(len(names))], chain([names], rows), first_line=1)
             return _parsed(path, names, rows)
     except (UnicodeDecodeError, csv.Error) as error:
         refuse(path, f"it is no table ({error})", FORM)
 
 
-def _parsed(path: Path, names: Sequence[str], rows: Iterator[list[str]]) -> Table:
+def _are_values(path: Path, row: Sequence[str]) -> bool:
+    """Whether a first row is a step's values, and no names. Raises InvalidData for one that may be either."""
+    if not row or not all(map(_is_number, row)):
+        return False
+    if row == ["0"]:
+        refuse(path, "its first row is 0, which may be the column's name or its first value", "name the column")
+    return list(row) != [str(i) for i in range(len(row))]
+
+
+def _parsed(path: Path, names: Sequence[str], rows: Iterable[list[str]], first_line: int = 2) -> Table:
     low = [name.lower() for name in names]
     if not names or len(set(low)) != len(low):
         refuse(path, "its first row does not name each column once", FORM)
@@ -106,7 +120,7 @@ def _parsed(path: Path, names: Sequence[str], rows: Iterator[list[str]]) -> Tabl
     if not numbers:
         refuse(path, "no column holds values", FORM)
     values: list[list[float]] = []
-    for line, row in enumerate(rows, start=2):
+    for line, row in enumerate(rows, start=first_line):
         if not row:
             continue
         if len(row) != len(names):
