@@ -3,8 +3,9 @@
     python windowed_stream.py NETWORK.safetensors [--every N] [--carry] [--raw] < frames.csv
 
 Frames come on standard input, a line each, one integer for each channel, or with --raw a real value, of which the
-network's file states what makes integers. --carry lets the network's state go on between decisions; without it each
-window is a sample by itself. Needs NumPy and `asrc-toolchain` without extras.
+network's file states what makes integers. It takes any network but those of permuted samples: fsdd-asrc, for one.
+--carry lets the network's state go on between decisions; without it each window is a sample by itself. Needs NumPy and
+`asrc-toolchain` without extras.
 """
 
 import argparse

@@ -58,7 +58,7 @@ def decisions(
         )
     if network.permutation is not None:
         why = "the network takes a sample's steps in another order, so that it has to wait for whole samples"
-        raise InvalidSetting("network", f"{why}; run them with Simulator.run")
+        raise InvalidSetting("network", f"{why}; run them with Simulator.run, or decide on one without a permutation")
     if carry:
         require_plain_sum(network)
     return _decisions(network, stream, frames, every, carry)

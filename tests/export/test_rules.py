@@ -78,9 +78,13 @@ def test_a_weight_width_that_no_synapse_stores_is_told_with_the_nearest_that_one
 @pytest.mark.parametrize(
     ("span", "mapping", "way_out"),
     [
-        (33, "delay-line", "`mapping='synaptic-delay'` (spans up to 63), or train with `kernel_length=32` or less"),
-        (64, "delay-line", "train with `kernel_length=32` or less"),
-        (64, "synaptic-delay", "train with `kernel_length=63` or less"),
+        (
+            33,
+            "delay-line",
+            "`mapping='synaptic-delay'` (spans up to 63), or train with `kernel_length=32` or less (src: `span=32`)",
+        ),
+        (64, "delay-line", "train with `kernel_length=32` or less (src: `span=32`)"),
+        (64, "synaptic-delay", "train with `kernel_length=63` or less (src: `span=63`)"),
     ],
 )
 def test_a_span_beyond_the_mapping_blocks(span: int, mapping: Mapping, way_out: str) -> None:

@@ -189,7 +189,7 @@ def test_a_first_row_that_may_be_a_name_or_a_value_is_refused(tmp_path: Path) ->
         (tmp_path / "tables" / label).mkdir(parents=True)
         for i in range(4):
             (tmp_path / "tables" / label / f"{i}.csv").write_text("0\n1\n0\n")
-    with pytest.raises(InvalidData, match="its first row is 0, which may be .* its first value; name the column"):
+    with pytest.raises(InvalidData, match=r"its first row is 0, which may be .* its first value; name the column"):
         data.load(str(tmp_path / "tables"))
 
 

@@ -100,7 +100,7 @@ def table(found: Comparison) -> Table:
         ("accuracy deployed", *(f"{each.accuracy.deployed:.1%}" for each in reports)),
         ("95% interval", *(scores.span(each.scores.accuracy["deployed"]) for each in reports)),
         ("accuracy in float", *(f"{each.accuracy.in_float:.1%}" for each in reports)),
-        ("mean F1 over classes", *(f"{each.scores.macro_f1:.1%}" for each in reports)),
+        ("mean F1 over classes that have samples", *(f"{each.scores.macro_f1:.1%}" for each in reports)),
         ("same answer as float", *(f"{each.agreement:.1%}" for each in reports)),
         ("cores", *("none" if each.placement is None else verdict.of_cores(each) for each in reports)),
         ("memory, KiB", *(f"{each.storage.deployed.total / verdict.KIB:,.1f}" for each in reports)),

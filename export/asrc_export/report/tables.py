@@ -21,7 +21,7 @@ def title(report: Report) -> str:
 def headline(report: Report) -> str:
     """The report in a line."""
     accuracy, target = report.accuracy, report.provenance.target
-    return f"{accuracy.deployed:.1%} right on {target}, {accuracy.in_float:.1%} in float"
+    return f"{accuracy.deployed:.1%} right as integers for {target}, {accuracy.in_float:.1%} in float"
 
 
 def summary(report: Report) -> str:

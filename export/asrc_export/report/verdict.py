@@ -59,7 +59,8 @@ def of_cores(report: Report) -> str:
 def _agrees(report: Report) -> Verdict:
     accuracy, scores = report.accuracy, report.scores
     pair = scores.deployed_against_float
-    right = f"deployed is right on {accuracy.deployed:.1%} and float on {accuracy.in_float:.1%}"
+    right = f"deployed (its integers, computed here and on no chip) is right on {accuracy.deployed:.1%} and float on "
+    right += f"{accuracy.in_float:.1%}"
     alike = f"the same answer on {report.agreement:.1%} of the samples"
     if not pair.told_apart:
         # which says nothing of the answers themselves: two networks that guess are as often right

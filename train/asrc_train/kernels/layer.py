@@ -162,7 +162,8 @@ def _require_layer(where: str, layer: SkipLayer, x: Tensor, fan_in: int) -> None
         if name in shapes and tuple(tensor.shape) != shapes[name]:
             raise InvalidSetting(at, f"its shape is {tuple(tensor.shape)} where {shapes[name]} fits")
         if tensor.dtype != x.dtype or tensor.device != x.device:
-            raise InvalidSetting(at, f"it is {tensor.dtype} on {tensor.device}, x is {x.dtype} on {x.device}")
+            why = f"it is {tensor.dtype} on {tensor.device}, x is {x.dtype} on {x.device}"
+            raise InvalidSetting(at, f"{why}; give x.to('{tensor.device}', {tensor.dtype})")
     _require_taps(f"{where}, taps", layer.taps)
     _require_dynamics(where, layer.dynamics)
 

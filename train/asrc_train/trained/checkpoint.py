@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FORMAT = "asrc-checkpoint"
 VERSION = 1
 MAX_BYTES = 4 * 2**30
+WAY_OUT = "train one with asrc-train, or make one of a module with asrc_train.as_checkpoint"
 _KEYS = {"format", "version", "manifest", "tensors"}
 
 
@@ -118,7 +119,7 @@ def load(path: str | Path) -> Checkpoint:
     Raises UnreadableFile for anything that is not a whole checkpoint of this kind (a pickle that would run
     code is refused unread), NonFiniteWeights for NaN or infinity among the weights.
     """
-    content = read_tensors_only(path, "checkpoint", "train one with asrc-train")
+    content = read_tensors_only(path, "checkpoint", WAY_OUT)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         _refuse(path, "it is a PyTorch file of another kind")
     if content.get("version") != VERSION:
@@ -241,4 +242,4 @@ def _check(checkpoint: Checkpoint) -> None:
 
 
 def _refuse(path: str | Path, why: str) -> NoReturn:
-    raise UnreadableFile(path, "checkpoint", why, "train one with asrc-train")
+    raise UnreadableFile(path, "checkpoint", why, WAY_OUT)

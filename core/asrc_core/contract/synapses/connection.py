@@ -162,6 +162,11 @@ def require(layer: str, connection: Connection, *, shape: tuple[int, int], sent:
         raise InvalidNetwork(at, f"{why} {connection.longest_lag} needs the synaptic-delay mapping")
 
 
+def train_within(span: int) -> str:
+    """The way out of a span that is too long."""
+    return f"train with `kernel_length={span}` or less (src: `span={span}`)"
+
+
 def require_reach(layer: str, lag: int, mapping: Mapping, *, before: bool = False) -> None:
     """Raise SpanTooLong if the mapping cannot reach back so many steps to a source computed before, or to another."""
     limit = SYNAPTIC_DELAY_MAX if before and mapping == "synaptic-delay" else MAX_SPAN[mapping]
@@ -169,7 +174,7 @@ def require_reach(layer: str, lag: int, mapping: Mapping, *, before: bool = Fals
         way_out = (
             f"use `mapping='synaptic-delay'` (up to {MAX_SPAN['synaptic-delay']})"
             if mapping == "delay-line" and lag <= MAX_SPAN["synaptic-delay"]
-            else f"train with `kernel_length={limit}` or less"
+            else train_within(limit)
         )
         raise SpanTooLong(layer, lag, limit, mapping, way_out)
 

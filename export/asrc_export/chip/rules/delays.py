@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from asrc_core.contract.synapses.connection import train_within
 from asrc_core.counts import plural
 from asrc_export.chip.rules.finding import Finding, connections, sentence
 from asrc_export.chip.shape import NetworkShape
@@ -38,7 +39,7 @@ def synaptic_delay(shape: NetworkShape, target: Target) -> Iterator[Finding]:
                 layer.name,
                 f"delay {each.wait} (span {each.lag})",
                 str(longest),
-                f"train with `kernel_length={longest + each.lag - each.wait}` or less",
+                train_within(longest + each.lag - each.wait),
                 blocks=True,
             )
 

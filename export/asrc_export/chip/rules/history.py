@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asrc_core.contract.numbers import LINE_BITS, MAX_SPAN, MAX_TAPS, SYNAPTIC_DELAY_MAX
+from asrc_core.contract.synapses.connection import train_within
 from asrc_core.counts import plural
 from asrc_export.chip.rules.finding import Finding, connections, sentence
 from asrc_export.chip.shape import NetworkShape
@@ -24,7 +25,7 @@ def spike_history(shape: NetworkShape, target: Target) -> Iterator[Finding]:
                 layer.name,
                 f"span {each.lag}",
                 str(reach),
-                f"{other}train with `kernel_length={reach}` or less",
+                other + train_within(reach),
                 blocks=True,
             )
 

@@ -71,7 +71,7 @@ class Scores(Part):
     agreement: Interval
     deployed_against_float: Paired
     wrong: tuple[Index, ...] = Field(description="Samples that the deployed network gets wrong.")
-    macro_f1: Share = Field(description="Mean F1 over all classes that occur, deployed.")
+    macro_f1: Share = Field(description="Mean F1 over the classes that have samples, deployed.")
     macro_f1_float: Share
     classes: tuple[ClassScore, ...]
 
@@ -116,8 +116,8 @@ def of(runs: AblationRuns, confusion: Confusion, names: Sequence[str]) -> Scores
         agreement=wilson(agreeing, count),
         deployed_against_float=paired(right["deployed"], right["float"]),
         wrong=tuple(np.flatnonzero(~right["deployed"]).tolist()),
-        macro_f1=_mean([each[4] for each in mine]),
-        macro_f1_float=_mean([each[4] for each in theirs]),
+        macro_f1=_mean_f1(mine),
+        macro_f1_float=_mean_f1(theirs),
         classes=classes,
     )
 
@@ -137,8 +137,9 @@ def _each_class(matrix: NDArray[np.int64]) -> list[_Class]:
     return found
 
 
-def _mean(shares: Sequence[float | None]) -> float:
-    known = [each for each in shares if each is not None]
+def _mean_f1(classes: Sequence[_Class]) -> float:
+    """Over the classes that have samples, the same ones for every network: others say nothing of what is told apart."""
+    known = [f1 for samples, _, _, _, f1 in classes if samples and f1 is not None]
     return sum(known) / len(known)
 
 
@@ -186,7 +187,8 @@ def table(scores: Scores) -> Table:
             (each.name, f"{each.samples:,}", *map(_share, (each.precision, each.recall, each.f1, each.f1_float)))
             for each in shown
         ],
-        f"Deployed; mean F1 over all classes {scores.macro_f1:.1%}, float {scores.macro_f1_float:.1%}.{left}",
+        f"Deployed; mean F1 over the classes that have samples {scores.macro_f1:.1%}, "
+        f"float {scores.macro_f1_float:.1%}.{left}",
     )
 
 

@@ -223,8 +223,8 @@ def tables(storage: Storage) -> Iterator[Table]:
         ("layer", "version", *KINDS.values(), "total"),
         rows,
         (f"{storage.programmed_state} " if storage.programmed_state else "")
-        + f"Synaptic memory on the target, its overhead included: {plural(storage.synaptic_memory_on_target, 'bit')}."
-        + _sparse_sentence(storage),
+        + f"Synapses take {plural(storage.synaptic_memory_on_target, 'bit')} on the target, its overhead included; the "
+        "rows of a core's memory begin on whole words, with which the placement counts." + _sparse_sentence(storage),
     )
     history, per_neuron = storage.spike_history, storage.spike_history_bits_per_neuron
     yield Table(

@@ -24,8 +24,10 @@ def read(path: Path) -> Raw:
         if path.is_dir():
             return arrays.read_npy_folder(path) if arrays.is_npy_folder(path) else folders.read(path)
         reader = SUFFIXES.get(path.suffix.lower())
+        if not path.exists():
+            raise UnreadableFile(path, "samples", "it is not there", f"{WAY_OUT}; if it was moved, name it with `data`")
         if not path.is_file():
-            raise UnreadableFile(path, "samples", "it is not there" if not path.exists() else "it is no file", WAY_OUT)
+            raise UnreadableFile(path, "samples", "it is no file", WAY_OUT)
         if reader is None:
             raise UnreadableFile(path, "samples", f"files '{path.suffix}' are not known", WAY_OUT)
         return reader(path)
