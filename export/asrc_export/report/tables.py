@@ -30,7 +30,7 @@ def summary(report: Report) -> str:
     dead = [each.layer for each in report.inactive if each.serious]
     warning = f" Warning: no neuron of {', '.join(dead)} ever fires." if dead else ""
     return (
-        f"Deployed on {report.provenance.target}, the network answers {report.accuracy.deployed:.1%} of "
+        f"As integers for {report.provenance.target}, the network answers {report.accuracy.deployed:.1%} of "
         f"{plural(report.samples, 'test sample')} correctly (float {report.accuracy.in_float:.1%}), agrees "
         "with the float "
         f"model on {report.agreement:.1%}, and takes {deployed / 8192:.1f} KiB instead of {in_float / 8192:.1f} KiB."
