@@ -66,6 +66,7 @@ def test_training_shows_the_classes_and_what_was_done(tmp_path: Path, capsys: py
     arguments = ["--hidden", "3", "--epochs", "1", "--class-weights", "balanced", "--out", str(tmp_path / "m.pt")]
     assert cli_train.main(["--data", str(tmp_path / "my.npz"), *arguments]) == 0
     said = capsys.readouterr().out
+    assert f"samples to train on, {x.shape[1]} steps of {x.shape[2]} channels, 2 classes" in said
     assert "classes: falls, rises" in said
     assert "note: test: 4 of 24 samples, drawn by class" in said
     assert "note: each channel is standardised by the training part" in said

@@ -193,6 +193,8 @@ def _train(options: argparse.Namespace) -> None:
     if options.download:
         data.download(config.data.name)
     _say_temperature(config, options)
+    if data.is_path(config.data.name):
+        _say_samples(config)
     observers: list[Observer] = []
     if options.tensorboard:
         from asrc_train.training import tensorboard
@@ -217,6 +219,13 @@ def _train(options: argparse.Namespace) -> None:
     for note in trained.provenance.get("data_notes", ()):
         print(f"note: {note}")
     print(options.out)
+
+
+def _say_samples(config: Config) -> None:
+    """What was found in samples of one's own, before they are trained on: steps and channels may have been swapped."""
+    found = data.load(config.data.name, config.network.dt, config.data.validation_fraction)
+    counts = f"{plural(found.steps, 'step')} of {plural(found.channels, 'channel')}, {plural(found.classes, 'class')}"
+    command_line.say(f"note: {plural(len(found.train_y), 'sample')} to train on, {counts}")
 
 
 def _say_temperature(config: Config, options: argparse.Namespace) -> None:
