@@ -67,10 +67,11 @@ def _agrees(report: Report) -> Verdict:
         why = f"{right}, a difference that {plural(report.samples, 'sample')} cannot tell from none."
         return Verdict("Does it agree?", alike.capitalize(), why)
     if accuracy.deployed < accuracy.in_float:
-        answer, told = "It answers less well than float", f"{accuracy.in_float - accuracy.deployed:.1%} points less"
+        answer, told = "It answers less well than float", "less"
     else:
-        answer, told = "It answers better than float", f"{accuracy.deployed - accuracy.in_float:.1%} points more"
-    return Verdict("Does it agree?", answer, f"{right}, {told}; both give {alike}.")
+        answer, told = "It answers better than float", "more"
+    points = f"{100 * abs(accuracy.deployed - accuracy.in_float):.1f} points {told}"
+    return Verdict("Does it agree?", answer, f"{right}, {points}; both give {alike}.")
 
 
 def _costs(report: Report) -> Verdict:

@@ -155,9 +155,14 @@ def _samples(
         if note is not None:
             print(f"note: {note}", file=sys.stderr)  # where it is in nobody's JSON
         return x, None
+    from asrc_core.errors import ExtraMissing
     from asrc_export.samples.dataset_samples import dataset_for
 
-    dataset = dataset_for(network, options.data)
+    try:
+        dataset = dataset_for(network, options.data)
+    except ExtraMissing:
+        print("note: samples of your own need no extra: --input x.npz", file=sys.stderr)
+        raise
     for note in dataset.notes:
         if note.startswith(f"{options.split}:"):  # of one's own data
             print(f"note: {note}", file=sys.stderr)
