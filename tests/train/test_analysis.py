@@ -15,7 +15,7 @@ from torch import Tensor
 
 from asrc_core.errors import InvalidSetting, UnknownName, UnreadableFile
 from asrc_core.files import table_file
-from asrc_train.analysis import analysis, band, figure
+from asrc_train.analysis import analysis, band, figure, label
 from asrc_train.analysis.analysis import Analysis
 from asrc_train.analysis.curves import curves
 from asrc_train.analysis.gradients import FAINT, layer_norms, network_norms
@@ -183,6 +183,27 @@ def test_a_legend_lies_within_its_figure_however_long_its_entries_are(called: st
 @pytest.fixture(scope="module")
 def drawn(trained: Checkpoint) -> Analysis:
     return curves({"model.pt": trained})
+
+
+def changed(trained: Checkpoint, network: dict[str, object], **training: object) -> Checkpoint:
+    """The same, said to be configured otherwise."""
+    config = trained.config
+    parts = {
+        "network": config.network.model_copy(update=network),
+        "training": config.training.model_copy(update=training),
+    }
+    return replace(trained, config=config.model_copy(update=parts))
+
+
+def test_a_label_tells_what_differs_and_is_read_in_as_few_digits_as_tell_it_apart(trained: Checkpoint) -> None:
+    asrc, src = {"connection": "asrc", "kernel_length": 4}, {"connection": "src", "span": 2, "kernel_length": None}
+    both = {"a": changed(trained, asrc, annealing=0.1 + 0.2), "b": changed(trained, src, annealing=0.5, epochs=7)}
+    epochs = trained.config.training.epochs
+    assert label.grouped(both) == {f"ASRC, K = 4, epochs {epochs}": ["a"], "SRC, span 2, epochs 7": ["b"]}
+    two = {"a": changed(trained, asrc, annealing=0.1 + 0.2), "b": changed(trained, asrc, annealing=0.5)}
+    assert label.grouped(two) == {"ASRC, K = 4, annealing 0.3": ["a"], "ASRC, K = 4, annealing 0.5": ["b"]}
+    near = {"a": changed(trained, {**asrc, "decay": 0.5}), "b": changed(trained, {**asrc, "decay": 0.50001})}
+    assert label.grouped(near) == {"ASRC, K = 4, decay 0.5": ["a"], "ASRC, K = 4, decay 0.50001": ["b"]}
 
 
 @pytest.mark.parametrize(("suffix", "begins"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
