@@ -9,11 +9,10 @@ learning rate, momentum and temperature with which an epoch of the recipe begins
 the highest rate). The authors' network is that of a checkout of github.com/dgxdn/ASRC-SNN, unmodified, with optimizers
 and schedule set up as its main.py sets them up; ours is what `asrc-train` trains, in its native kernels. From fresh
 weights the last layer hardly fires for the first epochs, and what learns is the readout's bias; a checkpoint's layers
-all fire. Sums in another order round otherwise, and a membrane that comes to
-lie on the other side of its threshold makes another spike. How far that alone drives two trainings apart is shown by a
-second one of ours, on the kernel that runs step by step in PyTorch: "apart" is the mean relative difference between the
-losses of a step. The ratio is that of authors and ours over that of ours and ours; where the code computes the same,
-it is near 1.
+all fire. Sums in another order round otherwise, and a membrane that comes to lie on the other side of its threshold
+makes another spike. How far that alone drives two trainings apart is shown by a second one of ours, on the kernel that
+runs step by step in PyTorch: "apart" is the mean relative difference between the losses of a step. The ratio is that of
+authors and ours over that of ours and ours; where the code computes the same, it is near 1.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from tabulate import tabulate
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
-from train import LayerWeights, Setting, authors_model, give_weights
+from train import LayerWeights, Setting, authors_model, from_silence, give_weights, weights_and_skips
 
 from asrc_core.errors import AsrcError, InvalidSetting
 from asrc_train import data
@@ -62,6 +61,21 @@ def begun(config: Config, checkpoint_file: str | None) -> SkipRecurrentNetwork:
     return network.train()
 
 
+def stepper(forward: Callable[[Tensor], Tensor], optimizers: Sequence[torch.optim.Optimizer]) -> Step:
+    """Forward, cross-entropy, backward, optimizers."""
+
+    def step(x: Tensor, labels: Tensor) -> float:
+        loss = functional.cross_entropy(forward(x), labels)
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        for optimizer in optimizers:
+            optimizer.step()
+        return loss.item()
+
+    return step
+
+
 def ours(first: SkipRecurrentNetwork, config: Config, epoch: int, kernel: str) -> Step:
     """The network, optimizer and loss of `asrc-train`, on one of its kernels."""
     network = copy.deepcopy(first)
@@ -70,15 +84,16 @@ def ours(first: SkipRecurrentNetwork, config: Config, epoch: int, kernel: str) -
     for group in optimizer.param_groups:
         group["lr"], group["betas"] = rate * group["factor"], (momentum, group["betas"][1])
 
-    def step(x: Tensor, labels: Tensor) -> float:
-        with choice.using(kernel):
-            loss = functional.cross_entropy(network(x.transpose(0, 1), temperature_in(config, epoch)), labels)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        return loss.item()
+    def logits(x: Tensor) -> Tensor:
+        return network(x.transpose(0, 1), temperature_in(config, epoch))
 
-    return step
+    step = stepper(logits, [optimizer])
+
+    def on_kernel(x: Tensor, labels: Tensor) -> float:
+        with choice.using(kernel):
+            return step(x, labels)
+
+    return on_kernel
 
 
 def authors(first: SkipRecurrentNetwork, config: Config, epoch: int, checkout: str) -> Step:
@@ -91,9 +106,7 @@ def authors(first: SkipRecurrentNetwork, config: Config, epoch: int, checkout: s
         for each, logits in zip(first.hidden_layers(), first.skip_logits() or [torch.zeros(0)] * 3, strict=True)
     ]
     give_weights(network, layers, (first.readout.weight, first.readout.bias))
-    named = dict(network.named_parameters())
-    skip = [each for name, each in named.items() if "skip_para" in name]
-    weights = [each for name, each in named.items() if "skip_para" not in name and each.requires_grad]
+    weights, skip = weights_and_skips(network)
     optimizers = [torch.optim.AdamW(weights, lr=training.learning_rate, weight_decay=training.weight_decay)]
     if skip:
         faster = training.learning_rate * training.skip_learning_rate_factor
@@ -108,19 +121,7 @@ def authors(first: SkipRecurrentNetwork, config: Config, epoch: int, checkout: s
         network.decrease_tau()
     network.train()
 
-    def step(x: Tensor, labels: Tensor) -> float:
-        for module in network.modules():
-            if hasattr(module, "reset"):
-                module.reset()
-        loss = functional.cross_entropy(network(x), labels)
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        for optimizer in optimizers:
-            optimizer.step()
-        return loss.item()
-
-    return step
+    return stepper(lambda x: from_silence(network, x), optimizers)
 
 
 def batches(config: Config, steps: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -225,16 +225,9 @@ def authors(given: Problem, checkout: str) -> Contestant:
 
     def logits(training: bool) -> Tensor:
         network.train(training)
-        for module in network.modules():
-            if hasattr(module, "reset"):
-                module.reset()
-        result: Tensor = network(given.x)
-        return result
+        return from_silence(network, given.x)
 
-    named = dict(network.named_parameters())
-    skip = [tensor for name, tensor in named.items() if "skip_para" in name]
-    weights = [tensor for name, tensor in named.items() if "skip_para" not in name and tensor.requires_grad]
-    optimize = optimizer(weights, skip)
+    optimize = optimizer(*weights_and_skips(network))
     return Contestant(stepper(lambda: logits(True), given.labels, optimize), torch.no_grad()(lambda: logits(False)))
 
 
@@ -251,6 +244,22 @@ def give_weights(network: Any, layers: Sequence[LayerWeights], readout: tuple[Te
                 connection.skip_para.copy_(layer.logits[:, None, None])
         features[-1].weight.copy_(readout[0])
         features[-1].bias.copy_(readout[1])
+
+
+def from_silence(network: Any, x: Tensor) -> Tensor:
+    """Logits of the authors' network, whose modules keep their state from one batch to the next unless reset."""
+    for module in network.modules():
+        if hasattr(module, "reset"):
+            module.reset()
+    result: Tensor = network(x)
+    return result
+
+
+def weights_and_skips(network: Any) -> tuple[list[Tensor], list[Tensor]]:
+    """What the authors' network learns: its weights, and the logits of its spans."""
+    learned = {name: each for name, each in network.named_parameters() if each.requires_grad}
+    skips = [each for name, each in learned.items() if "skip_para" in name]
+    return [each for name, each in learned.items() if "skip_para" not in name], skips
 
 
 def authors_model(setting: Setting, checkout: str) -> Any:

@@ -33,9 +33,8 @@ def grouped(trained: Mapping[str, Checkpoint]) -> dict[str, list[str]]:
 def _shown(configs: Sequence[Config], key: str) -> dict[str, str]:
     """Values of a setting as a figure shows them: numbers to three digits where that tells them apart."""
     settings = [keys.value(config, key) for config in configs]
-    exact = dict.fromkeys(map(keys.shown, settings))
     short = {keys.shown(each): _short(each) for each in settings}
-    return short if len(set(short.values())) == len(exact) else {each: each for each in exact}
+    return short if len(set(short.values())) == len(short) else {each: each for each in short}
 
 
 def _short(setting: Any) -> str:
