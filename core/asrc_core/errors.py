@@ -143,13 +143,19 @@ class BackendMissing(AsrcError):
 
 
 class ExtraMissing(BackendMissing, ImportError):
-    """Packages that are not installed, and the extra of this one that brings them (`asrc_core.extras`)."""
+    """Packages that are not installed, and the extra of this one that brings them (`asrc_core.extras`).
 
-    def __init__(self, modules: Sequence[str], extra: str) -> None:
+    `instead` is a sentence on what can be done without them.
+    """
+
+    def __init__(self, modules: Sequence[str], extra: str, instead: str = "") -> None:
+        self.modules, self.extra = modules, extra
         listed = ", ".join(f"'{module}'" for module in modules)
         what, verb, them = agreeing(len(modules), ("package", "is", "it"), ("packages", "are", "them"))
         ImportError.__init__(
-            self, f"{what} {listed} {verb} not installed; install {them} with: pip install 'asrc-toolchain[{extra}]'."
+            self,
+            f"{what} {listed} {verb} not installed; install {them} with: pip install 'asrc-toolchain[{extra}]'."
+            + (instead and f" {instead}"),
         )
 
 

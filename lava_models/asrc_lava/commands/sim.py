@@ -160,9 +160,9 @@ def _samples(
 
     try:
         dataset = dataset_for(network, options.data)
-    except ExtraMissing:
-        print("note: samples of your own need no extra: --input x.npz", file=sys.stderr)
-        raise
+    except ExtraMissing as missing:
+        own = "Samples of your own (--input x.npz) need no extra."
+        raise ExtraMissing(missing.modules, missing.extra, own) from missing
     for note in dataset.notes:
         if note.startswith(f"{options.split}:"):  # of one's own data
             print(f"note: {note}", file=sys.stderr)
