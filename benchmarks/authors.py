@@ -41,7 +41,7 @@ from asrc_train.settings.config import Config
 from asrc_train.settings.recipe import configured
 from asrc_train.trained import checkpoint
 from asrc_train.training.fit import make_optimizer
-from asrc_train.training.schedule import learning_rate_and_momentum, temperature_in
+from asrc_train.training.schedule import set_rates, temperature_in
 
 RECIPES = {"asrc": "psmnist-asrc-0.063M", "src": "psmnist-src-0.063M"}
 SHOWN = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -80,9 +80,7 @@ def ours(first: SkipRecurrentNetwork, config: Config, epoch: int, kernel: str) -
     """The network, optimizer and loss of `asrc-train`, on one of its kernels."""
     network = copy.deepcopy(first)
     optimizer = make_optimizer(network, config)
-    rate, momentum = learning_rate_and_momentum(config, epoch)
-    for group in optimizer.param_groups:
-        group["lr"], group["betas"] = rate * group["factor"], (momentum, group["betas"][1])
+    set_rates(optimizer, config, epoch)
 
     def logits(x: Tensor) -> Tensor:
         return network(x.transpose(0, 1), temperature_in(config, epoch))

@@ -28,7 +28,7 @@ from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training.evaluate import BATCH, fed
-from asrc_train.training.schedule import learning_rate_and_momentum
+from asrc_train.training.schedule import set_rates
 
 CLIP = 1.0
 """Largest norm of the gradient where the spiking network's training states none: over long sequences the gradient of a
@@ -135,9 +135,7 @@ class _Run:
         began, total, note = time.perf_counter(), 0.0, self._note()
         self.network.train()
         for i, batch in enumerate(batches):
-            rate, momentum = learning_rate_and_momentum(self.config, epoch + i / len(batches))
-            for group in self.optimizer.param_groups:
-                group["lr"], group["betas"] = rate, (momentum, group["betas"][1])
+            set_rates(self.optimizer, self.config, epoch + i / len(batches))
             self.optimizer.zero_grad(set_to_none=True)
             x = fed(self.x[batch], self.dataset.scale, zero=self.dataset.shape.zero)
             loss = nn.functional.cross_entropy(self.network(x), self.y[batch])

@@ -35,7 +35,7 @@ from asrc_train.training.augmentation import blended, shifted, shifted_images
 from asrc_train.training.distributed import World
 from asrc_train.training.evaluate import Evaluation, evaluate, fed_to
 from asrc_train.training.objective import class_weights, objective_of
-from asrc_train.training.schedule import learning_rate_and_momentum, temperature_in
+from asrc_train.training.schedule import set_rates, temperature_in
 
 
 @dataclass(frozen=True)
@@ -201,9 +201,7 @@ class _Run:
         total_loss = correct = 0.0
         weights = [p for group in self.optimizer.param_groups[:1] for p in group["params"]]
         for i, batch in enumerate(batches):
-            rate, momentum = learning_rate_and_momentum(self.config, epoch + i / len(batches))
-            for group in self.optimizer.param_groups:
-                group["lr"], group["betas"] = rate * group["factor"], (momentum, group["betas"][1])
+            rate = set_rates(self.optimizer, self.config, epoch + i / len(batches))
             self.optimizer.zero_grad(set_to_none=True)
             figures = self._joint_gradient(batch, temperature)
             loss, right = figures[:2].tolist()

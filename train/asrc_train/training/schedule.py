@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from torch.optim import Optimizer
+
 from asrc_core.counts import plural
 from asrc_train.settings.config import Config
 
@@ -42,6 +44,14 @@ def learning_rate_and_momentum(config: Config, epochs: float) -> tuple[float, fl
     """
     rate, momentum = _scheduled(config, epochs)
     return rate * config.training.learning_rate_annealing ** int(epochs), momentum
+
+
+def set_rates(optimizer: Optimizer, config: Config, epochs: float) -> float:
+    """Give each group its momentum and learning rate, times its "factor" if it has one; returns the rate without."""
+    rate, momentum = learning_rate_and_momentum(config, epochs)
+    for group in optimizer.param_groups:
+        group["lr"], group["betas"] = rate * group.get("factor", 1.0), (momentum, group["betas"][1])
+    return rate
 
 
 def _scheduled(config: Config, epochs: float) -> tuple[float, float]:
