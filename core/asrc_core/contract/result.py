@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core import html
+from asrc_core import html, memory
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
-from asrc_core.counts import plural
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidData, InvalidSetting
 
 
@@ -141,6 +141,29 @@ def _within(x: NDArray[np.generic], minimum: int, maximum: int) -> bool:
     if minimum == 0 and x.dtype == np.int32:
         return int(x.view(np.uint32).max()) <= maximum
     return int(x.min()) >= minimum and int(x.max()) <= maximum
+
+
+SPARED = 0.2
+"""Share of the memory that the proposal of a smaller trace leaves to everything else."""
+
+
+def trace_bytes(network: IntegerNetwork, steps: int) -> int:
+    """Of one sample: spikes of all neurons and steps (a byte, or four where a kind sends numbers), membranes, and the
+    readout's accumulators.
+    """
+    hidden = sum(layer.neurons * (5 if layer.neuron.of_kind.sends == (0, 1) else 8) for layer in network.hidden)
+    return steps * (hidden + 4 * network.classes)
+
+
+def require_room_for_trace(network: IntegerNetwork, samples: int, steps: int, *, traces: int = 1) -> None:
+    """Raise InvalidData before a run whose ``traces``, one for each engine, are larger than the memory that is left."""
+    left, each = memory.available(), traces * trace_bytes(network, steps)
+    if left is None or samples * each <= left:
+        return
+    fit = max(1, int((1 - SPARED) * left / each))
+    takes = agreeing(samples, "takes", "take")
+    why = f"every spike and membrane of {plural(samples, 'sample')} {takes} {samples * each / 1e9:,.1f} GB of memory, "
+    raise InvalidData("trace", f"{why}of which {left / 1e9:,.1f} are left", f"take at most {fit:,} at a time")
 
 
 def checked_frame(network: IntegerNetwork, frame: NDArray[np.generic]) -> NDArray[np.int32]:

@@ -83,6 +83,7 @@ def _simulate(options: argparse.Namespace) -> None:
 
     from asrc_core import preprocessing
     from asrc_core.contract.file import network_file
+    from asrc_core.contract.result import require_room_for_trace
     from asrc_core.files.atomic import require_writable
 
     if options.trace:
@@ -90,6 +91,8 @@ def _simulate(options: argparse.Namespace) -> None:
     network = network_file.load(options.network)
     x, y = _samples(network, options)
     x, y = x[: options.limit], y if y is None else y[: options.limit]
+    if options.trace:
+        require_room_for_trace(network, *x.shape[:2], traces=2 if options.compare else 1)
     backend, result, measured, seconds, other = _run_all(network, x, options)
     if options.trace:
         _write_trace(network, result, options.trace)
