@@ -38,7 +38,7 @@ class Report(Part):
 
     def __repr__(self) -> str:
         said = f"{self.accuracy.deployed:.1%} deployed, {self.accuracy.in_float:.1%} float, {self.agreement:.1%} agree"
-        return f"Report({plural(self.samples, 'sample')} on {self.provenance.target}: {said})"
+        return f"Report({plural(self.samples, 'sample')} for {self.provenance.target}: {said})"
 
     def __str__(self) -> str:
         """The summary and the verdict; `text` is all of it."""
