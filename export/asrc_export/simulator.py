@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from asrc_core import meaning, preprocessing
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.result import Result, require_room_for_trace
+from asrc_core.contract.result import Result, checked_input, require_room_for_trace
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_core.meaning import Meaning
 from asrc_export import windows
@@ -69,12 +69,18 @@ class Simulator:
         ``trace``, spikes (T, B, N) uint8 (int32 where a kind sends numbers), membranes (T, B, N) int32 and the readout
         (T, B, C) int32.
 
-        Raises InvalidData for a wrong type, shape, width or range, an empty batch or empty samples, and for a trace
-        that is larger than the memory that is left.
+        Raises InvalidData for a wrong type, shape, width or range, an empty batch or empty samples, and, where the
+        system tells (`asrc_core.memory`), for a trace that memory does not hold.
         """
-        if trace and getattr(x, "ndim", 0) == 3:  # what is no batch, the engine refuses
+        if trace:
+            x = checked_input(self.network, x)
             require_room_for_trace(self.network, *x.shape[:2])
-        return self._prepared.run(x, trace=trace)
+        try:
+            return self._prepared.run(x, trace=trace)
+        except MemoryError as error:
+            raise InvalidData(
+                "samples", "there is not enough memory for a run of them", "take fewer at a time"
+            ) from error
 
     def ordered(self, x: NDArray[np.generic]) -> NDArray[np.generic]:
         """Samples (B, T, channels) with their steps in the order in which the network takes them."""

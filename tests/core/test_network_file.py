@@ -253,7 +253,7 @@ def sparsified(network: IntegerNetwork, sparsity: float, seed: int = 0) -> Integ
 
 
 def stored_whole(manifest: Any, tensors: Any) -> None:
-    """Undo sparse storage as docs/how-to/export.md says that anyone can."""
+    """Undo sparse storage as docs/file-keys.md says that anyone can."""
     manifest.pop("file_version", None)
     fan_in = manifest["input"]["channels"]
     for i in range(len(manifest["layers"])):

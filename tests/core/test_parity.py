@@ -10,7 +10,7 @@ import pytest
 from asrc_core.contract import interpreter as engine
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.parity import first_difference, require_equal
-from asrc_core.contract.random_network import random_network
+from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.contract.result import LayerTrace, Result, Trace, joined
 from asrc_core.errors import ParityBroken
 
@@ -67,7 +67,16 @@ def test_logits_and_counts_are_compared_without_traces(network: IntegerNetwork, 
     assert "counts of 'layer0'" in (first_difference(network, plain, replace(plain, counts=counts)) or "")
 
 
-def test_parts_of_a_batch_join_to_the_whole(network: IntegerNetwork) -> None:
-    x = np.random.default_rng(4).integers(0, 256, (5, 8, 1))
-    parts = [engine.run(network, x[:2], trace=True), engine.run(network, x[2:], trace=True)]
-    assert first_difference(network, engine.run(network, x, trace=True), joined(parts)) is None
+@pytest.mark.parametrize("trace", [False, True])
+def test_parts_of_a_batch_are_joined_to_what_the_whole_gives(trace: bool) -> None:
+    for seed in range(6):
+        network = any_network(seed)
+        x = np.random.default_rng(seed).integers(
+            network.input.minimum, network.input.maximum, (5, 9, network.input.channels)
+        )
+        whole = engine.run(network, x, trace=trace)
+        parts = (engine.run(network, part, trace=trace) for part in np.split(x, [1, 4]))
+        again = joined(parts, 5)
+        assert first_difference(network, again, whole) is None
+        assert again.counts == whole.counts
+        assert (again.trace is None) == (not trace)

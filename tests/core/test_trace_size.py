@@ -31,35 +31,55 @@ def test_a_trace_that_memory_does_not_hold_is_refused_with_as_many_samples_as_it
     network = random_network.random_network(0)
     each = trace_bytes(network, 784)
     monkeypatch.setattr(memory, "available", lambda: 1000 * each)
-    require_room_for_trace(network, 1000, 784)
-    require_room_for_trace(network, 500, 784, traces=2)
-    with pytest.raises(InvalidData, match=r"^trace: .* 1,001 samples take 1\.\d GB .*; take at most 800 at a time\.$"):
-        require_room_for_trace(network, 1001, 784)
-    with pytest.raises(InvalidData, match="take at most 400 at a time"):
-        require_room_for_trace(network, 501, 784, traces=2)
+    require_room_for_trace(network, 900, 784)
+    require_room_for_trace(network, 450, 784, traces=2)
+    with pytest.raises(InvalidData, match=r"^trace: .* 901 samples takes 1\.2 GB, .*; take at most 900 at a time\.$"):
+        require_room_for_trace(network, 901, 784)
+    with pytest.raises(InvalidData, match="take at most 450 at a time"):
+        require_room_for_trace(network, 451, 784, traces=2)
+    with pytest.raises(InvalidData, match=r"of 1 sample takes .*; take fewer steps, or no trace"):
+        require_room_for_trace(network, 1, 784 * 901)
     monkeypatch.setattr(memory, "available", lambda: None)  # nothing is known, so nothing is refused
     require_room_for_trace(network, 10**9, 784)
 
 
-def written(folder: Path, **files: str) -> Path:
-    for name, text in files.items():
-        (folder / name.replace("_", ".", 1)).write_text(text, encoding="ascii")
-    return folder
+GROUPS = {
+    2: ("0::/user/job\n", "", ("memory.max", "memory.current", "inactive_file")),
+    1: (
+        "9:cpu,cpuacct:/\n4:memory:/user/job\n0::/\n",
+        "memory",
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ),
+}
 
 
-def test_what_is_available_is_what_machine_and_container_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal:       24000000 kB\nMemAvailable:   8000000 kB\n", encoding="ascii")
+@pytest.mark.parametrize("version", GROUPS)
+def test_what_is_available_is_what_the_machine_and_the_groups_of_this_process_leave(
+    version: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, below, (most, used, kept) = GROUPS[version]
+    meminfo, groups = tmp_path / "meminfo", tmp_path / "groups" / below
     monkeypatch.setattr(memory, "MEMINFO", meminfo)
-    monkeypatch.setattr(memory, "CGROUP", written(tmp_path, memory_max="max\n", memory_current="5\n"))
-    assert memory.available() == 8_000_000 * 1024
-    stat = f"anon {2 * GB}\ninactive_file {GB}\n"
-    written(tmp_path, memory_max=f"{4 * GB}\n", memory_current=f"{3 * GB}\n", memory_stat=stat)
-    assert memory.available() == 2 * GB
-    meminfo.write_text("what else\n", encoding="ascii")
-    assert memory.available() == 2 * GB
-    monkeypatch.setattr(memory, "CGROUP", tmp_path / "none")
+    monkeypatch.setattr(memory, "OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(memory, "GROUPS", tmp_path / "groups")
     assert memory.available() is None
+    meminfo.write_text("MemTotal:       24000000 kB\nMemAvailable:   8000000 kB\n")
+    assert memory.available() == 8_000_000 * 1024
+    (tmp_path / "own").write_text(own)
+    assert memory.available() == 8_000_000 * 1024
+
+    def limited(group: Path, size: str, taken: int, read_files: int) -> None:
+        group.mkdir(parents=True, exist_ok=True)
+        (group / most).write_text(f"{size}\n")
+        (group / used).write_text(f"{taken}\n")
+        (group / "memory.stat").write_text(f"anon 7\n{kept} {read_files}\n")
+
+    limited(groups / "user" / "job", "max" if version == 2 else str(2**63 - 4096), 5, 0)
+    assert memory.available() == 8_000_000 * 1024
+    limited(groups / "user", str(4 * GB), 3 * GB, GB)  # a group that the process's own lies in
+    assert memory.available() == 2 * GB
+    limited(groups, str(3 * GB), 4 * GB, 0)
+    assert memory.available() == 0
 
 
 def test_this_machine_tells_what_is_available_if_it_runs_linux() -> None:

@@ -112,7 +112,8 @@ def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False,
     samples = checked_input(network, x)
     widest = max(network.input.channels, *(layer.neurons for layer in network.layers))
     chunk = max(1, CHUNK_CELLS // (samples.shape[1] * widest))
-    return joined([_run(network, samples[i : i + chunk], trace, hooks) for i in range(0, len(samples), chunk)])
+    parts = (_run(network, samples[i : i + chunk], trace, hooks) for i in range(0, len(samples), chunk))
+    return joined(parts, len(samples))
 
 
 def _run(network: IntegerNetwork, samples: NDArray[np.int32], trace: bool, hooks: Hooks | None) -> Result:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import operator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +13,10 @@ from numpy.typing import NDArray
 from asrc_core import html, memory
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
-from asrc_core.counts import agreeing, plural
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting
+
+_Any = TypeVar("_Any", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,24 +120,47 @@ class StreamStep:
         return f"StreamStep(logits {self.logits.tolist()}, {fired} in this step)"
 
 
-def joined(parts: Sequence[Result]) -> Result:
-    """The results of consecutive parts of a batch as one."""
-    traces = [part.trace for part in parts]
-    whole: Trace | None = None
-    if all(trace is not None for trace in traces):
-        kept = [trace for trace in traces if trace is not None]
-        whole = Trace(
-            tuple(
-                LayerTrace(
-                    np.concatenate([layer.spikes for layer in layers], axis=1),
-                    np.concatenate([layer.membrane for layer in layers], axis=1),
-                )
-                for layers in zip(*(trace.layers for trace in kept), strict=True)
-            ),
-            np.concatenate([trace.readout for trace in kept], axis=1),
-        )
-    counts = tuple(sum(column, LayerCounts()) for column in zip(*(part.counts for part in parts), strict=True))
-    return Result(np.concatenate([part.logits for part in parts]), counts, whole)
+def joined(parts: Iterable[Result], samples: int) -> Result:
+    """The results of consecutive parts of a batch of ``samples`` as one.
+
+    Parts may be computed as they are drawn: of a trace, no more is held than the whole and one part.
+    """
+    whole: Result | None = None
+    done = 0
+    for part in parts:
+        if len(part.logits) == samples:
+            return part
+        if whole is None:
+            whole = _unfilled(part, samples)
+        at = slice(done, done + len(part.logits))
+        whole.logits[at] = part.logits
+        for into, given in zip(_arrays(whole.trace), _arrays(part.trace), strict=True):
+            into[:, at] = given
+        counts = part.counts if not done else tuple(map(operator.add, whole.counts, part.counts))
+        whole, done = replace(whole, counts=counts), at.stop
+    assert whole is not None, "a batch has a sample"
+    assert done == samples, "the parts are the batch"
+    return whole
+
+
+def _unfilled(part: Result, samples: int) -> Result:
+    """A result for so many samples, of the part's kind."""
+
+    def empty(like: NDArray[_Any]) -> NDArray[_Any]:
+        return np.empty((like.shape[0], samples, *like.shape[2:]), like.dtype)
+
+    trace = part.trace
+    if trace is not None:
+        layers = tuple(LayerTrace(empty(each.spikes), empty(each.membrane)) for each in trace.layers)
+        trace = Trace(layers, empty(trace.readout))
+    return Result(np.empty((samples, *part.logits.shape[1:]), part.logits.dtype), part.counts, trace)
+
+
+def _arrays(trace: Trace | None) -> Iterator[NDArray[np.generic]]:
+    if trace is not None:
+        for each in trace.layers:
+            yield from (each.spikes, each.membrane)
+        yield trace.readout
 
 
 def _within(x: NDArray[np.generic], minimum: int, maximum: int) -> bool:
@@ -143,8 +170,8 @@ def _within(x: NDArray[np.generic], minimum: int, maximum: int) -> bool:
     return int(x.min()) >= minimum and int(x.max()) <= maximum
 
 
-SPARED = 0.2
-"""Share of the memory that the proposal of a smaller trace leaves to everything else."""
+SPARED = 0.1
+"""Share of the memory that is left which a trace leaves to everything else."""
 
 
 def trace_bytes(network: IntegerNetwork, steps: int) -> int:
@@ -155,15 +182,20 @@ def trace_bytes(network: IntegerNetwork, steps: int) -> int:
     return steps * (hidden + 4 * network.classes)
 
 
+def samples_that_fit(network: IntegerNetwork, steps: int, *, traces: int = 1) -> int | None:
+    """Of how many samples memory holds the ``traces``, one for each engine; None where it is not known."""
+    left = memory.available()
+    return None if left is None else int((1 - SPARED) * left / (traces * trace_bytes(network, steps)))
+
+
 def require_room_for_trace(network: IntegerNetwork, samples: int, steps: int, *, traces: int = 1) -> None:
-    """Raise InvalidData before a run whose ``traces``, one for each engine, are larger than the memory that is left."""
-    left, each = memory.available(), traces * trace_bytes(network, steps)
-    if left is None or samples * each <= left:
+    """Raise InvalidData before a run whose ``traces``, one for each engine, memory does not hold."""
+    fit = samples_that_fit(network, steps, traces=traces)
+    if fit is None or samples <= fit:
         return
-    fit = max(1, int((1 - SPARED) * left / each))
-    takes = agreeing(samples, "takes", "take")
-    why = f"every spike and membrane of {plural(samples, 'sample')} {takes} {samples * each / 1e9:,.1f} GB of memory, "
-    raise InvalidData("trace", f"{why}of which {left / 1e9:,.1f} are left", f"take at most {fit:,} at a time")
+    size = samples * traces * trace_bytes(network, steps) / 1e9
+    why = f"every spike and membrane of {plural(samples, 'sample')} takes {size:,.2g} GB, more than memory has left"
+    raise InvalidData("trace", why, f"take at most {fit:,} at a time" if fit else "take fewer steps, or no trace")
 
 
 def checked_frame(network: IntegerNetwork, frame: NDArray[np.generic]) -> NDArray[np.int32]:

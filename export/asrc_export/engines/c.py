@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.interpreter import trace_arrays
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_frame, checked_input
+from asrc_core.contract.result import (
+    LayerCounts,
+    LayerTrace,
+    Result,
+    StreamStep,
+    Trace,
+    checked_frame,
+    checked_input,
+    joined,
+)
 from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing
 from asrc_core.native.build import CannotBuild
@@ -25,6 +34,8 @@ from asrc_export.codegen.mcu.program import program
 OTHERWISE = "numpy"
 MAX_SYNAPSES = 2**22
 """Of a network: its weights stand in the text that is compiled."""
+CELLS = 2**24
+"""Of a trace, at most so many (step, sample, neuron) cells are computed at a time: the text gives spikes 32 bits."""
 
 
 def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False) -> Result:
@@ -79,8 +90,13 @@ class CEngine:
 
     def run(self, x: NDArray[np.generic], *, trace: bool = False) -> Result:
         """Run (B, T, channels) integer samples one after the other. Raises InvalidData for what does not fit."""
+        samples = np.ascontiguousarray(checked_input(self.network, x), np.int32)
+        batch, steps, _ = samples.shape
+        chunk = max(1, CELLS // (steps * sum(layer.neurons for layer in self.network.layers))) if trace else batch
+        return joined((self._run(samples[i : i + chunk], trace) for i in range(0, batch, chunk)), batch)
+
+    def _run(self, samples: NDArray[np.int32], trace: bool) -> Result:
         network = self.network
-        samples = np.ascontiguousarray(checked_input(network, x), np.int32)
         batch, steps, _ = samples.shape
         logits = np.zeros((batch, network.classes), np.int64)
         counts = np.zeros((len(network.layers), 4), np.int64)

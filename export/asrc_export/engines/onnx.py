@@ -33,12 +33,12 @@ def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False)
     session = _session(network, trace)
     names = [output.name for output in session.get_outputs()]
     chunk = _chunk(network, samples.shape[1], trace)
-    parts = []
-    for i in range(0, len(samples), chunk):
-        part = samples[i : i + chunk]
+
+    def result(part: NDArray[np.int32]) -> Result:
         outputs = dict(zip(names, _sentence(session.run, names, {"x": part}), strict=True))
-        parts.append(_result(network, part, outputs, trace))
-    return joined(parts)
+        return _result(network, part, outputs, trace)
+
+    return joined((result(samples[i : i + chunk]) for i in range(0, len(samples), chunk)), len(samples))
 
 
 def _chunk(network: IntegerNetwork, steps: int, trace: bool) -> int:

@@ -34,7 +34,7 @@ def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False)
     circuit = Circuit(network)
     chunk = max(1, CELLS // (samples.shape[1] * circuit.plan.neurons))
     parts = [samples[i : i + chunk] for i in range(0, len(samples), chunk)]
-    return joined([result(network, part, circuit.run(part), trace=trace) for part in parts])
+    return joined((result(network, part, circuit.run(part), trace=trace) for part in parts), len(samples))
 
 
 def result(network: IntegerNetwork, x: NDArray[np.int32], done: Simulated, *, trace: bool) -> Result:

@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from asrc_lava.boards.board import Measured
 
 BACKENDS = (*engines.names(), "lava", "loihi2")
-COMPARED = 2**28
-"""At most so many (step, sample, neuron) cells are compared at a time, at five bytes for each backend: those of a
-thousand samples of permuted MNIST.
-"""
+COMPARED = 5 * 2**29
+"""Bytes of traces that are compared at a time: those of a thousand samples of permuted MNIST."""
 
 EXAMPLES = """\
   asrc-sim model.loihi2.safetensors
@@ -83,7 +81,6 @@ def _simulate(options: argparse.Namespace) -> None:
 
     from asrc_core import preprocessing
     from asrc_core.contract.file import network_file
-    from asrc_core.contract.result import require_room_for_trace
     from asrc_core.files.atomic import require_writable
 
     if options.trace:
@@ -91,8 +88,6 @@ def _simulate(options: argparse.Namespace) -> None:
     network = network_file.load(options.network)
     x, y = _samples(network, options)
     x, y = x[: options.limit], y if y is None else y[: options.limit]
-    if options.trace:
-        require_room_for_trace(network, *x.shape[:2], traces=2 if options.compare else 1)
     backend, result, measured, seconds, other = _run_all(network, x, options)
     if options.trace:
         _write_trace(network, result, options.trace)
@@ -177,7 +172,8 @@ def _run_all(
 ) -> tuple[str, Result, Measured | None, float, str]:
     """The backend's name and its result, what a board measured, the seconds it took, and what it was compared with.
 
-    Where traces are needed to compare by only, samples are taken as many at a time as memory holds.
+    Where traces are needed to compare by only, samples are taken some at a time. Raises InvalidData for a trace that
+    memory does not hold.
     """
     import time
     from dataclasses import replace
@@ -185,8 +181,10 @@ def _run_all(
     from asrc_core.contract import parity, result
 
     whole = not options.compare or options.trace or "loihi2" in (options.backend, options.compare)
-    cells = x.shape[1] * sum(layer.neurons for layer in network.layers)
-    size = max(1, len(x) if whole else COMPARED // max(1, cells))
+    traces = 2 if options.compare else 1
+    if whole and (options.trace or options.compare):
+        result.require_room_for_trace(network, len(x), x.shape[1], traces=traces)
+    size = max(1, len(x) if whole else _compared_at_once(network, x.shape[1]))
     parts, seconds, other = [], 0.0, ""
     for first in range(0, max(1, len(x)), size):
         part = x[first : first + size]
@@ -197,7 +195,16 @@ def _run_all(
             other, theirs, _ = _run(options.compare, network, part, True, options)
             parity.require_equal(network, mine, theirs, (backend, other), sample=first)
         parts.append(mine if options.trace else replace(mine, trace=None))
-    return backend, parts[0] if len(parts) == 1 else result.joined(parts), measured, seconds, other
+    return backend, result.joined(parts, len(x)), measured, seconds, other
+
+
+def _compared_at_once(network: IntegerNetwork, steps: int) -> int:
+    """Samples whose traces, two of them, stay below `COMPARED` bytes, and below what memory holds."""
+    from asrc_core.contract import result
+
+    fit = result.samples_that_fit(network, steps, traces=2)
+    some = COMPARED // max(1, 2 * result.trace_bytes(network, steps))
+    return some if fit is None else min(some, fit)
 
 
 def _run(

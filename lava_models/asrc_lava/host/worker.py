@@ -72,7 +72,7 @@ class _Worker:
                 )
                 for part in job.parts
             ]
-            exchange.write_result(self._folder, i, joined([result for result, _ in done]))
+            exchange.write_result(self._folder, i, joined((result for result, _ in done), len(job.samples)))
             measured = [each for _, each in done if each is not None]
             if measured:
                 exchange.write_measured(self._folder, i, sum(measured[1:], measured[0]))

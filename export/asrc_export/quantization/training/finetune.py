@@ -113,7 +113,7 @@ def require_same_spikes(model: str | Path, chip: targets.Target, network: Intege
         mine = _result(quantized, batch, theirs)
         require_equal(network, mine, theirs, ("fine-tuned checkpoint", f"{engine.name} engine"), sample=first)
         parts.append(replace(theirs, trace=None))
-    return joined(parts)
+    return joined(parts, len(samples))
 
 
 def _quantized(
