@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from asrc_core.contract.file import network_file
+from asrc_core.contract.result import trace_bytes
 from asrc_export.commands import (
     analyze as cli_analyze,
 )
@@ -242,8 +243,7 @@ def test_backends_are_compared_a_part_of_the_samples_at_a_time(
         return {name: value for name, value in found.items() if name != "seconds"}
 
     at_once = told("--backend", "numpy")
-    cells = exported.network.steps * sum(layer.neurons for layer in exported.network.layers)
-    monkeypatch.setattr(cli_sim, "COMPARED", 3 * cells)
+    monkeypatch.setattr(cli_sim, "COMPARED", 3 * 2 * trace_bytes(exported.network, exported.network.steps))
     took: list[int] = []
     run = cli_sim._run
 

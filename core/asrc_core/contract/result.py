@@ -185,7 +185,8 @@ def trace_bytes(network: IntegerNetwork, steps: int) -> int:
 def samples_that_fit(network: IntegerNetwork, steps: int, *, traces: int = 1) -> int | None:
     """Of how many samples memory holds the ``traces``, one for each engine; None where it is not known."""
     left = memory.available()
-    return None if left is None else int((1 - SPARED) * left / (traces * trace_bytes(network, steps)))
+    each = max(1, traces * trace_bytes(network, steps))  # of no step, which the engines refuse, nothing
+    return None if left is None else int((1 - SPARED) * left / each)
 
 
 def require_room_for_trace(network: IntegerNetwork, samples: int, steps: int, *, traces: int = 1) -> None:
