@@ -27,7 +27,7 @@ from asrc_core.contract.result import (
     Trace,
     checked_frame,
     checked_input,
-    joined,
+    run_in_parts,
 )
 from asrc_core.contract.wiring import Wired, WiredConnection, WiredLayer
 
@@ -112,8 +112,7 @@ def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False,
     samples = checked_input(network, x)
     widest = max(network.input.channels, *(layer.neurons for layer in network.layers))
     chunk = max(1, CHUNK_CELLS // (samples.shape[1] * widest))
-    parts = (_run(network, samples[i : i + chunk], trace, hooks) for i in range(0, len(samples), chunk))
-    return joined(parts, len(samples))
+    return run_in_parts(lambda part: _run(network, part, trace, hooks), samples, chunk)
 
 
 def _run(network: IntegerNetwork, samples: NDArray[np.int32], trace: bool, hooks: Hooks | None) -> Result:

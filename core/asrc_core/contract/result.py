@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -141,6 +141,11 @@ def joined(parts: Iterable[Result], samples: int) -> Result:
     assert whole is not None, "a batch has a sample"
     assert done == samples, "the parts are the batch"
     return whole
+
+
+def run_in_parts(run: Callable[[NDArray[np.int32]], Result], samples: NDArray[np.int32], size: int) -> Result:
+    """What ``run`` gives of samples (B, T, channels), so many at a time."""
+    return joined((run(samples[i : i + size]) for i in range(0, len(samples), size)), len(samples))
 
 
 def _unfilled(part: Result, samples: int) -> Result:

@@ -22,7 +22,7 @@ from asrc_core.contract.result import (
     Trace,
     checked_frame,
     checked_input,
-    joined,
+    run_in_parts,
 )
 from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing
@@ -93,7 +93,7 @@ class CEngine:
         samples = np.ascontiguousarray(checked_input(self.network, x), np.int32)
         batch, steps, _ = samples.shape
         chunk = max(1, CELLS // (steps * sum(layer.neurons for layer in self.network.layers))) if trace else batch
-        return joined((self._run(samples[i : i + chunk], trace) for i in range(0, batch, chunk)), batch)
+        return run_in_parts(lambda part: self._run(part, trace), samples, chunk)
 
     def _run(self, samples: NDArray[np.int32], trace: bool) -> Result:
         network = self.network

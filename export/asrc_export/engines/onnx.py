@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from asrc_core import extras
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
+from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input, run_in_parts
 from asrc_core.errors import BackendFailed
 from asrc_export.onnx_model.graph import build
 from asrc_export.onnx_model.history import row_count
@@ -38,7 +38,7 @@ def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False)
         outputs = dict(zip(names, _sentence(session.run, names, {"x": part}), strict=True))
         return _result(network, part, outputs, trace)
 
-    return joined((result(samples[i : i + chunk]) for i in range(0, len(samples), chunk)), len(samples))
+    return run_in_parts(result, samples, chunk)
 
 
 def _chunk(network: IntegerNetwork, steps: int, trace: bool) -> int:

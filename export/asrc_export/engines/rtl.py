@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from asrc_core.contract.arithmetic import recalled
 from asrc_core.contract.interpreter import trace_arrays
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input, joined
+from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace, checked_input, run_in_parts
 from asrc_core.contract.synapses.connection import Connection
 from asrc_core.contract.tally import steps_not_zero
 from asrc_export.rtl.simulation.circuit import Circuit, Simulated
@@ -33,8 +33,7 @@ def run(network: IntegerNetwork, x: NDArray[np.generic], *, trace: bool = False)
     samples = checked_input(network, x)
     circuit = Circuit(network)
     chunk = max(1, CELLS // (samples.shape[1] * circuit.plan.neurons))
-    parts = [samples[i : i + chunk] for i in range(0, len(samples), chunk)]
-    return joined((result(network, part, circuit.run(part), trace=trace) for part in parts), len(samples))
+    return run_in_parts(lambda part: result(network, part, circuit.run(part), trace=trace), samples, chunk)
 
 
 def result(network: IntegerNetwork, x: NDArray[np.int32], done: Simulated, *, trace: bool) -> Result:
