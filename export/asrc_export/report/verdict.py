@@ -82,7 +82,11 @@ def _costs(report: Report) -> Verdict:
     silent = report.energy.targets_without_published_prices
     none = f" Nobody has published prices of {', '.join(silent)}." if silent else ""
     graded = report.energy.graded_operations_per_sample if energy(report) else 0
-    left = f" It leaves out {graded:,.0f} products of graded messages a sample, which have no price." if graded else ""
+    left = (
+        f" The energy leaves out {graded:,.0f} products of graded messages a sample, which have no price."
+        if graded
+        else ""
+    )
     return Verdict("What does it cost?", f"{deployed / KIB:,.1f} KiB", f"{stored}{modelled}.{left}{none}")
 
 
