@@ -33,6 +33,7 @@ class UnwritableOutput(AsrcError):
 
     def __init__(self, path: str | Path, why: str) -> None:
         super().__init__(f"cannot write '{path}': {why}; choose another path, any file already there is untouched.")
+        self.why = why
 
 
 class UnknownName(AsrcError):

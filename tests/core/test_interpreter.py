@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from asrc_core.contract.interpreter import Hooks, NumpyStream, Session, run
-from asrc_core.contract.network import IntegerNetwork, Layer
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.parity import first_difference
 from asrc_core.contract.random_network import any_network
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, Trace
-from asrc_core.contract.synapses.connection import INPUT, Connection
+from asrc_core.contract.synapses.connection import INPUT, Connection, span
 
 M = 2**23 - 1
 Numbers = dict[str, Any]
@@ -226,6 +226,27 @@ def test_a_stream_is_a_run_of_one_sample_again_and_again(seed: int) -> None:
                 np.testing.assert_array_equal(spikes, whole.spikes[t, 0])
                 assert spikes.dtype == whole.spikes.dtype
         assert stream.counts == result.counts
+
+
+def test_a_stream_keeps_nothing_that_its_caller_may_write_to() -> None:
+    network = with_a_lag_of_the_input()
+    frames = np.arange(1, 6, dtype=np.int32)
+    whole = run(network, frames[np.newaxis, :, np.newaxis], trace=True)
+    assert whole.trace is not None
+    stream, refilled, shown = NumpyStream(network), np.zeros(1, np.int32), []
+    for frame in frames:
+        refilled[:] = frame
+        logits = stream.step(refilled).logits
+        shown.append(int(logits[0]))
+        logits[:] = -1
+    assert shown == whole.trace.readout.ravel().tolist()
+
+
+def with_a_lag_of_the_input() -> IntegerNetwork:
+    late = Connection(INPUT, np.array([[2]]), 0, 8, span(2), mapping="synaptic-delay")
+    return IntegerNetwork(
+        InputFormat(1, 0, 255, 1.0), (Layer("out", (late,), Neuron("integrator", {"bias": 0})),), "loihi2", 5
+    )
 
 
 @settings(max_examples=40, deadline=None)

@@ -203,6 +203,44 @@ REFUSED: dict[str, tuple[Callable[[], IntegerNetwork], str]] = {
         lambda: made(connections=from_input(exponent=16), entry=(0, 2**20)),
         "layer 'hidden': a_ff could reach [0-9]+, beyond 32 bits signed",
     ),
+    "a sum beyond 32 bits beside a small one from the same source": (
+        lambda: made(
+            connections=(
+                Connection(INPUT, np.full((N, CHANNELS), 126), -16, 8),
+                Connection(INPUT, np.zeros((N, CHANNELS), np.int64), 0, 8),
+            ),
+            entry=(0, 2**23 - 1),
+        ),
+        "layer 'hidden': W x from 'input' could reach [0-9]+, beyond 32 bits signed",
+    ),
+    "weights beyond 64 bits": (
+        lambda: made(connections=from_input(weights=np.full((N, CHANNELS), 2**64 - 2, np.uint64))),
+        "weights reach 18446744073709551614, beyond 64 bits signed",
+    ),
+    "more neurons than a file may have": (
+        lambda: made(connections=(Connection(INPUT, np.zeros((2**20 + 1, CHANNELS), np.int8), 0, 8),)),
+        "layer 'hidden': neurons 1048577 is outside 1 to 1048576",
+    ),
+    "a target without a letter": (
+        lambda: replace(made(), target=""),
+        "target: its name has 0 letters, beyond 1 to 200",
+    ),
+    "a number of NumPy in provenance": (
+        lambda: made(provenance={"runs": [{"seed": np.int64(3)}]}),
+        "provenance: 3 is nothing that JSON holds",
+    ),
+    "no number in provenance": (
+        lambda: made(provenance={"loss": float("nan")}),
+        "provenance: nan is nothing that JSON holds",
+    ),
+    "a key in provenance that is no text": (
+        lambda: made(provenance={1: "one"}),
+        "provenance: {1: 'one'} is nothing that JSON holds",
+    ),
+    "half a letter in provenance": (
+        lambda: made(provenance={"by": "\ud800"}),
+        r"provenance: '\\ud800' is nothing that JSON holds",
+    ),
     "steps with fractions": (
         lambda: made(permutation=np.arange(6) + 0.5),
         "permutation: its steps are of type float64, and not all of them are whole numbers",

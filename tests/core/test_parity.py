@@ -34,6 +34,13 @@ def with_membrane_off(result: Result, layer: int, at: tuple[int, int, int]) -> R
     return replace(result, trace=Trace(tuple(layers), result.trace.readout))
 
 
+def test_a_result_of_a_network_of_other_layers_is_told_as_that(network: IntegerNetwork, result: Result) -> None:
+    shorter = random_network(2, widths=(5,), spans=(2,), steps=8)
+    other = engine.run(shorter, np.random.default_rng(0).integers(0, 256, (3, 8, 1)), trace=True)
+    found = first_difference(network, result, other)
+    assert found == "the number of layers: the network has 3, the second result 2"
+
+
 def test_equal_runs_have_no_difference(network: IntegerNetwork, result: Result) -> None:
     assert first_difference(network, result, result) is None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -410,6 +412,53 @@ def count_compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(cache, "_compile", counted)
     return compiled
+
+
+def test_a_folder_that_takes_nothing_more_is_replaced_for_the_process(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cache that was filled when an image was made, and is read only now; what lies in it is used."""
+    there = cache.compiled(ONE)
+    original = cache._make
+
+    def on_a_full_disk(entry: Path, *rest: Any) -> None:
+        if entry.parent == fresh:
+            raise OSError(errno.EROFS, "Read-only file system")
+        original(entry, *rest)
+
+    monkeypatch.setattr(cache, "_make", on_a_full_disk)
+    assert cache.compiled(ONE) == there
+    require_answers(TWO, 2)
+    assert not list(fresh.glob("*/text.c"))[1:]
+    told = (
+        f"asrc: '{fresh}' cannot be written to (Read-only file system); what is compiled is kept for this process only."
+    )
+    assert capsys.readouterr().err == told + "\n"
+
+
+def test_a_home_that_no_shell_wrote_out_is_found_and_without_one_nothing_is_kept(
+    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ASRC_CACHE", "~/mine")
+    assert cache.compiled(ONE).is_relative_to(tmp_path / "mine")
+    monkeypatch.setenv("ASRC_CACHE", "~nobody-of-that-name/mine")
+    cache.compiled(ONE)
+    assert "ASRC_CACHE: this user has no home folder" in capsys.readouterr().err
+    assert {each.name for each in tmp_path.iterdir()} == {"mine"}
+
+
+def test_entries_used_longest_ago_go_first_and_so_does_what_was_left_half_made(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = cache.compiled(ONE).parent, cache.compiled(TWO).parent
+    left, busy = fresh / ".building-left", fresh / ".building-busy"
+    for each, age in ((first, 10), (second, 20), (left, 2 * cache.ABANDONED_S), (busy, 30)):
+        each.mkdir(exist_ok=True)
+        os.utime(each, (time.time() - age,) * 2)
+    monkeypatch.setattr(cache, "KEPT_BYTES", sum(file.stat().st_size for file in first.iterdir()))
+    third = cache.compiled("int answer(void);\nint answer(void) { return 3; }\n").parent
+    assert {each for each in fresh.iterdir() if each.is_dir()} == {first, third, busy}
 
 
 def test_a_text_is_compiled_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from asrc_core.contract import interpreter
 from asrc_core.contract.file import network_file
 from asrc_core.contract.interpreter import NumpyStream
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.parity import require_equal
 from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.errors import BackendFailed, BackendMissing, ParityBroken, RulesBroken
 from asrc_core.files import folder
@@ -127,6 +129,15 @@ def test_what_is_told_before_training_is_close_to_what_is_written(seed: int) -> 
     printed, told = program(network), mcu.memory(shape.of_network(network))
     assert printed.constants <= told.flash <= 1.1 * printed.constants + mcu.CODE
     assert printed.ram <= told.ram <= 2 * printed.ram + mcu.STACK
+
+
+def test_threads_do_not_meet_in_the_one_state_that_a_text_has() -> None:
+    network = random_network(1, widths=(40, 40), spans=(3, 7), steps=200)
+    x = np.random.default_rng(0).integers(0, 256, (400, 200, 1))
+    expected = engine.run(network, x)
+    with ThreadPoolExecutor(2) as pool:
+        for result in pool.map(lambda _: engine.run(network, x), range(4)):
+            require_equal(network, result, expected, ("one of several threads", "alone"))
 
 
 def test_a_stream_is_the_references_however_streams_take_turns() -> None:

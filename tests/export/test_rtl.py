@@ -20,6 +20,7 @@ from asrc_core.contract.numbers import Ints
 from asrc_core.contract.parity import require_equal
 from asrc_core.contract.random_network import any_network, random_network
 from asrc_core.errors import AsrcError, BackendFailed, BackendMissing, ExtraMissing, InvalidSetting, RulesBroken
+from asrc_core.native.build import compiler
 from asrc_export.chip import devices
 from asrc_export.chip.devices.fpga import Fpga
 from asrc_export.commands import circuits
@@ -35,7 +36,7 @@ from asrc_export.rtl.plan import Shape, plan
 from asrc_export.rtl.simulation import cxxrtl, verilator
 from asrc_export.rtl.simulation.circuit import Circuit
 from asrc_export.rtl.simulation.scratch import write_all
-from asrc_export.rtl.simulation.tool import MAKES, ran
+from asrc_export.rtl.simulation.tool import ran
 from asrc_export.rtl.synthesis import build
 from asrc_export.rtl.testbench import bench
 
@@ -132,7 +133,7 @@ def test_a_shape_that_cannot_be_is_refused(settings: dict[str, int], says: str) 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_simulated_circuit_is_equal_in_every_update(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if seed != SEEDS[0]:  # optimized, CXXRTL's templates compile for twice as long
-        monkeypatch.setenv("CXX", shlex.join([*MAKES.compiler(), "-O0"]))
+        monkeypatch.setenv("CXX", shlex.join([*compiler(), "-O0"]))
     network = any_network(seed)
     x = drawn(network, seed)
     circuit = Circuit(network, SHAPES[seed % len(SHAPES)])

@@ -135,7 +135,7 @@ def _run(network: IntegerNetwork, samples: NDArray[np.int32], trace: bool, hooks
 def trace_arrays(layer: Layer, steps: int, batch: int) -> LayerTrace:
     """Zeros for a layer's whole trace: spikes as bytes, graded messages as 32-bit numbers."""
     shape, sends = (steps, batch, layer.neurons), layer.neuron.sends
-    graded = sends is not None and (sends.low < 0 or sends.high > 1)
+    graded = sends is not None and not sends.is_bit
     spikes: NDArray[Any] = np.zeros(shape if sends is not None else (0,), np.int32 if graded else np.uint8)
     return LayerTrace(spikes, np.zeros(shape, np.int32))
 
@@ -164,7 +164,7 @@ class NumpyStream:
 
     def step(self, frame: NDArray[np.generic]) -> StreamStep:
         """Feed one (channels,) integer frame. Raises InvalidData if it does not fit the network's input."""
-        x = checked_frame(self._network, frame)[np.newaxis]
+        x = checked_frame(self._network, frame)[np.newaxis].copy()  # it is kept for lags; the caller may refill it
         done = self._session.step(x)
         self._counts = [
             before + self._session.counted(i, each)
@@ -175,7 +175,7 @@ class NumpyStream:
             for layer, each in zip(self._network.hidden, done, strict=False)
             if each.sent is not None
         )
-        return StreamStep(done[-1].shown[0], tuple(sent))
+        return StreamStep(done[-1].shown[0].copy(), tuple(sent))
 
 
 class Session:

@@ -14,7 +14,7 @@ import numpy as np
 from asrc_core import html
 from asrc_core.contract import neurons
 from asrc_core.contract.neurons.kind import Kind, Parameters, States
-from asrc_core.contract.numbers import MAX_MESSAGE, MAX_NAME, MAX_STATE_BITS, STATE_MAX, WORD, Ints
+from asrc_core.contract.numbers import MAX_MESSAGE, MAX_NAME, MAX_NEURONS, MAX_STATE_BITS, STATE_MAX, WORD, Ints
 from asrc_core.contract.proof import LayerRanges, layer_ranges, says
 from asrc_core.contract.ranges import Range
 from asrc_core.contract.synapses import connection as connections
@@ -232,6 +232,9 @@ def _check_frame(network: IntegerNetwork) -> None:
     if not network.layers:
         raise InvalidNetwork("layers", "there are none")
     within("steps", "T", network.steps, 1, 2**31 - 1)
+    if not 1 <= len(network.target) <= MAX_NAME:
+        raise InvalidNetwork("target", f"its name has {plural(len(network.target), 'letter')}, beyond 1 to {MAX_NAME}")
+    _require_json(network.provenance)
     entry = network.input
     within("input", "channels", entry.channels, 1, 2**20)
     for end, value in (("minimum", entry.minimum), ("maximum", entry.maximum)):
@@ -263,6 +266,27 @@ def _check_frame(network: IntegerNetwork) -> None:
             raise InvalidNetwork("permutation", f"it is not an order of the {plural(network.steps, 'step')}")
 
 
+def _require_json(value: object) -> None:
+    """Raise InvalidNetwork for what is no JSON, or would come back from a file as something else."""
+    match value:
+        case None | bool() | int():
+            return
+        case float() if math.isfinite(value):
+            return
+        case str() if value.isascii() or value == value.encode("utf-8", "replace").decode():
+            return
+        case MappingOf() if all(isinstance(key, str) for key in value):
+            for key, each in value.items():
+                _require_json(key)
+                _require_json(each)
+            return
+        case list() | tuple():
+            for each in value:
+                _require_json(each)
+            return
+    raise InvalidNetwork("provenance", f"{value!r:.40} is nothing that JSON holds")
+
+
 def _checked(network: IntegerNetwork, place: int) -> Layer:
     """The layer with its neurons' parameters checked and complete. Raises InvalidNetwork, SpanTooLong."""
     layer = network.layers[place]
@@ -276,6 +300,7 @@ def _checked(network: IntegerNetwork, place: int) -> Layer:
     if not layer.connections:
         raise InvalidNetwork(at, "nothing is connected to it")
     count = _rows(layer)
+    within(at, "neurons", count, 1, MAX_NEURONS)
     for each in layer.connections:
         _check_connection(network, place, each, count)
     parameters = kind.checked(at, layer.neuron.parameters, count)

@@ -31,6 +31,8 @@ MAX_TABLE = 2**10
 MAX_COLUMNS = 8
 """Most numbers of a sort that each neuron of a kind has, such as modes."""
 MAX_STATE_BITS = 32
+MAX_NEURONS = 2**20
+"""Of a layer."""
 MAX_NAME = 200
 """Letters of a layer's name."""
 WORD = "word"

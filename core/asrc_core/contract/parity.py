@@ -19,6 +19,10 @@ def first_difference(network: IntegerNetwork, a: Result, b: Result, *, sample: i
     for each in (a, b):
         if not isinstance(each, Result):
             raise InvalidSetting("result", f"it is a {type(each).__name__}; give a Result, such as run returns")
+    for counted, hidden, name in ((a, a.trace, "first"), (b, b.trace, "second")):
+        of = len(counted.counts), 0 if hidden is None else len(hidden.layers) + 1
+        if of[0] != len(network.layers) or of[1] not in (0, of[0]):
+            return f"the number of layers: the network has {len(network.layers)}, the {name} result {of[0]}"
     if a.trace is not None and b.trace is not None:
         found = _first_in_traces(network, a.trace, b.trace, sample)
         if found is not None:

@@ -84,8 +84,10 @@ def layer_ranges(layer: Layer, sent: Sequence[Range], sources: Sequence[str], st
         several = sum(1 for other in sources if other == source) > 1
         back = source != "before"
         label = f" from '{each.source}'" if several or source == "after" else ""
-        registers[("U r" if back else "W x") + label] = spread(product)
-        registers[("a_rec" if back else "a_ff") + label] = spread(sums[-1])
+        for name, bounds in (("U r" if back else "W x", product), ("a_rec" if back else "a_ff", sums[-1])):
+            held = spread(bounds)
+            before = registers.get(name + label, held)  # a source may be connected more than once
+            registers[name + label] = Range(min(held.low, before.low), max(held.high, before.high))
     total = _total(sums)
     if len(sums) > 1:
         registers["the sum of all connections"] = spread(total)

@@ -28,6 +28,11 @@ class Range:
         """Whether no value of the range is changed by the 24-bit saturation."""
         return self.magnitude <= STATE_MAX
 
+    @property
+    def is_bit(self) -> bool:
+        """Whether it is that of spikes: no value but 0 and 1."""
+        return BIT.low <= self.low and self.high <= BIT.high
+
 
 BIT = Range(0, 1)
 """A spike."""

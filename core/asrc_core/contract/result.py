@@ -183,7 +183,7 @@ def trace_bytes(network: IntegerNetwork, steps: int) -> int:
     """Of one sample: spikes of all neurons and steps (a byte, or four where a kind sends numbers), membranes, and the
     readout's accumulators.
     """
-    hidden = sum(layer.neurons * (5 if layer.neuron.of_kind.sends == (0, 1) else 8) for layer in network.hidden)
+    hidden = sum(layer.neurons * (5 if network.sent(layer.name).is_bit else 8) for layer in network.hidden)
     return steps * (hidden + 4 * network.classes)
 
 

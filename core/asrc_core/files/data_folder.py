@@ -10,21 +10,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from asrc_core.errors import UnwritableOutput
+from asrc_core.files.user_cache import expanded, user_cache
 
 VARIABLE = "ASRC_DATA"
 
 
 def folder() -> Path:
-    """The folder that ``ASRC_DATA`` names; else one in the user's cache. It need not exist."""
+    """The folder that ``ASRC_DATA`` names; else one in the user's cache. It need not exist.
+
+    Raises InvalidSetting for a user without a home.
+    """
     named = os.environ.get(VARIABLE)
-    if named:
-        return Path(named).expanduser()
-    return _cache()
+    return expanded(VARIABLE, named) if named else _cache()
 
 
 def _cache() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "asrc" / "data"
+    return user_cache() / "data"
 
 
 def for_results() -> Path:

@@ -7,6 +7,7 @@ is static, as on the device: one sample at a time, on one core. Faster engines a
 from __future__ import annotations
 
 import ctypes as c
+import functools
 import threading
 
 import numpy as np
@@ -67,6 +68,16 @@ def why_not(network: IntegerNetwork) -> str | None:
     return None if why is None else f"The C engine does not run this network: {why}."
 
 
+@functools.cache
+def _loaded(text: str) -> tuple[c.CDLL, threading.Lock]:
+    """A text's library, and the lock that whoever computes with it holds: a process has it once, and so its state."""
+    library = cache.library(text, "-O1")
+    for name, arguments in traced.FUNCTIONS.items():
+        function = getattr(library, name)
+        function.argtypes, function.restype = arguments, None
+    return library, threading.Lock()
+
+
 class CEngine:
     """A network as the microcontroller's file, compiled. Raises BackendMissing, BackendFailed."""
 
@@ -76,17 +87,11 @@ class CEngine:
             raise BackendFailed("c", why, "use the native engine")
         self.network = network
         try:
-            self.library = cache.library(traced.text(network, program(network)), "-O1")
+            self.library, self.lock = _loaded(traced.text(network, program(network)))
         except CannotBuild as error:
             raise _missing(error) from error
-        for name, arguments in traced.FUNCTIONS.items():
-            function = getattr(self.library, name)
-            function.argtypes, function.restype = arguments, None
-        self.library.asrc_self_test.restype = c.c_uint32
         self.state_bytes = c.c_int32.in_dll(self.library, "asrc_state_bytes").value
         self.state_at: int = c.c_size_t.in_dll(self.library, "asrc_state_at").value
-        self.lock = threading.Lock()
-        """Its state is one: who computes with it holds this."""
 
     def run(self, x: NDArray[np.generic], *, trace: bool = False) -> Result:
         """Run (B, T, channels) integer samples one after the other. Raises InvalidData for what does not fit."""

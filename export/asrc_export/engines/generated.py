@@ -6,7 +6,6 @@ are compiled when a network first needs them and kept in a private folder (`code
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from asrc_core.contract.interpreter import trace_arrays
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_frame, checked_input
+from asrc_core.cores import usable_cores
 from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting
 from asrc_core.native.build import CannotBuild
@@ -96,7 +96,7 @@ class GeneratedEngine:
         Raises InvalidData when the samples do not fit the network's input, InvalidSetting for no threads.
         """
         samples = checked_input(self.network, x)
-        threads = _usable_cores() if threads is None else threads
+        threads = usable_cores() if threads is None else threads
         if not 1 <= threads <= 2**15:
             raise InvalidSetting("threads", f"{threads} is not within 1 to {2**15}")
         batch, steps, _ = samples.shape
@@ -193,10 +193,6 @@ class GeneratedStream:
     def counts(self) -> tuple[LayerCounts, ...]:
         """Events since the sample's first step, for each layer, the readout last."""
         return self._program.layer_counts(self._steps)
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _trace_targets(traces: list[LayerTrace]) -> object:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from asrc_core import choices
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, Result, StreamStep
+from asrc_core.errors import BackendFailed
 from asrc_export import engines
 
 DEFAULT = "native"
@@ -80,10 +81,15 @@ def engine(name: str = DEFAULT, network: IntegerNetwork | None = None) -> Engine
 
 
 def prepared(network: IntegerNetwork, name: str = DEFAULT) -> tuple[str, Prepared]:
-    """The name of the engine that runs the network, as in `engine`, and the network made ready in it."""
+    """The name of the engine that runs the network, as in `engine`, and the network made ready in it.
+
+    Raises what `engine` does, and BackendFailed for an engine that keeps nothing from one run to the next.
+    """
     taken = _taken(name, network, set())
-    ready: Prepared = _module(taken).prepared(network)
-    return taken, ready
+    prepare: Callable[[IntegerNetwork], Prepared] | None = getattr(_module(taken), "prepared", None)
+    if prepare is None:
+        raise BackendFailed(taken, "it makes every network ready anew for each run", "use the native engine")
+    return taken, prepare(network)
 
 
 def _taken(name: str, network: IntegerNetwork | None, told: set[str]) -> str:

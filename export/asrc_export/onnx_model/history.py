@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import LINE_BITS, MAX_MESSAGE
-from asrc_core.contract.ranges import BIT, Range
+from asrc_core.contract.ranges import Range
 from asrc_core.contract.synapses.connection import Connection
 from asrc_export.onnx_model.nodes import Nodes, Port
 
@@ -94,7 +94,7 @@ def histories(network: IntegerNetwork) -> dict[str, History]:
             depths[each.source] = max(depths.get(each.source, 0), _depth(each))
     return {
         source: Words(widths[source], depth)
-        if is_bit(network.sent(source))
+        if network.sent(source).is_bit
         else Ring(widths[source], depth, message_type(network.sent(source)))
         for source, depth in depths.items()
         if depth
@@ -121,11 +121,6 @@ def _depth(connection: Connection) -> int:
     if is_immediate(connection):
         return 0
     return connection.longest_lag + (1 if connection.lags[0] == 0 else 0)
-
-
-def is_bit(sent: Range) -> bool:
-    """Whether only spikes are sent."""
-    return BIT.low <= sent.low and sent.high <= BIT.high
 
 
 def message_type(sent: Range) -> DTypeLike:

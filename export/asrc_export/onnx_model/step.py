@@ -17,7 +17,7 @@ from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.intervals import Interval
 from asrc_core.contract.ranges import Range, product_bounds
 from asrc_core.contract.synapses.connection import INPUT, Connection
-from asrc_export.onnx_model.history import histories, is_bit, is_immediate, is_stacked, message_type, row_count
+from asrc_export.onnx_model.history import histories, is_immediate, is_stacked, message_type, row_count
 from asrc_export.onnx_model.nodes import Nodes, Port
 from asrc_export.onnx_model.operations import Number, OnnxOperations, state_type
 from asrc_export.onnx_model.tally import Tally
@@ -75,7 +75,7 @@ def traces_of(network: IntegerNetwork) -> list[Port]:
     """Outputs of the step that together are the trace."""
     ports: list[Port] = []
     for i, layer in enumerate(network.hidden):
-        spikes = np.uint8 if is_bit(network.sent(layer.name)) else np.int32
+        spikes = np.uint8 if network.sent(layer.name).is_bit else np.int32
         ports += [
             Port(f"layer{i}_spikes", spikes, (layer.neurons,)),
             Port(f"layer{i}_membrane", np.int32, (layer.neurons,)),
@@ -116,7 +116,7 @@ class _Step:
         assert after.sent is not None, "only the last layer sends nothing"
         sends = self._network.sent(layer.name)
         sent = o.typed(o.spread(after.sent), message_type(sends))
-        self._traced[f"layer{i}_spikes"] = sent if is_bit(sends) else o.typed(o.spread(after.sent), np.int32)
+        self._traced[f"layer{i}_spikes"] = sent if sends.is_bit else o.typed(o.spread(after.sent), np.int32)
         self.tally.count("spikes", i, self._other_than_0(sent, sends), once)
         self._send(layer.name, sent)
 
@@ -206,7 +206,7 @@ class _Step:
 
     def _other_than_0(self, messages: str, sent: Range) -> str:
         """1 where anything was sent, uint8."""
-        return messages if is_bit(sent) else self.g.cast(self.g.cast(messages, np.bool_), np.uint8)
+        return messages if sent.is_bit else self.g.cast(self.g.cast(messages, np.bool_), np.uint8)
 
     def _history_of(self, source: str) -> str:
         place = self._network.place(source)

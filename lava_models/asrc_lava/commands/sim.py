@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from asrc_core.contract.result import Result
     from asrc_lava.boards.board import Measured
 
-BACKENDS = (*engines.names(), "lava", "loihi2")
+PROCESSES = ("lava", "loihi2")
+"""Backends of Lava's, which are no engines."""
+BACKENDS = (*engines.names(), *PROCESSES)
 COMPARED = 5 * 2**29
 """Bytes of traces that are compared at a time: those of a thousand samples of permuted MNIST."""
 
@@ -40,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     parser = _parser()
     options = parser.parse_args(argv)
+    given = {"SAMPLE": bool(options.raw), "--input": options.input is not None, "--data": options.data is not None}
+    named = [name for name, is_given in given.items() if is_given]
+    if len(named) > 1:
+        parser.error(f"{' and '.join(named)} each say which samples to take; give one of them")
     return command_line.run(parser, lambda: _simulate(options))
 
 
@@ -52,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("network", metavar="NETWORK.safetensors", help="integer network written by asrc-export")
     raw = "raw samples, a file each: .wav, or (steps, channels) as .npy or .csv, in place of a data set"
-    add("raw", metavar="SAMPLE", nargs="*", help=raw)
+    add("raw", metavar="SAMPLE", nargs="*", default=[], help=raw)  # without a default, argparse asks for one
     add(
         "--backend", choices=BACKENDS, default="native", help="default: native; loihi2 is a board, see docs/hardware.md"
     )
@@ -130,8 +136,9 @@ def _simulate(options: argparse.Namespace) -> None:
 
 def _answer(path: str, logits: NDArray[np.int64], names: Sequence[str]) -> str:
     """Which class the file is of, and which comes next."""
-    first, second = logits.argsort(kind="stable")[::-1][:2]
-    return f"{path}: {names[first]} (logit {logits[first]:,}; next {names[second]}, {logits[second]:,})"
+    first, *others = (-logits).argsort(kind="stable")  # of equals the first, as `Result.predictions` has it
+    after = f"; next {names[others[0]]}, {logits[others[0]]:,}" if others else ""
+    return f"{path}: {names[first]} (logit {logits[first]:,}{after})"
 
 
 def _samples(
@@ -145,7 +152,7 @@ def _samples(
         for said in made.notes:
             print(f"note: {said}", file=sys.stderr)
         return made.x, None
-    if options.input:
+    if options.input is not None:
         from asrc_export.samples import given_samples, samples_file
 
         x = samples_file.load(options.input)
@@ -173,29 +180,43 @@ def _run_all(
     """The backend's name and its result, what a board measured, the seconds it took, and what it was compared with.
 
     Where traces are needed to compare by only, samples are taken some at a time. Raises InvalidData for a trace that
-    memory does not hold.
+    memory does not hold, InvalidSetting where one backend would be compared with itself.
     """
     import time
     from dataclasses import replace
 
     from asrc_core.contract import parity, result
+    from asrc_core.errors import InvalidSetting
 
+    backend, other = _run_by(options.backend, network), _run_by(options.compare, network) if options.compare else ""
+    if backend == other:
+        why = f"'{options.backend}' and '{options.compare}' would both run on '{backend}' here, and it equals itself"
+        raise InvalidSetting("--compare", f"{why}; name another, such as {'native' if backend == 'numpy' else 'numpy'}")
     whole = not options.compare or options.trace or "loihi2" in (options.backend, options.compare)
     traces = 2 if options.compare else 1
     if whole and (options.trace or options.compare):
         result.require_room_for_trace(network, len(x), x.shape[1], traces=traces)
     size = max(1, len(x) if whole else _compared_at_once(network, x.shape[1]))
-    parts, seconds, other = [], 0.0, ""
+    parts, seconds = [], 0.0
     for first in range(0, max(1, len(x)), size):
         part = x[first : first + size]
         started = time.perf_counter()
-        backend, mine, measured = _run(options.backend, network, part, bool(options.trace or options.compare), options)
+        mine, measured = _run(backend, network, part, bool(options.trace or options.compare), options)
         seconds += time.perf_counter() - started
         if options.compare:
-            other, theirs, _ = _run(options.compare, network, part, True, options)
+            theirs, _ = _run(other, network, part, True, options)
             parity.require_equal(network, mine, theirs, (backend, other), sample=first)
         parts.append(mine if options.trace else replace(mine, trace=None))
     return backend, result.joined(parts, len(x)), measured, seconds, other
+
+
+def _run_by(backend: str, network: IntegerNetwork) -> str:
+    """The backend, or the engine that takes over from it for this network or on this machine, which a line tells."""
+    if backend in PROCESSES:
+        return backend
+    from asrc_export.engines import select
+
+    return select.engine(backend, network).name
 
 
 def _compared_at_once(network: IntegerNetwork, steps: int) -> int:
@@ -209,12 +230,11 @@ def _compared_at_once(network: IntegerNetwork, steps: int) -> int:
 
 def _run(
     backend: str, network: IntegerNetwork, x: NDArray[np.integer[Any]], trace: bool, options: argparse.Namespace
-) -> tuple[str, Result, Measured | None]:
-    if backend not in ("lava", "loihi2"):
+) -> tuple[Result, Measured | None]:
+    if backend not in PROCESSES:
         from asrc_export.engines import select
 
-        engine = select.engine(backend, network)
-        return engine.name, engine.run(network, x, trace=trace), None
+        return select.engine(backend, network).run(network, x, trace=trace), None
     from asrc_core.command import progress
     from asrc_lava.host import run
 
@@ -225,9 +245,9 @@ def _run(
             update(done / total, f"{done:,} of {total:,} Lava steps")
 
         if backend == "loihi2":
-            return backend, *run.run_on_board(network, x, trace=trace, deadline_s=options.deadline, progress=report)
+            return run.run_on_board(network, x, trace=trace, deadline_s=options.deadline, progress=report)
         result = run.run(network, x, trace=trace, graph=options.graph, deadline_s=options.deadline, progress=report)
-        return backend, result, None
+        return result, None
 
 
 def _modelled(network: IntegerNetwork, result: Result, samples: int) -> dict[str, float] | None:

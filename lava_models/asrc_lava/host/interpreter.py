@@ -18,6 +18,7 @@ from pathlib import Path
 
 from asrc_core.contract import neurons
 from asrc_core.errors import BackendMissing
+from asrc_core.files.user_cache import user_cache
 from asrc_lava.boards import sdk
 
 OVERRIDE = "ASRC_LAVA_PYTHON"
@@ -70,8 +71,7 @@ def _isolated(python: str) -> tuple[str, ...]:
 
 def environments() -> Path:
     """The folder that the environments are kept in; anything in it may be deleted."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "asrc"
+    return user_cache()
 
 
 def _environment() -> Path:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import Result, checked_input
-from asrc_core.errors import BackendFailed, UnknownName
+from asrc_core.errors import BackendFailed, UnknownName, UnwritableOutput
 from asrc_lava.boards import board
 from asrc_lava.boards.board import Measured
 from asrc_lava.graph import plan
@@ -123,8 +123,9 @@ def _run_each(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="asrc-lava-")))
             exchange.write_order(folder, Order(prepared, trace, wanted))
             interpreter.link_packages(folder)
-        except OSError as error:
-            why = f"the samples could not be handed over through a temporary folder ({error.strerror})"
+        except (OSError, UnwritableOutput) as error:
+            said = error.strerror if isinstance(error, OSError) else error.why
+            why = f"the samples could not be handed over through a temporary folder ({said})"
             raise BackendFailed("lava", why, "set TMPDIR to a folder with space") from error
         _work(python, folder, limit, progress)
         return [

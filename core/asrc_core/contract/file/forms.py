@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from asrc_core.contract.numbers import MAX_NAME, MAX_TAPS, STATE_MAX, Mapping, Reset
+from asrc_core.contract.numbers import MAX_NAME, MAX_NEURONS, MAX_TAPS, STATE_MAX, Mapping, Reset
 from asrc_core.contract.synapses.convolution import Convolution
 
 FORMAT: Literal["asrc-integer-network"] = "asrc-integer-network"
@@ -149,7 +149,7 @@ class LayerForm(Strict):
     """`Layer`."""
 
     name: Name
-    neurons: Annotated[int, Field(ge=1, le=2**20)]
+    neurons: Annotated[int, Field(ge=1, le=MAX_NEURONS)]
     neuron: NeuronForm
     connections: Annotated[list[ConnectionForm], Field(min_length=1, max_length=10_000)]
     scale: Scale

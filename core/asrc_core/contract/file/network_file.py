@@ -35,7 +35,7 @@ from pydantic import BaseModel, ValidationError
 from asrc_core.contract import neurons
 from asrc_core.contract.chain import Chain, Readout, SkipLayer, chain, why_no_chain
 from asrc_core.contract.file import forms
-from asrc_core.contract.file.tensors import MAX_FILE_BYTES, Arrays, Tensors, refuse, stored
+from asrc_core.contract.file.tensors import MAX_FILE_BYTES, MAX_UNPACKED, Arrays, Tensors, refuse, stored
 from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
 from asrc_core.contract.numbers import CONTRACT_VERSION, Ints
 from asrc_core.contract.synapses.connection import INPUT, Connection, Tap
@@ -48,8 +48,6 @@ from asrc_core.forms.first_problem import first_problem
 MAX_MANIFEST_BYTES = 64 * 2**20
 FILE_VERSION = 3
 """Of the file's layout, not of the arithmetic. 1: every weight is stored. 2: matrices may be sparse. 3: or kernels."""
-MAX_UNROLLED = 2**27
-"""Weights that all kernels of a file together may be written out to, since a small kernel may stand for very many."""
 
 Kernels = dict[tuple[int, int], Ints]
 """By the places of a layer and of its connection, the kernel that the weights are written out of."""
@@ -138,9 +136,9 @@ def fingerprint(network: IntegerNetwork) -> str:
 
 
 def _kernels(network: IntegerNetwork) -> Kernels:
-    """Of connections whose weights are a kernel's, which has fewer of them; up to `MAX_UNROLLED` weights in all."""
+    """Of connections whose weights are a kernel's, which has fewer of them; up to `MAX_UNPACKED` weights in all."""
     found: Kernels = {}
-    left = MAX_UNROLLED
+    left = MAX_UNPACKED
     for i, layer in enumerate(network.layers):
         for j, each in enumerate(layer.connections):
             if each.convolution is None or each.delays is not None or each.weights.size > left:
@@ -298,8 +296,8 @@ def _require_room_of_kernels(
                 refuse(path, f"'{at}' has a convolution for {why} ({shapes[f'{at}.weights']})")
             held.require_kernel(f"{at}.kernel", convolution.kernel_shape)
             total += math.prod(convolution.shape)
-    if total > MAX_UNROLLED:
-        refuse(path, f"its kernels are written out to {total} weights, more than {MAX_UNROLLED}")
+    if total > MAX_UNPACKED:
+        refuse(path, f"its kernels are written out to {total:,} weights, more than {MAX_UNPACKED:,}")
 
 
 def _read_layer(

@@ -15,8 +15,10 @@ from asrc_core.errors import UnreadableFile
 
 MAX_FILE_BYTES = 4 * 2**30
 """A generous multiple of the largest network a chip holds; a larger file is not one of ours."""
-MAX_UNPACKED = MAX_FILE_BYTES
-"""Bytes that sparse matrices would take if every weight of theirs was stored."""
+MAX_UNPACKED = 2**27
+"""Weights that all sparse matrices of a file together may have, and likewise all its kernels, since a small file may
+stand for very many: 1 GiB of each as the 64-bit integers that a network holds.
+"""
 HEADER_BYTES = 256
 """More than a second tensor in place of one adds to the header."""
 
@@ -29,17 +31,17 @@ def refuse(path: str | Path, why: str) -> NoReturn:
 
 
 def stored(weights: Mapping[str, Ints]) -> tuple[Arrays, bool]:
-    """The weight matrices as tensors, sparse where that is smaller, and whether one is."""
+    """The weight matrices as tensors, sparse where that is smaller and a reader may unpack it, and whether one is."""
     tensors: Arrays = {}
-    sparse = False
+    left = MAX_UNPACKED
     for name, matrix in weights.items():
         weight = np.ascontiguousarray(matrix, np.int16)
-        if saved(weight) > HEADER_BYTES:
+        if weight.size <= left and saved(weight) > HEADER_BYTES:
             tensors[f"{name}.present"], tensors[f"{name}.values"] = packed(weight)
-            sparse = True
+            left -= weight.size
         else:
             tensors[name] = weight
-    return tensors, sparse
+    return tensors, left < MAX_UNPACKED
 
 
 class Tensors:
@@ -70,8 +72,8 @@ class Tensors:
         sparse = {name: shape for name, shape in shapes.items() if self.is_sparse(name)}
         if sparse and not self._may_be_sparse:
             refuse(self._path, f"tensor '{min(sparse)}' is sparse, which version 1 of the file does not know")
-        if sum(np.dtype(np.int16).itemsize * rows * columns for rows, columns in sparse.values()) > MAX_UNPACKED:
-            why = f"tensor '{min(sparse)}' and what else is sparse would unpack to more than {MAX_UNPACKED} bytes"
+        if sum(rows * columns for rows, columns in sparse.values()) > MAX_UNPACKED:
+            why = f"tensor '{min(sparse)}' and what else is sparse would unpack to more than {MAX_UNPACKED:,} weights"
             refuse(self._path, why)
 
     def require_kernel(self, name: str, shape: tuple[int, ...]) -> None:

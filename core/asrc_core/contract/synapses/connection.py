@@ -157,7 +157,7 @@ def require(layer: str, connection: Connection, *, shape: tuple[int, int], sent:
     if shortest < 1 and not before:
         raise InvalidNetwork(at, "a lag of 0 closes a circle without delay; what comes back needs at least 1")
     require_reach(layer, connection.longest_lag, connection.mapping, before=before)
-    if connection.mapping == "delay-line" and connection.longest_lag and (sent.low < 0 or sent.high > 1):
+    if connection.mapping == "delay-line" and connection.longest_lag and not sent.is_bit:
         why = f"'{connection.source}' sends numbers and a delay line holds spikes, so that a lag of"
         raise InvalidNetwork(at, f"{why} {connection.longest_lag} needs the synaptic-delay mapping")
 
@@ -242,6 +242,8 @@ def whole_numbers(at: str, name: str, values: Any) -> Ints:
     """The values as integers that nobody can write to. Raises InvalidNetwork instead of rounding any."""
     given = np.asarray(values)
     if given.dtype.kind in "iu":
+        if given.dtype == np.uint64 and given.size and int(given.max()) > np.iinfo(np.int64).max:
+            raise InvalidNetwork(at, f"{name} reach {given.max()}, beyond 64 bits signed")
         return frozen(given)
     if given.dtype.kind != "f":
         raise InvalidNetwork(at, f"{name} are of type {given.dtype}, not whole numbers")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.ranges import BIT
 from asrc_core.contract.result import LayerCounts
 from asrc_core.contract.synapses.connection import INPUT
 from asrc_export.chip.cost.arrivals import Operations
@@ -72,7 +71,7 @@ def events(
             message = each.message(network.sent(each.source))
             if shares[i][j] < 1:
                 performed = performed * shares[i][j] if exact is None else exact[i][j]
-            if message.low < BIT.low or message.high > BIT.high:
+            if not message.is_bit:
                 own += Events(graded_operations=performed / samples)
             elif network.is_recurrent(i, j):
                 own += Events(recurrent_operations=performed / samples)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.ranges import Range
 from asrc_core.contract.synapses.connection import INPUT
 from asrc_core.counts import plural
 from asrc_export.chip.accumulator import activation_shift
@@ -18,7 +19,7 @@ def graded_spikes(shape: NetworkShape, target: Target) -> Iterator[Finding]:
     bits = target.formats.graded_spike_bits.count
     low, high = shape.input_minimum, shape.input_maximum
     needed = max(abs(low), abs(high)).bit_length()
-    if needed > bits and not (low >= 0 and high <= 1):
+    if needed > bits and not Range(low, high).is_bit:
         yield Finding(
             sentence(graded_spikes),
             shape.layers[0].name,

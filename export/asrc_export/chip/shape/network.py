@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.neurons.kind import Columns, Number, States
 from asrc_core.contract.numbers import LINE_BITS, WORD, Ints, Mapping
-from asrc_core.contract.ranges import BIT
 from asrc_core.contract.synapses.connection import Connection
 from asrc_export.chip.shape.linked import linked
 from asrc_export.chip.shape.sizes import ConnectionShape, LayerShape, common_mapping
@@ -116,14 +116,14 @@ def _of_connection(network: IntegerNetwork, connection: Connection, *, recurrent
         recurrent=recurrent,
         taps=max(1, len(connection.taps)),
         delay_for_each=connection.delays is not None,
-        graded=message.low < BIT.low or message.high > BIT.high,
+        graded=not message.is_bit,
         largest_message=message.magnitude,
-        fan_out=_fan_out(connection.weights),
+        fan_out=fan_out(connection.weights),
     )
 
 
-def _fan_out(weights: Ints) -> tuple[tuple[int, int], ...] | None:
-    """How many sources have how many weights other than 0; None where none is 0."""
+def fan_out(weights: NDArray[np.generic]) -> tuple[tuple[int, int], ...] | None:
+    """How many sources have how many weights (N, I) other than 0; None where none is 0."""
     there = np.count_nonzero(weights, axis=0)
     if (there == len(weights)).all():
         return None

@@ -4,12 +4,13 @@ An entry is a folder named by the hash of all that it is made of: the text, the 
 itself and of this processor. It is put in place whole, so of several processes the first one wins. Loading code from a
 folder is running it; so nobody else may be able to write there, nor to any folder above, and every entry carries a
 seal, made with a key that only its owner can read: an entry that was changed, swapped or left half-written is compiled
-again. Where the folder is not private, a temporary one takes its place.
+again. Where the folder is not private, or takes nothing more, a temporary one takes its place.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import hmac
 import os
@@ -19,12 +20,15 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from asrc_core.errors import InvalidSetting
+from asrc_core.files.user_cache import expanded, user_cache
 from asrc_core.native.build import CannotBuild, named_compiler
 from asrc_core.native.build import compiler as cpp_compiler
 
@@ -34,8 +38,16 @@ FLAGS = ("-std=c99", LEVEL, "-fPIC", "-shared", "-fno-trapping-math")
 OWN_FLAGS = "ASRC_CFLAGS"
 """An environment variable with further flags. Not CFLAGS, which some environments set for what they were built for."""
 KEY_BYTES = 32
+KEPT_BYTES = 2**30
+"""What all entries together may take; those used longest ago go first."""
+ROOM = 2**22
+"""Bytes that have to be free before a compiler is started, which does not say what it lacked."""
+ABANDONED_S = 3600
+"""A folder that was being made so long ago was left behind by a process that was ended."""
 
 _LIBRARY, _SEAL, _TEXT, _KEY = "library", "seal", "text.c", "key"
+_BUILDING = ".building-"
+VARIABLE = "ASRC_CACHE"
 
 
 def libraries(texts: Sequence[str]) -> list[ctypes.CDLL]:
@@ -63,13 +75,27 @@ def compiled(text: str, level: str = LEVEL) -> Path:
     """Where the text's library lies, compiled if it does not lie there untouched. Raises CannotBuild."""
     command, about = compiler(level)
     name = hashlib.sha256("\0".join([*command, about, text]).encode()).hexdigest()
-    entry = private_folder() / name
+    folder = private_folder()
     try:
-        key = _key(entry.parent)
-        if not _is_sealed(entry, key):
-            _make(entry, command, text, key)
+        return _kept(folder / name, command, text)
     except OSError as error:
-        raise CannotBuild(f"'{entry.parent}' cannot be written to ({error.strerror})") from error
+        why = f"'{folder}' cannot be written to ({error.strerror})"
+    try:
+        return _kept(_temporary(why) / name, command, text)
+    except OSError as error:
+        raise CannotBuild(f"{why}, nor can the temporary folder ({error.strerror})") from error
+
+
+def _kept(entry: Path, command: list[str], text: str) -> Path:
+    """The library of an entry, which is made unless it lies there untouched. Raises OSError, CannotBuild."""
+    key = _key(entry.parent)
+    if not _is_sealed(entry, key):
+        _tidy(entry.parent)
+        if shutil.disk_usage(entry.parent).free < ROOM + len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        _make(entry, command, text, key)
+    with suppress(OSError):  # a folder that may only be read
+        os.utime(entry)
     return entry / _LIBRARY
 
 
@@ -100,16 +126,18 @@ def _described(command: list[str]) -> tuple[list[str], str]:
 
 
 def chosen_folder() -> Path:
-    """$ASRC_CACHE, or else asrc/compiled in $XDG_CACHE_HOME or ~/.cache."""
-    named = os.environ.get("ASRC_CACHE", "")
-    caches = os.environ.get("XDG_CACHE_HOME", "") or os.path.join(os.path.expanduser("~"), ".cache")
-    above, name = os.path.split(os.path.abspath(named or os.path.join(caches, "asrc", "compiled")))
+    """$ASRC_CACHE, or else compiled in the user's cache. Raises InvalidSetting for a user without a home."""
+    named = os.environ.get(VARIABLE)
+    above, name = os.path.split(os.path.abspath(expanded(VARIABLE, named) if named else user_cache() / "compiled"))
     return Path(os.path.realpath(above), name)  # so that no link on the way there can be turned elsewhere
 
 
 def private_folder() -> Path:
     """The chosen folder, made if it is not there; if others could write to it, a temporary one, and a line says so."""
-    folder = chosen_folder()
+    try:
+        folder = chosen_folder()
+    except InvalidSetting as error:
+        return _temporary(str(error).rstrip("."))
     why = _made_private(folder)
     return folder if why is None else _temporary(why)
 
@@ -170,7 +198,7 @@ def _key(folder: Path) -> bytes:
     found = _own_file(path, 0o077)
     if found is not None and len(found) == KEY_BYTES:
         return found
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as building:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_BUILDING) as building:
         new = Path(building, _KEY)
         _write(new, secrets.token_bytes(KEY_BYTES))
         if found is not None or path.is_symlink() or path.exists():
@@ -214,8 +242,20 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def _tidy(folder: Path) -> None:
+    """Remove what was left half made, and the entries used longest ago, until there is room for another."""
+    with suppress(OSError):
+        entries = sorted(((each.stat().st_mtime, each) for each in folder.iterdir() if each.is_dir()), reverse=True)
+        left = KEPT_BYTES
+        for used, each in entries:
+            left -= sum(file.stat().st_size for file in each.iterdir() if file.is_file())
+            half_made = each.name.startswith(_BUILDING)
+            if (left < 0 and not half_made) or (half_made and time.time() - used > ABANDONED_S):
+                shutil.rmtree(each, ignore_errors=True)
+
+
 def _make(entry: Path, command: list[str], text: str, key: bytes) -> None:
-    with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".building-") as building:
+    with tempfile.TemporaryDirectory(dir=entry.parent, prefix=_BUILDING) as building:
         made = Path(building, entry.name)
         made.mkdir()
         _compile(command, text, made)

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.network import IntegerNetwork, Layer
 from asrc_core.contract.numbers import Ints
-from asrc_core.contract.ranges import BIT
 from asrc_core.contract.result import LayerCounts
 from asrc_core.contract.synapses.connection import Connection
 from asrc_export.codegen.c import binding, cache
@@ -183,7 +182,7 @@ class Program:
         self._sources = (binding.Source * len(sizes))()
         for place, (to, size, steps, each) in enumerate(zip(self._sources, sizes, code.lists, sent, strict=True)):
             to.size, to.mask = size, steps - 1
-            to.binary = each is not None and each.low >= BIT.low and each.high <= BIT.high
+            to.binary = each is not None and each.is_bit
             to.counts = _address(self._zeros(lanes * steps, np.int32))
             to.places = _address(self._zeros(lanes * steps * size, np.int32))
             to.values = _address(self._zeros(lanes * steps * size, np.int32))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes as c
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.ranges import BIT
 from asrc_core.contract.result import checked_input
+from asrc_core.cores import usable_cores
 from asrc_export.codegen.c import cache
 from asrc_export.codegen.c.unrounded_step import FUNCTION, printed
 
@@ -71,7 +70,7 @@ def why_not(network: IntegerNetwork) -> str | None:
     """Why a network is left to NumPy, as a clause; None if it is not."""
     for layer in network.hidden:
         sends = layer.neuron.sends
-        if sends is None or sends.low < BIT.low or sends.high > BIT.high:
+        if sends is None or not sends.is_bit:
             return f"layer '{layer.name}' sends more than spikes"
     for layer in network.layers:
         if any(each.delays is not None for each in layer.connections):
@@ -113,7 +112,7 @@ class Unrounded:
         logits = np.zeros((batch, self._network.classes))
         sent = [np.empty((batch, steps, layer.neurons), np.uint8) for layer in self._network.hidden]
         blocks = iter(range(0, batch, BLOCK))
-        workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, -(-batch // BLOCK))
+        workers = min(usable_cores(), -(-batch // BLOCK))
 
         def work(_: int) -> None:
             self._run(samples, blocks, logits, sent)

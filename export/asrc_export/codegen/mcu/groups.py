@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import Ints
-from asrc_core.contract.ranges import BIT, Range, product_bounds
+from asrc_core.contract.ranges import Range, product_bounds
 from asrc_core.contract.synapses.connection import Connection
 
 BLOCK = 16
@@ -83,7 +83,7 @@ def groups_of(network: IntegerNetwork, place: int) -> list[Group]:
         wide.append(_is_wide(_bounds(network, [each])))
         if each.delays is not None:
             continue
-        exponent, spikes = exponent_of(each), message.low >= BIT.low and message.high <= BIT.high
+        exponent, spikes = exponent_of(each), message.is_bit
         # Each sum below 0 places is rounded by itself, and a wide one would make its neighbours wide.
         alone = i if exponent < 0 or wide[i] else -1
         parts.setdefault((exponent, spikes, alone), []).append(i)

@@ -12,7 +12,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.neurons.kind import Number
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.intervals import Interval
-from asrc_core.contract.ranges import BIT, Range
+from asrc_core.contract.ranges import Range
 from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_export.codegen.c.operations import Term, c_type
 from asrc_export.codegen.mcu.groups import BLOCK, Group, Part, exponent_of, groups_of, mantissas
@@ -35,7 +35,7 @@ class Source:
     @property
     def spikes(self) -> bool:
         """Whether it sends 0 and 1 only."""
-        return self.sent.low >= BIT.low and self.sent.high <= BIT.high
+        return self.sent.is_bit
 
     @property
     def bits(self) -> bool:

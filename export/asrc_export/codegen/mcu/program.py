@@ -117,7 +117,7 @@ def _reserve(network: IntegerNetwork, layers: list[LayerText], memory: Memory) -
             if connection.delays is not None:
                 sent = network.sent(connection.source)
                 events[0] = max(events.get(0, 0), connection.inputs)
-                if not (sent.low >= 0 and sent.high <= 1):
+                if not sent.is_bit:
                     values[0] = max(values.get(0, 0), connection.inputs)
                     low, high = min(low, sent.low), max(high, sent.high)
     widest = max(events.values())

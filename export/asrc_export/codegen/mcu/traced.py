@@ -11,12 +11,10 @@ from asrc_export.codegen.mcu.program import Program
 FUNCTIONS: dict[str, list[type]] = {
     "asrc_run": [c.c_void_p, c.c_int64, c.c_int64, c.c_void_p, c.c_void_p, c.c_void_p, c.c_void_p],
     "asrc_feed": [c.c_void_p, c.c_void_p],
-    "asrc_init": [],
-    "asrc_self_test": [],
 }
 
 _DRIVER = """
-enum {{ LAYERS = {layers}, NEURONS = {neurons} }};
+enum {{ LAYERS = {layers} }};
 static const int32_t sizes[LAYERS] = {{{sizes}}};
 const int32_t asrc_state_bytes = (int32_t)sizeof asrc_state;
 unsigned char *const asrc_state_at = (unsigned char *)&asrc_state;
@@ -55,7 +53,6 @@ def text(network: IntegerNetwork, printed: Program) -> str:
     cleared = _clears(network)
     driver = _DRIVER.format(
         layers=len(network.layers),
-        neurons=sum(layer.neurons for layer in network.layers),
         sizes=", ".join(str(layer.neurons) for layer in network.layers),
         clear="".join(f"\n        {line}" for line in cleared),
     )

@@ -7,7 +7,6 @@ compiled, `binding.py` loads the library.
 from __future__ import annotations
 
 import ctypes as c
-import os
 import weakref
 from collections.abc import Sequence
 from typing import TypeVar
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from asrc_core.contract.chain import chain, why_no_chain
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_frame, checked_input
+from asrc_core.cores import usable_cores
 from asrc_core.counts import plural
 from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting
 from asrc_core.native.instruction_sets import chosen
@@ -102,7 +102,7 @@ class NativeEngine:
         Raises InvalidData when the samples do not fit the network's input, InvalidSetting for no threads.
         """
         samples = checked_input(self.network, x)
-        threads = _usable_cores() if threads is None else threads
+        threads = usable_cores() if threads is None else threads
         if not 1 <= threads <= 2**15:
             raise InvalidSetting("threads", f"{threads} is not within 1 to {2**15}")
         batch, steps, _ = samples.shape
@@ -176,10 +176,6 @@ class NativeStream:
     def counts(self) -> tuple[LayerCounts, ...]:
         """Events since the sample's first step, for each layer and then the readout."""
         return _layer_counts(self._engine.network, self._counts, self._steps)
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check(status: int, what: str) -> None:

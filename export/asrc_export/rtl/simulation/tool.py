@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asrc_core.errors import BackendFailed
-from asrc_core.native.build import CannotBuild, named_compiler
+from asrc_core.native.build import CannotBuild, compiler
 from asrc_export.emulation.tools import kept
 from asrc_export.rtl.simulation.scratch import working_in
 
@@ -16,23 +16,13 @@ HERE = Path(__file__).resolve().parent
 LAST_LINES = 6
 
 
-class _Compiler:
-    """The C++ compiler: what CXX names, or the usual one. Raises CannotBuild for a name that is no command."""
-
-    def compiler(self) -> list[str]:
-        """Its command."""
-        named = named_compiler("CXX")
-        return named or [shutil.which("g++") or shutil.which("c++") or shutil.which("clang++") or "c++"]
-
-    def missing(self) -> str | None:
-        """What is missing here; None if nothing is."""
-        try:
-            return None if shutil.which(self.compiler()[0]) else "there is no C++ compiler"
-        except CannotBuild as error:
-            return str(error)
-
-
-MAKES = _Compiler()
+def no_compiler() -> str | None:
+    """Why nothing can be compiled from C++ here; None if it can."""
+    try:
+        command = compiler()[0]
+    except CannotBuild as error:
+        return str(error)
+    return None if shutil.which(command) else f"there is no '{command}', which CXX names"
 
 
 def ran(command: Sequence[str], folder: Path, name: str, log: Path | None = None) -> str:

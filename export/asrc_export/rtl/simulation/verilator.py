@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from asrc_export.rtl.simulation.tool import HERE, MAKES, ran
+from asrc_export.rtl.simulation.tool import HERE, no_compiler, ran
 
 ARGUMENTS = HERE / "verilator.f"
 """Widths are the proofs' business: an operand is as wide as its bounds ask for, so warnings about them stay unsaid."""
@@ -15,7 +15,7 @@ ARGUMENTS = HERE / "verilator.f"
 
 def missing() -> str | None:
     """What is missing here; None if nothing is."""
-    return "Verilator is not installed" if shutil.which("verilator") is None else MAKES.missing()
+    return "Verilator is not installed" if shutil.which("verilator") is None else no_compiler()
 
 
 def build(folder: Path, sources: Sequence[str], flags: Sequence[str]) -> Path:
