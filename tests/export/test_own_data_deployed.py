@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from asrc_core.errors import InvalidData, InvalidSetting, UnreadableFile
 from asrc_export import simulator
 from asrc_export.commands import export as cli_export
 from asrc_export.commands import report as cli_report
+from asrc_export.exporting import export
 from asrc_export.samples import raw_samples
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_lava.commands import sim as cli_sim
+from asrc_train import configured, data, fit
 from asrc_train.commands import train as cli_train
 from asrc_train.trained import checkpoint
 
@@ -74,6 +77,26 @@ def test_training_shows_the_classes_and_what_was_done(tmp_path: Path, capsys: py
     finetuned = [str(tmp_path / "m.pt"), "--bits", "4", "--finetune", "1", "-o", str(tmp_path / "n.safetensors")]
     assert cli_export.main(finetuned) == 0
     assert "asserted on all 4 test samples" in capsys.readouterr().out
+
+
+def test_samples_are_split_as_the_training_split_them(tmp_path: Path) -> None:
+    x, y = drawn(0)
+    np.savez(tmp_path / "my.npz", x=x, y=y)
+    config = configured(tmp_path / "my.npz", hidden=(3,), epochs=1, validation_fraction=0.4)
+    trained = fit(config, tmp_path / "m.pt")
+    network = export(trained, "loihi2").network
+    assert network.provenance["validation_fraction"] == 0.4
+    mine, theirs = dataset_for(network), data.load(str(tmp_path / "my.npz"), validation_fraction=0.4)
+    assert theirs.validation_x is not None
+    np.testing.assert_array_equal(mine.train_x, theirs.train_x)
+    np.testing.assert_array_equal(mine.validation_x, theirs.validation_x)
+
+
+@pytest.mark.parametrize("stated", [None, True, "0.4", 0.0, 1.0])
+def test_a_share_that_is_none_is_not_believed(stated: Any, place: Path) -> None:
+    network = network_file.load(place / "n.safetensors")
+    strange = replace(network, provenance={**network.provenance, "validation_fraction": stated})
+    np.testing.assert_array_equal(dataset_for(strange).train_x, dataset_for(network).train_x)
 
 
 def test_a_checkpoint_that_came_without_its_samples_is_exported_without(

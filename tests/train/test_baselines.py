@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from asrc_core.errors import InvalidSetting, UnreadableFile
-from asrc_train import data
+from asrc_train import configured, data
 from asrc_train.baselines import fit
 from asrc_train.baselines.recurrent import KINDS, Kind, of_size, parameters
 from asrc_train.data.dataset import in_order
 from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.training.fit import fit as train
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -47,6 +48,32 @@ def fitted(trained: Checkpoint, folder: Path, told: list[str], epochs: int = 3) 
     digits = in_order(data.load("digits"), trained.permutation)
     dataset = replace(digits, train_x=digits.train_x[:200], train_y=digits.train_y[:200])
     return fit.fit("rnn", trained, dataset, folder, epochs=epochs, say=told.append)
+
+
+def test_parameters_are_what_is_learned_and_there(tmp_path: Path) -> None:
+    sizes = [10, 6]  # of steps of one value
+    dense = sizes[0] * 1 + sizes[0] ** 2 + sizes[1] * sizes[0] + sizes[1] ** 2 + 10 * sizes[1]
+    biases = sum(sizes) + 10
+    of = {"hidden": sizes, "epochs": 1}
+    assert fit.learned(train(configured("digits", **of), tmp_path / "a.pt")) == dense + biases
+    normal = train(configured("digits", **of, batch_norm=True), tmp_path / "b.pt")
+    assert fit.learned(normal) == dense + biases + 2 * sum(sizes)
+    half = train(configured("digits", **of, sparsity=0.5), tmp_path / "c.pt")
+    assert fit.learned(half) == (dense - 10 * sizes[1]) // 2 + 10 * sizes[1] + biases
+
+
+def test_classes_weigh_in_the_loss_as_in_the_spiking_network_s(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 9, (60, 5, 1))
+    np.savez(tmp_path / "my.npz", x=x, y=np.arange(60) % 6 == 0)
+    losses = []
+    for weights in ("none", "balanced"):
+        config = configured(tmp_path / "my.npz", hidden=(6,), epochs=1, class_weights=weights)
+        trained = train(config, tmp_path / "m.pt")
+        fit.fit("rnn", trained, data.load(str(tmp_path / "my.npz")), tmp_path)
+        (kept,) = tmp_path.glob("baseline-rnn-*.pt")
+        losses.append(json.loads(torch.load(kept, weights_only=True)["history"])[0]["loss"])
+        kept.unlink()
+    assert losses[0] != losses[1]
 
 
 def test_a_training_that_was_stopped_ends_in_the_same_bits_and_a_finished_one_is_read(

@@ -162,12 +162,19 @@ def test_anything_else_is_refused(content: Any) -> None:
         validated(content, "it")
 
 
-@pytest.mark.parametrize("epochs", [2, 10, 99, 400])
+@pytest.mark.parametrize("epochs", [2, 10, 99, 400, 2000])
 def test_a_training_of_other_epochs_ends_as_cold_as_its_recipe(epochs: int) -> None:
     stated = from_recipe(recipe.find("digits"), {})
     asked = from_recipe(recipe.find("digits"), {"training": {"epochs": epochs}})
     assert temperature_in(asked, epochs - 1) == pytest.approx(temperature_in(stated, 99))
     assert temperature_in(asked, 0) == temperature_in(stated, 0)
+
+
+def test_settings_that_do_not_fit_are_named_whatever_the_epochs() -> None:
+    with pytest.raises(InvalidSetting, match=r"with other settings on top, key 'training.epochs'"):
+        from_recipe(recipe.find("digits"), {"training": {"epochs": 0}})
+    with pytest.raises(InvalidSetting, match="the annealed temperature would reach zero"):
+        from_recipe(recipe.find("digits"), {"training": {"epochs": 2000, "annealing": 0.9}})
 
 
 def test_an_annealing_that_is_given_stays_and_so_does_that_of_one_epoch() -> None:

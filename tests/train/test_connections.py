@@ -16,7 +16,7 @@ from asrc_export.chip.shape import of_recipe
 from asrc_train import data
 from asrc_train.commands import train as cli
 from asrc_train.network import connections
-from asrc_train.network.connections.connection import settled
+from asrc_train.network.connections.connection import learns_spans, settled
 from asrc_train.network.connections.k_asrc import SeveralSpans
 from asrc_train.network.connections.per_step import SpanPerStep
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
@@ -42,6 +42,14 @@ def untrained(change: Callable[[SkipRecurrentNetwork], None] = lambda network: N
         change(made)
     tensors = {name: tensor.detach() for name, tensor in made.state_dict().items()}
     return Checkpoint(settings, 2, 4, 20, 1.0, 16, tuple(made.spans), 1.0, tensors, None, [], {}, {})
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_spans_are_learned_if_any_layer_learns_one(first: int) -> None:
+    own = [{"neuron": "prf"}, {}]
+    mixed = config(layers=[own[first], own[1 - first]])
+    assert learns_spans(mixed.network)
+    assert not learns_spans(config(layers=own, connection="vanilla").network)
 
 
 def layers(network: SkipRecurrentNetwork) -> list[SkipRecurrentLayer]:

@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asrc_core.errors import InvalidData, InvalidSetting
+from asrc_core.errors import InvalidData, InvalidSetting, UnreadableFile
+from asrc_train import configured, data
 from asrc_train.commands import train as cli
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.rounding_noise import noisy
@@ -83,6 +85,34 @@ def test_a_checkpoint_of_other_samples_is_refused(model: Path, tmp_path: Path) -
     checkpoint.save(replace(trained, permutation=trained.permutation[::-1].copy()), tmp_path / "other.pt")
     with pytest.raises(InvalidData, match="the order of their steps"):
         continued(tmp_path / "other.pt", {})
+
+
+def put_own(path: Path, seed: int = 0) -> None:
+    """Samples of which no two are equally long: the first, the longest, is held out if half of them are."""
+    x = np.random.default_rng(seed).normal(size=(40, 44, 2))
+    np.savez(path, x=x, y=np.arange(40) % 2, lengths=44 - np.arange(40))
+
+
+def test_samples_of_one_s_own_are_split_as_they_were_wherever_they_lie(tmp_path: Path) -> None:
+    before, after = tmp_path / "my.npz", tmp_path / "elsewhere" / "same.npz"
+    put_own(before)
+    settings = configured(before, hidden=(4,), epochs=1, validation_fraction=0.5)
+    trained = fit(settings, tmp_path / "m.pt")
+    assert trained.steps < data.shape(str(before)).steps
+    again, _ = continued(tmp_path / "m.pt", {})
+    assert again.data == settings.data
+    after.parent.mkdir()
+    before.rename(after)
+    with pytest.raises(UnreadableFile, match="if it was moved, name it with `data`"):
+        continued(tmp_path / "m.pt", {})
+    moved, start = continued(tmp_path / "m.pt", {"data": {"name": str(after)}})
+    assert moved.data.name == str(after)
+    fit(moved, tmp_path / "on.pt", start=start)
+    put_own(after, seed=1)
+    with pytest.raises(InvalidData, match=r"same\.npz': its classes, or the zero and scale of its channels, are not"):
+        continued(tmp_path / "m.pt", {"data": {"name": str(after)}})
+    with pytest.raises(InvalidSetting, match=r"data\.name"):
+        continued(tmp_path / "m.pt", {"data": {"name": "digits"}})
 
 
 def test_the_command_trains_on_and_takes_no_recipe_beside_it(

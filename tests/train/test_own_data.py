@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -114,6 +117,19 @@ def test_strings_and_any_whole_numbers_are_classes(tmp_path: Path, labels: list[
     assert loaded.classes == len(names)
 
 
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_classes_of_one_number_written_in_two_ways_have_an_order_in_every_process(seed: str) -> None:
+    code = "from asrc_train.data.own import labels; print(*labels.in_order({'1', '01', '001', '0', '00', '2'}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": seed},
+    )
+    assert done.stdout.split() == ["0", "00", "001", "01", "1", "2"]
+
+
 def test_samples_of_one_channel_need_no_axis_for_it(tmp_path: Path) -> None:
     x, y = series(channels=1)
     whole, flat = (data.load(npz(tmp_path / f"{i}.npz", x=each, y=y)) for i, each in enumerate((x, x[:, :, 0])))
@@ -201,6 +217,25 @@ def test_a_table_with_a_row_for_each_sample_has_one_channel_and_may_say_splits(t
     loaded = data.load(str(tmp_path / "my.csv"))
     assert loaded.train_x.shape == (18, 3, 1)
     assert [len(labels) for _, labels in loaded.parts().values()] == [18, 6, 6]
+
+
+def test_a_byte_order_mark_changes_nothing(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    texts = {
+        "my.csv": "sample,label,a\n"
+        + "".join(f"{i},{'no' if i % 2 else 'yes'},{draw.normal()}\n" for i in range(30) for _ in range(4)),
+        "wide.csv": "label,0,1\n" + "".join(f"{i % 2},{draw.normal()},{draw.normal()}\n" for i in range(30)),
+        "my.ts": "@data\n" + "".join(f"{draw.normal()},{draw.normal()}:{i % 2}\n" for i in range(30)),
+    }
+    for name, text in texts.items():
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        plain = data.load(str(path))
+        path.write_text(text, encoding="utf-8-sig")
+        marked = data.load(str(path))
+        assert (marked.shape, marked.notes) == (plain.shape, plain.notes)
+        np.testing.assert_array_equal(marked.train_x, plain.train_x)
+        np.testing.assert_array_equal(marked.train_y, plain.train_y)
 
 
 def test_the_archives_two_files_are_one_data_set(tmp_path: Path) -> None:
@@ -294,6 +329,21 @@ def test_event_files_by_class_and_a_table_of_events_give_the_same_as_one_file(tm
         np.testing.assert_array_equal(found.test_x, expected.test_x)
 
 
+def test_channels_stand_along_an_axis_only_where_they_are_units_or_pitches(tmp_path: Path) -> None:
+    pixels, units = (
+        npz(
+            tmp_path / f"{of}.npz",
+            events=np.concatenate([events(50, i, pixels=of) for i in range(10)]),
+            counts=[50] * 10,
+            y=np.arange(10) % 2,
+        )
+        for of in (True, False)
+    )
+    for path, along in ((good(tmp_path), False), (pixels, False), (units, True), (put_words(tmp_path / "w"), True)):
+        shape = data.load(path).shape
+        assert shape.of_place == (1 if along else shape.channels)
+
+
 def test_a_large_field_is_pooled(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     each = np.column_stack([draw.uniform(0, 1, 4000), *draw.integers(0, 128, (2, 4000)), draw.integers(0, 2, 4000)])
@@ -340,6 +390,10 @@ def bad(tmp_path: Path, what: str) -> str:
         "one sample": {"x": x, "y": one},
         "no x": {"samples": x, "y": y},
         "no test": {"train_x": x, "train_y": y},
+        "test beside whole": {"x": x, "y": y, "test_x": x, "test_y": y},
+        "whole beside splits": {"train_x": x, "train_y": y, "test_x": x, "test_y": y, "x": x, "y": y},
+        "lengths of no part": {"train_x": x, "train_y": y, "test_x": x, "test_y": y, "lengths": np.full(30, 5)},
+        "events beside samples": {"x": x, "y": y, "events": events(50, 1), "counts": [5] * 10},
         "other channels": {"train_x": x, "train_y": y, "test_x": x[:, :, :1], "test_y": y},
         "split without a class": {"train_x": x, "train_y": y, "test_x": x[y != "up"], "test_y": y[y != "up"]},
         "objects": {"x": np.array([x[0], x[1, :5]], dtype=object), "y": y[:2]},
@@ -368,6 +422,10 @@ SAYS = [
     ("one sample", r"class 'only' has 1 sample to share between train and test; add some"),
     ("no x", "it holds samples, y and neither x nor train_x"),
     ("no test", "it has train_x and no test_x"),
+    ("test beside whole", "it has 'x' beside 'test_x'; name it 'train_x', or leave one of them out"),
+    ("whole beside splits", "it has 'x' beside 'train_x'; name it 'train_x', or leave one of them out"),
+    ("lengths of no part", "it has 'lengths' beside 'train_x'; name it 'train_lengths'"),
+    ("events beside samples", "it has 'x' beside 'events'; leave one of them out"),
     ("other channels", "test sample 0 has 1 channel, and the first training sample has 2"),
     ("split without a class", "split 'test': it has no sample of class 'up'"),
     ("objects", r"'x' holds objects, which would be read by running a pickle; .* 'lengths'"),

@@ -245,10 +245,27 @@ def test_an_image_that_moves_leaves_zeros_behind() -> None:
     assert {int((each == 0).sum()) for each in shifted_images(x, 1, (2, 3))} == {0, 2, 3, 4}
 
 
-def test_samples_without_places_are_not_shifted(tmp_path: Path) -> None:
-    path = tmp_path / "one.npz"
-    np.savez(path, x=np.arange(240, dtype=np.uint8).reshape(20, 12, 1), y=np.arange(20) % 2)
-    with pytest.raises(InvalidSetting, match="have one place at each step, and are no images; leave the shift out"):
+def test_what_comes_in_or_is_left_out_is_what_stands_for_zero() -> None:
+    torch.manual_seed(0)
+    x = torch.full((50, 6, 4), 128, dtype=torch.uint8)
+    x[:, 2, 1] = 90  # below zero, which is 128
+    moved = shifted(x, 1, zero=128)
+    assert {tuple(each.tolist()) for each in (moved == 90).nonzero()[:, 1:]} == {(2, 0), (2, 1)}
+    assert set(moved.flatten().tolist()) == {90, 128}
+    image = shifted_images(x[:, :, :1] * 0 + 7, 1, (2, 3), zero=128)
+    assert set(image.flatten().tolist()) == {7, 128}
+    mixed = blended(x, torch.zeros(50), 1.0, x, torch.zeros(50), zero=128)
+    assert set(mixed.flatten().tolist()) == {90, 128}
+    assert 25 < int((mixed == 90).sum()) < 50  # each of the two is kept with probability 1/2
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_samples_without_places_are_not_shifted(channels: int, tmp_path: Path) -> None:
+    path, draw = tmp_path / "one.npz", np.random.default_rng(0)
+    np.savez(path, x=draw.normal(size=(20, 12, channels)), y=np.arange(20) % 2)
+    with pytest.raises(
+        InvalidSetting, match="are no images, and their channels stand along no axis such as pitch; leave"
+    ):
         fit(configured("digits", data=str(path), shift=1), tmp_path / "model.pt")
     assert not list(tmp_path.glob("model.pt*"))
 

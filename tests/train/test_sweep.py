@@ -138,6 +138,32 @@ def test_the_command_lists_its_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(capsys.readouterr().out.splitlines()) == 8
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["--set", "network.span=2,4", "--set", "network.span=8"], "'network.span': --set gives it twice"),
+        (["--connection", "src", "--set", "network.connection=asrc"], "both --connection and --set give it"),
+        (["--epochs", "3", "--set", "training.epochs=2,4"], "'training.epochs': both --epochs and --set give it"),
+        (["--permute", "--set", "data.permute=false"], "both --permute and --set give it; leave one of them out"),
+        (["--set", "data.name=mnist5k"], "both --data and --set give it"),
+    ],
+)
+def test_a_setting_that_is_asked_for_twice_is_refused(
+    command: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli_sweep.main(["--data", "digits", *command, "--list"]) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_one_value_beside_a_file_that_tries_several_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "sweep.toml"
+    file.write_text('recipe = "digits"\n[[grid]]\ntraining.epochs = [2, 4]\n')
+    assert cli_sweep.main([str(file), "--epochs", "3", "--list"]) == 1
+    assert "key 'training.epochs': the file tries values for it, and one is given beside" in capsys.readouterr().err
+
+
 def train_all(workers: int) -> Trainer:
     return lambda waiting, folder: processes.train_all(waiting, folder, workers)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from asrc_core.errors import InvalidSetting, TrainingDiverged, UnknownName, UnreadableFile, UnwritableOutput
-from asrc_train import data
+from asrc_train import configured, data
 from asrc_train.network.model import SkipRecurrentNetwork
 from asrc_train.network.normalization import BatchNormalization
 from asrc_train.settings.config import Config, validated
@@ -205,6 +205,28 @@ def test_resuming_what_was_never_started_or_started_otherwise_is_refused(tmp_pat
     resume_path(out).write_bytes(resume_path(out).read_bytes()[:500])
     with pytest.raises(UnreadableFile, match="training state"):
         fit(config(), out, resume=True)
+
+
+def test_resuming_on_samples_that_have_changed_is_refused(tmp_path: Path) -> None:
+    draw, own = np.random.default_rng(0), tmp_path / "my.npz"
+    x, y = draw.integers(0, 9, (40, 6, 1)), np.arange(40) % 2
+    np.savez(own, x=x, y=y)
+    settings = configured(own, hidden=(3,), epochs=2)
+
+    def interrupt(event: Epoch | BatchDone) -> None:
+        if isinstance(event, BatchDone) and event.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(settings, tmp_path / "m.pt", observers=(interrupt,))
+    np.savez(own, x=x, y=1 - y)
+    with pytest.raises(InvalidSetting, match=r"m\.pt\.training' was started on other samples of .*my\.npz'"):
+        fit(settings, tmp_path / "m.pt", resume=True)
+    np.savez(own, x=x, y=y)
+    state = resume_path(tmp_path / "m.pt")
+    content = torch.load(state, weights_only=True)
+    torch.save({key: each for key, each in content.items() if key != "samples"}, resume_path(tmp_path / "old.pt"))
+    assert same(*(fit(settings, tmp_path / name, resume=True) for name in ("m.pt", "old.pt")))
 
 
 def test_an_unwritable_output_is_found_before_training(tmp_path: Path) -> None:

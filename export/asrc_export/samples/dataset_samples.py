@@ -60,7 +60,7 @@ def _fitting(
     stated = preprocessing.of(provenance)
     if data.is_path(name):
         return in_order(_own(name, entry, steps, provenance, classes), order)
-    dt = float(dt) if isinstance(dt, int | float) else None
+    dt = float(dt) if isinstance(dt, float) or (isinstance(dt, int) and dt.bit_length() < 64) else None
     shape = data.shape(name, dt)
     mine = f"{plural(shape.steps, 'step')} of {plural(shape.channels, 'value')} from 0 to {shape.maximum}"
     theirs = f"{plural(steps, 'step')} of {plural(entry.channels, 'value')} from {entry.minimum} to {entry.maximum}"
@@ -84,4 +84,10 @@ def _own(name: str, entry: InputFormat, steps: int, provenance: Mapping[str, Any
     stated = preprocessing.of(provenance)
     made = stated or preprocessing.identity(entry.channels, entry.maximum)
     known = own.Known(made, preprocessing.classes_of(provenance, classes), steps, entry.scale, stated is not None)
-    return own.load(name, known=known)
+    return own.load(name, _fraction(provenance), known)
+
+
+def _fraction(provenance: Mapping[str, Any]) -> float:
+    """Which share the training left out of its part; it comes from a file, and what is no share there is none."""
+    stated = provenance.get("validation_fraction")
+    return stated if isinstance(stated, float) and 0 < stated < 1 else data.VALIDATION

@@ -90,8 +90,9 @@ def network_norms(network: FloatNetwork, x: Tensor, temperature: float | None) -
 
 def of_checkpoint(name: str, trained: Checkpoint, samples: int) -> Iterator[Norms]:
     """The norms before the first and after the best epoch, with the mixture of that time, on validation samples."""
-    dataset = data.load(trained.config.data.name, trained.config.network.dt)
-    _, (held, _) = training_parts(dataset, trained.config.data.validation_fraction)
+    asked = trained.config.data
+    dataset = data.load(asked.name, trained.config.network.dt, asked.validation_fraction)
+    _, (held, _) = training_parts(dataset, asked.validation_fraction)
     x = fed(permuted(held[:samples], trained.permutation), dataset.scale)
     torch.manual_seed(trained.config.training.seed)
     untrained = fresh(dataset, trained.config)

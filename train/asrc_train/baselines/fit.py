@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,11 +22,13 @@ from asrc_core.counts import plural
 from asrc_core.errors import TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing
 from asrc_train.baselines.recurrent import TITLES, DenseRecurrent, Kind, of_size, parameters
-from asrc_train.data.dataset import Dataset, Labels, Samples, training_parts
+from asrc_train.data.dataset import Dataset, Labels, Samples, fingerprint, training_parts
+from asrc_train.network.sparsity import absent
 from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training.evaluate import BATCH, fed
+from asrc_train.training.objective import class_weights
 from asrc_train.training.schedule import set_rates
 
 CLIP = 1.0
@@ -92,8 +93,9 @@ def fit(
 
 
 def learned(trained: Checkpoint) -> int:
-    """How many parameters a checkpoint's network has, what chose its spans left out."""
-    return sum(tensor.numel() for name, tensor in trained.tensors.items() if "connection" not in name)
+    """How many parameters a checkpoint's network has, absent weights and what chose its spans left out."""
+    named = trained.network().named_parameters()
+    return sum(each.numel() for name, each in named if ".connection." not in name) - absent(trained.tensors)
 
 
 class _Run:
@@ -107,6 +109,7 @@ class _Run:
         self.optimizer = torch.optim.AdamW(self.network.parameters(), weight_decay=config.training.weight_decay)
         (x, y), (self.held_x, self.held_y) = training_parts(dataset, config.data.validation_fraction)
         self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
+        self.weights = class_weights(self.y, dataset.classes, config)
         self.key = self._key(x, y)
         self.path = folder / f"baseline-{kind}-{self.key[:12]}.pt"
         self.history: list[dict[str, float]] = []
@@ -121,12 +124,9 @@ class _Run:
 
     def _key(self, x: Samples, y: Labels) -> str:
         """Of all that the result depends on."""
-        training = self.config.training.model_dump_json()
-        stated = json.dumps([self.kind, self.depth, parameters(self.network), training, self.config.data.name])
-        digest = hashlib.sha256(stated.encode())
-        for part in (x, y):
-            digest.update(np.ascontiguousarray(part).tobytes())
-        return digest.hexdigest()
+        training, size, name = self.config.training.model_dump_json(), parameters(self.network), self.config.data.name
+        stated = json.dumps([self.kind, self.depth, size, training, name, fingerprint(x, y, self.held_x, self.held_y)])
+        return hashlib.sha256(stated.encode()).hexdigest()
 
     def train_epoch(self, say: Callable[[str], None], progress: Callable[[float, str], None]) -> None:
         training, epoch = self.config.training, self.epochs_done
@@ -138,7 +138,9 @@ class _Run:
             set_rates(self.optimizer, self.config, epoch + i / len(batches))
             self.optimizer.zero_grad(set_to_none=True)
             x = fed(self.x[batch], self.dataset.scale, zero=self.dataset.shape.zero)
-            loss = nn.functional.cross_entropy(self.network(x), self.y[batch])
+            logits, labels = self.network(x), self.y[batch]
+            # Divided by how many samples there are, and not by their weights, as the spiking network's loss is.
+            loss = nn.functional.cross_entropy(logits, labels, weight=self.weights, reduction="sum") / len(batch)
             if not math.isfinite(loss.item()):
                 raise TrainingDiverged(epoch + 1, "loss of the baseline", self.path if self.history else None)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from asrc_train.sweep.grid import Run
     from asrc_train.sweep.sweep import Trainer
 
+OPTIONS = {
+    "data": "data.name",
+    "permute": "data.permute",
+    "connection": "network.connection",
+    "epochs": "training.epochs",
+}
+"""Which keys other options than --set give, by the option."""
+
 EXAMPLES = """\
   asrc-sweep --data digits --permute --connection vanilla src asrc --seed 0 1 2 -o sweep/
   asrc-sweep --data digits --set network.kernel_length=8,16,32 --set network.decay=0,0.5 -o sweep/
@@ -71,14 +79,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def runs(options: argparse.Namespace) -> list[Run]:
-    """The runs that the options ask for. Raises UnknownName, InvalidSetting."""
+    """The runs that the options ask for. Raises UnknownName, and InvalidSetting for a key that is given twice, too."""
     from asrc_core.errors import InvalidSetting, UnknownName
     from asrc_train import data
-    from asrc_train.sweep import grid, keys
+    from asrc_train.sweep import grid
 
-    more = dict(keys.parse(assignment) for assignment in options.grid)
-    if options.connection:
-        more = {"network.connection": options.connection, **more}
+    more = _to_try(options)
     fixed: dict[str, dict[str, Any]] = {}
     if options.permute:
         fixed["data"] = {"permute": True}
@@ -95,6 +101,23 @@ def runs(options: argparse.Namespace) -> list[Run]:
             raise UnknownName("data set", options.data, data.names(), data.OWN)
         fixed.setdefault("data", {})["name"] = options.data
     return grid.runs(options.recipe or options.data, fixed, [more], options.seed or [0])
+
+
+def _to_try(options: argparse.Namespace) -> dict[str, list[Any]]:
+    from asrc_core.errors import InvalidSetting
+    from asrc_train.sweep import keys
+
+    found: dict[str, list[Any]] = {"network.connection": options.connection} if options.connection else {}
+    by_option = {key: option for option, key in OPTIONS.items() if getattr(options, option)}
+    for key, values in map(keys.parse, options.grid):
+        if key in by_option:
+            raise InvalidSetting(
+                f"setting '{key}'", f"both --{by_option[key]} and --set give it; leave one of them out"
+            )
+        if key in found:
+            raise InvalidSetting(f"setting '{key}'", f"--set gives it twice; name all values at once, as {key}=A,B,C")
+        found[key] = values
+    return found
 
 
 def _sweep(options: argparse.Namespace) -> None:

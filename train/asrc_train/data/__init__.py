@@ -27,6 +27,8 @@ def is_known(name: str) -> bool:
     return name in names() or is_path(name)
 
 
+VALIDATION = 0.125
+"""Share of the samples of one's own that are left to train on, on which the best epoch is chosen."""
 OWN = "the path of a file or a folder of your own, and nothing lies there"
 """What else an unknown data set's name could have been."""
 
@@ -38,20 +40,26 @@ def is_path(name: str | None) -> bool:
     return isinstance(name, str) and name not in names() and read.is_path(name)
 
 
-def shape(name: str | None, dt: float | None = None) -> Shape:
+def is_own(name: str | None) -> bool:
+    """Whether a checkpoint that names it was trained on samples of one's own, wherever they lie by now."""
+    return name is not None and name not in names()
+
+
+def shape(name: str | None, dt: float | None = None, validation_fraction: float = VALIDATION) -> Shape:
     """Steps, channels, classes and scale, whether or not the data are there; one's own are read.
 
     ``dt``: milliseconds of a step, if not the data set's own; of no meaning to data sets whose steps have no length.
+    ``validation_fraction`` as in `load`: one's own are as long as the longest sample that is left to train on.
     Raises UnknownName; InvalidSetting for a dt that the data set does not take; and for one's own what `load` does.
     """
     if is_path(name):
-        return load(name, dt).shape
+        return load(name, dt, validation_fraction).shape
     module = _module(name)
     stated: Shape = module.shape(dt) if hasattr(module, "shape") else module.SHAPE
     return stated
 
 
-def load(name: str | None, dt: float | None = None, validation_fraction: float = 0.125) -> Dataset:
+def load(name: str | None, dt: float | None = None, validation_fraction: float = VALIDATION) -> Dataset:
     """The data set of that name, from the data folder where it does not come with a package; ``dt`` as in `shape`.
 
     ``validation_fraction`` is for one's own, whose validation part is drawn by class where the file has none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,7 +36,8 @@ class Shape:
     dt: float | None = None
     """Milliseconds of a step, where samples are events in time; None where steps are of no length."""
     of_place: int = 1
-    """Channels next to each other that stand for one place along an axis such as pitch."""
+    """Channels next to each other that stand for one place along an axis such as pitch; all of them where they stand
+    along none, as several sensors do."""
     image: tuple[int, int] | None = None
     """Rows and columns of the image that the steps scan, row by row."""
 
@@ -145,6 +147,15 @@ def permuted(x: Samples, order: NDArray[np.int64] | None) -> Samples:
 def permutation(steps: int, seed: int) -> NDArray[np.int64]:
     """The fixed random order of PS-MNIST-like tasks; kept in the checkpoint, never drawn twice."""
     return np.random.default_rng(seed).permutation(steps).astype(np.int64)
+
+
+def fingerprint(*arrays: Samples | Labels) -> str:
+    """The hash of samples and labels, which tells whether a training goes on with those that it began with."""
+    digest = hashlib.sha256()
+    for each in arrays:
+        digest.update(f"{each.dtype}{each.shape}".encode())
+        digest.update(np.ascontiguousarray(each).data)
+    return digest.hexdigest()
 
 
 def training_parts(dataset: Dataset, fraction: float) -> tuple[tuple[Samples, Labels], tuple[Samples, Labels]]:

@@ -42,6 +42,11 @@ def keep_absent(linear: nn.Linear) -> None:
     linear.weight.register_hook(masked)  # type: ignore[no-untyped-call]
 
 
+def absent(tensors: Mapping[str, Tensor]) -> int:
+    """How many weights are not there, by the masks of a state dict."""
+    return sum(int((~mask).sum()) for name, mask in tensors.items() if name.endswith(_MASK))
+
+
 def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Copies of a state dict's tensors; of sparse weights, only those that are there, and of masks a bit for each.
 

@@ -377,27 +377,33 @@ def from_recipe(path: Path, overrides: dict[str, dict[str, Any]]) -> Config:
     way_out = "give a recipe's name, or a TOML file with the sections data, network and training"
     text, content = toml_file.read(path, "recipe", way_out)
     try:
-        return as_cold(Config.model_validate(_on_top(content, overrides)), content, overrides)
+        return Config.model_validate(as_cold(_on_top(content, overrides), content, overrides))
     except ValidationError as error:
         problem = first_problem(error, Config)
         raise InvalidSetting(f"recipe '{path.name}'{_place(text, content, problem, overrides)}", problem.why) from error
 
 
-def as_cold(config: Config, recipe: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]) -> Config:
-    """The configuration, its annealing such that E epochs end at the temperature of a recipe's E0.
+def as_cold(
+    merged: dict[str, Any], recipe: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """A recipe's content with overrides on top, its annealing such that E epochs end at the recipe's E0's temperature.
 
         annealing = recipe's annealing ^ ((E0 - 1) / (E - 1))
 
     A short training that ends warm still answers with its mixture, and the one span of each layer does not. As it is
-    for one epoch, and where the annealing is given.
+    for one epoch, where the annealing is given, and where the settings do not fit, which is told when they are read.
     """
-    if "annealing" in overrides.get("training", {}) or "epochs" not in overrides.get("training", {}):
-        return config
-    stated, training = TrainingConfig.model_validate(recipe.get("training", {})), config.training
+    asked = overrides.get("training", {})
+    if "annealing" in asked or "epochs" not in asked:
+        return merged
+    try:
+        stated, training = (TrainingConfig.model_validate(of.get("training", {})) for of in (recipe, merged))
+    except ValidationError:
+        return merged
     if training.epochs == stated.epochs or min(training.epochs, stated.epochs) == 1:
-        return config
+        return merged
     annealing = stated.annealing ** ((stated.epochs - 1) / (training.epochs - 1))
-    return config.model_copy(update={"training": training.model_copy(update={"annealing": annealing})})
+    return {**merged, "training": {**merged["training"], "annealing": annealing}}
 
 
 def _on_top(content: dict[str, Any], overrides: dict[str, dict[str, Any]]) -> dict[str, Any]:

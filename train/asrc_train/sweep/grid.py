@@ -67,8 +67,9 @@ def from_file(path: Path, fixed: Mapping[str, Mapping[str, Any]], more: Grid, se
     """The runs of a sweep file: a recipe's sections, and with them `recipe` (a name or a path: what the sections are
     put on top of), `seeds`, and `[[grid]]` tables in which a list holds the values to try.
 
-    ``fixed`` settings go on top of the file's, ``more`` values are combined with every grid's, ``seeds`` stand in for
-    the file's. Raises UnreadableFile, InvalidSetting, UnknownName.
+    ``fixed`` settings go on top of the file's, ``more`` values are combined with every grid's or stand in for them,
+    ``seeds`` for the file's. Raises UnreadableFile, UnknownName, and InvalidSetting, also for a fixed setting for which
+    the file tries values.
     """
     where = f"sweep '{path}'"
     _, content = toml_file.read(path, "sweep", "give a TOML file with a recipe, seeds and [[grid]] tables")
@@ -84,7 +85,13 @@ def from_file(path: Path, fixed: Mapping[str, Mapping[str, Any]], more: Grid, se
     tables = content.get("grid", [{}])
     if not isinstance(tables, list):
         raise InvalidSetting(f"{where}, key 'grid'", "write [[grid]], once for each grid")
-    grids = [{**_grid(table, f"{where}, grid {i + 1}"), **more} for i, table in enumerate(tables)]
+    own_grids = [_grid(table, f"{where}, grid {i + 1}") for i, table in enumerate(tables)]
+    given = {f"{section}.{key}" for section, settings in fixed.items() for key in settings}
+    tried = next((key for grid in own_grids for key in grid if key in given), None)
+    if tried:
+        why = "the file tries values for it, and one is given beside the file; leave one of them out"
+        raise InvalidSetting(f"{where}, key '{tried}'", why)
+    grids = [{**grid, **more} for grid in own_grids]
     chosen = content.get("seeds", [0]) if seeds is None else seeds
     if not isinstance(chosen, (list, tuple)) or not all(type(seed) is int for seed in chosen):
         raise InvalidSetting(f"{where}, key 'seeds'", "it is a list of whole numbers")

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import NamedTuple
 
+from asrc_core.cores import usable_cores
 from asrc_train.sweep.grid import Run
 from asrc_train.sweep.train import Outcome, train
 
@@ -46,7 +47,7 @@ def train_all(
     A worker that dies fails its run only; another takes its place. Close the generator to stop: the workers leave
     after the batch they are in, and their runs' states stay where they can be gone on with.
     """
-    most = workers or len(os.sched_getaffinity(0))
+    most = workers or usable_cores()
     waiting, idle = deque(runs), list[_Worker]()
     busy: dict[Connection, tuple[_Worker, Run]] = {}
     try:

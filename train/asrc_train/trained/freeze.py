@@ -165,11 +165,12 @@ def _weighted_over_time(trained: Checkpoint) -> dict[str, Floats]:
 
 def _origin(trained: Checkpoint) -> dict[str, Any]:
     """What it was trained on."""
-    config, in_time = trained.config, data.in_time(trained.config.data.name)
+    config, own, in_time = trained.config, data.is_own(trained.config.data.name), data.in_time(trained.config.data.name)
     return {
         "data": config.data.name,
         "seed": config.training.seed,
         **({"dt": config.network.dt} if in_time else {}),
+        **({"validation_fraction": config.data.validation_fraction} if own else {}),
     }
 
 

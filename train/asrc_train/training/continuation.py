@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def continued(model: str | Path, overrides: Mapping[str, Mapping[str, Any]]) -> 
     """How to train the checkpoint ``model`` on: its own settings with the overrides on top, and its network.
 
     The temperature stays where the checkpoint's was, so that its spans can still move but need not be found again.
+    Samples of one's own may have another path by now, if they are the same.
     Raises InvalidSetting for an override that would make it another network or feed it other samples, UnreadableFile,
     UnsupportedModel, and what `require_same_samples` does.
     """
@@ -34,12 +36,13 @@ def continued(model: str | Path, overrides: Mapping[str, Mapping[str, Any]]) -> 
     settings = validated(config, "`model`")
     for section, values in overrides.items():
         for key in values:
+            moved = (section, key) == ("data", "name") and data.is_own(trained.config.data.name)
             stays = section == "data" or (section == "network" and key not in _MAY_CHANGE)
             was, asked = (getattr(getattr(of, section), key) for of in (trained.config, settings))
-            if stays and asked != was:
+            if stays and asked != was and not (moved and data.is_path(asked)):
                 why = f"is {was} in '{model}'; leave it as it is, or train a new network without `model`"
                 raise InvalidSetting(f"{section}.{key}", why)
-    require_same_samples(trained)
+    require_same_samples(replace(trained, config=settings))
     network = new_network(trained.channels, trained.classes, settings.network, trained.steps)
     network.load_state_dict(dict(trained.tensors))
     return settings, Start(network, {"continued_from_sha256": checkpoint.fingerprint(model)})
@@ -49,10 +52,10 @@ def require_same_samples(trained: Checkpoint) -> None:
     """Raise InvalidData unless the data set is, step by step, what the checkpoint was trained on; InvalidSetting if
     the checkpoint names none.
     """
-    name = trained.config.data.name
+    name, fraction = trained.config.data.name, trained.config.data.validation_fraction
     if name is None:
         raise InvalidSetting("data set", "the checkpoint does not say what it was trained on")
-    dataset = data.shape(name, trained.config.network.dt)
+    dataset = data.shape(name, trained.config.network.dt, fraction)
     ours = (dataset.steps, dataset.channels, dataset.classes, dataset.maximum, dataset.scale)
     theirs = (trained.steps, trained.channels, trained.classes, trained.maximum, trained.scale)
     order = permutation(dataset.steps, trained.config.data.permutation_seed) if trained.config.data.permute else None
@@ -62,7 +65,7 @@ def require_same_samples(trained: Checkpoint) -> None:
         raise InvalidData(f"data set '{name}'", why, "train the float network here first")
     theirs_stated = preprocessing.of(trained.provenance)
     if theirs_stated is not None:
-        loaded = data.load(name, trained.config.network.dt, trained.config.data.validation_fraction)
+        loaded = data.load(name, trained.config.network.dt, fraction)
         classes = preprocessing.classes_of(trained.provenance, trained.classes)
         renamed = bool(loaded.class_names) and classes != loaded.class_names
         if renamed or not preprocessing.alike(loaded.preprocessing, theirs_stated):

@@ -20,7 +20,7 @@ from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing, require_writable
 from asrc_core.files.paths import as_path
 from asrc_train import data
-from asrc_train.data.dataset import Dataset, Shape, permutation, permuted, training_parts
+from asrc_train.data.dataset import Dataset, Shape, fingerprint, permutation, permuted, training_parts
 from asrc_train.kernels.native import reuse
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
@@ -175,6 +175,7 @@ class _Run:
             _require_bias(self.network, dataset.shape)
         self.optimizer = make_optimizer(self.network, config)
         (x, y), (held_x, self.held_y) = training_parts(dataset, config.data.validation_fraction)
+        self.samples = fingerprint(x, y, held_x, self.held_y)
         self.train_x = torch.from_numpy(permuted(x, order)).to(device)
         self.train_y = torch.from_numpy(y).to(device)
         self.held_x = permuted(held_x, order)
@@ -263,11 +264,11 @@ class _Run:
         """Samples of the training part, blended and shifted as configured."""
         x, y, training, shape = self.train_x[batch], self.train_y, self.config.training, self.dataset.shape
         if training.blend:
-            x = blended(x, y[batch], training.blend, self.train_x, y, shape.of_place)
+            x = blended(x, y[batch], training.blend, self.train_x, y, shape.of_place, shape.zero)
         if shape.image and training.shift:
             order = None if self.order is None else torch.from_numpy(self.order).to(self.device)
-            return shifted_images(x, training.shift, shape.image, order)
-        return shifted(x, training.shift, shape.of_place)
+            return shifted_images(x, training.shift, shape.image, order, shape.zero)
+        return shifted(x, training.shift, shape.of_place, shape.zero)
 
     def finish(self) -> Checkpoint:
         """The best epoch as a checkpoint, with its accuracies: here, once, the test split is read."""
@@ -315,6 +316,7 @@ class _Run:
         content = {
             "config": self.config.model_dump_json(),
             "origin": json.dumps(self.origin),
+            "samples": self.samples,
             "history": json.dumps([asdict(epoch) for epoch in self.history]),
             "best": self.best,
             "best_tensors": self.best_tensors,
@@ -325,7 +327,11 @@ class _Run:
             torch.save(content, temporary)
 
     def restore(self, path: Path) -> None:
-        """Go on from a stored state. Raises InvalidSetting if there is none or it is of another configuration."""
+        """Go on from a stored state.
+
+        Raises InvalidSetting if there is none or it is of other settings, another network or other samples;
+        UnreadableFile.
+        """
         if not path.exists():
             raise InvalidSetting(
                 "`resume`", f"no unfinished training is kept in '{path}', leave `resume` away to start"
@@ -341,6 +347,9 @@ class _Run:
                 )
             if json.loads(content.get("origin", "{}")) != self.origin:
                 raise InvalidSetting("`resume`", f"'{path}' was started from another network")
+            if content.get("samples", self.samples) != self.samples:  # states of earlier versions state none
+                why = f"'{path}' was started on other samples of '{self.dataset.name}', train without `resume`"
+                raise InvalidSetting("`resume`", f"{why}, or bring the old ones back")
             self.history = [Epoch(**epoch) for epoch in json.loads(content["history"])]
             self.best, self.best_tensors = int(content["best"]), content["best_tensors"]
             self.network.load_state_dict(content["network"])
@@ -388,8 +397,8 @@ def _require_bias(network: FloatNetwork, shape: Shape) -> None:
 def _require_places(dataset: Dataset) -> None:
     """Raise InvalidSetting for samples that have nothing along which a shift could move them."""
     if dataset.shape.image is None and dataset.channels <= dataset.shape.of_place:
-        why = f"samples of '{dataset.name}' have one place at each step, and are no images; leave the shift out"
-        raise InvalidSetting("shift", why)
+        why = f"samples of '{dataset.name}' are no images, and their channels stand along no axis such as pitch"
+        raise InvalidSetting("shift", f"{why}; leave the shift out")
 
 
 def _require_whole_batches(config: Config, world: World) -> None:

@@ -19,6 +19,7 @@ from asrc_core.files import numpy_file
 from asrc_train.data.own.raw import ALL, PARTS, Part, Raw, refuse
 
 FORM = "give x (samples, steps, channels) and y (samples,), or train_x, train_y, test_x, test_y"
+NAMES = ("x", "events", "y", "lengths", "counts")
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -52,6 +53,7 @@ def is_npy_folder(folder: Path) -> bool:
 
 
 def _raw(path: Path, arrays: Arrays) -> Raw:
+    _require_one_form(path, arrays)
     split = any(f"train_{name}" in arrays for name in ("x", "events"))
     named = [(part, f"{part}_") for part in PARTS] if split else [(ALL, "")]
     parts = {part: _part(path, arrays, prefix) for part, prefix in named if _has(arrays, prefix)}
@@ -65,6 +67,14 @@ def _raw(path: Path, arrays: Arrays) -> Raw:
     return Raw("series" if kinds == {True} else "events", parts)
 
 
+def _require_one_form(path: Path, arrays: Arrays) -> None:
+    """So that no part is left out: a test part beside x would be, since x is all there is."""
+    whole = next((name for name in NAMES if name in arrays), None)
+    of_part = next((f"{part}_{name}" for part in PARTS for name in NAMES if f"{part}_{name}" in arrays), None)
+    if whole and of_part:
+        refuse(path, f"it has '{whole}' beside '{of_part}'", f"name it 'train_{whole}', or leave one of them out")
+
+
 def _has(arrays: Arrays, prefix: str) -> bool:
     return f"{prefix}x" in arrays or f"{prefix}events" in arrays
 
@@ -75,11 +85,10 @@ def _part(path: Path, arrays: Arrays, prefix: str) -> Part:
     labels = arrays[f"{prefix}y"]
     if labels.ndim != 1:
         refuse(path, f"'{prefix}y' has the shape {labels.shape}", "give one label for each sample, (samples,)")
-    samples = (
-        _events(path, arrays, prefix)
-        if f"{prefix}events" in arrays and f"{prefix}x" not in arrays
-        else _series(path, arrays, prefix)
-    )
+    of_events = f"{prefix}events" in arrays
+    if of_events and f"{prefix}x" in arrays:
+        refuse(path, f"it has '{prefix}x' beside '{prefix}events'", "leave one of them out")
+    samples = _events(path, arrays, prefix) if of_events else _series(path, arrays, prefix)
     if len(samples) != len(labels):
         why = (
             f"it has {plural(len(samples), 'sample')} in '{prefix}x' and {plural(len(labels), 'label')} in '{prefix}y'"

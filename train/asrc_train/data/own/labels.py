@@ -36,8 +36,8 @@ def in_order(names: set[str]) -> tuple[str, ...]:
     if len(names) > MOST:
         why = f"there are {len(names):,} different ones, and at most {MOST:,} classes"
         raise InvalidData("labels", why, "give a class for each sample, not a number that is measured")
-    numbers = all(_is_whole(name) for name in names)
-    return tuple(sorted(names, key=int if numbers else str))
+    by_name = sorted(names)  # also decides between numbers of one size, such as 1 and 01
+    return tuple(sorted(by_name, key=int) if all(map(_is_whole, names)) else by_name)
 
 
 def numbered(names: Sequence[str], classes: tuple[str, ...], where: str) -> NDArray[np.int64]:

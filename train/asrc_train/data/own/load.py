@@ -21,13 +21,13 @@ from asrc_core import preprocessing
 from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidData
 from asrc_core.preprocessing import EventFrontEnd, MelFrontEnd, Preprocessing
+from asrc_train.data import VALIDATION
 from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
 from asrc_train.data.own import events, labels, read, recordings, splits
 from asrc_train.data.own.raw import ALL, PARTS, Part, Raw
 from asrc_train.data.sources.events import Tally
 
 LEVELS, ZERO, TOP = 32, 128, 255
-VALIDATION = 0.125
 MAX_CELLS = 2**33
 MOST_CHANNELS = 2**14
 FrontEnd = MelFrontEnd | EventFrontEnd
@@ -267,6 +267,15 @@ def _require_uncut(name: str, made: Preprocessing, series: Mapping[str, Series])
 
 
 def _shape(steps: int, channels: int, classes: int, made: Preprocessing) -> Shape:
+    of_place = 1 if _along_an_axis(made.front_end) else channels
     if not made.keeps:
-        return Shape(steps, channels, classes, made.maximum, 1 / LEVELS, ZERO)
-    return Shape(steps, channels, classes, made.maximum, 1.0 if made.front_end else 1 / made.maximum)
+        return Shape(steps, channels, classes, made.maximum, 1 / LEVELS, ZERO, of_place=of_place)
+    scale = 1.0 if made.front_end else 1 / made.maximum
+    return Shape(steps, channels, classes, made.maximum, scale, of_place=of_place)
+
+
+def _along_an_axis(front_end: FrontEnd | None) -> bool:
+    """Whether channels next to each other are neighbours: sensors are not, nor are a row's last pixel and the next's
+    first.
+    """
+    return front_end is not None and not (isinstance(front_end, EventFrontEnd) and front_end.across is not None)

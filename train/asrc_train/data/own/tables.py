@@ -89,7 +89,7 @@ def _table(path: Path, names_may_lack: bool = False) -> Table:
     if path.stat().st_size > MAX_BYTES:
         refuse(path, f"it exceeds {MAX_BYTES:,} bytes", "give an .npz file")
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # Excel begins with a byte-order mark
             rows = csv.reader(file)
             names = [name.strip() for name in next(rows, [])]
             if names_may_lack and _are_values(path, names):

@@ -36,7 +36,7 @@ def _part(path: Path) -> Part:
     labels: list[str] = []
     begun = False
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 text = line.strip()
                 if not text or text[0] in "#@":

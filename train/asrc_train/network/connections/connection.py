@@ -83,11 +83,11 @@ def new_connection(config: NetworkConfig, steps: int | None) -> Connection:
 
 
 def learns_spans(config: NetworkConfig) -> bool:
-    """Whether the configured connection has skip logits, and so a mixture that a temperature sharpens.
+    """Whether any layer's connection has skip logits, and so a mixture that a temperature sharpens.
 
     A network without hidden layers, as one with delays may be, has none.
     """
-    return any(True for layer in config.each_layer()[:1] for _ in new_connection(layer, 1).parameters())
+    return any(True for layer in config.each_layer() for _ in new_connection(layer, 1).parameters())
 
 
 def longest_span(taps: Tensor | int) -> int:
