@@ -24,6 +24,7 @@ from asrc_export.chip.placement import Placement, place
 from asrc_export.chip.shape import of_network
 from asrc_export.engines import numpy as engine
 from asrc_export.report.cost import energy as reported
+from asrc_export.report.cost.latency import UnknownLatency
 
 LOIHI1, LOIHI2 = targets.load("loihi1"), targets.load("loihi2")
 CMOS = targets.load_baseline("cmos45nm")
@@ -156,6 +157,57 @@ def test_no_joule_and_no_second_is_given_for_a_target_without_published_ones(cas
     assert found.targets_without_published_prices == ("loihi2",)
     assert [each.basis for each in found.latency] == [None, "modelled"]
     assert found.events_per_sample[1].spikes > 0
+    assert found.events_on == "loihi1"
+
+
+def test_the_events_shown_are_those_that_were_priced() -> None:
+    """With a mask's weights alone, which loihi1 stores sparsely, whatever the network's own target does."""
+    rng = np.random.default_rng(2)
+    mask = rng.random((150, 150)) < 0.1
+    neuron = Neuron("lif", {"bias": 0, "decay": 500, "threshold": 50, "activation_shift": 0, "reset": "soft"})
+    fed = Connection(INPUT, 2 * rng.integers(0, 40, (150, 3)), 0, 8)
+    back = Connection("layer", 2 * rng.integers(1, 20, (150, 150)) * mask, 0, 8, span(2))
+    readout = Connection("layer", 2 * np.ones((2, 150), np.int64), 0, 8)
+    layers = (Layer("layer", (fed, back), neuron), Layer("out", (readout,), Neuron("integrator", {"bias": 0})))
+    network = IntegerNetwork(InputFormat(3, 0, 1, 1.0), layers, "loihi2", 15)
+    x = rng.integers(0, 2, (4, 15, 3))
+    result = engine.run(network, x, trace=True)
+    assert result.trace is not None
+    exact = arrivals.operations(network, x, [each.spikes for each in result.trace.layers])
+    found = reported.of(network, result.counts, 4, 15, LOIHI2, exact)
+    price = LOIHI1.energy.synaptic_operation if LOIHI1.energy else None
+    assert price is not None
+    for kind, name in (("feedforward", "feed-forward"), ("recurrent", "recurrent")):
+        operations = sum(getattr(each, f"{kind}_operations") for each in found.events_per_sample)
+        priced = found.estimates[0].breakdown[f"synaptic operations, {name}"]
+        assert priced[0] == pytest.approx(operations * price.lowest / 1000)
+    hops = sum(each.hops_east_west for each in found.events_per_sample)
+    assert found.estimates[0].breakdown["hops, east-west"][0] == pytest.approx(hops * 3.0 / 1000)
+    note = next(each.note for each in reported.tables(found) if each.key == "events")
+    assert note.startswith("Those of loihi1")
+
+
+def test_a_network_that_fits_no_chip_with_times_is_told_so() -> None:
+    network = random_network(1, channels=5000, widths=(4,), spans=(2,), classes=2, steps=3, input_range=(0, 1))
+    counts = engine.run(network, np.ones((1, 3, 5000), np.int64)).counts
+    found = reported.of(network, counts, 1, 3, LOIHI2)
+    assert [each.why for each in found.latency if isinstance(each, UnknownLatency)] == [
+        "no published times",
+        "does not fit",
+    ]
+    shown = {each.key: each.note for each in reported.tables(found)}
+    assert "No time per event of loihi2 has been published, so no time is given." in shown["latency"]
+    assert "The network does not fit loihi1, so no time is given." in shown["latency"]
+    assert "of loihi1 has been published" not in shown["latency"]
+    assert "each spike one message and no hops, since the network does not fit it" in shown["events"]
+
+
+def test_an_estimate_that_leaves_out_nothing_more_says_so_in_a_whole_sentence() -> None:
+    network = random_network(3, channels=2, widths=(8,), spans=(2,), classes=2, steps=5, input_range=(0, 1))
+    counts = engine.run(network, np.ones((1, 5, 2), np.int64)).counts
+    estimate = energy.on_chip(network, counts, 1, LOIHI1, place(of_network(network).layers, LOIHI1))
+    assert estimate is not None
+    assert estimate.covers.endswith("hops between tiles as placed; not static power or input and output")
 
 
 def test_a_users_constants_bring_joules(case: Case) -> None:

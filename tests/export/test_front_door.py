@@ -14,7 +14,7 @@ import asrc_core
 import asrc_export
 from asrc_core.contract.interpreter import run as reference
 from asrc_core.contract.random_network import random_network
-from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, UnknownName, UnreadableFile
+from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, UnknownName, UnreadableFile, UnwritableOutput
 from asrc_export import effective, float_network, formats
 from asrc_export.chip import devices, targets
 from asrc_export.codegen.mcu.program import program
@@ -156,6 +156,15 @@ def test_what_an_export_cannot_do_is_said_in_a_sentence(
 ) -> None:
     with pytest.raises(AsrcError, match=sentence):
         asrc_export.export(**{"model": module, "samples": samples, **FED, **arguments})
+
+
+def test_an_export_does_not_replace_the_checkpoint_that_it_reads(checkpoint_path: Path, tmp_path: Path) -> None:
+    model, link = tmp_path / "model.pt", tmp_path / "link.pt"
+    model.write_bytes(checkpoint_path.read_bytes())
+    link.symlink_to(model)
+    with pytest.raises(UnwritableOutput, match="it is read here, and would be lost"):
+        asrc_export.export(link, out=model, calibrate_on="none")
+    assert model.read_bytes() == checkpoint_path.read_bytes()
 
 
 def test_a_checkpoint_that_is_not_there_is_named(checkpoint_path: Path, tmp_path: Path) -> None:

@@ -201,6 +201,17 @@ class TestExport:
         assert back.steps == network.steps
         assert np.array_equal(chain(back).layers[0].recurrent, chain(network).layers[0].recurrent)
 
+    def test_a_scale_of_0_is_refused_and_not_read_as_none(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        netx_export.save(representable(5, recurrent=True), tmp_path / "n.net")
+        command = [str(tmp_path / "n.net"), "--from", "netx", "--steps", "9", "--input-scale"]
+        assert cli_export.main([*command, "0"]) == 1
+        assert "scale 0.0 is not a finite number above 0" in capsys.readouterr().err
+        assert not (tmp_path / "n.loihi2.safetensors").exists()
+        assert cli_export.main([*command, "0.5"]) == 0
+        assert network_file.load(tmp_path / "n.loihi2.safetensors").input.scale == 0.5
+
     def test_what_we_write_reads_back_as_the_same_layers(self, tmp_path: Path) -> None:
         network = representable(5, recurrent=True)
         netx_export.save(network, tmp_path / "n.net")
@@ -404,6 +415,21 @@ class TestHostileFiles:
         with h5py.File(path, "a") as file:  # a petabyte, of which the file holds nothing
             file.create_dataset("layer/0/weight", shape=(2**25, 2**25), dtype="i1", chunks=(1024, 1024))
         self.refused(path, "more than the 16777216 allowed")
+
+    def test_the_length_of_a_text_is_checked_before_it_is_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(netx_import, "MAX_CELLS", 100)
+        path = net_file(tmp_path, type=None)
+        with h5py.File(path, "a") as file:
+            file.create_dataset("layer/0/type", shape=(1,), dtype="S2000")
+        self.refused(path, "has a 'type' of 2000 bytes, more than the 800 allowed")
+
+    @pytest.mark.parametrize("name", ["type", "neuron/type"])
+    def test_a_long_text_is_told_in_part(self, name: str, tmp_path: Path) -> None:
+        path = net_file(tmp_path, **{name: np.array([b"x" * 3000])})
+        with pytest.raises(UnreadableFile, match=f"of type '{'x' * 40}'"):
+            netx_import.read(path, steps=10)
 
     def refused(self, path: Path, says: str) -> None:
         with pytest.raises(UnreadableFile) as raised:

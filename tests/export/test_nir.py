@@ -754,6 +754,18 @@ def test_a_file_that_is_no_hdf5_or_cut_short_is_refused(tmp_path: Path) -> None:
         nir_import.read(path, FED, dt=1e-3)
 
 
+@pytest.mark.parametrize("how", [("nir",), ("netx", "--steps", "9")])
+def test_a_folder_in_the_place_of_a_graph_is_refused_in_a_sentence(
+    how: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli_export.main([".", "--from", *how]) == 1
+    assert f"cannot read {'NIR graph' if how == ('nir',) else 'netx file'} '.'" in capsys.readouterr().err
+    assert cli_export.main(["", "--from", *how]) == 1
+    assert "'' is no path" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_flipped_bytes_end_in_a_named_error_or_in_a_network(

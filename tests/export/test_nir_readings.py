@@ -15,6 +15,7 @@ from asrc_core.contract import interpreter
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidData, InvalidSetting, UnknownName, UnreadableFile
 from asrc_export.chip import targets
+from asrc_export.commands import export as cli_export
 from asrc_export.interop.imported import Feed, Imported
 from asrc_export.interop.nir import reader
 from asrc_export.interop.nir.frameworks.readings import FRAMEWORKS, RULES
@@ -339,3 +340,13 @@ def test_samples_of_another_length_are_told_with_both_numbers() -> None:
     assert given_samples.note_on(network, np.zeros((5, 7, 2), np.int64)) is None
     said = given_samples.note_on(network, np.zeros((5, 9, 2), np.int64))
     assert said == "the samples have 9 steps, the network was exported for 7"
+
+
+def test_the_help_of_the_command_names_every_framework(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")  # so that no name is parted
+    with pytest.raises(SystemExit):
+        cli_export.main(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "nir: " + ", ".join([*FRAMEWORKS][:-1]) + f" or {[*FRAMEWORKS][-1]}: sets what that framework" in told

@@ -27,6 +27,7 @@ from asrc_export.exporting import Exported, export
 from asrc_export.report import Confirmation, Report, schema, tables, verdict
 from asrc_export.report.render import comparison as several
 from asrc_export.report.render import formats
+from asrc_export.report.table import MICROSECONDS, NANOJOULES, measured, memory
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_export.simulator import load
 from asrc_train import data
@@ -289,7 +290,7 @@ def test_without_a_hash_the_widths_and_spans_have_to_match(
         reports.make_from_files(tmp_path / "n", checkpoint_path, NUMPY)
 
 
-@pytest.mark.parametrize("log", ["text", [1], [{"layer": "layer0"}], [dict.fromkeys(ENTRY, float("nan"))]])
+@pytest.mark.parametrize("log", ["text", [1], [{"layer": "layer0"}], [dict.fromkeys(ENTRY, "text")]])
 def test_a_broken_rounding_log_is_refused_in_a_sentence(
     exported: Exported, checkpoint_path: Path, tmp_path: Path, log: Any
 ) -> None:
@@ -341,6 +342,23 @@ def test_networks_on_the_same_samples_stand_side_by_side(report: Report, tmp_pat
         reports.compared([report, fewer], ["a", "b"])
 
 
+def test_a_comparison_names_networks_by_their_models_whatever_dots_these_have(report: Report) -> None:
+    files = ["x/psmnist-0.063M.loihi2.safetensors", "m.8bit.loihi2.safetensors", "theirs.imported.loihi2.safetensors"]
+    assert reports.compared([report] * 3, files).names == ("psmnist-0.063M", "m.8bit", "theirs")
+
+
+def test_a_comparisons_csv_leaves_out_the_picture_of_each_report(report: Report) -> None:
+    both = reports.compared([report, report], ["a", "b"])
+    names = [row["name"] for row in csv.DictReader(io.StringIO(several.WRITERS[".csv"](both)))]
+    assert "reports.0.accuracy.deployed" in names
+    assert not [name for name in names if "raster" in name]
+
+
+def test_reports_that_come_one_by_one_are_compared(report: Report) -> None:
+    given = (report for _ in range(2))
+    assert reports.compared(given, (name for name in "ab")).names == ("a", "b")
+
+
 def test_the_verdict_says_what_does_not_fit_and_what_differs(report: Report) -> None:
     fits, agrees, costs = verdict.verdict(report)
     assert fits.answer == "It fits"
@@ -350,8 +368,13 @@ def test_the_verdict_says_what_does_not_fit_and_what_differs(report: Report) -> 
     assert (
         verdict.verdict(guessing)[1].answer == "The same answer on 40.0% of the samples"
     )  # however alike the accuracies are
-    assert "KiB" in costs.answer
+    assert costs.answer == memory(report.storage.deployed.total)
+    assert "times less memory than float32" in costs.why
     assert "loihi1" in costs.why
+    kernels = report.storage.in_float.model_copy(update={"total": report.storage.deployed.total // 2})
+    written_out = report.storage.model_copy(update={"in_float": kernels})
+    convolving = verdict.verdict(report.model_copy(update={"storage": written_out}))[2]
+    assert "2.0 times as much memory as float32" in convolving.why
     unplaced = report.model_copy(update={"placement": None})
     assert verdict.verdict(unplaced)[0].answer == "It does not fit"
     apart = report.scores.deployed_against_float.model_copy(update={"p": 0.001})
@@ -369,3 +392,16 @@ def test_the_groups_hold_every_table_once_and_scales_of_energy_are_apart(report:
     shown = {table.key: table for table in tables.tables(report)}
     assert not any("45 nm" in str(cell) for row in shown["energy"].rows for cell in row)
     assert all("45 nm" in str(row[0]) for row in shown["arithmetic"].rows)
+
+
+def test_sizes_energies_and_times_are_told_in_the_unit_that_they_deserve() -> None:
+    assert [memory(bits) for bits in (192, 8 * 1023, 8 * 1024, 525_926)] == [
+        "24 bytes",
+        "1,023 bytes",
+        "1.0 KiB",
+        "64.2 KiB",
+    ]
+    energies = [measured(NANOJOULES, *ends) for ends in ((0.156, 0.243), (0.9, 1.4), (700, 1_300))]
+    assert energies == ["156 to 243 pJ", "0.9 to 1.4 nJ", "0.7 to 1.3 µJ"]
+    times = [measured(MICROSECONDS, *ends) for ends in ((0.129, 0.627), (137.6, 166.1), (1_630, 1_870))]
+    assert times == ["129 to 627 ns", "137.6 to 166.1 µs", "1.63 to 1.87 ms"]

@@ -15,7 +15,8 @@ import pytest
 
 from asrc_export.engines.select import engine
 from asrc_export.exporting import Exported
-from asrc_export.report import Report, make_from_files
+from asrc_export.report import Report, make_from_files, tables
+from asrc_export.report.cost.latency import UnknownLatency
 from asrc_export.report.cost.placement import CoreShare, PlacedCore, ReportedPlacement
 from asrc_export.report.render.figures import figures
 from asrc_export.report.render.page import coded, page
@@ -116,6 +117,31 @@ def test_without_a_placement_or_learned_spans_their_figures_are_left_out(report:
     drawn = figures(report.model_copy(update={"placement": None, "kernels": kernels}))
     assert "placement" not in drawn
     assert "kernels" not in drawn
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_network_of_one_step_and_a_few_bytes_is_drawn_all_the_same(report: Report) -> None:
+    drift = tuple(each.model_copy(update={"per_step": each.per_step[:1]}) for each in report.ablation.drift)
+    ablation = report.ablation.model_copy(update={"drift": drift, "steps": 1})
+    few = report.storage.deployed.model_copy(
+        update={"weights": 80, "biases": 40, "state": 72, "history": 0, "total": 192}
+    )
+    storage = report.storage.model_copy(update={"deployed": few, "in_float": few})
+    tiny = report.model_copy(update={"ablation": ablation, "storage": storage})
+    (drawn,) = figures(tiny)["storage"]
+    assert "24 bytes" in drawn.svg
+    assert "<strong>24 bytes</strong>" in page(tiny)
+    assert "takes 24 bytes instead of 24 bytes" in tables.summary(tiny)
+
+
+def test_the_card_of_a_time_that_is_not_known_says_why(report: Report) -> None:
+    unknown = tuple(
+        UnknownLatency(target=target, why=why, basis=None)  # type: ignore[arg-type]
+        for target, why in (("loihi2", "no published times"), ("loihi1", "does not fit"))
+    )
+    energy = report.energy.model_copy(update={"latency": unknown})
+    written = page(report.model_copy(update={"energy": energy}))
+    assert "no time per event of loihi2 has been published; the network does not fit loihi1" in written
 
 
 def test_what_stands_in_backticks_is_code_and_escaped_all_the_same(written: str) -> None:

@@ -13,6 +13,7 @@ from asrc_core.contract.numbers import Ints
 from asrc_core.contract.random_network import random_network
 from asrc_core.contract.result import LayerCounts
 from asrc_core.contract.synapses.connection import INPUT, NOW, Connection
+from asrc_core.contract.synapses.convolution import Convolution
 from asrc_export.chip import targets
 from asrc_export.chip.cost import storage
 from asrc_export.chip.cost.events import events
@@ -35,7 +36,7 @@ def test_storage_counts_every_kind_of_bit() -> None:
     assert layer.history == 8 * 32
     assert readout.weights == 8 * 3 * 8
     assert readout.history == 0
-    in_float = storage.float32(network)[0]
+    in_float = storage.float32(network, LOIHI2)[0]
     assert in_float.history == 9 * 8 * 32
     assert in_float.weights == (2 * 8 + 8 * 8) * 32
     assert storage.history_by_mapping(of_network(network)) == {
@@ -137,7 +138,7 @@ def test_state_bits_are_those_of_the_kind() -> None:
     layer, readout = storage.deployed(cuba(delays=False), LOIHI2)
     assert (layer.state, readout.state) == (6 * 48, 2 * 24)
     assert layer.history == 0  # nobody reads a delay line of theirs
-    assert storage.float32(cuba(delays=False))[0].state == 6 * 2 * 32
+    assert storage.float32(cuba(delays=False), LOIHI2)[0].state == 6 * 2 * 32
 
 
 def test_a_delay_for_each_synapse_costs_bits_of_each() -> None:
@@ -145,7 +146,7 @@ def test_a_delay_for_each_synapse_costs_bits_of_each() -> None:
     loihi1 = targets.load("loihi1")
     assert storage.deployed(delayed, loihi1)[0].history == 18 * 5  # delays up to 17 steps
     assert storage.synaptic_memory(delayed, loihi1) - storage.synaptic_memory(plain, loihi1) == 18 * 5
-    assert storage.float32(delayed)[0].history == 18 * 32
+    assert storage.float32(delayed, LOIHI2)[0].history == 18 * 32
     assert "no taps of a delay line" in str(compare(of_network(delayed).layers, loihi1)["delay-line"])
 
 
@@ -217,3 +218,37 @@ def test_operations_of_a_sparse_connection_are_priced_by_its_stored_weights() ->
     assert priced[0] == 30_000
     assert priced[1] == pytest.approx(30_000 * np.count_nonzero(recurrent) / recurrent.size)
     assert events(masked(0.1), counts, 1)[0].recurrent_operations == 30_000
+
+
+def convolving() -> IntegerNetwork:
+    """A layer whose kernel of 2 channels, 3 x 3, lies over an image of 10 x 10, and a readout."""
+    places = Convolution((1, 10, 10), (2, 8, 8), (3, 3), (1, 1), (0, 0), (1, 1))
+    kernel = 2 * (1 + np.arange(18).reshape(2, 1, 3, 3))
+    connection = Connection(INPUT, places.unrolled(kernel), 0, 8, convolution=places)
+    neuron = {"bias": 0, "decay": 500, "threshold": 200, "activation_shift": 0, "reset": "soft"}
+    readout = Layer(
+        "out", (Connection("layer", 2 * np.ones((3, 128), np.int64), 0, 8),), Neuron("integrator", {"bias": 0})
+    )
+    return IntegerNetwork(
+        InputFormat(100, 0, 1, 1.0), (Layer("layer", (connection,), Neuron("lif", neuron)), readout), "loihi1", 5
+    )
+
+
+def test_a_convolution_is_its_kernel_in_float_and_written_out_on_a_chip() -> None:
+    network, loihi1 = convolving(), targets.load("loihi1")
+    layer, readout = storage.float32(network, loihi1)
+    assert layer.weights == 18 * 32
+    assert readout.weights == 3 * 128 * 32
+    found = reported.of(network, loihi1)
+    assert found.layers[0].deployed.weights == 9 * 2 * 64 * 8  # each element of the kernel at each place
+    note = next(each.note for each in reported.tables(found) if each.key == "storage")
+    assert "In float32, a convolution is its kernel; on the target it is written out (layer)." in note
+
+
+def test_weights_that_a_mask_leaves_out_are_stored_by_neither_side_or_by_both() -> None:
+    few, loihi1 = masked(0.1), targets.load("loihi1")
+    for target in (loihi1, LOIHI2):
+        deployed, in_float = storage.deployed(few, target), storage.float32(few, target)
+        assert [each.weights // 32 for each in in_float] == [each.weights // 8 for each in deployed]
+    assert storage.float32(few, loihi1)[0].weights < storage.float32(few, LOIHI2)[0].weights / 2
+    assert not any("kernel" in each.note for each in reported.tables(reported.of(few, loihi1)))

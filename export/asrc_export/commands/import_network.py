@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asrc_core.command import command_line
+from asrc_export.interop.nir.frameworks.readings import FRAMEWORKS
 
 if TYPE_CHECKING:
     from asrc_export.interop.imported import Feed, Imported
@@ -36,6 +37,7 @@ OPTIONS = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the group to the parser of asrc-export."""
+    *first, last = FRAMEWORKS
     add = parser.add_argument_group(
         "networks of other tools",
         "MODEL is read as such, written as MODEL.imported.pt (for asrc-report --float), and exported. netx files hold "
@@ -76,8 +78,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--written-by",
         metavar="FRAMEWORK",
-        help="nir: snntorch, norse, sinabs, rockpool, spikingjelly, spyx or lava-dl: sets what that framework leaves "
-        "out of its files, where no option says otherwise (default: what the graph's metadata name)",
+        help=f"nir: {', '.join(first)} or {last}: sets what that framework leaves out of its files, where no option "
+        "says otherwise (default: what the graph's metadata name)",
     )
     add(
         "--answer",
@@ -101,6 +103,17 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
             parser.error(f"argument --{name.replace('_', '-')}: goes with --from {' or --from '.join(kinds)} only")
 
 
+def imported(options: argparse.Namespace) -> Path:
+    """The checkpoint that a float network becomes: never model.pt, which may be what a graph was written from."""
+    return _beside(options.model, ".imported.pt")
+
+
+def _beside(model: str, suffix: str) -> Path:
+    path = Path(model)
+    stem = path.with_suffix("") if path.name else path  # the current folder has no name, and is refused when read
+    return Path(f"{stem}{suffix}")
+
+
 def import_network(options: argparse.Namespace) -> Path:
     """Read the other tool's file, write the checkpoint beside it, print what was settled how; the checkpoint's path.
 
@@ -109,8 +122,7 @@ def import_network(options: argparse.Namespace) -> Path:
     from asrc_core.files.atomic import require_writable
     from asrc_train.trained import checkpoint
 
-    source = Path(options.model)
-    path = source.with_suffix(".imported.pt")  # never model.pt, which may be what the graph was written from
+    path = imported(options)
     require_writable(path)
     brought = _read(options)
     checkpoint.save(brought.checkpoint, path)
@@ -127,18 +139,18 @@ def import_integers(options: argparse.Namespace) -> Path:
     """
     from asrc_core.contract.file import network_file
     from asrc_core.errors import InvalidSetting
-    from asrc_core.files.atomic import require_writable
+    from asrc_export.commands import asked
     from asrc_export.interop.netx import reader as netx_import
 
     if options.steps is None:
         raise InvalidSetting("--steps", "a netx file does not say how many steps a sample has")
-    path = Path(options.out or Path(options.model).with_suffix(".loihi2.safetensors"))
-    require_writable(path)
+    path = Path(options.out or _beside(options.model, ".loihi2.safetensors"))
+    asked.require_outputs(options, path)
     network = netx_import.read(
         options.model,
         steps=options.steps,
         maximum=options.input_maximum or 1,
-        scale=options.input_scale or 1.0,
+        scale=1.0 if options.input_scale is None else options.input_scale,
         skip_layers=options.skip_blocks or 0,
         fires=options.fires or "above",
     )

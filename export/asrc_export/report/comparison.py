@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ from asrc_export.report.accuracy import scores
 from asrc_export.report.accuracy.scores import Paired
 from asrc_export.report.part import Index, Part
 from asrc_export.report.report import Report
-from asrc_export.report.table import Group, Table
+from asrc_export.report.table import Group, Table, memory
 
 
 class Pair(Part):
@@ -44,7 +44,7 @@ class Comparison(Part):
     pairs: tuple[Pair, ...] = Field(description="Every two of them, deployed.")
 
 
-def compared(reports: Sequence[Report], files: Sequence[str | Path]) -> Comparison:
+def compared(reports: Iterable[Report], files: Iterable[str | Path]) -> Comparison:
     """Reports of these files' networks. Raises InvalidSetting unless all were made on the same samples, and for other
     than two or more reports with a file's name for each.
     """
@@ -53,26 +53,34 @@ def compared(reports: Sequence[Report], files: Sequence[str | Path]) -> Comparis
     if len(given) < 2 or len(given) != len(named) or not all(isinstance(each, Report) for each in given):
         raise InvalidSetting("reports", "they are not two or more reports, with the name of a file for each")
     first = given[0]
-    for each, file in zip(reports, files, strict=True):
+    for each, file in zip(given, named, strict=True):
         if (each.provenance.data, each.samples) != (first.provenance.data, first.samples):
             mine, theirs = (f"{plural(one.samples, 'sample')} of '{one.provenance.data}'" for one in (first, each))
             raise InvalidSetting(
-                "`networks`", f"'{files[0]}' is on {mine}, '{file}' on {theirs}; compare like with like"
+                "`networks`", f"'{named[0]}' is on {mine}, '{file}' on {theirs}; compare like with like"
             )
-    stems = [Path(file).name.split(".")[0] for file in files]
+    stems = [_stem(file, each) for file, each in zip(named, given, strict=True)]
     names = stems if len(set(stems)) == len(stems) else [f"{stem} ({i + 1})" for i, stem in enumerate(stems)]
-    right = [_right(each) for each in reports]
+    right = [_right(each) for each in given]
     return Comparison(
         format="asrc-reports",
         version=1,
         names=tuple(names),
-        reports=tuple(reports),
+        reports=tuple(given),
         pairs=tuple(
             Pair(first=i, second=j, deployed=scores.paired(right[i], right[j]))
-            for i in range(len(reports))
-            for j in range(i + 1, len(reports))
+            for i in range(len(given))
+            for j in range(i + 1, len(given))
         ),
     )
+
+
+def _stem(file: Path, report: Report) -> str:
+    """The file's name less what asrc-export puts behind a model's; other dots are the model's own."""
+    name = file.name
+    for suffix in (".safetensors", f".{report.provenance.target}", ".imported"):
+        name = name.removesuffix(suffix)
+    return name or file.name
 
 
 def _right(report: Report) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -103,7 +111,7 @@ def table(found: Comparison) -> Table:
         ("mean F1 over classes that have samples", *(f"{each.scores.macro_f1:.1%}" for each in reports)),
         ("same answer as float", *(f"{each.agreement:.1%}" for each in reports)),
         ("cores", *("none" if each.placement is None else verdict.of_cores(each) for each in reports)),
-        ("memory, KiB", *(f"{each.storage.deployed.total / verdict.KIB:,.1f}" for each in reports)),
+        ("memory", *(memory(each.storage.deployed.total) for each in reports)),
         ("energy a sample, modelled", *(verdict.energy(each) or "unknown" for each in reports)),
         ("time a sample, modelled", *(verdict.time(each) or "unknown" for each in reports)),
         ("spikes a sample", *(f"{sum(layer.spikes for layer in each.layers) / each.samples:,.0f}" for each in reports)),

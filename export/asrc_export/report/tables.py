@@ -10,7 +10,7 @@ from asrc_export.report.behaviour import ablation, activity, divergence, kernels
 from asrc_export.report.cost import devices, energy, neurobench, placement, storage
 from asrc_export.report.origin import confirmations, limits, provenance, rounding
 from asrc_export.report.report import Report
-from asrc_export.report.table import Group, Table
+from asrc_export.report.table import Group, Table, memory
 
 
 def title(report: Report) -> str:
@@ -33,7 +33,7 @@ def summary(report: Report) -> str:
         f"As integers for {report.provenance.target}, the network answers {report.accuracy.deployed:.1%} of "
         f"{plural(report.samples, 'test sample')} correctly (float {report.accuracy.in_float:.1%}), agrees "
         "with the float "
-        f"model on {report.agreement:.1%}, and takes {deployed / 8192:.1f} KiB instead of {in_float / 8192:.1f} KiB."
+        f"model on {report.agreement:.1%}, and takes {memory(deployed)} instead of {memory(in_float)}."
         f"{warning}"
     )
 

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 from asrc_core.counts import plural
 from asrc_export.report.cost.energy import on_chips
-from asrc_export.report.cost.latency import ModelledLatency
+from asrc_export.report.cost.latency import ModelledLatency, UnknownLatency
 from asrc_export.report.report import Report
-from asrc_export.report.table import interval
-
-KIB = 8 * 1024
+from asrc_export.report.table import MICROSECONDS, NANOJOULES, measured, memory
 
 
 @dataclass(frozen=True)
@@ -75,19 +73,26 @@ def _agrees(report: Report) -> Verdict:
 
 
 def _costs(report: Report) -> Verdict:
-    deployed, in_float = report.storage.deployed.total, report.storage.in_float.total
-    stored = f"{in_float / deployed:.1f} times less memory than float32"
     parts = [each for each in (energy(report), time(report)) if each]
     modelled = f"; by published prices, a sample is modelled to take {' and '.join(parts)}" if parts else ""
     silent = report.energy.targets_without_published_prices
     none = f" Nobody has published prices of {', '.join(silent)}." if silent else ""
     graded = report.energy.graded_operations_per_sample if energy(report) else 0
     left = (
-        f" The energy leaves out {graded:,.0f} products of graded messages a sample, which have no price."
+        f" The energy leaves out the products of graded messages, {graded:,.0f} a sample, which have no price."
         if graded
         else ""
     )
-    return Verdict("What does it cost?", f"{deployed / KIB:,.1f} KiB", f"{stored}{modelled}.{left}{none}")
+    why = f"{beside_float(report)}{modelled}.{left}{none}"
+    return Verdict("What does it cost?", memory(report.storage.deployed.total), why)
+
+
+def beside_float(report: Report) -> str:
+    """How much less memory than in float32 the network takes, or how much more: a chip writes kernels out."""
+    deployed, in_float = report.storage.deployed.total, report.storage.in_float.total
+    if deployed > in_float:
+        return f"{deployed / in_float:.1f} times as much memory as float32"
+    return f"{in_float / deployed:.1f} times less memory than float32"
 
 
 def energy(report: Report) -> str | None:
@@ -95,7 +100,7 @@ def energy(report: Report) -> str | None:
     found = next(iter(on_chips(report.energy)), None)
     if found is None:
         return None
-    return f"{interval(found.low_nj / 1000, found.high_nj / 1000)} µJ ({found.scale})"
+    return f"{measured(NANOJOULES, found.low_nj, found.high_nj)} ({found.scale})"
 
 
 def time(report: Report) -> str | None:
@@ -103,5 +108,9 @@ def time(report: Report) -> str | None:
     found = next((each for each in report.energy.latency if isinstance(each, ModelledLatency)), None)
     if found is None:
         return None
-    low, high = found.low_us_per_sample / 1000, found.high_us_per_sample / 1000
-    return f"{interval(low, high, 2)} ms ({found.target})"
+    return f"{measured(MICROSECONDS, found.low_us_per_sample, found.high_us_per_sample)} ({found.target})"
+
+
+def no_time(report: Report) -> str:
+    """Why there is none, of each target without."""
+    return "; ".join(each.reason for each in report.energy.latency if isinstance(each, UnknownLatency))

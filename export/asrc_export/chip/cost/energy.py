@@ -72,7 +72,7 @@ def on_chip(
         f"deployed, priced as on {target.name}",
         sum(low for low, _ in parts.values()),
         sum(high for _, high in parts.values()),
-        f"{', '.join(covers)}; not {', '.join(left_out)}, static power or input and output",
+        f"{', '.join(covers)}; not {', '.join([*left_out, 'static power'])} or input and output",
         sources_of(used),
         parts,
     )

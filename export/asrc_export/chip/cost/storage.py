@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import LINE_BITS, Ints, Mapping
+from asrc_core.contract.synapses.connection import Connection
 from asrc_export.chip.placement import Placement
 from asrc_export.chip.placement.budget import destinations
 from asrc_export.chip.shape import LayerShape, NetworkShape, of_network
@@ -89,7 +91,7 @@ def of_shape(shape: NetworkShape, target: Target) -> list[Storage]:
     bias_bits = formats.bias_mantissa_bits.count + formats.max_bias_exponent.count.bit_length()
     return [
         Storage(
-            weights=sum(each.weight_bits * Stored(each, layer.neurons, target).synapses for each in layer.connections),
+            weights=weight_bits(layer, target),
             biases=layer.neurons * (bias_bits + sum(layer.own_constants)),
             state=layer.neurons * sum(layer.state_bits),
             history=history_bits(layer),
@@ -98,10 +100,16 @@ def of_shape(shape: NetworkShape, target: Target) -> list[Storage]:
     ]
 
 
-def float32(network: IntegerNetwork) -> list[Storage]:
+def weight_bits(layer: LayerShape, target: Target) -> int:
+    """Bits of a layer's weights, of those that the target stores (`chip.synapses`)."""
+    return sum(each.weight_bits * Stored(each, layer.neurons, target).synapses for each in layer.connections)
+
+
+def float32(network: IntegerNetwork, target: Target) -> list[Storage]:
     """The same network in float32, its past spikes kept as PyTorch keeps them: the longest span's values a neuron.
 
-    A delay for each synapse is one more number for each.
+    A convolution is its kernel. Weights of 0 that the target leaves out count as absent here, too, so that masks make
+    neither side look smaller. A delay for each synapse is one more number for each.
     """
     shape = of_network(network)
     reaching = {
@@ -112,15 +120,25 @@ def float32(network: IntegerNetwork) -> list[Storage]:
     }
     return [
         Storage(
-            weights=layer.sources * layer.neurons * FLOAT_BITS,
+            weights=sum(
+                _float_weights(each, Stored(its, layer.neurons, target))
+                for each, its in zip(own.connections, layer.connections, strict=True)
+            )
+            * FLOAT_BITS,
             biases=layer.neurons * (1 + len(layer.own_constants)) * FLOAT_BITS,
             state=layer.neurons * len(layer.state_bits) * FLOAT_BITS,
             history=layer.neurons
             * (reaching[layer.name] + sum(each.inputs for each in layer.connections if each.delay_for_each))
             * FLOAT_BITS,
         )
-        for layer in shape.layers
+        for own, layer in zip(network.layers, shape.layers, strict=True)
     ]
+
+
+def _float_weights(connection: Connection, stored: Stored) -> int:
+    if connection.convolution is not None:
+        return math.prod(connection.convolution.kernel_shape)
+    return stored.synapses
 
 
 def synaptic_memory(network: IntegerNetwork, target: Target) -> int:

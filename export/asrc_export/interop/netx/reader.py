@@ -24,6 +24,10 @@ MAX_FILE_BYTES = 2**30
 MAX_BLOCKS = 1000
 MAX_CELLS = 2**24
 """Most numbers in one data set of the file, checked before it is read."""
+CELL_BYTES = 8
+"""As much as a number takes; texts of a fixed length may take more."""
+MAX_TEXT = 40
+"""Letters of a text of the file that are read and told: no name that is known is longer."""
 INTEGRATOR_REACH = MAX_THRESHOLD
 """What an integrator's sum must not exceed: beyond it netx's neuron would fire, or its current wrap."""
 
@@ -101,7 +105,8 @@ class _Group:
         if value.size != 1 or not isinstance(value[0], bytes | str):
             self.refuse(f"has a '{key}' that is not one text")
         found = value[0]
-        return found.decode("ascii", "replace") if isinstance(found, bytes) else found
+        start = found[:MAX_TEXT]
+        return start.decode("ascii", "replace") if isinstance(start, bytes) else start
 
     def numbers(self, key: str) -> Ints:
         """Whole numbers, whatever type they are stored as."""
@@ -127,9 +132,11 @@ class _Group:
         if found.is_virtual or found.external:
             self.refuse(f"takes '{key}' from another file")
         if found.dtype.kind not in kinds:
-            self.refuse(f"has a '{key}' of type {found.dtype}")
+            self.refuse(f"has a '{key}' of type {str(found.dtype)[:MAX_TEXT]}")
         if found.size > MAX_CELLS:
             self.refuse(f"has a '{key}' of {found.size} numbers, more than the {MAX_CELLS} allowed")
+        if found.nbytes > MAX_CELLS * CELL_BYTES:
+            self.refuse(f"has a '{key}' of {found.nbytes} bytes, more than the {MAX_CELLS * CELL_BYTES} allowed")
         return np.asarray(found[()])
 
     def _own(self, key: str) -> Any:

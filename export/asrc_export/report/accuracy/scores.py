@@ -87,7 +87,10 @@ def paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired:
     """Of two networks' right answers on the same samples."""
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     n, fewer = only_first + only_second, min(only_first, only_second)
-    tail = sum(math.comb(n, k) for k in range(fewer + 1))
+    splits, tail = 1, 1  # ways to split n into k and the rest, from k = 0 on: exact, each from the one before
+    for k in range(1, fewer + 1):
+        splits = splits * (n - k + 1) // k
+        tail += splits
     return Paired(only_first=only_first, only_second=only_second, p=min(1.0, 2 * tail / 2**n))
 
 

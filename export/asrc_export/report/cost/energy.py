@@ -97,6 +97,7 @@ class Energy(Part):
     estimates: tuple[EnergyEstimate, ...] = Field(description="Deployed, then float networks of the same widths.")
     targets_without_published_prices: tuple[str, ...]
     graded_operations_per_sample: MeanOperations
+    events_on: str = Field(description="The target that the events are those of: the first with published prices.")
     events_per_sample: tuple[LayerEvents, ...] = Field(description="By layer, the readout last.")
     latency: tuple[ModelledLatency | UnknownLatency, ...]
     static_power: tuple[StaticPower, ...]
@@ -111,7 +112,8 @@ def of(
     exact: Operations | None = None,
 ) -> Energy:
     """Estimates for one sample: the network's own target first if it has prices, Loihi 1 in any case, then float
-    networks of the same widths; the events they rest on, the time of a step and of a sample, the static power.
+    networks of the same widths; the events that the first of them rests on, the time of a step and of a sample, the
+    static power.
     ``exact``: operations on weights that are not 0, where they were counted (`arrivals`).
     """
     chips = [chip] if chip.name == BASELINE else [chip, targets.load(BASELINE)]
@@ -131,7 +133,8 @@ def of(
         (energy.float_dense(network, steps, constants), CMOS),
         (energy.float_gru(network, steps, constants), CMOS),
     ]
-    happened = events(network, counts, samples, placed[0])
+    on, there = next((each, seats) for each, seats, estimate in zip(chips, placed, priced, strict=True) if estimate)
+    happened = events(network, counts, samples, there, on, exact)
     return Energy(
         basis="modelled",
         unit="nJ per sample",
@@ -140,10 +143,14 @@ def of(
             each.name for each, estimate in zip(chips, priced, strict=True) if estimate is None
         ),
         graded_operations_per_sample=sum(each.graded_operations for each in happened),
+        events_on=on.name,
         events_per_sample=tuple(
             LayerEvents(name=layer.name, **asdict(each)) for layer, each in zip(shape.layers, happened, strict=True)
         ),
-        latency=tuple(latency.of(each.name, found) for each, found in zip(chips, timed, strict=True)),
+        latency=tuple(
+            latency.of(each.name, found, fits=seats is not None)
+            for each, found, seats in zip(chips, timed, placed, strict=True)
+        ),
         static_power=tuple(latency.static_power(each) for each in chips),
     )
 
@@ -184,7 +191,14 @@ def tables(energy: Energy) -> Iterator[Table]:
         "Events per sample",
         ("layer", *EVENTS.values()),
         [(each.name, *(f"{getattr(each, key):,.1f}" for key in EVENTS)) for each in energy.events_per_sample],
-        "Counted by running the integer network; messages and hops follow from the placement. Synaptic operations add "
-        "a weight, graded ones multiply first.",
+        f"Those of {energy.events_on}, counted by running the integer network: synaptic operations on the weights that "
+        f"it stores, {_messages(energy)}. Synaptic operations add a weight, graded ones multiply first.",
     )
     yield latency.table(energy.latency, energy.static_power)
+
+
+def _messages(energy: Energy) -> str:
+    unplaced = [each.target for each in energy.latency if isinstance(each, UnknownLatency) and not each.fits]
+    if energy.events_on in unplaced:
+        return "each spike one message and no hops, since the network does not fit it"
+    return "messages and hops as placed on it"

@@ -36,7 +36,20 @@ class UnknownLatency(Part):
     """A target whose times have not been published, or that the network does not fit."""
 
     target: str
+    why: Literal["no published times", "does not fit"]
     basis: None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the network does."""
+        return self.why != "does not fit"
+
+    @property
+    def reason(self) -> str:
+        """Why no time is given, in a clause."""
+        if self.fits:
+            return f"no time per event of {self.target} has been published"
+        return f"the network does not fit {self.target}"
 
 
 class StaticPower(Part):
@@ -48,11 +61,11 @@ class StaticPower(Part):
     sources: tuple[str, ...]
 
 
-def of(target: str, found: Latency | None) -> ModelledLatency | UnknownLatency:
+def of(target: str, found: Latency | None, *, fits: bool) -> ModelledLatency | UnknownLatency:
     """Latency on a target, as far as it is known."""
-    return (
-        UnknownLatency(target=target, basis=None) if found is None else ModelledLatency(target=target, **asdict(found))
-    )
+    if found is not None:
+        return ModelledLatency(target=target, **asdict(found))
+    return UnknownLatency(target=target, why="no published times" if fits else "does not fit", basis=None)
 
 
 def static_power(chip: Target) -> StaticPower:
@@ -66,7 +79,7 @@ def static_power(chip: Target) -> StaticPower:
 def table(latencies: Sequence[ModelledLatency | UnknownLatency], powers: Sequence[StaticPower]) -> Table:
     """Time by target, and the static power that is in no estimate."""
     timed = [each for each in latencies if isinstance(each, ModelledLatency)]
-    untimed = [each.target for each in latencies if isinstance(each, UnknownLatency)]
+    untimed = [each for each in latencies if isinstance(each, UnknownLatency)]
     static = [
         f"{each.target}: {interval(each.low_w, each.high_w, 3)} W a chip ({'; '.join(each.sources)})"
         for each in powers
@@ -86,6 +99,6 @@ def table(latencies: Sequence[ModelledLatency | UnknownLatency], powers: Sequenc
             for each in timed
         ],
         f"Modelled, not measured. {timed[0].covers.capitalize() + '. ' if timed else ''}"
-        + "".join(f"No time per event of {name} has been published, so none is given. " for name in untimed)
+        + "".join(f"{each.reason[0].upper()}{each.reason[1:]}, so no time is given. " for each in untimed)
         + f"Static power is in no estimate. {'. '.join(static) or 'No figure is known'}.",
     )

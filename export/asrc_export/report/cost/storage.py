@@ -103,7 +103,9 @@ class Storage(Part):
     """Bits of the deployed network and of the same in float32."""
 
     deployed: StoredBits
-    in_float: StoredBits = Field(alias="float", description="Float32, past spikes as PyTorch keeps them.")
+    in_float: StoredBits = Field(
+        alias="float", description="Float32: past spikes as PyTorch keeps them, of a convolution the kernel alone."
+    )
     layers: tuple[LayerStorage, ...] = Field(description="The readout last.")
     spike_history: HistoryBits
     spike_history_bits_per_neuron: HistoryBitsPerNeuron
@@ -119,7 +121,7 @@ class Storage(Part):
 
 def of(network: IntegerNetwork, chip: Target) -> Storage:
     """Storage on a target, and of the same network in float32."""
-    on_chip, in_float = storage.deployed(network, chip), storage.float32(network)
+    on_chip, in_float = storage.deployed(network, chip), storage.float32(network, chip)
     shape, zero = of_network(network), storage.Storage(0, 0, 0, 0)
     by_mapping = storage.history_by_mapping(shape)
     history = HistoryBits(delay_line=by_mapping["delay-line"], synaptic_delay=by_mapping["synaptic-delay"])
@@ -224,7 +226,9 @@ def tables(storage: Storage) -> Iterator[Table]:
         rows,
         (f"{storage.programmed_state} " if storage.programmed_state else "")
         + f"Synapses take {plural(storage.synaptic_memory_on_target, 'bit')} on the target, its overhead included; the "
-        "rows of a core's memory begin on whole words, with which the placement counts." + _sparse_sentence(storage),
+        "rows of a core's memory begin on whole words, with which the placement counts."
+        + _sparse_sentence(storage)
+        + _kernel_sentence(storage),
     )
     history, per_neuron = storage.spike_history, storage.spike_history_bits_per_neuron
     yield Table(
@@ -252,6 +256,14 @@ def _axon_table(tables: Sequence[AxonTable]) -> Table:
         ],
         "Entries over all cores of a layer; bits where the size of an entry is known.",
     )
+
+
+def _kernel_sentence(storage: Storage) -> str:
+    # No weight takes as many bits as a float: where float takes fewer in all, it is a kernel used at many places.
+    kernels = [each.name for each in storage.layers if each.in_float.weights < each.deployed.weights]
+    if not kernels:
+        return ""
+    return f" In float32, a convolution is its kernel; on the target it is written out ({', '.join(kernels)})."
 
 
 def _sparse_sentence(storage: Storage) -> str:

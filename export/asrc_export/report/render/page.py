@@ -11,6 +11,7 @@ from asrc_export.report import comparison, tables, verdict
 from asrc_export.report.accuracy.scores import span
 from asrc_export.report.comparison import Comparison
 from asrc_export.report.report import Report
+from asrc_export.report.table import memory
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -91,7 +92,7 @@ def coded(text: object) -> Markup:
 
 def _cards(report: Report) -> list[tuple[str, str, str]]:
     """Figures that are read before anything else: what it is, value, beside what."""
-    accuracy, deployed, in_float = report.accuracy, report.storage.deployed.total, report.storage.in_float.total
+    accuracy = report.accuracy
     interval = span(report.scores.accuracy["deployed"])
     shown = [
         ("accuracy deployed", f"{accuracy.deployed:.1%}", f"{interval}; float {accuracy.in_float:.1%}"),
@@ -100,12 +101,14 @@ def _cards(report: Report) -> list[tuple[str, str, str]]:
     if report.placement is not None:
         beside = f"on {plural(report.placement.chips, 'chip')}, {report.provenance.target}"
         shown.append(("cores", verdict.of_cores(report).removesuffix(" cores"), beside))
-    factor = f"{in_float / deployed:.1f} times less than float32"
-    shown.append(("memory", f"{deployed / verdict.KIB:,.1f} KiB", factor))
-    for what, found in (("energy a sample", verdict.energy(report)), ("time a sample", verdict.time(report))):
-        value, _, of = (found or "unknown (no published prices)").partition(" (")
+    shown.append(("memory", memory(report.storage.deployed.total), verdict.beside_float(report)))
+    for what, found, why_not in (
+        ("energy a sample", verdict.energy(report), "no published prices"),
+        ("time a sample", verdict.time(report), verdict.no_time(report)),
+    ):
+        value, _, of = (found or "unknown").partition(" (")
         unbroken = value.replace(" to ", "\N{EN DASH}").replace(" ", "\N{NO-BREAK SPACE}")
-        shown.append((what, unbroken, f"modelled, {of.removesuffix(')')}" if found else of.removesuffix(")")))
+        shown.append((what, unbroken, f"modelled, {of.removesuffix(')')}" if found else why_not))
     return shown
 
 

@@ -21,9 +21,8 @@ def as_csv(report: Part) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("name", "value", "unit"))
     for path, value, unit in _leaves("", report, NO_UNIT):
-        if path.split(".")[0] not in LEFT_OUT:
-            counted = not isinstance(value, (str, bool)) and value is not None
-            writer.writerow((harmless(path), harmless(value), unit if counted else ""))
+        counted = not isinstance(value, (str, bool)) and value is not None
+        writer.writerow((harmless(path), harmless(value), unit if counted else ""))
     return out.getvalue()
 
 
@@ -33,7 +32,7 @@ def _leaves(path: str, value: Any, unit: Unit | Units) -> Iterator[tuple[str, An
         written = value.model_dump().keys()  # less those left out where they are empty
         for name, field in type(value).model_fields.items():
             key = field.alias or name
-            if key in written:
+            if key in written and key not in LEFT_OUT:
                 yield from _leaves(f"{path}.{key}" if path else key, getattr(value, name), unit_of(field))
     elif isinstance(value, dict):
         for key, part in value.items():

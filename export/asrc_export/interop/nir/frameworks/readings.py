@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from asrc_core.contract.numbers import Fires
-from asrc_train.trained.frozen import Floats
+
+if TYPE_CHECKING:  # it loads torch, which naming the frameworks does not need
+    from asrc_train.trained.frozen import Floats
 
 Integration = Literal["euler", "exact", "rockpool", "spyx"]
 Reset = Literal["soft", "hard", "late"]

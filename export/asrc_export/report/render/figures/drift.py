@@ -13,8 +13,8 @@ def draw(report: Report) -> Figure:
     for i, layer in enumerate(layers):
         strength = 0.3 + 0.7 * (i + 1) / len(layers)
         shares = [100 * share for share in layer.per_step]
-        axes.plot(shares, color=ACCENT, alpha=strength, label=layer.name)
-    axes.set(xlabel="step of the sample", ylabel="spikes that differ, %", xlim=(0, report.ablation.steps - 1))
+        axes.plot(shares, marker="o" if len(shares) == 1 else None, color=ACCENT, alpha=strength, label=layer.name)
+    axes.set(xlabel="step of the sample", ylabel="spikes that differ, %", xlim=(0, max(report.ablation.steps - 1, 1)))
     highest = max(max(layer.per_step, default=0.0) for layer in layers)
     axes.set_ylim(0, 100 * highest * (1 + 0.16 * legend_rows(len(layers))) or None)
     axes.grid(axis="y")
