@@ -1,4 +1,7 @@
-"""The documentation: every command and every Python example in it runs, as it stands, in the order of its page."""
+"""The documentation: commands in `sh` blocks and Python examples run, as they stand, in the order of their page.
+
+The files that a page names are there.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN_ONLY = {"text", "toml"}
-"""What no test runs: installations, sketches, files."""
+"""What no test runs: installations, long trainings, sketches, files."""
+NAMED = re.compile(r"`((?:tests|docs|examples|benchmarks|findings)/[\w./-]+\.(?:py|md|toml|ipynb|sh))\b")
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -30,6 +34,11 @@ def runnable(page: Path) -> list[tuple[str, str]]:
 def test_a_fenced_block_says_whether_it_runs(page: Path) -> None:
     for language, content in blocks(page):
         assert language in SHOWN_ONLY | {"sh", "python"}, content
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_files_that_a_page_names_are_there(page: Path) -> None:
+    assert [name for name in NAMED.findall(page.read_text(encoding="utf-8")) if not (ROOT / name).exists()] == []
 
 
 @pytest.fixture(scope="module")
