@@ -18,6 +18,7 @@ from asrc_core.contract.numbers import Mapping
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting, UnknownName, UnreadableFile
 from asrc_core.files.atomic import require_writable
+from asrc_core.files.outputs import require_apart
 from asrc_core.files.paths import as_path
 from asrc_export import float_network
 from asrc_export.checks import calibrate, firing, leaks
@@ -119,10 +120,11 @@ def export(
     """
     require_arguments(target, bits, mapping, samples, calibrate_on)
     chip, device = devices.numbers(target)
-    of_file = isinstance(model, str | Path)
-    beside = default_output(as_path(model, "a checkpoint"), device or chip) if of_file else None
+    source = as_path(model, "a checkpoint") if isinstance(model, str | Path) else None
+    beside = None if source is None else default_output(source, device or chip)
     path = beside if out is None else as_path(out, "the integer network to write")
     if path is not None:
+        require_apart([] if source is None else [source], [path])
         require_writable(path)
     frozen = frozen_model(model, samples, fed)
     numbers = netx_export.narrowed(chip) if netx else chip
@@ -138,6 +140,8 @@ def export(
         if trained is not None and asked is not None:
             resonators.require_trained_at(trained, setting, asked)
     checks.require_spans(frozen, mapping)
+    if netx:
+        netx_export.require_possible(frozen)
     data = calibrate_on or frozen.provenance["data"]
     if samples is not None:
         samples, data = fitting(samples, frozen), f"{plural(len(samples), 'sample')} given"

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asrc_core.contract.network import Neuron
-from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, ParityBroken, RulesBroken
+from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, ParityBroken, RulesBroken, UnwritableOutput
 from asrc_export.chip import targets
 from asrc_export.commands import export as cli_export
 from asrc_export.engines import numpy as engine
@@ -295,6 +295,13 @@ def test_bits_that_the_target_lacks_are_refused_before_training(checkpoint_path:
         finetune.finetune(checkpoint_path, "loihi2", tmp_path / "q.pt", epochs=1, bits=9)
     with pytest.raises(RulesBroken):
         finetune.finetune(checkpoint_path, "loihi1", tmp_path / "q.pt", epochs=1, bits=7)
+
+
+def test_fine_tuning_does_not_replace_the_checkpoint_that_it_starts_from(checkpoint_path: Path) -> None:
+    before = checkpoint_path.read_bytes()
+    with pytest.raises(UnwritableOutput, match="it is read here, and would be lost"):
+        finetune.finetune(checkpoint_path, "loihi2", checkpoint_path, epochs=1)
+    assert checkpoint_path.read_bytes() == before
 
 
 def test_the_command_fine_tunes_exports_and_asserts(

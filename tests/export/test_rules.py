@@ -258,6 +258,17 @@ def test_constants_off_the_targets_grids_are_told() -> None:
         rules.require(off, LOIHI2)
 
 
+def test_a_soft_reset_is_told_where_it_takes_a_second_compartment() -> None:
+    soft, hard = (random_network(0, widths=(6, 5), spans=(1, 1), steps=5, reset=reset) for reset in ("soft", "hard"))
+    told = [each for each in rules.check(soft, LOIHI1) if "resets softly" in each.rule]
+    assert [(each.layer, each.value, each.blocks) for each in told] == [
+        ("layer0", "6 neurons of 2 compartments each (second-hand)", False),
+        ("layer1", "5 neurons of 2 compartments each (second-hand)", False),
+    ]
+    assert not [each for each in rules.check(soft, LOIHI2) if "resets softly" in each.rule]
+    assert not [each for each in rules.check(hard, LOIHI1) if "resets softly" in each.rule]
+
+
 def test_a_recipe_that_fits_is_checked_with_status_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli_export.main(["--check", "digits", "--target", "loihi2"]) == 0
     printed = capsys.readouterr().out

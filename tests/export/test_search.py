@@ -32,7 +32,7 @@ from asrc_train.trained.freeze import freeze
 from asrc_train.trained.frozen import FrozenNetwork
 from asrc_train.training.evaluate import evaluate
 
-LOIHI2 = targets.load("loihi2")
+LOIHI1, LOIHI2 = targets.load("loihi1"), targets.load("loihi2")
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -296,11 +296,23 @@ def test_bits_under_a_budget_meet_it_and_more_budget_loses_no_more() -> None:
 def test_a_budget_that_nothing_meets_names_the_least_that_can_be() -> None:
     weights = 7 * 9 + 5 * 12 + 4 * 5
     with pytest.raises(
-        InvalidSetting, match=rf"`budget`: .* too few: .*2 bits.*\({2 * weights} bits\); give that much"
+        InvalidSetting, match=rf"`budget`: .* too few: .*at least.*\({2 * weights} bits\); give that much"
     ):
         bit_budget.choose(frozen_network(0), LOIHI2, 2 * weights - 1, samples(0))
     with pytest.raises(InvalidSetting, match=rf"\({8 * weights:,} bits\)"):
         bit_budget.choose(frozen_network(0), replace_widths((8,)), 100, samples(0))
+
+
+def test_a_budget_counts_weights_as_the_target_stores_them() -> None:
+    frozen = frozen_network(0)
+    first, second = frozen.layers
+    forward, back = first.connections  # one weight a row: loihi1 stores these alone, each with its neuron's index
+    frozen = replace(frozen, layers=(replace(first, connections=(forward, replace(back, weight=np.eye(7)))), second))
+    chip = LOIHI1.model_copy(update={"formats": LOIHI1.formats.model_copy(update={"weight_bits": (8,)})})
+    there = 8 * (7 * 2 + 7 + 5 * 7 + 5 * 5 + 4 * 5)
+    found = bit_budget.choose(frozen, chip, there, samples(0))
+    stored = storage.deployed(quantize.quantize(frozen, chip, bits=8).network, chip)
+    assert sum(part.weights for part in stored) == found.storage == there
 
 
 def replace_widths(allowed: tuple[int, ...]) -> targets.Target:

@@ -57,6 +57,15 @@ def test_a_target_of_the_users_own_is_loaded_by_path(tmp_path: Path) -> None:
         ("value = 8192", "value = inf", r"limits\.neurons_per_core\.alternatives\.0\.value"),
         ("weight_bits = [2,", "weight_bits = [0,", r"formats\.weight_bits\.0"),
         ("[synapses.dense]", "[synapses.sparse]", r"synapses\.dense"),
+        (
+            "decay_bits = { value = 12",
+            "decay_bits = { value = 10",
+            r"'formats\.decay_bits': 10 is not 12, which networks",
+        ),
+        ("state_bits = { value = 24", "state_bits = { value = 20", r"'formats\.state_bits': 20 is below 24, at which"),
+        ("max_bias_exponent = { value = 7", "max_bias_exponent = { value = 70", r"max_bias_exponent': 70 is above 31"),
+        ("word = { value = 64", "word = { value = 0", r"'synapses\.dense\.word': 0 is below 1"),
+        ("per_neuron = { value = 64", "per_neuron = { value = 0", r"limits\.core_memory_per_neuron': 0 is below 1"),
     ],
 )
 def test_a_wrong_target_file_is_refused_by_key(tmp_path: Path, old: str, new: str, says: str) -> None:
@@ -65,6 +74,15 @@ def test_a_wrong_target_file_is_refused_by_key(tmp_path: Path, old: str, new: st
     path = tmp_path / "wrong.toml"
     path.write_text(text.replace(old, new))
     with pytest.raises(UnreadableFile, match=rf"wrong\.toml.*{says}"):
+        targets.load(str(path))
+
+
+def test_a_mesh_of_more_tiles_than_could_be_listed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        (targets.FOLDER / "loihi1.toml").read_text().replace("rows = { value = 4,", "rows = { value = 5000,")
+    )
+    with pytest.raises(UnreadableFile, match=r"'mesh\.rows': 5000 is above 1024"):
         targets.load(str(path))
 
 
@@ -129,6 +147,17 @@ def test_show_target_marks_the_value_in_use(capsys: pytest.CaptureFixture[str]) 
     assert lines[at + 1].split()[:2] == ["or", "8,192"]
     assert "joules are not" in lines[-2]
     assert any(line.startswith("neurons.kinds") and "any program" in line for line in lines)
+
+
+def test_how_sure_the_widths_of_weights_are_is_what_the_file_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stated, path = (targets.FOLDER / "loihi2.toml").read_text(), tmp_path / "mine.toml"
+    for line, certainty in (("", "uncertain"), ('weight_bits_certainty = "vendor"', "vendor")):
+        path.write_text(stated.replace('weight_bits_certainty = "printed"', line))
+        assert cli_export.main(["--show-target", str(path)]) == 0
+        (row,) = [each for each in capsys.readouterr().out.splitlines() if "formats.weight_bits" in each]
+        assert f" {certainty} " in row
 
 
 def test_a_network_carries_the_users_target_with_it(checkpoint_path: Path, tmp_path: Path) -> None:

@@ -17,7 +17,11 @@ import numpy as np
 import pytest
 
 from asrc_core.contract.file import network_file
+from asrc_core.contract.network import InputFormat, IntegerNetwork, Layer, Neuron
+from asrc_core.contract.random_network import any_network
 from asrc_core.contract.result import trace_bytes
+from asrc_core.contract.synapses.connection import INPUT, Connection
+from asrc_export.chip import targets
 from asrc_export.commands import (
     analyze as cli_analyze,
 )
@@ -89,6 +93,30 @@ def test_an_integer_network_without_a_format_to_write_is_wrong_usage(
     with pytest.raises(SystemExit, match="2"):
         cli_export.main(["model.loihi2.safetensors"])
     assert "is an integer network already; name a format to write (--onnx, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--check", "digits", "model.pt"], "MODEL.pt: goes without --check"),
+        (["--check", "digits", "--finetune", "3"], "--finetune: goes without --check"),
+        (["--show-target", "loihi1", "-o", "numbers"], "--out: goes without --show-target"),
+        (["--what-if", "model.pt", "--onnx", "n.onnx"], "--onnx: goes without --what-if"),
+        (["n.net", "--from", "netx", "--steps", "3", "--onnx", "n.onnx"], "--onnx: goes without --from netx; import "),
+        (["model.pt", "--finetune", "3", "--netx", "n.net"], "--netx: goes without --finetune"),
+    ],
+)
+def test_an_option_that_would_go_unused_is_wrong_usage(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli_export.main(arguments)
+    assert f"asrc-export: argument {says}" in capsys.readouterr().err
+
+
+def test_what_if_is_asked_without_samples(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_export.main(["--what-if", "model.pt", "--calibrate", "none", "--change", "width=1/2"]) == 0
+    assert "cores" in capsys.readouterr().out
 
 
 def test_wrong_usage_of_a_part_of_a_command_names_that_part(capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,6 +224,17 @@ BAD: list[tuple[str, list[str], str]] = [
     ),
     ("asrc-export", ["model.pt", "-o", "absent/n.safetensors"], "cannot write 'absent/n.safetensors'"),
     ("asrc-export", ["model.pt", "--calibrate", "mnist5k", "-o", "n.safetensors"], "784 steps"),
+    ("asrc-export", ["model.pt", "-o", "./model.pt"], "cannot write 'model.pt': it is read here, and would be lost"),
+    ("asrc-export", ["model.pt", "-o", "n.safetensors", "--onnx", "model.pt"], "cannot write 'model.pt': it is read"),
+    ("asrc-export", ["model.pt", "-o", "n.net", "--netx", "n.net"], "cannot write 'n.net': another output goes there"),
+    ("asrc-export", ["model.pt", "--target", "own.toml", "-o", "own.toml"], "cannot write 'own.toml': it is read"),
+    ("asrc-export", ["model.qat.pt", "--finetune", "1", "-o", "model.net"], "cannot write 'model.qat.pt': it is read"),
+    ("asrc-export", ["model.loihi2.safetensors", "--onnx", "model.loihi2.safetensors"], "it is read here"),
+    ("asrc-export", ["--what-if", "table.md", "-o", "table.md"], "cannot write 'table.md': it is read here"),
+    ("asrc-export", ["model.pt", "--onnx", "absent/n.onnx"], "cannot write 'absent/n.onnx'"),
+    ("asrc-export", ["model.pt", "--finetune", "1", "--calibrate", "nosuch"], "unknown data set 'nosuch'"),
+    ("asrc-export", ["model.pt", "--netx", "n.net"], "--netx: it cannot represent the network: layer 'layer0' resets"),
+    ("asrc-export", ["model.pt", "--max-delay", "3"], "--max-delay: no synapse of the network has a delay of its own"),
     ("asrc-export", ["--show-target", "absent.toml"], "cannot read target file 'absent.toml'"),
     ("asrc-sim", ["absent.safetensors"], "cannot read integer network 'absent.safetensors'"),
     ("asrc-sim", ["model.pt"], "cannot read integer network 'model.pt'"),
@@ -216,6 +255,8 @@ BAD: list[tuple[str, list[str], str]] = [
 def test_bad_input_gets_one_sentence_status_1_and_leaves_files_alone(
     folder: Path, command: str, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    shutil.copy("model.pt", "model.qat.pt")
+    shutil.copy(targets.FOLDER / "loihi2.toml", "own.toml")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert COMMANDS[command](arguments) == 1
     captured = capsys.readouterr()
@@ -234,6 +275,40 @@ def test_samples_without_a_step_are_refused_in_a_sentence_where_backends_are_com
     assert capsys.readouterr().err.splitlines()[-1].startswith("asrc-sim: input samples: their shape is (3, 0, ")
 
 
+def test_a_backend_is_not_compared_with_itself_by_another_name(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Native hands on what is no chain of LIF layers."""
+    network_file.save(any_network(3), "any.safetensors")
+    np.save("any.npy", np.zeros((2, 4, any_network(3).input.channels), np.int32) + any_network(3).input.minimum)
+    for other in ("native", "generated"):
+        assert cli_sim.main(["any.safetensors", "--input", "any.npy", "--compare", other]) == 1
+        told = f"'native' and '{other}' would both run on 'generated' here, and it equals itself; name another, such as"
+        assert told in capsys.readouterr().err
+    assert cli_sim.main(["any.safetensors", "--input", "any.npy", "--compare", "numpy"]) == 0
+
+
+def test_samples_come_from_one_place(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli_sim.main(["model.loihi2.safetensors", "seven.npy", "--input", "x.npz", "--data", "digits"])
+    told = "SAMPLE and --input and --data each say which samples to take; give one of them"
+    assert told in capsys.readouterr().err
+    assert cli_sim.main(["model.loihi2.safetensors", "--input", ""]) == 1  # no variable of a shell's that is not set
+
+
+@pytest.mark.parametrize(("classes", "told"), [(1, "s.npy: 0 (logit 30)\n"), (3, "s.npy: 0 (logit 30; next 1, 30)\n")])
+def test_of_equal_logits_the_first_is_the_answer(
+    folder: Path, classes: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = Connection(INPUT, np.full((classes, 1), 2), 0, 8)
+    raw = {"preprocessing": {"zero": [0.0], "scale": [1.0], "maximum": 255}}
+    layer = Layer("out", (weights,), Neuron("integrator", {"bias": 0}))
+    network_file.save(IntegerNetwork(InputFormat(1, 0, 255, 1.0), (layer,), "loihi2", 5, None, raw), "tie.safetensors")
+    np.save("s.npy", np.array([[1], [2], [3], [4], [5]]))
+    assert cli_sim.main(["tie.safetensors", "s.npy"]) == 0
+    assert capsys.readouterr().out.endswith(told)
+
+
 def test_backends_are_compared_a_part_of_the_samples_at_a_time(
     folder: Path, exported: Exported, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -249,10 +324,10 @@ def test_backends_are_compared_a_part_of_the_samples_at_a_time(
 
     def counted(backend: str, network: object, x: Any, trace: bool, options: object) -> object:
         took.append(len(x))
-        name, result, measured = run(backend, network, x, trace, options)  # type: ignore[arg-type]
+        result, measured = run(backend, network, x, trace, options)  # type: ignore[arg-type]
         if broken and len(took) == 4:  # of the second part, the other backend's
             result = replace(result, trace=None, logits=result.logits + 1)
-        return name, result, measured
+        return result, measured
 
     monkeypatch.setattr(cli_sim, "_run", counted)
     broken = False

@@ -9,6 +9,7 @@ from asrc_export.commands import circuits
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -36,6 +37,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def wanted(options: argparse.Namespace) -> bool:
     """Whether files for a device are asked for."""
     return options.c is not None or options.verilog is not None
+
+
+def folders(options: argparse.Namespace) -> list[str | Path]:
+    """The folders that would be written."""
+    asked: list[str | Path] = [path for name in FORMATS if (path := getattr(options, name)) is not None]
+    return asked if options.build is None else [*asked, circuits.logs_of(options.verilog)]
 
 
 def require_possible(options: argparse.Namespace, network: IntegerNetwork | None = None) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from asrc_core import extras
 from asrc_core.command import command_line
 from asrc_core.counts import plural
+from asrc_export.commands import asked
 from asrc_export.commands import circuits as cli_circuits
 from asrc_export.commands import devices as cli_devices
 from asrc_export.commands import import_network as cli_import
@@ -67,10 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     _require_what_if(parser, options)
     if options.stock_lif and options.finetune:
         parser.error("argument --stock-lif: goes without --finetune, which trains neurons that fire at their threshold")
-    if cli_devices.wanted(options) and options.source and options.source[0] == "netx":
+    if options.netx and options.finetune:
         parser.error(
-            "argument --c or --verilog: import the network first, and name the integer network that was written"
+            "argument --netx: goes without --finetune, which trains in the target's number formats, not netx's"
         )
+    _require_only(parser, options)
     if is_integers(options):
         check_integers(parser, options)
         return command_line.run(parser, lambda: from_integers(options))
@@ -85,6 +87,23 @@ def _require_what_if(parser: argparse.ArgumentParser, options: argparse.Namespac
         parser.error("argument --what-if: takes a checkpoint and a number of bits, and trains nothing")
     if options.what_if and is_integers(options):
         parser.error("argument --what-if: takes the checkpoint, as bits and spans are chosen anew from its floats")
+
+
+def _require_only(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Exit with status 2 for an option that what is asked for would leave unused."""
+    if options.show_target is not None:
+        asked.only(parser, options, ("show_target",), "goes without --show-target, which prints and stops")
+    elif options.check is not None:
+        kept: tuple[str, ...] = ("check", "target", "bits", "mapping")
+        asked.only(parser, options, kept, "goes without --check, which asks about a recipe and stops")
+    elif options.what_if:
+        own = ("model", "what_if", "change", "target", "bits", "mapping", "calibrate_on", "out")
+        kept = (*own, "source", *cli_import.OPTIONS)
+        asked.only(parser, options, kept, "goes without --what-if, which writes a table and stops")
+    elif options.source and options.source[0] == "netx":
+        kept = ("model", "out", "source", *cli_import.OPTIONS)
+        why = "goes without --from netx; import the network first, and name the integer network that was written"
+        asked.only(parser, options, kept, why)
 
 
 def _body(options: argparse.Namespace) -> Callable[[argparse.Namespace], None]:
@@ -199,12 +218,15 @@ def _export(options: argparse.Namespace) -> None:
     from asrc_export.exporting import export
     from asrc_export.quantization.scales import PROVENANCE_KEY
 
-    model = cli_import.import_network(options) if options.source else options.model
+    model, out, tuned = _places(options)
+    if options.source:
+        cli_import.import_network(options)
     if options.nir:
         _write_nir(model, options)
-    out, bits = options.out, _widths(model, options)
+    bits = _widths(model, options)
     if options.finetune:
-        model, out = _finetune(model, bits, options)
+        _finetune(model, tuned, bits, options)
+        model = tuned
     with progress.bar("choosing scales, %", 100) as update:
         exported = export(
             model,
@@ -244,6 +266,25 @@ def _export(options: argparse.Namespace) -> None:
 
         netx_export.save(exported.network, options.netx)
         print(options.netx)
+
+
+def _places(options: argparse.Namespace) -> tuple[str | Path, Path, Path]:
+    """The checkpoint to export, the integer network to write, and the checkpoint that fine-tuning writes.
+
+    Raises UnwritableOutput for any output that cannot be, UnknownName and UnreadableFile for the target.
+    """
+    from pathlib import Path
+
+    from asrc_export.chip import devices
+    from asrc_export.exporting import default_output
+
+    model = cli_import.imported(options) if options.source else options.model
+    chip, device = devices.numbers(options.target)
+    out = Path(options.out or default_output(model, device or chip))
+    tuned = out.with_suffix(".qat.pt")
+    made = (model,) if options.source else ()
+    asked.require_outputs(options, out, *made, *((tuned,) if options.finetune else ()))
+    return model, out, tuned
 
 
 def _write_forms(network: IntegerNetwork, options: argparse.Namespace) -> None:
@@ -300,20 +341,21 @@ def _widths(model: str | Path, options: argparse.Namespace) -> int | tuple[int, 
     return found.bits
 
 
-def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.Namespace) -> tuple[Path, Path]:
-    """Fine-tune; the new checkpoint, and where the integer network goes."""
-    from pathlib import Path
+def _finetune(model: str | Path, tuned: Path, bits: int | tuple[int, ...], options: argparse.Namespace) -> None:
+    """Fine-tune, write the new checkpoint to ``tuned``, and say how well it answers.
 
+    Data to calibrate on that do not fit are refused before (UnknownName, InvalidData).
+    """
     from asrc_core.command import progress
-    from asrc_export.chip import devices
-    from asrc_export.exporting import default_output
+    from asrc_export.exporting import NO_SAMPLES
     from asrc_export.quantization.training import finetune
-    from asrc_train.trained import checkpoint
+    from asrc_export.samples.dataset_samples import calibration_for
+    from asrc_train.trained import checkpoint, freeze
     from asrc_train.training import training_progress
 
-    chip, device = devices.numbers(options.target)
-    out = Path(options.out or default_output(model, device or chip))
-    tuned = out.with_suffix(".qat.pt")
+    if options.calibrate_on not in (None, NO_SAMPLES):
+        calibration_for(freeze.freeze_file(model), options.calibrate_on)
+    before = checkpoint.load(model).scores
     with progress.bar(f"fine-tuning at {_listed(bits)} bits", options.finetune) as update:
         trained = finetune.finetune(
             model,
@@ -327,14 +369,12 @@ def _finetune(model: str | Path, bits: int | tuple[int, ...], options: argparse.
             mode_bits=options.mode_bits,
             observers=(training_progress.moving(update),),
         )
-    before = checkpoint.load(model).scores
     scores = (
         f"{part} {trained.scores[part]:.1%}" + (f" (float {before[part]:.1%})" if part in before else "")
         for part in ("validation", "test")
     )
     print(f"fine-tuned: best epoch {trained.provenance['best_epoch']} of {options.finetune}, {', '.join(scores)}")
     print(tuned)
-    return tuned, out
 
 
 def _listed(bits: int | tuple[int, ...]) -> str:
@@ -374,6 +414,8 @@ def _what_if(options: argparse.Namespace) -> None:
 
     from asrc_export.commands import what_if as cli_what_if
 
+    made = (cli_import.imported(options),) if options.source else ()
+    asked.require_outputs(options, *made, *((options.out,) if options.out else ()))
     cli_what_if.show(
         cli_import.import_network(options) if options.source else options.model,
         options.target,

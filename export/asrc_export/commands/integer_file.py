@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 
 from asrc_core.command import command_line
-from asrc_export.commands import devices
+from asrc_export.commands import asked, devices
+from asrc_export.commands.asked import FORMATS
 
 SUFFIX = ".safetensors"
-FORMATS = ("onnx", "netx", "nir")
-"""The options that name a format to write."""
 KEPT = (*FORMATS, "model", "lossy", "nir_for")
 """The options that mean something for integers, which are what they are."""
 
@@ -22,14 +21,7 @@ def is_integers(options: argparse.Namespace) -> bool:
 def check_integers(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """End with a usage error for an option that would make other integers, or without a format."""
     kept = (*KEPT, *devices.OPTIONS) if devices.wanted(options) else KEPT
-    for action in parser._actions:  # argparse has no public way to ask a parser what it takes
-        name = action.dest
-        if name in kept or name in ("help", "version", "data_dir"):
-            continue
-        if getattr(options, name) != action.default:
-            parser.error(
-                f"argument {action.option_strings[-1]}: goes with a checkpoint, and {options.model} holds integers"
-            )
+    asked.only(parser, options, kept, f"goes with a checkpoint, and {options.model} holds integers")
     if not any(getattr(options, name) for name in (*FORMATS, *devices.FORMATS)):
         listed = ", ".join(f"--{name}" for name in (*FORMATS, *devices.FORMATS))
         parser.error(f"{options.model} is an integer network already; name a format to write ({listed})")
@@ -37,21 +29,18 @@ def check_integers(parser: argparse.ArgumentParser, options: argparse.Namespace)
 
 def from_integers(options: argparse.Namespace) -> None:
     """Write the formats asked for, and print their paths. Raises what their writers raise."""
-    from asrc_core.files.atomic import require_writable
     from asrc_export import formats
 
-    asked = {name: path for name in FORMATS if (path := getattr(options, name))}
-    for path in asked.values():
-        require_writable(path)
+    asked.require_outputs(options)
     network = formats.integers(options.model)
     devices.require_possible(options, network)
-    if "onnx" in asked:
-        print(formats.to_onnx(network, asked["onnx"]))
-    if "netx" in asked:
-        print(formats.to_netx(network, asked["netx"]))
-    if "nir" in asked:
-        for lost in formats.to_nir(network, asked["nir"], lossy=options.lossy, nir_for=options.nir_for):
-            command_line.say(f"note: said in the metadata of '{asked['nir']}' only, or not at all: {lost}")
-        print(asked["nir"])
+    if options.onnx:
+        print(formats.to_onnx(network, options.onnx))
+    if options.netx:
+        print(formats.to_netx(network, options.netx))
+    if options.nir:
+        for lost in formats.to_nir(network, options.nir, lossy=options.lossy, nir_for=options.nir_for):
+            command_line.say(f"note: said in the metadata of '{options.nir}' only, or not at all: {lost}")
+        print(options.nir)
     if devices.wanted(options):
         devices.write(network, options)

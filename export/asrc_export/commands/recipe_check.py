@@ -27,7 +27,7 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     require_bits(bits)
     chip, device = devices.numbers(target_name)
     settings = recipe.read(recipe_name, {})
-    samples = data.shape(settings.data.name, settings.network.dt)
+    samples = data.shape(settings.data.name, settings.network.dt, settings.data.validation_fraction)
     planned = shape.of_recipe(settings, samples, bits, mapping)
     if device is not None:
         _check_device(planned, device)

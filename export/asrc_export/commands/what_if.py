@@ -34,6 +34,7 @@ def show(
     from asrc_core.files.atomic import require_writable
     from asrc_export.chip import devices
     from asrc_export.engines import select
+    from asrc_export.exporting import NO_SAMPLES
     from asrc_export.samples.dataset_samples import calibration_for
     from asrc_export.what_if import change, formats, measure
     from asrc_train.trained import freeze
@@ -50,7 +51,7 @@ def show(
         )
     frozen = freeze.freeze_file(model)
     name = data_name or frozen.provenance["data"]
-    dataset = calibration_for(frozen, name) if name else None
+    dataset = calibration_for(frozen, name) if name and name != NO_SAMPLES else None
     setting = measure.Setting(chip, select.engine().run, dataset, mapping)
     with progress.bar("what if", 1 + len(wanted)) as update:
         found = measure.measure(frozen, setting, model=Path(model).name, bits=bits, changes=wanted, progress=update)

@@ -43,10 +43,9 @@ class Within(NamedTuple):
 def within(frozen: FrozenNetwork, longest: int) -> Within:
     """Delays of at most ``longest`` steps in the synapses; what a layer sends itself takes a step more.
 
-    Raises InvalidSetting for a limit below 0.
+    Raises InvalidSetting for a limit below 0, and where no synapse has a delay of its own.
     """
-    if longest < 0:
-        raise InvalidSetting("`max_delay`", f"{longest} is below 0")
+    _require_limit(longest, any(each.delays is not None for layer in parts_of(frozen) for each in layer.connections))
     cut: list[Cut] = []
     parts = tuple(_layer(layer, longest, cut) for layer in parts_of(frozen))
     if frozen.decides is None:
@@ -57,12 +56,11 @@ def within(frozen: FrozenNetwork, longest: int) -> Within:
 def clamped(trained: Checkpoint, longest: int) -> Checkpoint:
     """The checkpoint with delays of at most ``longest`` steps, also where it learns on; others are left as they are.
 
-    Raises InvalidSetting for a limit below 0.
+    Raises InvalidSetting for a limit below 0, and where no synapse has a delay of its own.
     """
-    if longest < 0:
-        raise InvalidSetting("`max_delay`", f"{longest} is below 0")
     settings = trained.config.network
-    if settings.connection != "delays" or settings.max_delay <= longest:
+    _require_limit(longest, settings.connection == "delays")
+    if settings.max_delay <= longest:
         return trained
     network = settings.model_copy(
         update={
@@ -76,6 +74,13 @@ def clamped(trained: Checkpoint, longest: int) -> Checkpoint:
         for name, each in trained.tensors.items()
     }
     return replace(trained, config=trained.config.model_copy(update={"network": network}), tensors=tensors)
+
+
+def _require_limit(longest: int, delayed: bool) -> None:
+    if not delayed:
+        raise InvalidSetting("`max_delay`", "no synapse of the network has a delay of its own; leave it away")
+    if longest < 0:
+        raise InvalidSetting("`max_delay`", f"{longest} is below 0")
 
 
 def _layer(layer: FrozenLayer, longest: int, cut: list[Cut]) -> FrozenLayer:

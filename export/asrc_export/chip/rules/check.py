@@ -16,6 +16,7 @@ from asrc_export.chip.rules.neurons import (
     bias_format,
     constants_of_neurons,
     kind_of_neuron,
+    soft_reset,
     state_width,
     threshold_format,
 )
@@ -50,7 +51,13 @@ SHAPE_RULES: tuple[ShapeRule, ...] = (
     graded_recurrence,
     graded_neurons,
 )
-NUMBER_RULES: tuple[NumberRule, ...] = (weight_exponent, synaptic_accumulator, threshold_format, bias_format)
+NUMBER_RULES: tuple[NumberRule, ...] = (
+    weight_exponent,
+    synaptic_accumulator,
+    soft_reset,
+    threshold_format,
+    bias_format,
+)
 RULES: tuple[ShapeRule | NumberRule, ...] = (*SHAPE_RULES, *NUMBER_RULES)
 
 

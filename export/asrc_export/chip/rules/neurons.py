@@ -68,6 +68,23 @@ def constants_of_neurons(shape: NetworkShape, target: Target) -> Iterator[Findin
             )
 
 
+def soft_reset(network: IntegerNetwork, target: Target) -> Iterator[Finding]:
+    """A neuron that resets softly can take more than one compartment of a core, and placement counts one."""
+    taken = None if target.neurons is None else target.neurons.soft_reset_compartments
+    if taken is None or taken.count == 1:
+        return
+    for layer in network.layers:
+        if layer.neuron.parameters.get("reset") == "soft":
+            yield Finding(
+                sentence(soft_reset),
+                layer.name,
+                f"{plural(layer.neurons, 'neuron')} of {plural(taken.count, 'compartment')} each ({taken.certainty})",
+                f"{plural(target.limits.neurons_per_core.count, 'compartment')} a core",
+                f"train with `reset='hard'`, or allow for up to {taken.count} times the cores",
+                blocks=False,
+            )
+
+
 def threshold_format(network: IntegerNetwork, target: Target) -> Iterator[Finding]:
     """Thresholds are a mantissa of limited width times a fixed power of two."""
     grid = target.formats.threshold_grid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asrc_export.chip.targets.quantity import Bits, Strict, Synapses
+from asrc_export.chip.targets.quantity import Bits, Strict, Synapses, UnitBits
 
 
 class Encoding(Strict):
@@ -13,7 +13,7 @@ class Encoding(Strict):
     block_prefix: Bits
     block_synapses: Synapses | None = None
     """Synapses of a full block; one block for the whole axon if left out."""
-    word: Bits
+    word: UnitBits
 
     def row_words(self, synapses: int, synapse_bits: int) -> int:
         """Memory words that one axon's synapses take, each of ``synapse_bits`` (weight and delay)."""

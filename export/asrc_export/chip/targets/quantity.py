@@ -6,6 +6,7 @@ of the form: a number whose unit is not the one its key asks for is refused, nev
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -67,8 +68,8 @@ class Quantity(Strict):
         return (f"{self.source}, {self.certainty}", *others)
 
 
-def measured_in(unit: str, least: float, *, whole: bool) -> AfterValidator:
-    """Accept a quantity whose unit is ``unit`` and whose values are at least ``least``, whole numbers if asked."""
+def measured_in(unit: str, least: float, most: float = math.inf, *, whole: bool) -> AfterValidator:
+    """Accept a quantity whose unit is ``unit`` and whose values are within both ends, whole numbers if asked."""
 
     def check(quantity: Quantity) -> Quantity:
         if quantity.unit != unit:
@@ -76,6 +77,8 @@ def measured_in(unit: str, least: float, *, whole: bool) -> AfterValidator:
         for value in quantity.values:
             if value < least:
                 raise ValueError(f"{value:g} is below {least:g}")
+            if value > most:
+                raise ValueError(f"{value:g} is above {most:g}")
             if whole and value != int(value):
                 raise ValueError(f"{value:g} is not a whole number")
         return quantity
@@ -83,17 +86,22 @@ def measured_in(unit: str, least: float, *, whole: bool) -> AfterValidator:
     return AfterValidator(check)
 
 
-Exponent = Annotated[Quantity, measured_in("bits", -64, whole=True)]
+Exponent = Annotated[Quantity, measured_in("bits", -64, 64, whole=True)]
 Bits = Annotated[Quantity, measured_in("bits", 0, whole=True)]
-SignedBits = Annotated[Quantity, measured_in("bits with sign", 2, whole=True)]
+PartBits = Annotated[Quantity, measured_in("bits", 0, 31, whole=True)]
+"""A mantissa, or a shift to the left: two of them together are a number of 62 bits at most."""
+UnitBits = Annotated[Quantity, measured_in("bits", 1, whole=True)]
+"""What memory is counted in."""
+SignedBits = Annotated[Quantity, measured_in("bits with sign", 2, 64, whole=True)]
 Steps = Annotated[Quantity, measured_in("steps", 0, whole=True)]
 Cores = Annotated[Quantity, measured_in("cores", 1, whole=True)]
 Chips = Annotated[Quantity, measured_in("chips", 1, whole=True)]
 Neurons = Annotated[Quantity, measured_in("neurons", 1, whole=True)]
+Compartments = Annotated[Quantity, measured_in("compartments", 1, whole=True)]
 Axons = Annotated[Quantity, measured_in("axons", 1, whole=True)]
 Entries = Annotated[Quantity, measured_in("entries", 1, whole=True)]
 Synapses = Annotated[Quantity, measured_in("synapses", 1, whole=True)]
-Tiles = Annotated[Quantity, measured_in("tiles", 1, whole=True)]
+Tiles = Annotated[Quantity, measured_in("tiles", 1, 1024, whole=True)]
 Picojoules = Annotated[Quantity, measured_in("pJ", 0, whole=False)]
 Nanoseconds = Annotated[Quantity, measured_in("ns", 0, whole=False)]
 Watts = Annotated[Quantity, measured_in("W", 0, whole=False)]

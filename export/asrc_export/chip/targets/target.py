@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX
 from asrc_core.contract.rounding.grid import MantissaExponentGrid
 from asrc_export.chip.targets.encoding import SynapseMemory
 from asrc_export.chip.targets.quantity import (
@@ -13,19 +14,27 @@ from asrc_export.chip.targets.quantity import (
     Bits,
     Certainty,
     Chips,
+    Compartments,
     Cores,
     Entries,
     Exponent,
     Nanoseconds,
     Neurons,
+    PartBits,
     Picojoules,
+    Quantity,
     SignedBits,
     Source,
     Steps,
     Strict,
     Tiles,
+    UnitBits,
     Watts,
 )
+
+DECAY_BITS = DECAY_ONE.bit_length() - 1
+STATE_BITS = STATE_MAX.bit_length() + 1
+"""Those of the contract (docs/arithmetic.md): of a chip with others, no number here would be true."""
 
 
 class Formats(Strict):
@@ -33,17 +42,32 @@ class Formats(Strict):
 
     weight_bits: Annotated[tuple[Annotated[int, Field(ge=1, le=64, strict=True)], ...], Field(min_length=1)]
     weight_bits_source: Annotated[str, Field(min_length=1)]
+    weight_bits_certainty: Certainty = "uncertain"
     min_weight_exponent: Exponent
     max_weight_exponent: Exponent
-    activation_shift: Bits
+    activation_shift: PartBits
     decay_bits: Bits
     state_bits: Bits
-    threshold_mantissa_bits: Bits
-    threshold_exponent: Bits
-    bias_mantissa_bits: Bits
-    max_bias_exponent: Bits
+    threshold_mantissa_bits: PartBits
+    threshold_exponent: PartBits
+    bias_mantissa_bits: PartBits
+    max_bias_exponent: PartBits
     accumulator_bits: SignedBits | None = None
     graded_spike_bits: Bits
+
+    @field_validator("decay_bits")
+    @classmethod
+    def _decays_as_computed(cls, given: Quantity) -> Quantity:
+        if given.count != DECAY_BITS:
+            raise ValueError(f"{given.value:g} is not {DECAY_BITS}, which networks are computed with")
+        return given
+
+    @field_validator("state_bits")
+    @classmethod
+    def _states_as_computed(cls, given: Quantity) -> Quantity:
+        if given.count < STATE_BITS:
+            raise ValueError(f"{given.value:g} is below {STATE_BITS}, at which networks are computed to saturate")
+        return given
 
     @property
     def threshold_grid(self) -> MantissaExponentGrid:
@@ -66,6 +90,8 @@ class NeuronKinds(Strict):
     """Whether any other kind can be written as a program for them."""
     source: Source
     certainty: Certainty
+    soft_reset_compartments: Compartments | None = None
+    """What a neuron that resets softly takes of a core, where neurons are compartments; else one, as all others."""
 
 
 class Limits(Strict):
@@ -80,7 +106,7 @@ class Limits(Strict):
     """The synapses of one input axon on one core."""
     core_memory: Bits | None = None
     """A pool that synapses, axon tables and neurons share on top of their own limits."""
-    core_memory_per_neuron: Bits | None = None
+    core_memory_per_neuron: UnitBits | None = None
     input_axons_per_core: Axons
     output_axons_per_core: Axons
     output_axons_to_other_chips: Axons | None = None

@@ -26,7 +26,7 @@ def print_target(name_or_path: str) -> None:
             "in use",
             ", ".join(map(str, chip.formats.weight_bits)),
             "bits",
-            "printed",
+            chip.formats.weight_bits_certainty,
             chip.formats.weight_bits_source,
         )
     ]

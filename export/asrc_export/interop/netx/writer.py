@@ -29,6 +29,7 @@ from asrc_export.interop.netx import netx_format
 from asrc_export.interop.netx.netx_format import FULL_DECAY, MAX_BIAS, MAX_THRESHOLD, MIN_BIAS, SHIFT
 from asrc_export.quantization.quantize import Quantized
 from asrc_export.quantization.rounding_log import Rounded
+from asrc_train.trained.frozen import FrozenLayer, FrozenNetwork
 
 
 def narrowed(chip: Target) -> Target:
@@ -99,6 +100,26 @@ def save(network: IntegerNetwork, path: str | Path) -> None:
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         for i, layer in enumerate(chain(network).layers):
             _write(file.create_group(f"layer/{i}"), layer)
+
+
+def require_possible(frozen: FrozenNetwork) -> None:
+    """Raise InvalidSetting, naming the layers, for what netx has no form for, whatever the integers will be.
+
+    What depends on these is looked at when the file is written (`obstacles`).
+    """
+    reasons = [f"layer '{layer.name}' {why}" for layer in frozen.layers for why in _float_obstacles(layer)]
+    if reasons:
+        why = f"it cannot represent the network: {'; '.join(reasons)}"
+        raise InvalidSetting("`netx`", f"{why}; train LIF neurons with `reset='hard'` and spans of 1, or leave it away")
+
+
+def _float_obstacles(layer: FrozenLayer) -> Iterator[str]:
+    if layer.kind != "lif":
+        yield f"has neurons of kind '{layer.kind}'"
+    elif layer.reset != "hard":
+        yield "resets softly"
+    if any(each.span > 1 and each.weight.any() for each in layer.connections):
+        yield f"reaches back {plural(max(each.span for each in layer.connections), 'step')}"
 
 
 def obstacles(network: IntegerNetwork) -> Iterator[str]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import starmap
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +22,12 @@ from asrc_core.contract.numbers import Mapping
 from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidSetting
 from asrc_export import float_network
+from asrc_export.chip.cost import storage
+from asrc_export.chip.shape import LayerShape, fan_out, of_network
 from asrc_export.chip.targets import Target
 from asrc_export.engines import select
 from asrc_export.quantization import quantize
-from asrc_export.quantization.checks import require_finite
+from asrc_export.quantization.integers import parts_of
 from asrc_export.quantization.search import layer_search, readout_search, search
 from asrc_export.quantization.search.activity import SAMPLES, Activity, observe
 from asrc_export.quantization.search.layer_search import LayerChoice
@@ -99,22 +102,20 @@ def choose(
     allowed = sorted(width for width in target.formats.weight_bits if 2 <= width <= 8)
     if not allowed:
         raise InvalidSetting("`bits`", f"target '{target.name}' stores no weights of 2 to 8 bits")
-    sizes = [sum(each.weight.size for each in layer.connections) for layer in frozen.layers]
-    sizes.append(frozen.readout_weight.size)
     names = (*(layer.name for layer in frozen.layers), "readout")
-    _require_reachable(budget, sizes, allowed[0])
-    require_finite(frozen)
+    sizes = _sizes(frozen, target, allowed, mapping)
+    _require_reachable(budget, sizes)
     activity = observe(frozen, x[:ROUGH])
     losses, measured = _losses(frozen, target, allowed, activity, x[:SAMPLES], mapping, progress)
     options = tuple(
-        tuple(Option(width, width * size, loss) for width, loss in zip(allowed, each, strict=True))
-        for size, each in zip(sizes, losses, strict=True)
+        tuple(starmap(Option, zip(allowed, stored, each, strict=True)))
+        for stored, each in zip(sizes, losses, strict=True)
     )
     # That losses add up is an assumption, and on long samples a poor one: what it leads to has to be no worse, all
     # together, than one width for all.
     added = allocate(options, budget)
-    even = [of_all for of_all in zip(*options, strict=True) if sum(option.storage for option in of_all) <= budget][-1]
-    chosen = min((added, even), key=lambda each: measured([allowed.index(option.width) for option in each]))
+    even = [of_all for of_all in zip(*options, strict=True) if sum(option.storage for option in of_all) <= budget]
+    chosen = min((added, *even[-1:]), key=lambda each: measured([allowed.index(option.width) for option in each]))
     return Allocation(names, chosen, options)
 
 
@@ -144,14 +145,37 @@ def allocate(options: Sequence[Sequence[Option]], budget: int) -> tuple[Option, 
     return kept[-1][2]
 
 
-def _require_reachable(budget: int, sizes: Sequence[int], narrowest: int) -> None:
-    least = sum(sizes) * narrowest
+def _sizes(frozen: FrozenNetwork, target: Target, allowed: Sequence[int], mapping: Mapping) -> list[list[int]]:
+    """Bits of storage that each layer's weights, then the readout's, take at each allowed width.
+
+    As `storage` counts a network's, but by the float weights: one that is 0 stays so at any width, and where the target
+    leaves such out it takes nothing. What only rounding makes 0 is counted, so that the budget is kept whatever the
+    search rounds to. Raises what `quantize` raises.
+    """
+    shape = of_network(quantize.quantize(frozen, target, bits=allowed[0], mapping=mapping).network)
+    weights = [[each.weight for each in part.connections] for part in parts_of(frozen)]
+    if frozen.decides is None:
+        weights.append([frozen.readout_weight])
+    return [
+        [storage.weight_bits(_at(layer, of_each, width), target) for width in allowed]
+        for layer, of_each in zip(shape.layers, weights, strict=True)
+    ]
+
+
+def _at(layer: LayerShape, weights: Sequence[Floats], width: int) -> LayerShape:
+    """The layer with weights of so many bits, as many as the floats have."""
+    pairs = zip(layer.connections, weights, strict=True)
+    connections = (replace(each, weight_bits=width, fan_out=fan_out(floats)) for each, floats in pairs)
+    return replace(layer, connections=tuple(connections))
+
+
+def _require_reachable(budget: int, sizes: Sequence[Sequence[int]]) -> None:
+    least = sum(map(min, sizes))
     if budget < least:
         raise InvalidSetting(
             "`budget`",
-            f"{_bytes(budget)} are too few: with all weights at {plural(narrowest, 'bit')}, the fewest that "
-            "the target stores, "
-            f"they take {_bytes(least)}; give that much, or train a smaller network",
+            f"{_bytes(budget)} are too few: at the widths that the target stores, all weights take at least "
+            f"{_bytes(least)}; give that much, or train a smaller network",
         )
 
 

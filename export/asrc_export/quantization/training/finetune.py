@@ -16,6 +16,7 @@ from asrc_core.contract.parity import require_equal
 from asrc_core.contract.result import LayerTrace, Result, Trace, joined
 from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import require_writable
+from asrc_core.files.outputs import require_apart
 from asrc_export.chip import devices, targets
 from asrc_export.engines import select
 from asrc_export.quantization import quantize, scales
@@ -66,9 +67,11 @@ def finetune(
     no delay is longer than ``max_delay``. Poles, read-outs and windows of state-space neurons learn, too, at their own
     rates, rounded to ``pole_bits`` and ``mode_bits`` (as in `export`), which the new checkpoint carries.
 
-    Raises what `quantize` raises (before any training), and the errors of `fit`; InvalidSetting and InvalidData for a
+    Raises UnwritableOutput where ``out`` is the checkpoint itself, what `quantize` raises (before any training), and
+    the errors of `fit`; InvalidSetting and InvalidData for a
     checkpoint that does not say what it was trained on, or was trained on samples that are not ours.
     """
+    require_apart([model], [out])
     require_writable(out)
     chip, for_device = devices.numbers(target_name)
     begun = checkpoint.load(model)
