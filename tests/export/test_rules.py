@@ -276,6 +276,13 @@ def test_a_recipe_that_fits_is_checked_with_status_0(capsys: pytest.CaptureFixtu
         assert part in printed
 
 
+def test_a_recipe_that_fits_but_for_what_is_noted_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_export.main(["--check", "digits", "--target", "loihi1"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("note: ") == 4
+    assert printed.endswith("fits loihi1 under the delay-line mapping, but for the 4 limits noted above\n")
+
+
 def test_a_recipe_that_does_not_fit_is_refused_with_every_limit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

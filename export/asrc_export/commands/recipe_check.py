@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asrc_core.counts import plural
+
 if TYPE_CHECKING:
     from asrc_core.contract.numbers import Mapping
     from asrc_export.chip.devices import Device
     from asrc_export.chip.placement import Placement
+    from asrc_export.chip.rules import Finding
     from asrc_export.chip.shape import NetworkShape
     from asrc_export.chip.targets import Target
 
@@ -18,7 +21,6 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     An adaptive span counts as the longest it may become. Raises UnknownName, InvalidSetting, UnreadableFile,
     RulesBroken listing every limit that blocks.
     """
-    from asrc_core.command import command_line
     from asrc_core.contract.rounding.grid import require_bits
     from asrc_export.chip import devices, rules, shape
     from asrc_train import data
@@ -35,18 +37,13 @@ def check(recipe_name: str, target_name: str, bits: int, mapping: Mapping) -> No
     _print_storage(planned, chip)
     findings = rules.check_shape(planned, chip)
     print_placements(planned, chip)
-    for finding in findings:
-        if not finding.blocks:
-            command_line.say(f"note: {finding}")
-    rules.passed(findings, chip)
-    print(f"fits {chip.name} under the {mapping} mapping")
+    _conclude(findings, chip, f"fits {chip.name} under the {mapping} mapping")
 
 
 def _check_device(planned: NetworkShape, device: Device) -> None:
     from tabulate import tabulate
 
-    from asrc_core.command import command_line
-    from asrc_export.chip import devices, rules
+    from asrc_export.chip import devices
 
     rows = [
         (each.name, f"{each.used:,.12g}", "" if each.limit is None else f"{each.limit:,}", each.unit, each.basis)
@@ -55,11 +52,19 @@ def _check_device(planned: NetworkShape, device: Device) -> None:
     print(f"{device.title}, spans at their longest")
     print(tabulate(rows, ("resource", "takes", "of", "unit", "basis"), disable_numparse=True))
     findings = devices.check(planned, device)
-    for finding in findings:
-        if not finding.blocks:
-            command_line.say(f"note: {finding}")
-    rules.passed(findings, device)
-    print(f"fits {device.name}")
+    _conclude(findings, device, f"fits {device.name}")
+
+
+def _conclude(findings: list[Finding], chip: Target | Device, fits: str) -> None:
+    """Print what refuses nothing as notes, then that it fits. Raises RulesBroken for what does not."""
+    from asrc_core.command import command_line
+    from asrc_export.chip import rules
+
+    notes = [finding for finding in findings if not finding.blocks]
+    for finding in notes:
+        command_line.say(f"note: {finding}")
+    rules.passed(findings, chip)
+    print(f"{fits}, but for the {plural(len(notes), 'limit')} noted above" if notes else fits)
 
 
 def _print_storage(planned: NetworkShape, chip: Target) -> None:
