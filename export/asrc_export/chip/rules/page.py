@@ -34,7 +34,7 @@ def page() -> str:
         "One function for each limit in `asrc_export.chip.rules`; its docstring is the sentence here and in findings.",
         "The limits themselves are a target's data, with their sources, in `export/asrc_export/chip/targets`.",
         "What is beyond a limit is refused, or it is a note, and the network is written all the same: where it runs at",
-        "a price that the note tells, or where the limit itself is not certain. The target says how sure each number is:",
+        "a price that the note tells, or where the limit itself is not certain. A target says how sure each number is:",
         "printed (read in source code or in a tool's output), vendor (a text of the maker, or a paper), second-hand",
         "(quoted by others), inferred or uncertain.",
         "This page is generated: `python -m asrc_export.chip.rules > docs/rules.md`.",
