@@ -270,6 +270,12 @@ def test_samples_without_places_are_not_shifted(channels: int, tmp_path: Path) -
     assert not list(tmp_path.glob("model.pt*"))
 
 
+@pytest.mark.parametrize("data", ["yin-yang", "sequence"])
+def test_coordinates_and_single_events_are_not_shifted_into_each_other(data: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting, match="their channels stand along no axis such as pitch; leave"):
+        fit(configured(data, shift=1), tmp_path / "model.pt")
+
+
 def test_a_blend_lies_between_both_samples_and_keeps_half_of_their_events() -> None:
     torch.manual_seed(0)
     first, second = torch.zeros(100, 60, dtype=torch.uint8), torch.zeros(100, 60, dtype=torch.uint8)

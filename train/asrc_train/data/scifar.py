@@ -13,7 +13,7 @@ from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
 from asrc_train.data.sources import archive, cifar
 from asrc_train.data.sources.archive import Archive
 
-SHAPE = Shape(steps=1024, channels=3, classes=10, maximum=255, scale=1 / 255, image=(32, 32))
+SHAPE = Shape(steps=1024, channels=3, classes=10, maximum=255, scale=1 / 255, of_place=3, image=(32, 32))
 ARCHIVES = (
     Archive(
         place="cifar-10-binary.tar.gz",

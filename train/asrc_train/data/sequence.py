@@ -20,7 +20,7 @@ APART = 10.0
 def shape(dt: float | None = None) -> Shape:
     """25 ms in steps of dt. Raises InvalidSetting."""
     dt = DT if dt is None else dt
-    return Shape(steps=steps_of(DURATION, dt), channels=2, classes=2, maximum=1, scale=1.0, dt=dt)
+    return Shape(steps=steps_of(DURATION, dt), channels=2, classes=2, maximum=1, scale=1.0, dt=dt, of_place=2)
 
 
 def load(dt: float | None = None) -> Dataset:

@@ -31,7 +31,7 @@ SPLITS = {"train": (5000, 42), "validation": (1000, 41), "test": (1000, 40)}
 def shape(dt: float | None = None) -> Shape:
     """40 ms in steps of dt. Raises InvalidSetting."""
     dt = DT if dt is None else dt
-    return Shape(steps=steps_of(DURATION, dt), channels=4, classes=3, maximum=1, scale=1.0, dt=dt)
+    return Shape(steps=steps_of(DURATION, dt), channels=4, classes=3, maximum=1, scale=1.0, dt=dt, of_place=4)
 
 
 def load(dt: float | None = None) -> Dataset:
