@@ -452,13 +452,13 @@ def test_entries_used_longest_ago_go_first_and_so_does_what_was_left_half_made(
     fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = cache.compiled(ONE).parent, cache.compiled(TWO).parent
-    left, busy = fresh / ".building-left", fresh / ".building-busy"
-    for each, age in ((first, 10), (second, 20), (left, 2 * cache.ABANDONED_S), (busy, 30)):
+    left, busy, theirs = fresh / ".building-left", fresh / ".building-busy", fresh / "thesis"
+    for each, age in ((first, 10), (second, 20), (left, 2 * cache.ABANDONED_S), (busy, 30), (theirs, 10**6)):
         each.mkdir(exist_ok=True)
         os.utime(each, (time.time() - age,) * 2)
     monkeypatch.setattr(cache, "KEPT_BYTES", sum(file.stat().st_size for file in first.iterdir()))
     third = cache.compiled("int answer(void);\nint answer(void) { return 3; }\n").parent
-    assert {each for each in fresh.iterdir() if each.is_dir()} == {first, third, busy}
+    assert {each for each in fresh.iterdir() if each.is_dir()} == {first, third, busy, theirs}
 
 
 def test_a_text_is_compiled_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import errno
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -47,6 +48,8 @@ ABANDONED_S = 3600
 
 _LIBRARY, _SEAL, _TEXT, _KEY = "library", "seal", "text.c", "key"
 _BUILDING = ".building-"
+_OURS = re.compile(rf"[0-9a-f]{{64}}|{re.escape(_BUILDING)}.*")
+"""Names of what is made here: whatever else lies in the folder that a user named is theirs."""
 VARIABLE = "ASRC_CACHE"
 
 
@@ -245,7 +248,9 @@ def _write(path: Path, content: bytes) -> None:
 def _tidy(folder: Path) -> None:
     """Remove what was left half made, and the entries used longest ago, until there is room for another."""
     with suppress(OSError):
-        entries = sorted(((each.stat().st_mtime, each) for each in folder.iterdir() if each.is_dir()), reverse=True)
+        entries = sorted(
+            ((each.stat().st_mtime, each) for each in folder.iterdir() if _OURS.fullmatch(each.name)), reverse=True
+        )
         left = KEPT_BYTES
         for used, each in entries:
             left -= sum(file.stat().st_size for file in each.iterdir() if file.is_file())
