@@ -19,7 +19,7 @@ from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting, UnknownName, UnreadableFile
 from asrc_core.files.atomic import require_writable
 from asrc_core.files.outputs import require_apart
-from asrc_core.files.paths import as_path
+from asrc_core.files.paths import as_path, beside
 from asrc_export import float_network
 from asrc_export.checks import calibrate, firing, leaks
 from asrc_export.checks.calibrate import Observed
@@ -223,6 +223,4 @@ def _silent(frozen: FrozenNetwork, observed: list[Observed], samples: NDArray[np
 
 def default_output(model: str | Path, chip: targets.Target | devices.Device) -> Path:
     """The integer network's place beside its checkpoint."""
-    path = Path(model)
-    stem = path.with_suffix("") if path.name else path  # the current folder has no name, and is refused when read
-    return Path(f"{stem}.{chip.name}.safetensors")
+    return beside(model, f".{chip.name}.safetensors")

@@ -297,6 +297,15 @@ def test_bits_that_the_target_lacks_are_refused_before_training(checkpoint_path:
         finetune.finetune(checkpoint_path, "loihi1", tmp_path / "q.pt", epochs=1, bits=7)
 
 
+def test_what_strict_refuses_is_refused_before_training(trained: Checkpoint, tmp_path: Path) -> None:
+    network = trained.config.network.model_copy(update={"decay": 1 - 1.4 / 4096})
+    slow = replace(trained, config=trained.config.model_copy(update={"network": network}))
+    checkpoint.save(slow, tmp_path / "m.pt")
+    with pytest.raises(InvalidSetting, match=r"`strict`: layer 'layer0': .* 4,095 steps for 2,925"):
+        finetune.finetune(tmp_path / "m.pt", "loihi2", tmp_path / "q.pt", epochs=1, strict=True)
+    assert not (tmp_path / "q.pt").exists()
+
+
 def test_fine_tuning_does_not_replace_the_checkpoint_that_it_starts_from(checkpoint_path: Path) -> None:
     before = checkpoint_path.read_bytes()
     with pytest.raises(UnwritableOutput, match="it is read here, and would be lost"):

@@ -39,7 +39,7 @@ def test_storage_counts_every_kind_of_bit() -> None:
     in_float = storage.float32(network, LOIHI2)[0]
     assert in_float.history == 9 * 8 * 32
     assert in_float.weights == (2 * 8 + 8 * 8) * 32
-    assert storage.history_by_mapping(of_network(network)) == {
+    assert storage.history_by_mapping(of_network(network), LOIHI2) == {
         "delay-line": 8 * 32,
         "synaptic-delay": 8 * 8 * 4,  # delay 8 takes 4 bits
     }
@@ -65,6 +65,9 @@ def test_a_sparse_encoding_leaves_out_zeros_and_takes_an_index_for_each_other_we
         # Each connection is stored so, since that takes fewer words; a chip without such an encoding stores all of it.
         assert storage.synaptic_memory(network, loihi1) == storage.sparse_synaptic_memory(network, loihi1)
         assert storage.synaptic_memory(network, LOIHI2) == (2 * 8 + 8 * 3) * 20 + 8 * 8 * (20 + delay)
+        # A synapse that is not stored has no delay either.
+        assert storage.history_by_mapping(of_network(network), loihi1)["synaptic-delay"] == 8 * 4
+        assert storage.history_by_mapping(of_network(network), LOIHI2)["synaptic-delay"] == 8 * 8 * 4
 
 
 def test_the_report_says_what_sparse_synapses_would_take_only_where_an_encoding_is_public() -> None:
@@ -89,14 +92,14 @@ def test_delay_bits_hold_the_delay(span: int, bits: int) -> None:
 
 def test_the_mappings_differ_by_more_than_an_order_of_magnitude_at_128_neurons() -> None:
     network = random_network(0, widths=(128,), spans=(16,), steps=5)
-    bits = storage.history_by_mapping(of_network(network))
+    bits = storage.history_by_mapping(of_network(network), LOIHI2)
     assert bits["synaptic-delay"] >= 10 * bits["delay-line"]
 
 
 def test_several_taps_share_one_delay_line_and_as_synapses_would_take_a_copy_each() -> None:
     one, three = (random_network(0, widths=(8,), spans=(span,), steps=5) for span in (9, [(2, 1), (4, 7), (9, 2)]))
     assert storage.deployed(three, LOIHI2) == storage.deployed(one, LOIHI2)
-    assert storage.history_by_mapping(of_network(three))["synaptic-delay"] == 8 * 8 * (3 * 4 + 2 * 8)
+    assert storage.history_by_mapping(of_network(three), LOIHI2)["synaptic-delay"] == 8 * 8 * (3 * 4 + 2 * 8)
     compared = compare(of_network(three).layers, LOIHI2)
     assert "its 3 spans are taps of a delay line" in str(compared["synaptic-delay"])
     assert not isinstance(compared["delay-line"], str)

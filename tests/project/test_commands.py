@@ -293,6 +293,10 @@ def test_samples_come_from_one_place(folder: Path, capsys: pytest.CaptureFixture
         cli_sim.main(["model.loihi2.safetensors", "seven.npy", "--input", "x.npz", "--data", "digits"])
     told = "SAMPLE and --input and --data each say which samples to take; give one of them"
     assert told in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        cli_sim.main(["model.loihi2.safetensors", "seven.npy", "--split", "train"])
+    told = "argument --split: goes with a data set, and SAMPLE says which samples to take"
+    assert told in capsys.readouterr().err
     assert cli_sim.main(["model.loihi2.safetensors", "--input", ""]) == 1  # no variable of a shell's that is not set
 
 

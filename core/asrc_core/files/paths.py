@@ -13,3 +13,10 @@ def as_path(given: object, what: str) -> Path:
     if not isinstance(given, str | os.PathLike) or not str(given) or "\0" in str(given):
         raise InvalidSetting("path", f"{given!r:.60} is no path; give that of {what}, as text or a Path")
     return Path(given)
+
+
+def beside(path: str | Path, suffix: str) -> Path:
+    """The place beside a file under its name, the file's own last suffix replaced by ``suffix``, dots and all."""
+    given = Path(path)
+    stem = given.with_suffix("") if given.name else given  # the current folder has no name, and is refused when read
+    return Path(f"{stem}{suffix}")

@@ -367,6 +367,7 @@ def _finetune(model: str | Path, tuned: Path, bits: int | tuple[int, ...], optio
             max_delay=options.max_delay,
             pole_bits=options.pole_bits,
             mode_bits=options.mode_bits,
+            strict=options.strict,
             observers=(training_progress.moving(update),),
         )
     scores = (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asrc_core.command import command_line
+from asrc_core.files.paths import beside
 from asrc_export.interop.nir.frameworks.readings import FRAMEWORKS
 
 if TYPE_CHECKING:
@@ -105,13 +106,7 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
 
 def imported(options: argparse.Namespace) -> Path:
     """The checkpoint that a float network becomes: never model.pt, which may be what a graph was written from."""
-    return _beside(options.model, ".imported.pt")
-
-
-def _beside(model: str, suffix: str) -> Path:
-    path = Path(model)
-    stem = path.with_suffix("") if path.name else path  # the current folder has no name, and is refused when read
-    return Path(f"{stem}{suffix}")
+    return beside(options.model, ".imported.pt")
 
 
 def import_network(options: argparse.Namespace) -> Path:
@@ -144,7 +139,7 @@ def import_integers(options: argparse.Namespace) -> Path:
 
     if options.steps is None:
         raise InvalidSetting("--steps", "a netx file does not say how many steps a sample has")
-    path = Path(options.out or _beside(options.model, ".loihi2.safetensors"))
+    path = Path(options.out or beside(options.model, ".loihi2.safetensors"))
     asked.require_outputs(options, path)
     network = netx_import.read(
         options.model,

@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     named = [name for name, is_given in given.items() if is_given]
     if len(named) > 1:
         parser.error(f"{' and '.join(named)} each say which samples to take; give one of them")
+    if options.split is not None and (options.raw or options.input is not None):
+        parser.error(f"argument --split: goes with a data set, and {named[0]} says which samples to take")
     return command_line.run(parser, lambda: _simulate(options))
 
 
@@ -70,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="integers x (samples, steps, channels) of an .npz or .npy, fed as they are, instead of data",
     )
-    add("--split", choices=["train", "test"], default="test", help="default: test")
+    add("--split", choices=["train", "test"], help="of a data set (default: test)")
     add("--limit", metavar="N", type=command_line.positive, help="only the first N samples")
     add("--trace", metavar="FILE.npz", help="write every spike and membrane of every layer")
     add(
@@ -168,10 +170,11 @@ def _samples(
     except ExtraMissing as missing:
         own = "Samples of your own (--input x.npz) need no extra."
         raise ExtraMissing(missing.modules, missing.extra, own) from missing
+    split = options.split or "test"
     for note in dataset.notes:
-        if note.startswith(f"{options.split}:"):  # of one's own data
+        if note.startswith(f"{split}:"):  # of one's own data
             print(f"note: {note}", file=sys.stderr)
-    return (dataset.test_x, dataset.test_y) if options.split == "test" else (dataset.train_x, dataset.train_y)
+    return (dataset.test_x, dataset.test_y) if split == "test" else (dataset.train_x, dataset.train_y)
 
 
 def _run_all(

@@ -54,27 +54,28 @@ class AxonEntries:
     bits: int | None
 
 
-def history_bits(layer: LayerShape) -> int:
+def history_bits(layer: LayerShape, target: Target) -> int:
     """Bits that remembering past spikes takes of the layer's neurons and of the synapses that lead to it.
 
     delay-line: one 32-bit word a neuron, however many connections and taps read it; none where the word of past spikes
-    is a state of the neuron's own, and so counted as that. synaptic-delay: the bits of the
-    longest delay for each synapse, so ceil(log2(span)) for a layer's own N^2; for k spans at once k N^2 of them, and
-    k - 1 more copies of the weights (what it would take: no rule lets it through). What the input sent some steps ago
-    takes no delay line: the host sends it again.
+    is a state of the neuron's own, and so counted as that. synaptic-delay: the bits of the longest delay for each
+    synapse that the target stores, so ceil(log2(span)) for a layer's own N^2 where no weight is left out; for k spans
+    at once k times as many, and k - 1 more copies of the weights (what it would take: no rule lets it through). What
+    the input sent some steps ago takes no delay line: the host sends it again.
     """
     synapses = sum(
-        (each.taps * each.delay_bits + (each.taps - 1) * each.weight_bits) * each.inputs * layer.neurons
+        (each.taps * each.delay_bits + (each.taps - 1) * each.weight_bits)
+        * Stored(each, layer.neurons, target).synapses
         for each in layer.connections
         if not each.in_line
     )
     return layer.line * LINE_BITS * layer.neurons + synapses
 
 
-def history_by_mapping(shape: NetworkShape) -> dict[Mapping, int]:
+def history_by_mapping(shape: NetworkShape, target: Target) -> dict[Mapping, int]:
     """`history_bits` of the whole network with all past spikes kept in one way, and in the other."""
     mappings: tuple[Mapping, ...] = ("delay-line", "synaptic-delay")
-    return {mapping: sum(map(history_bits, shape.under(mapping).layers)) for mapping in mappings}
+    return {mapping: sum(history_bits(layer, target) for layer in shape.under(mapping).layers) for mapping in mappings}
 
 
 def deployed(network: IntegerNetwork, target: Target) -> list[Storage]:
@@ -94,7 +95,7 @@ def of_shape(shape: NetworkShape, target: Target) -> list[Storage]:
             weights=weight_bits(layer, target),
             biases=layer.neurons * (bias_bits + sum(layer.own_constants)),
             state=layer.neurons * sum(layer.state_bits),
-            history=history_bits(layer),
+            history=history_bits(layer, target),
         )
         for layer in shape.layers
     ]
@@ -127,8 +128,10 @@ def float32(network: IntegerNetwork, target: Target) -> list[Storage]:
             * FLOAT_BITS,
             biases=layer.neurons * (1 + len(layer.own_constants)) * FLOAT_BITS,
             state=layer.neurons * len(layer.state_bits) * FLOAT_BITS,
-            history=layer.neurons
-            * (reaching[layer.name] + sum(each.inputs for each in layer.connections if each.delay_for_each))
+            history=(
+                layer.neurons * reaching[layer.name]
+                + sum(Stored(each, layer.neurons, target).synapses for each in layer.connections if each.delay_for_each)
+            )
             * FLOAT_BITS,
         )
         for own, layer in zip(network.layers, shape.layers, strict=True)

@@ -17,6 +17,7 @@ from asrc_core.contract.result import LayerTrace, Result, Trace, joined
 from asrc_core.errors import InvalidSetting
 from asrc_core.files.atomic import require_writable
 from asrc_core.files.outputs import require_apart
+from asrc_export.checks import leaks
 from asrc_export.chip import devices, targets
 from asrc_export.engines import select
 from asrc_export.quantization import quantize, scales
@@ -52,6 +53,7 @@ def finetune(
     max_delay: int | None = None,
     pole_bits: int | Literal["auto"] | None = None,
     mode_bits: int | Literal["auto"] | None = None,
+    strict: bool = False,
     resume: bool = False,
     device: str = "cpu",
     observers: tuple[Observer, ...] = (),
@@ -66,6 +68,7 @@ def finetune(
     searched on samples (`delay_search`); weights and delays learn at the shares ``SHARES_OF_RATES`` of their rates, and
     no delay is longer than ``max_delay``. Poles, read-outs and windows of state-space neurons learn, too, at their own
     rates, rounded to ``pole_bits`` and ``mode_bits`` (as in `export`), which the new checkpoint carries.
+    What ``strict`` refuses in `export`, it refuses before any training.
 
     Raises UnwritableOutput where ``out`` is the checkpoint itself, what `quantize` raises (before any training), and
     the errors of `fit`; InvalidSetting and InvalidData for a
@@ -90,9 +93,10 @@ def finetune(
         chosen = chosen.model_copy(update={"layers": tuple(map(with_own_bits, chosen.layers, moved.layers))})
     provenance = {**chosen.carried(), "finetuned_from_sha256": checkpoint.fingerprint(model)}
     begun = replace(begun, provenance=provenance)
-    quantize.quantize(
-        freeze(begun), chip, bits=bits, mapping=mapping, device=for_device
-    )  # what the target refuses, it refuses now
+    at_first = freeze(begun)  # what the target refuses, it refuses now
+    made = quantize.quantize(at_first, chip, bits=bits, mapping=mapping, device=for_device)
+    if strict:
+        leaks.require_kept(tuple(leaks.of_network(at_first, made.network)))
     start = Start(_quantized(begun, chosen, chip), begun.provenance)
     config = _configured(begun, epochs)
     return fit(config, out, resume=resume, device=device, observers=observers, start=start)

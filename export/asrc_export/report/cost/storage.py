@@ -123,7 +123,7 @@ def of(network: IntegerNetwork, chip: Target) -> Storage:
     """Storage on a target, and of the same network in float32."""
     on_chip, in_float = storage.deployed(network, chip), storage.float32(network, chip)
     shape, zero = of_network(network), storage.Storage(0, 0, 0, 0)
-    by_mapping = storage.history_by_mapping(shape)
+    by_mapping = storage.history_by_mapping(shape, chip)
     history = HistoryBits(delay_line=by_mapping["delay-line"], synaptic_delay=by_mapping["synaptic-delay"])
     per_neuron = HistoryBitsPerNeuron(
         delay_line=history.delay_line / shape.neurons, synaptic_delay=history.synaptic_delay / shape.neurons
