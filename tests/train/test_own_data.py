@@ -302,6 +302,17 @@ def test_events_are_counted_in_a_hundred_steps(tmp_path: Path, pixels: bool, cha
     assert any(x[int(t / front_end.width), unit] for x in loaded.train_x)
 
 
+@pytest.mark.parametrize(("pixels", "by"), [(True, 3), (False, 1)], ids=["by polarity", "by unit"])
+def test_events_may_come_in_another_order_than_that_of_time(tmp_path: Path, pixels: bool, by: int) -> None:
+    each = [events(200, i, pixels=pixels) for i in range(10)]
+    kept = [of[np.argsort(of[:, by], kind="stable")] for of in each]
+    first, second = (
+        data.load(npz(tmp_path / "e.npz", events=np.concatenate(of), counts=[200] * 10, y=np.arange(10) % 2))
+        for of in (each, kept)
+    )
+    assert np.array_equal(first.train_x, second.train_x)
+
+
 def test_event_files_by_class_and_a_table_of_events_give_the_same_as_one_file(tmp_path: Path) -> None:
     each = [events(200, i) for i in range(12)]
     labels = ["a", "b"] * 6
@@ -404,6 +415,11 @@ def bad(tmp_path: Path, what: str) -> str:
             "counts": [50] * 12,
             "y": [0, 1] * 6,
         },
+        "events with t last": {
+            "events": np.concatenate([np.roll(events(50, i) * [100, 1, 1, 1] // 1, -1, 1) for i in range(12)]),
+            "counts": [50] * 12,
+            "y": [0, 1] * 6,
+        },
         "events left over": {"events": events(50, 1), "counts": [10] * 4, "y": [0, 1] * 2},
     }
     return npz(path, **arrays[what])
@@ -432,6 +448,10 @@ SAYS = [
     ("complex", "'x' is complex128 of shape"),
     ("lengths", "'lengths' is not a number of steps from 1 to 12 for each of 30 samples"),
     ("milliseconds", r"its times are not in seconds: .* as if they were milliseconds; divide"),
+    (
+        "events with t last",
+        "its last column is in order of time, and its first one, taken for t, is not; give columns t",
+    ),
     ("events left over", "'counts' adds up to 40 and there are 50 events"),
 ]
 

@@ -54,6 +54,7 @@ def of_array(array: NDArray[Any], where: str) -> Events:
     elif array.ndim == 2 and array.shape[1] in (2, 4) and array.dtype.kind in "iufb":
         form = FORMS[array.shape[1] == 2]
         columns = {name: array[:, i].astype(np.float64) for i, name in enumerate(form)}
+        _require_time_first(columns, where)
     else:
         why = f"it is {array.dtype} of shape {array.shape}"
         raise InvalidData(where, why, "give columns t, x, y, p or t, unit, one row for each event")
@@ -67,6 +68,17 @@ def of_array(array: NDArray[Any], where: str) -> Events:
         if name != "t" and len(values) and values.max() >= MOST_UNITS:
             raise InvalidData(where, f"its '{name}' goes up to {values.max():,.0f}", f"give less than {MOST_UNITS:,}")
     return Events(columns)
+
+
+def _require_time_first(columns: dict[str, NDArray[np.float64]], where: str) -> None:
+    """Raise InvalidData for columns without names whose last is the one in order of time, as in lava-dl's x, y, p, t.
+
+    Units and two polarities may well rise where times do not: events are often kept by unit, or by polarity.
+    """
+    t, last = columns["t"], columns.get("p", np.zeros(0))
+    if (np.diff(t) < 0).any() and (np.diff(last) >= 0).all() and len(np.unique(last)) > 2:
+        why = "its last column is in order of time, and its first one, taken for t, is not"
+        raise InvalidData(where, why, "give columns t (seconds), x, y, p, in this order")
 
 
 def learned(training: Sequence[Events], where: str) -> EventFrontEnd:
