@@ -35,7 +35,7 @@ from asrc_export.quantization.search.on_samples import searched
 from asrc_export.quantization.search.search import Found, Measured, Progress
 from asrc_export.samples.dataset_samples import calibration_for
 from asrc_export.simulator import Simulator
-from asrc_train.data.dataset import Samples
+from asrc_train.data.dataset import Dataset
 from asrc_train.trained.frozen import FrozenNetwork
 
 NO_SAMPLES = "none"
@@ -58,6 +58,8 @@ class Exported:
     """Decays that 12 bits hold badly, a sentence each."""
     cut: tuple[Cut, ...] = ()
     """Connections whose delays were longer than asked for."""
+    sample_notes: tuple[str, ...] = ()
+    """What was cut off, padded or left out of the samples that were named to choose scales on."""
     measured: tuple[Measured, ...] = ()
     """How far each layer and the readout is from the float one on calibration samples, if scales were searched."""
 
@@ -66,10 +68,10 @@ class Exported:
 
     def _repr_html_(self) -> str:
         rows = [(part.name, f"{part.error:.2%}", f"{part.data_free:.2%}") for part in self.measured]
-        told = [("warning", leak) for leak in self.leaks]
-        notes = html.table("notes", ("", ""), [*told, *(("note", str(each)) for each in self.findings)])
+        told, notes = [("warning", leak) for leak in self.leaks], (*self.findings, *self.sample_notes)
+        listed = html.table("notes", ("", ""), [*told, *(("note", str(each)) for each in notes)])
         off = html.table("off the float network", ("part", "chosen on samples", "without"), rows) if rows else ""
-        return self.network._repr_html_() + off + (notes if told or self.findings else "")
+        return self.network._repr_html_() + off + (listed if told or notes else "")
 
     @property
     def simulator(self) -> Simulator:
@@ -143,10 +145,12 @@ def export(
     if netx:
         netx_export.require_possible(frozen)
     data = calibrate_on or frozen.provenance["data"]
+    sample_notes: tuple[str, ...] = ()
     if samples is not None:
         samples, data = fitting(samples, frozen), f"{plural(len(samples), 'sample')} given"
     elif data and data != NO_SAMPLES:
-        samples = _training_samples(frozen, data, asked_for=calibrate_on is not None)
+        dataset = _training_data(frozen, data, asked_for=calibrate_on is not None)
+        samples, sample_notes = dataset.train_x, dataset.notes_on("train") if calibrate_on else ()
     known_scales = trained is not None or stock_lif
     auto = tuple(each == resonators.AUTO for each in (pole_bits, mode_bits))
     found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, auto, progress)
@@ -174,14 +178,23 @@ def export(
     if path is not None:
         network_file.save(network, path)
     return Exported(
-        path, network, made.rounding, observed, made.findings, silent, leaking, cut, found.measured if found else ()
+        path,
+        network,
+        made.rounding,
+        observed,
+        made.findings,
+        silent,
+        leaking,
+        cut,
+        sample_notes,
+        found.measured if found else (),
     )
 
 
-def _training_samples(frozen: FrozenNetwork, data: str, *, asked_for: bool) -> Samples:
-    """Those of a data set; a checkpoint that came without its own is told how to do without."""
+def _training_data(frozen: FrozenNetwork, data: str, *, asked_for: bool) -> Dataset:
+    """The data set to choose scales on; a checkpoint that came without its own is told how to do without."""
     try:
-        return calibration_for(frozen, data).train_x
+        return calibration_for(frozen, data)
     except (UnreadableFile, UnknownName) as error:
         if asked_for:
             raise

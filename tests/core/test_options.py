@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--float", dest="model")
     made.add_argument("--kernel-length")
     made.add_argument("--list", dest="checkpoints", action="append")
+    made.add_argument("--seeds", type=int)
     inner = made.add_subparsers(dest="kind").add_parser("sweep")
     inner.add_argument("--line", dest="lines")
     return made
@@ -32,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
         ("`lossy=True` writes it", "--lossy writes it"),
         ("leave `model` away", "leave --float away"),  # its option has another name
         ("`checkpoint` is another", "--list is another"),  # an option given for each
+        ("another `seed`", "another --seed"),  # of another command: --seeds says how many
         ("`lines`, or `line`", "--line, or --line"),  # an option of a subcommand
         ("`network` is none", "NETWORK.safetensors is none"),
         ("a `Network`, `a b`, `f(x)`, ` and `", "a `Network`, `a b`, `f(x)`, ` and `"),  # nothing of this is a setting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from asrc_core import preprocessing
 from asrc_core.contract.file import network_file
 from asrc_core.errors import InvalidData, InvalidSetting, UnreadableFile
 from asrc_export import simulator
+from asrc_export.commands import check as cli_check
 from asrc_export.commands import export as cli_export
 from asrc_export.commands import report as cli_report
 from asrc_export.exporting import export
@@ -142,6 +144,35 @@ def test_simulation_report_calibration_and_finetuning_take_raw_samples(
     assert cli_export.main([str(place / "m.pt"), "--bits", "4", "--finetune", "1", "-o", tuned]) == 0
     stated = preprocessing.of(network_file.load(tuned).provenance)
     assert stated == preprocessing.of(network_file.load(network).provenance)
+
+
+def test_what_is_cut_of_samples_named_to_choose_scales_on_is_told(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = drawn(1)
+    np.savez(tmp_path / "loud.npz", x=100 * x, y=y)
+    loud, out = str(tmp_path / "loud.npz"), str(tmp_path / "n.safetensors")
+    assert cli_export.main([str(place / "m.pt"), "--calibrate", loud, "-o", out]) == 0
+    assert re.search(r"note: train: .* lie beyond", capsys.readouterr().out)
+    assert cli_check.main([out, "--data", loud]) == 0
+    assert re.search(r"note: train: .* lie beyond", capsys.readouterr().err)
+
+
+def test_a_checkpoint_is_fine_tuned_wherever_its_samples_lie(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after, out = tmp_path / "my.npz", tmp_path / "moved.npz", str(tmp_path / "n.safetensors")
+    x, y = drawn(0)
+    np.savez(before, x=x, y=y)
+    fit(configured(before, hidden=(3,), epochs=1), tmp_path / "m.pt")
+    before.rename(after)
+    tune = [str(tmp_path / "m.pt"), "--bits", "4", "--finetune", "1", "-o", out]
+    assert cli_export.main(tune) == 1
+    assert "if it was moved, name its new place" in capsys.readouterr().err
+    assert cli_export.main([*tune, "--data", "digits"]) == 1
+    assert "give the new path of samples of your own" in capsys.readouterr().err
+    assert cli_export.main([*tune, "--data", str(after)]) == 0
+    assert network_file.load(out).provenance["data"] == str(after)
 
 
 def test_a_raw_sample_of_its_own_file_gets_the_name_of_its_class(

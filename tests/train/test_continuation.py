@@ -103,7 +103,7 @@ def test_samples_of_one_s_own_are_split_as_they_were_wherever_they_lie(tmp_path:
     assert again.data == settings.data
     after.parent.mkdir()
     before.rename(after)
-    with pytest.raises(UnreadableFile, match="if it was moved, name it with `data`"):
+    with pytest.raises(UnreadableFile, match="if it was moved, name its new place"):
         continued(tmp_path / "m.pt", {})
     moved, start = continued(tmp_path / "m.pt", {"data": {"name": str(after)}})
     assert moved.data.name == str(after)

@@ -92,6 +92,19 @@ def test_features_are_those_of_librosa_with_the_floor_after_the_end() -> None:
     assert (found[steps:] == -80).all()
 
 
+def test_features_are_what_the_page_on_microphones_says() -> None:
+    import librosa
+
+    sound = word(440, seed=1, seconds=0.3)
+    heard = np.pad(sound / 2**15, 120)
+    hann = np.sin(np.pi * np.arange(240) / 240) ** 2
+    windows = np.stack([hann * heard[80 * t : 80 * t + 240] for t in range(speech.lasts(sound, FRONT_END))])
+    bands = librosa.filters.mel(sr=8000, n_fft=240, n_mels=40, fmin=40, fmax=4000)
+    m = np.abs(np.fft.rfft(windows)) @ bands.T
+    expected = np.maximum(10 * np.log10(np.maximum(m, 1e-30) / m.max()), -80)
+    np.testing.assert_allclose(speech.decibels(sound, FRONT_END)[: len(m)], expected, atol=1e-3)
+
+
 def test_a_recording_of_another_name_an_empty_folder_and_a_digit_nobody_says_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

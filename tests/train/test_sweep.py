@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asrc_core.errors import BackendMissing, InvalidSetting, UnknownName
+from asrc_core.errors import BackendMissing, InvalidData, InvalidSetting, UnknownName
 from asrc_train.commands import sweep as cli_sweep
 from asrc_train.settings import recipe
 from asrc_train.sweep import grid, keys, on_ray, processes
@@ -246,6 +247,25 @@ def test_a_checkpoint_of_other_settings_is_never_taken_for_a_run_s_own(
     other = [Run(run.name, run.swept, planned({"network.decay": [0.25]})[0].config) for run in mixed[:1]]
     with pytest.raises(InvalidSetting, match=r"network\.decay 0\.5 instead of 0\.25"):
         sweep(other, whole[0], train_all(1))
+
+
+def own_samples(path: Path, seed: int, fill: float = 0.0) -> None:
+    draw = np.random.default_rng(seed)
+    np.savez(path, x=draw.normal(size=(30, 5, 2)) + fill, y=np.arange(30) % 2)
+
+
+def test_samples_of_one_s_own_are_read_before_any_run_and_known_again_after(tmp_path: Path) -> None:
+    path, folder = tmp_path / "my.npz", tmp_path / "swept"
+    runs = grid.runs(str(path), {"training": {"epochs": 1}}, [{"network.hidden": [[3], [4]]}], [0])
+    own_samples(path, 0, np.nan)
+    with pytest.raises(InvalidData, match="NaN"):
+        sweep(runs, folder, train_all(1))
+    own_samples(path, 0)
+    assert not sweep(runs, folder, train_all(1)).failed
+    sweep(runs, folder, train_all(1))
+    own_samples(path, 1)
+    with pytest.raises(InvalidSetting, match=r"my\.npz' held other samples when it was trained; choose another folder"):
+        sweep(runs, folder, train_all(1))
 
 
 def test_the_table_gives_mean_and_spread_over_the_seeds(whole: tuple[Path, Found], mixed: list[Run]) -> None:

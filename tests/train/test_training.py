@@ -159,6 +159,10 @@ def test_batch_normalisation_is_pytorchs_and_folds_into_the_weights(tmp_path: Pa
     x = 2 + 3 * torch.randn(5, 4, 3, generator=generator)
     torch.testing.assert_close(ours(x), theirs(x.flatten(0, 1)).view_as(x))
     torch.testing.assert_close((ours.mean, ours.variance), (theirs.running_mean, theirs.running_var))
+    kept = ours.mean.clone()
+    alone = ours(x[:1, :1])  # PyTorch refuses a single value
+    torch.testing.assert_close(alone, ours.eval()(x[:1, :1]))
+    assert torch.equal(ours.mean, kept)
 
     trained = fit(normalizing(), tmp_path / "m.pt")
     frozen = freeze(checkpoint.load(tmp_path / "m.pt"))

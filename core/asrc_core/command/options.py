@@ -33,7 +33,8 @@ def of(parser: argparse.ArgumentParser) -> dict[str, str]:
     for action in _actions(parser):
         name = max(action.option_strings, key=len, default=str(action.metavar or action.dest))
         names[action.dest] = name
-        names.setdefault(action.dest.removesuffix("s"), name)  # an option given for each, of which one is meant
+        if isinstance(action, argparse._AppendAction) or action.nargs in ("+", "*"):
+            names.setdefault(action.dest.removesuffix("s"), name)  # an option given for each, of which one is meant
         names.setdefault(name.lstrip("-").replace("-", "_"), name)
     return names
 

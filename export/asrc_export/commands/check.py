@@ -68,7 +68,11 @@ def _check(options: argparse.Namespace) -> None:
     known = options.data or network.provenance.get("data")
     x = None
     try:
-        x = dataset_for(network, known).train_x[: calibrate.SAMPLES] if known else None
+        if known:
+            dataset = dataset_for(network, known)
+            x = dataset.train_x[: calibrate.SAMPLES]
+            for note in dataset.notes_on("train") if options.data else ():
+                print(f"note: {note}", file=sys.stderr)
     except (ExtraMissing, UnreadableFile) as error:  # what could overflow is proven without samples
         if options.data:
             raise

@@ -251,6 +251,8 @@ def _export(options: argparse.Namespace) -> None:
         command_line.say(f"note: {finding}")
     for each in exported.cut:
         command_line.say(f"warning: {each}")
+    for told in exported.sample_notes:
+        command_line.say(f"note: {told}")
     for leak in exported.leaks:
         command_line.say(f"warning: {leak}")
     for silent in exported.firing:
@@ -368,6 +370,7 @@ def _finetune(model: str | Path, tuned: Path, bits: int | tuple[int, ...], optio
             pole_bits=options.pole_bits,
             mode_bits=options.mode_bits,
             strict=options.strict,
+            data_name=None if options.source else options.data,
             observers=(training_progress.moving(update),),
         )
     scores = (

@@ -51,7 +51,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="'asrc-snn args.json': a best.pth of the paper's authors; 'nir': a NIR graph; 'netx': lava-dl's HDF5",
     )
-    add("--data", metavar="NAME", help="data set of ours that the network was trained on")
+    add(
+        "--data",
+        metavar="NAME",
+        help="data set of ours that the network was trained on; or, with --finetune, where your own samples are now",
+    )
     add("--steps", metavar="T", type=command_line.positive, help="without one: steps of a sample,")
     add("--input-maximum", metavar="M", type=command_line.positive, help="largest integer fed (the smallest is 0),")
     add("--input-scale", metavar="S", type=float, help="and the real value of one unit (default: 1)")
@@ -100,6 +104,8 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         wanted = " ".join((kind, *FILES[kind]))
         parser.error(f"argument --from: expected '{wanted}', after MODEL")
     for name, kinds in OPTIONS.items():
+        if name == "data" and kind is None and options.finetune:
+            continue
         if getattr(options, name) is not None and kind not in kinds:
             parser.error(f"argument --{name.replace('_', '-')}: goes with --from {' or --from '.join(kinds)} only")
 

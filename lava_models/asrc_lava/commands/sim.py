@@ -171,9 +171,8 @@ def _samples(
         own = "Samples of your own (--input x.npz) need no extra."
         raise ExtraMissing(missing.modules, missing.extra, own) from missing
     split = options.split or "test"
-    for note in dataset.notes:
-        if note.startswith(f"{split}:"):  # of one's own data
-            print(f"note: {note}", file=sys.stderr)
+    for note in dataset.notes_on(split):
+        print(f"note: {note}", file=sys.stderr)
     return (dataset.test_x, dataset.test_y) if split == "test" else (dataset.train_x, dataset.train_y)
 
 

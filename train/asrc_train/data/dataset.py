@@ -74,6 +74,10 @@ class Dataset:
         for split, (x, y) in self.parts().items():
             self._check(split, x, y)
 
+    def notes_on(self, split: str) -> tuple[str, ...]:
+        """Those of the notes that are about one split alone."""
+        return tuple(note for note in self.notes if note.startswith(f"{split}:"))
+
     def _check(self, split: str, x: Samples, y: Labels) -> None:
         """Raise InvalidData for samples or labels that are not what the shape says."""
         what, here = f"data set '{self.name}'", self.shape
@@ -156,6 +160,12 @@ def fingerprint(*arrays: Samples | Labels) -> str:
         digest.update(f"{each.dtype}{each.shape}".encode())
         digest.update(np.ascontiguousarray(each).data)
     return digest.hexdigest()
+
+
+def fingerprint_of(dataset: Dataset, fraction: float) -> str:
+    """That of all samples and labels of a data set, as `training_parts` and the test split have them."""
+    (x, y), (held_x, held_y) = training_parts(dataset, fraction)
+    return fingerprint(x, y, held_x, held_y, dataset.test_x, dataset.test_y)
 
 
 def training_parts(dataset: Dataset, fraction: float) -> tuple[tuple[Samples, Labels], tuple[Samples, Labels]]:

@@ -26,9 +26,11 @@ class BatchNormalization(nn.Module):
         self.register_buffer("variance", torch.ones(neurons))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Both current and result are (T, B, N)."""
+        """Both current and result are (T, B, N). One value alone has no variance: running averages normalise it."""
+        values = x.flatten(0, 1)
+        of_batch = self.training and len(values) > 1
         y = nn.functional.batch_norm(
-            x.flatten(0, 1), self.mean, self.variance, self.gamma, self.beta, self.training, _MOMENTUM, EPSILON
+            values, self.mean, self.variance, self.gamma, self.beta, of_batch, _MOMENTUM, EPSILON
         )
         return y.view_as(x)
 

@@ -14,7 +14,7 @@ from asrc_train.sweep import keys
 from asrc_train.sweep.grid import Run
 from asrc_train.sweep.processes import Progress
 from asrc_train.sweep.result import Result, read
-from asrc_train.sweep.train import Outcome, is_finished
+from asrc_train.sweep.train import Outcome, is_finished, require_samples
 
 Trainer = Callable[[Sequence[Run], Path], Generator[Progress | Outcome, None, None]]
 """Something that trains runs: `processes.train_all`, or Ray."""
@@ -45,7 +45,8 @@ def sweep(
     """Train the runs that have no checkpoint in ``folder`` yet and tell what all of them came to.
 
     Unfinished ones go on from their last epoch. Results are in the order of ``runs``. Raises UnwritableOutput,
-    InvalidSetting (a checkpoint of that name was trained with other settings), and what ``train_all`` raises.
+    InvalidSetting (a checkpoint of that name was trained with other settings or on other samples), what is wrong with
+    samples of one's own, and what ``train_all`` raises.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,6 +57,7 @@ def sweep(
     found = Found([*swept, keys.SEED])
     ended = {run.name: Outcome(run) for run in runs if is_finished(run, folder)}
     waiting = [run for run in runs if run.name not in ended]
+    require_samples(waiting)
     under_way: dict[str, float] = {}
     _record(found, runs, ended, folder)
     update(len(ended), "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,17 +48,45 @@ def train(run: Run, folder: Path, on_progress: Callable[[float], None] = lambda 
 
 
 def is_finished(run: Run, folder: Path) -> bool:
-    """Whether its checkpoint is there. Raises InvalidSetting if one is there that was trained with other settings."""
+    """Whether its checkpoint is there.
+
+    Raises InvalidSetting if one is there that was trained with other settings, or on other samples of one's own.
+    """
     from asrc_train.sweep import keys
     from asrc_train.trained import checkpoint
 
     out = run.checkpoint(folder)
     if not out.exists():
         return False
-    found = checkpoint.load(out).config
+    kept = checkpoint.load(out)
+    found = kept.config
     differing = keys.differing([run.config, found])
     if differing:
         theirs, ours = (f"{keys.shown(keys.value(config, differing[0]))}" for config in (found, run.config))
         why = f"it was trained with other settings ({differing[0]} {theirs} instead of {ours}); choose another folder"
         raise InvalidSetting(f"checkpoint '{out}'", why)
+    stated = kept.provenance.get("samples_sha256")
+    if stated not in (None, _samples_of(run)):
+        why = f"'{run.config.data.name}' held other samples when it was trained; choose another folder"
+        raise InvalidSetting(f"checkpoint '{out}'", why)
     return True
+
+
+def require_samples(runs: Iterable[Run]) -> None:
+    """Read what samples of one's own the runs take, so that what is wrong with them is told once, before any run.
+
+    Raises what `data.load` raises.
+    """
+    for run in runs:
+        _samples_of(run)
+
+
+def _samples_of(run: Run) -> str | None:
+    """Which samples of one's own a run trains on now; None for those of a published data set."""
+    from asrc_train import data
+    from asrc_train.data.dataset import fingerprint_of
+
+    asked, dt = run.config.data, run.config.network.dt
+    if not data.is_path(asked.name):
+        return None
+    return fingerprint_of(data.load(asked.name, dt, asked.validation_fraction), asked.validation_fraction)

@@ -20,7 +20,15 @@ from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
 from asrc_core.files.atomic import replacing, require_writable
 from asrc_core.files.paths import as_path
 from asrc_train import data
-from asrc_train.data.dataset import Dataset, Shape, fingerprint, permutation, permuted, training_parts
+from asrc_train.data.dataset import (
+    Dataset,
+    Shape,
+    fingerprint,
+    fingerprint_of,
+    permutation,
+    permuted,
+    training_parts,
+)
 from asrc_train.kernels.native import reuse
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
@@ -300,6 +308,7 @@ class _Run:
                 **self.origin,
                 **({"data_notes": list(self.dataset.notes)} if self.dataset.notes else {}),
                 **preprocessing.stated(self.dataset.preprocessing, self.dataset.class_names),
+                **self._told_of_samples(),
                 "best_epoch": best.epoch,
                 "asrc": __version__,
                 "torch": torch.__version__,
@@ -307,6 +316,13 @@ class _Run:
                 "threads": torch.get_num_threads(),
             },
         )
+
+    def _told_of_samples(self) -> dict[str, str]:
+        """Which samples of one's own these were, since a path may hold others by now; published ones are known."""
+        settings = self.config.data
+        if not data.is_path(settings.name):
+            return {}
+        return {"samples_sha256": fingerprint_of(self.dataset, settings.validation_fraction)}
 
     def _tensors(self) -> dict[str, Tensor]:
         return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}

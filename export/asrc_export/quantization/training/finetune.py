@@ -54,6 +54,7 @@ def finetune(
     pole_bits: int | Literal["auto"] | None = None,
     mode_bits: int | Literal["auto"] | None = None,
     strict: bool = False,
+    data_name: str | None = None,
     resume: bool = False,
     device: str = "cpu",
     observers: tuple[Observer, ...] = (),
@@ -68,7 +69,8 @@ def finetune(
     searched on samples (`delay_search`); weights and delays learn at the shares ``SHARES_OF_RATES`` of their rates, and
     no delay is longer than ``max_delay``. Poles, read-outs and windows of state-space neurons learn, too, at their own
     rates, rounded to ``pole_bits`` and ``mode_bits`` (as in `export`), which the new checkpoint carries.
-    What ``strict`` refuses in `export`, it refuses before any training.
+    What ``strict`` refuses in `export`, it refuses before any training. ``data_name``: the path of samples of one's
+    own, if they lie elsewhere by now.
 
     Raises UnwritableOutput where ``out`` is the checkpoint itself, what `quantize` raises (before any training), and
     the errors of `fit`; InvalidSetting and InvalidData for a
@@ -81,7 +83,7 @@ def finetune(
     if begun.config.network.graph:
         why = "it is a graph of another tool's layers, which has no gradients"
         raise InvalidSetting(f"checkpoint '{model}'", f"{why}; export it without training on")
-    begun = _folded(begun)
+    begun = _folded(begun if data_name is None else _with_data(begun, data_name))
     if max_delay is not None:
         begun = clamped(begun, min(max_delay, chip.limits.max_synaptic_delay.count))
     samples = _samples(begun)
@@ -180,6 +182,15 @@ def _configured(trained: Checkpoint, epochs: int) -> Config:
         slower = {name: share * getattr(training, name) for name, share in SHARES_OF_RATES.items()}
         training = training.model_copy(update=slower)
     return trained.config.model_copy(update={"training": training})
+
+
+def _with_data(trained: Checkpoint, path: str) -> Checkpoint:
+    """The checkpoint with its own samples at another path. Raises InvalidSetting for those of a published data set."""
+    source = trained.config.data
+    if path != source.name and not (data.is_own(source.name) and data.is_path(path)):
+        why = f"it is '{path}', and the checkpoint was trained on '{source.name}'"
+        raise InvalidSetting("`data`", f"{why}; give the new path of samples of your own, or leave it away")
+    return replace(trained, config=trained.config.model_copy(update={"data": source.model_copy(update={"name": path})}))
 
 
 def _samples(trained: Checkpoint) -> Samples:

@@ -25,7 +25,7 @@ def read(path: Path) -> Raw:
             return arrays.read_npy_folder(path) if arrays.is_npy_folder(path) else folders.read(path)
         reader = SUFFIXES.get(path.suffix.lower())
         if not path.exists():
-            raise UnreadableFile(path, "samples", "it is not there", f"{WAY_OUT}; if it was moved, name it with `data`")
+            raise UnreadableFile(path, "samples", "it is not there", f"{WAY_OUT}; if it was moved, name its new place")
         if not path.is_file():
             raise UnreadableFile(path, "samples", "it is no file", WAY_OUT)
         if reader is None:

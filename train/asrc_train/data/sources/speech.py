@@ -1,8 +1,8 @@
 """A recording as mel features in decibels, quantized: the preprocessing of the ASRC-SNN authors' code.
 
-librosa's mel spectrogram of magnitudes (window and FFT of 480 samples = 30 ms, hop of 160 = 10 ms, 40 bands from 40 to
-4,000 Hz), in decibels below the loudest value with a floor 80 dB below it; 0 dB after the recording's end; the first
-101 steps, brought to mean 0 and standard deviation 1 over the whole recording.
+librosa's mel spectrogram of magnitudes (window and FFT of 480 samples = 30 ms around every 160th = 10 ms, 40 bands from
+40 to 4,000 Hz), as 10 log10 of their ratio to the loudest value, with a floor at -80; 0 after the recording's end; the
+first 101 steps, brought to mean 0 and standard deviation 1 over the whole recording.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def normalized(sound: NDArray[np.int16]) -> NDArray[np.float64]:
 
 
 def decibels(sound: NDArray[np.int16], front_end: MelFrontEnd) -> NDArray[np.float64]:
-    """Mel features (steps, bands) of a recording (n,) in dB below its loudest; after its end, the floor.
+    """Mel features (steps, bands) of a recording (n,): 10 log10(m / M), magnitudes m, M the loudest; after its end,
+    the floor.
 
     What comes after the last step is left out. Raises ExtraMissing.
     """
@@ -65,7 +66,7 @@ def lasts(sound: NDArray[np.int16], front_end: MelFrontEnd) -> int:
 
 
 def _loudness(sound: NDArray[np.int16], front_end: MelFrontEnd) -> NDArray[np.float64]:
-    """(steps, bands) in dB, all steps that the recording has."""
+    """(steps, bands) of `decibels`, all steps that the recording has."""
     with extras.importing():
         import librosa
     y = np.zeros(max(len(sound), front_end.window), np.float32)
