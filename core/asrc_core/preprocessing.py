@@ -4,8 +4,9 @@ A raw sample is real, (T, channels). Each channel has a zero and a scale, and th
 
     x[t, c] = round((raw[t, c] - zero[c]) / scale[c]), cut to 0..maximum
 
-in double precision, halves to the even number. How many values were cut is counted, and told. What makes a raw sample
-of something else, such as a recording, is its front end. All of it stands in the provenance of a checkpoint and of an
+in double precision, halves to the even number. How many values were cut is counted, and told. Where a header named the
+channels, their names are kept, and files that name theirs are put in this order. What makes a raw sample of something
+else, such as a recording, is its front end. All of it stands in the provenance of a checkpoint and of an
 integer network, under `KEY`; the names of the classes under `CLASSES`. No arithmetic of a network depends on either.
 """
 
@@ -89,7 +90,7 @@ class Cut(NamedTuple):
 
 
 class Preprocessing(_Form):
-    """A zero and a scale for each channel, the largest integer, and the front end, if any."""
+    """A zero and a scale for each channel, the largest integer, the front end and the channels' names, if any."""
 
     zero: Annotated[tuple[_Finite, ...], Field(min_length=1, max_length=MOST_CHANNELS)]
     """The raw value that becomes 0."""
@@ -99,11 +100,16 @@ class Preprocessing(_Form):
     pad: Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Field(max_length=MOST_CHANNELS)] = ()
     """Integers that follow the end of a sample shorter than the network's steps; none given: 0."""
     front_end: Annotated[MelFrontEnd | EventFrontEnd, Field(discriminator="kind")] | None = None
+    names: Annotated[tuple[str, ...], Field(max_length=MOST_CHANNELS)] | None = None
+    """Of the channels in their order, where the training's files named their columns."""
 
     @model_validator(mode="after")
     def _one_for_each_channel(self) -> Preprocessing:
-        if len(self.zero) != len(self.scale) or (self.pad and len(self.pad) != len(self.zero)):
-            raise ValueError("zero, scale and pad are not of equally many channels")
+        given = [len(each) for each in (self.scale, self.pad or self.zero, self.names or self.zero)]
+        if set(given) != {self.channels}:
+            raise ValueError("zero, scale, pad and names are not of equally many channels")
+        if len(set(self.names or ())) != len(self.names or ()):
+            raise ValueError("two channels have one name")
         return self
 
     @property
@@ -116,20 +122,22 @@ class Preprocessing(_Form):
         """Whether integers from 0 to the maximum stay what they are."""
         return set(self.zero) == {0.0} and set(self.scale) == {1.0}
 
-    def integers(self, raw: NDArray[Any]) -> Cut:
-        """Raw samples (..., channels) as the network takes them. Raises InvalidData for other channels, or NaN."""
+    def integers(self, raw: NDArray[Any], what: str = "samples") -> Cut:
+        """Raw samples (..., channels) as the network takes them. Raises InvalidData for other channels, or NaN, which
+        says ``what`` they are.
+        """
         if not raw.ndim or raw.dtype.kind not in "iufb":
             why = f"they are {'a single value' if not raw.ndim else 'no numbers'}"
-            raise InvalidData("samples", why, "give numbers, (samples, steps, channels)")
+            raise InvalidData(what, why, "give numbers, (samples, steps, channels)")
         if raw.shape[-1] != self.channels:
             why = f"they have {plural(raw.shape[-1], 'channel')} and the network was trained on {self.channels}"
-            raise InvalidData("samples", why, "give what it was trained on, (samples, steps, channels)")
+            raise InvalidData(what, why, "give what it was trained on, (samples, steps, channels)")
         real = raw.astype(np.float64)
         if not np.isfinite(real).all():
-            raise InvalidData("samples", "they hold NaN or infinity", "fill in or leave out what is missing")
+            raise InvalidData(what, "they hold NaN or infinity", "fill in or leave out what is missing")
         if self.keeps and (np.floor(real) != real).any():
             why = f"the network takes whole numbers from 0 to {self.maximum} as they are, and these are not whole"
-            raise InvalidData("samples", why, "give what it was trained on")
+            raise InvalidData(what, why, "give what it was trained on")
         exact = np.rint((real - np.array(self.zero)) / np.array(self.scale))
         kept = np.clip(exact, 0, self.maximum)
         return Cut(kept.astype(np.uint8), int((kept != exact).sum()))
@@ -144,12 +152,13 @@ class Preprocessing(_Form):
 
 def alike(one: Preprocessing | None, other: Preprocessing | None) -> bool:
     """Whether both make the same integers, but for values that lie on the border between two: zeros and scales may
-    differ by the rounding of sums, which machines and libraries do not do alike.
+    differ by the rounding of sums, which machines and libraries do not do alike. Earlier files have no names.
     """
     if one is None or other is None:
         return one is other
-    learned = {"zero", "scale"}
-    if one.channels != other.channels or one.model_dump(exclude=learned) != other.model_dump(exclude=learned):
+    learned, named = {"zero", "scale"}, None not in (one.names, other.names)
+    besides = learned if named else {*learned, "names"}
+    if one.channels != other.channels or one.model_dump(exclude=besides) != other.model_dump(exclude=besides):
         return False
     scale = np.array(one.scale)
     apart = np.abs(np.array(one.zero) - other.zero) / scale, np.abs(np.array(other.scale) - scale) / scale

@@ -16,6 +16,7 @@ from recordings import put_wav, word
 
 from asrc_core import preprocessing
 from asrc_core.contract.file import network_file
+from asrc_core.contract.network import IntegerNetwork
 from asrc_core.errors import InvalidData, InvalidSetting, UnreadableFile
 from asrc_export import simulator
 from asrc_export.commands import check as cli_check
@@ -23,7 +24,7 @@ from asrc_export.commands import export as cli_export
 from asrc_export.commands import report as cli_report
 from asrc_export.exporting import export
 from asrc_export.samples import raw_samples
-from asrc_export.samples.dataset_samples import dataset_for
+from asrc_export.samples.dataset_samples import dataset_for, split_of
 from asrc_lava.commands import sim as cli_sim
 from asrc_train import configured, data, fit
 from asrc_train.commands import train as cli_train
@@ -227,16 +228,106 @@ def test_what_does_not_fit_the_network_is_told(place: Path, tmp_path: Path, expo
             raw_samples.load([tmp_path / "bad.npy"], network)
 
     refused(np.zeros((10, 3)), "it has 3 channels, and the network was trained on 2")
-    refused(np.full((10, 2), np.nan), "they hold NaN or infinity")
+    refused(np.full((10, 2), np.nan), r"the values of '.*bad.npy': they hold NaN or infinity")
     refused(np.array([{}], dtype=object), "holds objects", UnreadableFile)
     with pytest.raises(UnreadableFile, match="the network was not trained on recordings"):
         raw_samples.load([put_wav(tmp_path / "x.wav", word(440, 1))], network)
+    for many in (place / "my.npz", place):
+        with pytest.raises(UnreadableFile, match="it is for many samples; name it with `data`, or give a recording"):
+            raw_samples.load([many], network)
     with pytest.raises(UnreadableFile, match="No such file"):
         raw_samples.load([tmp_path / "absent.npy"], network)
     with pytest.raises(InvalidSetting, match="the network does not state how integers are made of raw samples"):
         raw_samples.load([tmp_path / "bad.npy"], exported.network)
     short = raw_samples.load([save(tmp_path / "short.npy", np.zeros((4, 2)))], network)
     assert short.notes[-1] == f"{tmp_path / 'short.npy'}: it has 4 steps and was padded to 10"
+
+
+def headed(path: Path, header: str, columns: NDArray[Any]) -> Path:
+    np.savetxt(path, columns, delimiter=",", header=header, comments="", fmt="%.17g")
+    return path
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> IntegerNetwork:
+    """A network trained on a table whose label stands in its column y, and whose channels are ax and ay."""
+    folder = tmp_path_factory.mktemp("named")
+    x, y = drawn(0)
+    rows = [[i, y[i] == "rises", *step] for i in range(len(x)) for step in x[i]]
+    table = headed(folder / "my.csv", "sample,y,ax,ay", np.array(rows, float))
+    trained = fit(configured(table, hidden=(3,), epochs=1), folder / "m.pt")
+    return export(trained, "loihi2").network
+
+
+def test_columns_are_put_in_the_order_of_the_network_by_their_names(named: IntegerNetwork, tmp_path: Path) -> None:
+    stated = preprocessing.of(named.provenance)
+    assert stated is not None
+    assert stated.names == ("ax", "ay")
+    x, _ = drawn(3)
+    one, extra = x[0], np.arange(10.0)[:, None]
+    expected = stated.integers(one).x
+    files = [
+        headed(tmp_path / "as_trained.csv", "ax,ay", one),
+        headed(tmp_path / "swapped.csv", "ay,ax", one[:, ::-1]),
+        headed(tmp_path / "table.csv", "sample,y,ax,ay", np.hstack([extra * 0, extra * 0, one])),
+    ]
+    np.savetxt(tmp_path / "bare.csv", one, delimiter=",", fmt="%.17g")
+    made = raw_samples.load([*files, tmp_path / "bare.csv"], named)
+    for each in made.x:
+        np.testing.assert_array_equal(each, expected)
+    assert made.notes == [
+        f"{files[1]}: its columns were taken in the network's order: ax, ay",
+        f"{files[2]}: columns that are no channels were left out: sample, y",
+    ]
+    with pytest.raises(
+        InvalidData, match=r"its columns are ax, z, and those that the network was trained on are ax, a"
+    ):
+        raw_samples.load([headed(tmp_path / "other.csv", "ax,z", one)], named)
+    with pytest.raises(InvalidData, match=r"columns are \(no name\), ax, ay, and those"):
+        raw_samples.load([headed(tmp_path / "counted.csv", ",ax,ay", np.hstack([extra, one]))], named)
+    with pytest.raises(InvalidData, match="its rows are of 10 samples; give a file for each"):
+        raw_samples.load([headed(tmp_path / "many.csv", "sample,ax,ay", np.hstack([extra, one]))], named)
+    older = replace(named, provenance={**named.provenance, preprocessing.KEY: stated.model_dump(exclude={"names"})})
+    taken = raw_samples.load([headed(tmp_path / "other.csv", "ax,z", one)], older)
+    np.testing.assert_array_equal(taken.x[0], expected)
+
+
+def test_a_table_of_other_columns_is_refused_and_of_another_order_is_read(
+    named: IntegerNetwork, tmp_path: Path
+) -> None:
+    x, y = drawn(4)
+    rows = np.array([[i, y[i] == "rises", *step] for i in range(len(x)) for step in x[i]], float)
+    same = dataset_for(named, headed(tmp_path / "same.csv", "sample,label,ax,ay", rows))
+    swapped = dataset_for(named, headed(tmp_path / "swapped.csv", "sample,label,ay,ax", rows[:, [0, 1, 3, 2]]))
+    np.testing.assert_array_equal(same.test_x, swapped.test_x)
+    assert "the network takes the columns in the order ax, ay" in swapped.notes
+    with pytest.raises(
+        InvalidData, match="its columns are ax, az, and those that the network was trained on are ax, a"
+    ):
+        dataset_for(named, headed(tmp_path / "other.csv", "sample,label,ax,az", rows))
+
+
+def test_one_row_of_the_table_that_a_network_of_one_channel_was_trained_on_is_a_sample(tmp_path: Path) -> None:
+    x, y = drawn(0)
+    wide = np.column_stack([y == "rises", x[:, :, 1]])
+    header = ",".join(["label", *map(str, range(10))])
+    trained = fit(configured(headed(tmp_path / "my.csv", header, wide), hidden=(3,), epochs=1), tmp_path / "m.pt")
+    network = export(trained, "loihi2").network
+    made = raw_samples.load([headed(tmp_path / "one.csv", header, wide[:1])], network)
+    stated = preprocessing.of(network.provenance)
+    assert stated is not None
+    np.testing.assert_array_equal(made.x[0], stated.integers(x[0, :, 1:]).x)
+    assert made.notes[-1].endswith("its only row was taken for the steps of the only channel")
+
+
+def test_a_split_that_a_small_set_has_no_sample_for_is_told(place: Path, tmp_path: Path) -> None:
+    network = network_file.load(place / "n.safetensors")
+    x, y = drawn(5, n=2)
+    np.savez(tmp_path / "two.npz", x=x, y=y)
+    dataset = dataset_for(network, tmp_path / "two.npz")
+    assert len(split_of(dataset, "test")[0]) == 2
+    with pytest.raises(InvalidData, match="it has no sample in its train split; take its test split, or give more"):
+        split_of(dataset, "train")
 
 
 def save(path: Path, array: NDArray[Any]) -> Path:
@@ -256,7 +347,7 @@ def test_a_network_that_states_nothing_takes_integers_as_they_are_or_refuses(tmp
     x = np.random.default_rng(0).integers(0, entry.maximum + 1, (20, network.steps, entry.channels))
     found = dataset_for(network, given(x)).test_x
     assert all(any(np.array_equal(each, one[network.permutation]) for one in x) for each in found)
-    with pytest.raises(InvalidData, match="from 0 to 16 as they are, and these are not whole"):
+    with pytest.raises(InvalidData, match="has fractions, and the network only whole numbers from 0 to 16, fed"):
         dataset_for(network, given(x / 2))
     with pytest.raises(InvalidData, match="and the network takes 0 to 16 as they are; give what it was trained on"):
         dataset_for(network, given(x * 2))

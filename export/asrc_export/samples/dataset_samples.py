@@ -14,7 +14,7 @@ from asrc_core.contract.network import InputFormat, IntegerNetwork
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train import data
-from asrc_train.data.dataset import Dataset, in_order
+from asrc_train.data.dataset import Dataset, Labels, Samples, in_order
 
 if TYPE_CHECKING:  # PyTorch is no part of the way on which integers run
     from asrc_train.trained.frozen import FrozenNetwork
@@ -37,6 +37,16 @@ def dataset_for(network: IntegerNetwork, name: str | Path | None = None) -> Data
     dt = network.provenance.get("dt") if name == network.provenance.get("data") else None
     classes = network.classes
     return _fitting(name, dt, network.input, network.steps, network.permutation, network.provenance, classes)
+
+
+def split_of(dataset: Dataset, split: str) -> tuple[Samples, Labels]:
+    """The samples of a split and their labels. Raises InvalidData for one that a small set has no sample for."""
+    x, y = dataset.parts()[split]
+    if not len(x):
+        other = next((name for name, (its, _) in dataset.parts().items() if len(its)), "other")
+        why = f"it has no sample in its {split} split"
+        raise InvalidData(f"data set '{dataset.name}'", why, f"take its {other} split, or give more samples")
+    return x, y
 
 
 def calibration_for(frozen: FrozenNetwork, name: str) -> Dataset:

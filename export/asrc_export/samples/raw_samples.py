@@ -17,6 +17,7 @@ from asrc_core.preprocessing import EventFrontEnd, MelFrontEnd, Preprocessing
 from asrc_train.data.dataset import permuted
 
 WAY_OUT = "give a recording .wav, or one sample (steps, channels) as .npy or .csv"
+OF_MANY = (".npz", ".ts")
 
 
 class Made(NamedTuple):
@@ -40,7 +41,7 @@ def load(paths: Sequence[str | Path], network: IntegerNetwork) -> Made:
     x, notes = np.empty((len(paths), network.steps, made.channels), np.uint8), []
     for i, path in enumerate(paths):
         raw, said = _raw(Path(path), made)
-        found = made.integers(raw[: network.steps])
+        found = made.integers(raw[: network.steps], f"the values of '{path}'")
         x[i] = made.padded(found.x, network.steps)
         if found.cut:
             said.append(
@@ -56,11 +57,13 @@ def load(paths: Sequence[str | Path], network: IntegerNetwork) -> Made:
 
 
 def _raw(path: Path, made: Preprocessing) -> tuple[NDArray[Any], list[str]]:
-    from asrc_train.data.own import events, folders
+    from asrc_train.data.own import columns, events, folders
     from asrc_train.data.sources import speech, wav
     from asrc_train.data.sources.events import Tally
 
     front_end = made.front_end
+    if path.is_dir() or path.suffix.lower() in OF_MANY:
+        raise UnreadableFile(path, "sample", "it is for many samples", f"name it with `data`, or {WAY_OUT}")
     if isinstance(front_end, MelFrontEnd):
         sound = wav.read(path, front_end.rate)
         lasts = speech.lasts(sound, front_end)
@@ -71,20 +74,28 @@ def _raw(path: Path, made: Preprocessing) -> tuple[NDArray[Any], list[str]]:
     if path.suffix.lower() not in (".npy", ".csv"):
         raise UnreadableFile(path, "sample", "the network was not trained on recordings", WAY_OUT)
     try:
-        found, _ = folders.one(path)
+        single = folders.one(path, made.names)
     except OSError as error:
         raise UnreadableFile(path, "sample", error.strerror or str(error), WAY_OUT) from error
     except ValueError as error:
         raise UnreadableFile(path, "sample", str(error), WAY_OUT) from error
+    said = [clause for clause in (folders.left_out_of(single),) if clause]
     if not isinstance(front_end, EventFrontEnd):
+        found = single.values
+        if made.channels == len(found) == 1 < found.shape[1]:
+            return found.T, [*said, "its only row was taken for the steps of the only channel"]
+        order = columns.order(single.columns, made.names, f"'{path}'", "those that the network was trained on are")
+        if order is not None:
+            said.append(f"its columns were taken in the network's order: {columns.listed(made.names or ())}")
+            found = found[:, order]
         if found.shape[1] != made.channels:
             why = f"it has {plural(found.shape[1], 'channel')}, and the network was trained on {made.channels}"
             raise InvalidData(f"'{path}'", why, "give (steps, channels) in the order of the training samples")
-        return found, []
+        return found, said
     tally = Tally()
-    counted = events.counts(events.of_array(found, f"'{path}'"), front_end, tally, f"'{path}'")
+    counted = events.counts(events.of_array(single.values, f"'{path}'"), front_end, tally, f"'{path}'")
     late = [
         f"{tally.late:,} of {plural(tally.events, 'event')} {agreeing(tally.late, 'comes', 'come')} after "
         f"the last step and {agreeing(tally.late, 'was', 'were')} left out"
     ] * bool(tally.late)
-    return counted, late
+    return counted, [*said, *late]

@@ -163,7 +163,7 @@ def _samples(
             print(f"note: {note}", file=sys.stderr)  # where it is in nobody's JSON
         return x, None
     from asrc_core.errors import ExtraMissing
-    from asrc_export.samples.dataset_samples import dataset_for
+    from asrc_export.samples.dataset_samples import dataset_for, split_of
 
     try:
         dataset = dataset_for(network, options.data)
@@ -173,7 +173,7 @@ def _samples(
     split = options.split or "test"
     for note in dataset.notes_on(split):
         print(f"note: {note}", file=sys.stderr)
-    return (dataset.test_x, dataset.test_y) if split == "test" else (dataset.train_x, dataset.train_y)
+    return split_of(dataset, split)
 
 
 def _run_all(

@@ -2,7 +2,8 @@
 `load()` returns a `Dataset`. `ARCHIVES` lists what has to be fetched first, if anything has. The path of a file or a
 folder is the name of samples of one's own (`own/`).
 
-Data sets of events in time have a `shape(dt)` in place of `SHAPE`, and a `load(dt)`: steps of dt milliseconds.
+Data sets of events in time have a `shape(dt)` in place of `SHAPE`, and a `load(dt)`: steps of dt milliseconds. So have
+events of one's own; at the setting's default, which nobody has to have chosen, their steps are as long as they ask for.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ def is_known(name: str) -> bool:
 
 VALIDATION = 0.125
 """Share of the samples of one's own that are left to train on, on which the best epoch is chosen."""
+UNCHOSEN = 1.0
+"""Milliseconds of a step where nobody chose them (`settings.config.NetworkConfig.dt`)."""
 OWN = "the path of a file or a folder of your own, and nothing lies there"
 """What else an unknown data set's name could have been."""
 
@@ -69,7 +72,7 @@ def load(name: str | None, dt: float | None = None, validation_fraction: float =
     if is_path(name):
         from asrc_train.data.own import load as own
 
-        return own.load(str(name), validation_fraction)
+        return own.load(str(name), validation_fraction, dt=None if dt == UNCHOSEN else dt)
     module = _module(name)
     loaded: Dataset = module.load(dt) if hasattr(module, "shape") else module.load()
     return loaded

@@ -2,12 +2,14 @@
 
 x is (n, T, channels), or (n, T) of one channel; `lengths` (n,), or `train_lengths`, ..., says how many steps of a
 padded sample are its own. In place of x there may be `events`, the events of all samples one after the other, and
-`counts` (n,), how many belong to each.
+`counts` (n,), how many belong to each. What looks like one of these and is none is refused; other arrays are not read,
+and told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,16 @@ from numpy.typing import NDArray
 
 from asrc_core.counts import agreeing, plural
 from asrc_core.files import numpy_file
+from asrc_train.data.own import columns
 from asrc_train.data.own.raw import ALL, PARTS, Part, Raw, refuse
 
 FORM = "give x (samples, steps, channels) and y (samples,), or train_x, train_y, test_x, test_y"
 NAMES = ("x", "events", "y", "lengths", "counts")
+OF_PARTS = tuple(f"{part}_{name}" for part in PARTS for name in NAMES)
+ALIKE = 0.85
+"""Share of their letters from which on two names are taken for one misspelt."""
+OTHERWISE = {"dev": "validation", "eval": "validation"}
+"""What else parts are called, besides what they begin with."""
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -39,7 +47,8 @@ def read_npy(path: Path) -> Raw:
     labels = path.with_name(f"{stem[:-1]}y.npy")
     if not labels.is_file():
         refuse(path, f"there are no labels: '{labels.name}' is not beside it", FORM)
-    return _raw(path, {"x": numpy_file.read_npy(path), "y": numpy_file.read_npy(labels)})
+    beside = {name: path.with_name(f"{stem[:-1]}{name}.npy") for name in ("x", "y", "lengths")}
+    return _raw(path, {name: numpy_file.read_npy(each) for name, each in beside.items() if each.is_file()})
 
 
 def read_npy_folder(folder: Path) -> Raw:
@@ -54,6 +63,7 @@ def is_npy_folder(folder: Path) -> bool:
 
 def _raw(path: Path, arrays: Arrays) -> Raw:
     _require_one_form(path, arrays)
+    _require_spelling(path, arrays)
     split = any(f"train_{name}" in arrays for name in ("x", "events"))
     named = [(part, f"{part}_") for part in PARTS] if split else [(ALL, "")]
     parts = {part: _part(path, arrays, prefix) for part, prefix in named if _has(arrays, prefix)}
@@ -64,7 +74,13 @@ def _raw(path: Path, arrays: Arrays) -> Raw:
     kinds = {f"{prefix}x" in arrays for part, prefix in named if part in parts}
     if len(kinds) > 1:
         refuse(path, "some of its parts are arrays and some are events", FORM)
-    return Raw("series" if kinds == {True} else "events", parts)
+    unread = sorted(arrays.keys() - {f"{prefix}{name}" for part, prefix in named if part in parts for name in NAMES})
+    lonely = next((name for name in unread if name in (*NAMES, *OF_PARTS)), None)
+    if lonely:
+        samples = f"{lonely.split('_')[0]}_x"
+        refuse(path, f"it has '{lonely}' and no '{samples}'", f"give '{samples}', or leave '{lonely}' out")
+    notes = (f"arrays that were not read: {columns.listed(unread)}",) if unread else ()
+    return Raw("series" if kinds == {True} else "events", parts, notes)
 
 
 def _require_one_form(path: Path, arrays: Arrays) -> None:
@@ -73,6 +89,35 @@ def _require_one_form(path: Path, arrays: Arrays) -> None:
     of_part = next((f"{part}_{name}" for part in PARTS for name in NAMES if f"{part}_{name}" in arrays), None)
     if whole and of_part:
         refuse(path, f"it has '{whole}' beside '{of_part}'", f"name it 'train_{whole}', or leave one of them out")
+
+
+def _require_spelling(path: Path, arrays: Arrays) -> None:
+    """So that no part and no lengths are left out because they have another name."""
+    for name in sorted(arrays.keys() - {*NAMES, *OF_PARTS}):
+        near = _meant(name)
+        if near is not None:
+            refuse(path, f"it has '{name}', which is not read", f"name it {near}, or leave it out")
+
+
+def _meant(name: str) -> str | None:
+    """What an array's name may have been meant for; None for one that looks like nothing that is read."""
+    low = name.lower()
+    known = low if low in (*NAMES, *OF_PARTS) else _near(low, NAMES if "_" in low else (*NAMES, *OF_PARTS))
+    if known:
+        return f"'{known}'"
+    words = low.split("_")
+    for part, ending in (words, words[::-1]) if len(words) == 2 else ():
+        whole = next((each for each in PARTS if len(part) > 1 and each.startswith(part)), _near(part, PARTS))
+        what = ending if ending in NAMES else _near(ending, NAMES)
+        if what and (whole or part in OTHERWISE):
+            return f"'{whole or OTHERWISE[part]}_{what}'"
+    if len(words) > 1 and words[-1] in NAMES:
+        return " or ".join(f"'{part}_{words[-1]}'" for part in PARTS)
+    return None
+
+
+def _near(word: str, known: Sequence[str]) -> str | None:
+    return next(iter(get_close_matches(word, known, 1, ALIKE)), None)
 
 
 def _has(arrays: Arrays, prefix: str) -> bool:
@@ -103,6 +148,8 @@ def _series(path: Path, arrays: Arrays, prefix: str) -> list[NDArray[Any]]:
         refuse(path, f"'{prefix}x' is {x.dtype} of shape {x.shape}", FORM)
     whole = x if x.ndim == 3 else x[:, :, None]
     lengths = arrays.get(f"{prefix}lengths")
+    if f"{prefix}counts" in arrays:
+        refuse(path, f"it has '{prefix}counts' beside '{prefix}x'", "counts are of events; leave them out")
     if lengths is None:
         return list(whole)
     if (
@@ -119,6 +166,8 @@ def _series(path: Path, arrays: Arrays, prefix: str) -> list[NDArray[Any]]:
 
 def _events(path: Path, arrays: Arrays, prefix: str) -> list[NDArray[Any]]:
     found, counts = arrays[f"{prefix}events"], arrays.get(f"{prefix}counts")
+    if f"{prefix}lengths" in arrays:
+        refuse(path, f"it has '{prefix}lengths' beside '{prefix}events'", f"name it '{prefix}counts', or leave it out")
     if counts is None or counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts < 0).any():
         refuse(path, f"'{prefix}counts' does not say how many events each sample has", "give (samples,) whole numbers")
     if int(counts.sum(dtype=np.int64)) != len(found):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,14 @@ from asrc_core.errors import InvalidData
 from asrc_core.preprocessing import EventFrontEnd
 from asrc_train.data.dataset import Samples
 from asrc_train.data.sources.events import UNITS, Binning, Tally, binned
+from asrc_train.data.sources.spike_times import steps_of
 
 STEPS = 100
 COVERED = 0.99
 """Share of the training samples that end within the steps."""
-LONGEST = 60.0
-"""Seconds of a sample, in the middle, from which on its times are taken for another unit."""
+SHORTEST, LONGEST = 1e-9, 60.0
+"""Seconds of a sample, in the middle, up to which it is taken for empty, and from which on its times are taken for
+another unit."""
 MOST_CHANNELS = 2048
 MOST_UNITS = 1 << 20
 FORMS = (("t", "x", "y", "p"), ("t", "unit"))
@@ -58,6 +61,8 @@ def of_array(array: NDArray[Any], where: str) -> Events:
     else:
         why = f"it is {array.dtype} of shape {array.shape}"
         raise InvalidData(where, why, "give columns t, x, y, p or t, unit, one row for each event")
+    if "p" in columns:
+        columns["p"] = _from_zero(columns["p"])
     for name, values in columns.items():
         if not np.isfinite(values).all() or (len(values) and values.min() < 0):
             raise InvalidData(
@@ -68,6 +73,11 @@ def of_array(array: NDArray[Any], where: str) -> Events:
         if name != "t" and len(values) and values.max() >= MOST_UNITS:
             raise InvalidData(where, f"its '{name}' goes up to {values.max():,.0f}", f"give less than {MOST_UNITS:,}")
     return Events(columns)
+
+
+def _from_zero(polarity: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Polarities as they are, but those of -1 and 1, as some cameras' readers give them, as 0 and 1."""
+    return np.maximum(polarity, 0) if (np.abs(polarity) == 1).all() else polarity
 
 
 def _require_time_first(columns: dict[str, NDArray[np.float64]], where: str) -> None:
@@ -81,13 +91,17 @@ def _require_time_first(columns: dict[str, NDArray[np.float64]], where: str) -> 
         raise InvalidData(where, why, "give columns t (seconds), x, y, p, in this order")
 
 
-def learned(training: Sequence[Events], where: str) -> EventFrontEnd:
-    """Steps and field that suit the training samples. Raises InvalidData for times that are not in seconds."""
+def learned(training: Sequence[Events], where: str, dt: float | None = None) -> EventFrontEnd:
+    """Steps and field that suit the training samples, in steps of ``dt`` milliseconds if that is given.
+
+    Raises InvalidData for times that are not in seconds, InvalidSetting for a ``dt`` that makes too few or too many
+    steps.
+    """
     if len({each.pixels for each in training}) != 1:
         raise InvalidData(where, "some samples have pixels and some have units", "give all in one form")
     ends = np.sort([each.end for each in training])
     middle = float(ends[len(ends) // 2])
-    if not middle > 0:
+    if middle <= SHORTEST:
         raise InvalidData(where, "half of its samples have no event after time 0", "give times in seconds from 0 on")
     if middle > LONGEST:
         fitting = [name for name, count in UNITS.items() if middle / count <= LONGEST]
@@ -95,19 +109,35 @@ def learned(training: Sequence[Events], where: str) -> EventFrontEnd:
         why = f"its times are not in seconds: a sample in the middle ends at {middle:,.6g}, {unit}"
         raise InvalidData(where, why, "divide its times so that they are in seconds, from 0 on")
     end = float(ends[min(int(COVERED * len(ends)), len(ends) - 1)])
-    width = float(f"{end / STEPS * 1.001:.3g}")
+    steps, width = (STEPS, width_within(end, STEPS)) if dt is None else (_steps_within(end, dt), dt / 1000)
 
     def size(name: str) -> int:
         return 1 + int(max(each.columns[name].max(initial=0) for each in training))
 
     if not training[0].pixels:
-        return EventFrontEnd(steps=STEPS, width=width, units=size("unit"))
+        return EventFrontEnd(steps=steps, width=width, units=size("unit"))
     across, height, polarities = size("x"), size("y"), size("p")
     together = 1
     while -(-across // together) * -(-height // together) * polarities > MOST_CHANNELS:
         together *= 2
     w, h = -(-across // together), -(-height // together)
-    return EventFrontEnd(steps=STEPS, width=width, units=w * h * polarities, across=w, height=h, together=together)
+    return EventFrontEnd(steps=steps, width=width, units=w * h * polarities, across=w, height=h, together=together)
+
+
+def width_within(end: float, steps: int) -> float:
+    """The least width of three digits with which an event at ``end`` falls into one of so many steps."""
+    exact = Decimal(end) / steps
+    digit = Decimal(1).scaleb(exact.adjusted() - 2)
+    width = (exact / digit).to_integral_value(ROUND_FLOOR) * digit
+    while end / float(width) >= steps:
+        width += digit
+    return float(width)
+
+
+def _steps_within(end: float, dt: float) -> int:
+    """How many steps of ``dt`` milliseconds there have to be for an event at ``end`` seconds to fall into one."""
+    steps = steps_of(1000 * end, dt)
+    return steps + (end / (dt / 1000) >= steps)
 
 
 def counts(events: Events, front_end: EventFrontEnd, tally: Tally, where: str) -> Samples:

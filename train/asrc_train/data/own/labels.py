@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,17 @@ MOST = 10_000
 """Classes."""
 LONGEST = 100
 """Letters of a class's name that are kept in files."""
+FRACTION = re.compile(r"[+-]?(\d+\.\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+MISSING = ("", "nan")
 
 
-def names_of(labels: Sequence[Any], where: str) -> list[str]:
-    """The class's name of each label: a string as it is, a whole number in digits.
+def names_of(labels: Sequence[Any], where: str, kept: Collection[str] = ()) -> list[str]:
+    """The class's name of each label: a string as it is, a whole number in digits, whether or not it is text.
 
-    Raises InvalidData for a label that is missing, or a number that is not whole.
+    What is ``kept`` is a name, whatever it looks like. Raises InvalidData for a label that is missing, or a number that
+    is not whole.
     """
-    return [_name(label, f"{where}: sample {i}") for i, label in enumerate(labels)]
+    return [_name(label, f"{where} sample {i}", kept) for i, label in enumerate(labels)]
 
 
 def in_order(names: set[str]) -> tuple[str, ...]:
@@ -52,13 +56,15 @@ def numbered(names: Sequence[str], classes: tuple[str, ...], where: str) -> NDAr
     return np.array([place[name] for name in names], np.int64)
 
 
-def _name(label: Any, where: str) -> str:
+def _name(label: Any, where: str, kept: Collection[str] = ()) -> str:
     if isinstance(label, bytes):
         label = label.decode("utf-8", "replace")
     if isinstance(label, str):
         name = printable(label.strip())
-        if not name:
-            raise InvalidData(where, "it has no label", "give one for each sample")
+        if name.lower() in MISSING and name not in kept:
+            raise InvalidData(where, f"it has no label{name and f', but {name}'}", "give one for each sample")
+        if FRACTION.fullmatch(name) and name not in kept:
+            return _name(float(name), where)
         if len(name) > LONGEST:
             raise InvalidData(
                 where, f"its label has {plural(len(name), 'letter')}, more than {LONGEST}", "give it a shorter name"

@@ -8,9 +8,11 @@ stands for zero; the mean and the deviation are those of the samples' own steps.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,9 @@ from asrc_core.errors import InvalidData
 from asrc_core.preprocessing import EventFrontEnd, MelFrontEnd, Preprocessing
 from asrc_train.data import VALIDATION
 from asrc_train.data.dataset import Dataset, Labels, Samples, Shape
-from asrc_train.data.own import events, labels, read, recordings, splits
-from asrc_train.data.own.raw import ALL, PARTS, Part, Raw
+from asrc_train.data.own import columns, events, labels, read, recordings, splits, ts
+from asrc_train.data.own.folders import MOST_FILES
+from asrc_train.data.own.raw import ALL, Part, Raw, refuse
 from asrc_train.data.sources.events import Tally
 
 LEVELS, ZERO, TOP = 32, 128, 255
@@ -58,21 +61,26 @@ class _Told:
             self.notes.append(clause)
 
 
-def load(name: str, validation_fraction: float = VALIDATION, known: Known | None = None) -> Dataset:
+def load(
+    name: str, validation_fraction: float = VALIDATION, known: Known | None = None, dt: float | None = None
+) -> Dataset:
     """The samples at a path in the form that a network takes: a fresh one, or the one that is ``known``.
 
-    Raises UnreadableFile, InvalidData, ExtraMissing: whatever is wrong is named before anything is trained.
+    ``dt``: milliseconds of a step of events, for a fresh one; None: as long as the training part asks for.
+    Raises UnreadableFile, InvalidData, InvalidSetting for dt, ExtraMissing: whatever is wrong is named before anything
+    is trained.
     """
-    path = Path(name)
-    return _cached(name, _stamp(path), validation_fraction, known)
+    return _cached(name, _stamp(Path(name)), validation_fraction, known, dt)
 
 
 @lru_cache(maxsize=2)
-def _cached(name: str, stamp: tuple[int, ...], fraction: float, known: Known | None) -> Dataset:
+def _cached(name: str, stamp: tuple[Any, ...], fraction: float, known: Known | None, dt: float | None) -> Dataset:
     raw = read.read(Path(name))
     told = _Told(list(raw.notes))
+    if known is not None:
+        raw = _in_order(name, raw, known.preprocessing.names, told)
     parts, y, classes = _in_splits(name, raw, fraction, known, told)
-    front_end = known.preprocessing.front_end if known else _front_end(name, raw, parts["train"])
+    front_end = known.preprocessing.front_end if known else _front_end(name, raw, parts["train"], dt, told)
     series = {split: _series(name, raw, part, front_end, split, told) for split, part in parts.items()}
     for split, samples in series.items():
         _require_numbers(name, split, samples)
@@ -85,6 +93,9 @@ def _cached(name: str, stamp: tuple[int, ...], fraction: float, known: Known | N
             "give shorter samples",
         )
     made = known.preprocessing if known else _learned(name, series["train"], channels, front_end, told)
+    if known is None and raw.columns is not None:
+        made = made.model_copy(update={"names": raw.columns})
+    _require_whole(name, made, series, "network" if known else "training part")
     x = {split: _fed(samples, made, steps, split, told) for split, samples in series.items()}
     if known is not None and not known.cuts:
         _require_uncut(name, made, series)
@@ -95,48 +106,74 @@ def _cached(name: str, stamp: tuple[int, ...], fraction: float, known: Known | N
     return Dataset(name, shape, notes=tuple(told.notes), class_names=classes, preprocessing=made, **given)
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes when the file does; of a folder, of all its files."""
+def _stamp(path: Path) -> tuple[Any, ...]:
+    """Where a file is and what changes when it does; of a folder, all its files. Raises InvalidData for too many."""
     try:
-        files = sorted(path.rglob("*")) if path.is_dir() else [path, path.with_name(f"{path.stem[:-1]}y{path.suffix}")]
-        found = [each.stat() for each in files if each.is_file()]
-    except OSError:
+        found = [(each, each.stat()) for each in _files(path) if each.is_file()]
+    except (OSError, ValueError):
         return ()  # what is wrong is said when it is read
-    return tuple(number for each in found for number in (each.st_size, each.st_mtime_ns))
+    return tuple((str(each), status.st_size, status.st_mtime_ns) for each, status in found)
+
+
+def _files(path: Path) -> list[Path]:
+    """All that the samples at a path may be read from; of a folder, as deep as the classes of its parts lie."""
+    if not path.is_dir():
+        arrays = [path.with_name(f"{path.stem[:-1]}{end}.npy") for end in ("y", "lengths")]
+        return [Path(os.path.realpath(each)) for each in (path, *arrays, ts.partner(path))]
+    whole = path.resolve()
+    found = chain.from_iterable(whole.glob(depth) for depth in ("*", "*/*", "*/*/*"))
+    first = list(islice(found, MOST_FILES + 1))
+    if len(first) > MOST_FILES:
+        refuse(path, f"it has more than {MOST_FILES:,} files", "name the folder of the samples alone, or an .npz file")
+    return sorted(first)
+
+
+def _in_order(name: str, raw: Raw, wanted: columns.Names, told: _Told) -> Raw:
+    """The samples with their channels in the order of those that a network names."""
+    order = columns.order(raw.columns, wanted, f"'{name}'", "those that the network was trained on are")
+    if order is None:
+        return raw
+    told.when(1, f"the network takes the columns in the order {columns.listed(wanted or ())}")
+    parts = {split: Part([each[:, order] for each in part.samples], part.labels) for split, part in raw.parts.items()}
+    return replace(raw, parts=parts, columns=wanted)
 
 
 def _in_splits(
     name: str, raw: Raw, fraction: float, known: Known | None, told: _Told
 ) -> tuple[dict[str, Part], dict[str, Labels], tuple[str, ...]]:
     """Parts train, validation and test with their labels, and the classes' names."""
-    named = {split: labels.names_of(part.labels, f"'{name}'") for split, part in raw.parts.items()}
+    kept = raw.class_names.union(known.classes if known else ())
+    where = {split: f"'{name}'" if split == ALL else f"'{name}', {split}" for split in raw.parts}
+    named = {split: labels.names_of(part.labels, where[split], kept) for split, part in raw.parts.items()}
     classes = known.classes if known else labels.in_order({each for found in named.values() for each in found})
     parts = dict(raw.parts)
-    y = {split: labels.numbered(found, classes, f"'{name}'") for split, found in named.items()}
+    y = {split: labels.numbered(found, classes, where[split]) for split, found in named.items()}
 
     def divide(whole: str, rest: str, held: str, share: float) -> None:
-        kept, taken = splits.drawn(y[whole], classes, share, f"{rest} and {held}", strict=known is None)
+        kept, taken = splits.drawn(y[whole], classes, share, (rest, held), strict=known is None)
         part, its = parts.pop(whole), y.pop(whole)
         parts.update({rest: part.only(kept), held: part.only(taken)})
         y.update({rest: its[kept], held: its[taken]})
         told.when(1, f"{held}: {len(taken):,} of {plural(len(its), 'sample')}, drawn by class, always the same ones")
 
+    for split in y if known is None else ():
+        if split != ALL:
+            splits.require_all_classes(split, y[split], classes)
     if ALL in parts:
         divide(ALL, "train", "test", splits.TEST)
     if "validation" not in parts:
         divide("train", "train", "validation", fraction)
-    if known is None:
-        for split in PARTS:
-            splits.require_all_classes(split, y[split], classes)
     return parts, y, classes
 
 
-def _front_end(name: str, raw: Raw, training: Part) -> FrontEnd | None:
+def _front_end(name: str, raw: Raw, training: Part, dt: float | None, told: _Told) -> FrontEnd | None:
     if raw.kind == "recordings":
         return recordings.learned(training.samples)
     if raw.kind == "events":
         found = [events.of_array(each, f"'{name}', training sample {i}") for i, each in enumerate(training.samples)]
-        return events.learned(found, f"'{name}'")
+        made = events.learned(found, f"'{name}'", dt)
+        told.when(1, f"events are counted in {plural(made.steps, 'step')} of {1000 * made.width:g} ms")
+        return made
     return None
 
 
@@ -230,18 +267,18 @@ def _learned(name: str, training: Series, channels: int, front_end: FrontEnd | N
 
 def _fed(samples: Series, made: Preprocessing, steps: int, split: str, told: _Told) -> Samples:
     x = np.empty((len(samples), steps, made.channels), np.uint8)
-    cut = longer = shorter = 0
+    cut = below = longer = shorter = 0
     for i, each in enumerate(samples):
         found = made.integers(each[:steps])
         x[i] = made.padded(found.x, steps)
         cut += found.cut
+        below += int((each[:steps] < 0).sum()) if made.keeps else 0
         longer += len(each) > steps
         shorter += len(each) < steps
     told.when(
         cut,
         f"{split}: {cut:,} of {plural(x.size, 'value')} {agreeing(cut, 'lies', 'lie')} beyond "
-        f"{f'{made.maximum}, the largest of the training part,' if made.keeps else 'the range of 8 bits'} "
-        f"and {agreeing(cut, 'was', 'were')} cut to it",
+        f"{_range(made, cut, below)} and {agreeing(cut, 'was', 'were')} cut to it",
     )
     told.when(
         longer,
@@ -254,6 +291,24 @@ def _fed(samples: Series, made: Preprocessing, steps: int, split: str, told: _To
         f"{plural(steps, 'step')} and {agreeing(shorter, 'was', 'were')} padded with zero",
     )
     return x
+
+
+def _range(made: Preprocessing, cut: int, below: int) -> str:
+    """What some values lie beyond, and on which side of it."""
+    if not made.keeps:
+        return "the range of 8 bits"
+    if not below:
+        return f"{made.maximum}, the largest of the training part,"
+    return f"0 to {made.maximum} ({below:,} below 0, {cut - below:,} above the largest of the training part)"
+
+
+def _require_whole(name: str, made: Preprocessing, series: Mapping[str, Series], whose: str) -> None:
+    """Raise InvalidData for fractions where whole numbers are fed as they are."""
+    for split, samples in series.items() if made.keeps else ():
+        for i, each in enumerate(samples):
+            if each.dtype.kind == "f" and (np.floor(each) != each).any():
+                why = f"it has fractions, and the {whose} only whole numbers from 0 to {made.maximum}, fed as they are"
+                raise InvalidData(f"'{name}', {split} sample {i}", why, "give all samples in the same unit")
 
 
 def _require_uncut(name: str, made: Preprocessing, series: Mapping[str, Series]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.errors import InvalidData
+from asrc_train.data.own.columns import Names
 
 ALL = "all"
 """The part of a file that comes without splits."""
@@ -38,6 +39,21 @@ class Raw:
     parts: dict[str, Part]
     notes: tuple[str, ...] = ()
     """What a user has to know about how it was read."""
+    columns: Names = None
+    """Of series, the names of their channels."""
+    class_names: frozenset[str] = frozenset()
+    """Labels that are names whatever they look like: those of folders."""
+
+
+class Single(NamedTuple):
+    """A sample of a file of its own: (steps, channels), or events, a row each."""
+
+    values: NDArray[Any]
+    of_events: bool = False
+    columns: Names = None
+    """As in `Raw`."""
+    left_out: tuple[str, ...] = ()
+    """Columns that say which sample it is of, and no channel."""
 
 
 def refuse(what: str | Path, why: str, way_out: str) -> NoReturn:

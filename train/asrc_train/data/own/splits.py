@@ -14,22 +14,20 @@ Places = NDArray[np.int64]
 
 
 def drawn(
-    y: NDArray[np.int64], classes: tuple[str, ...], share: float, parts: str, *, strict: bool = True
+    y: NDArray[np.int64], classes: tuple[str, ...], share: float, parts: tuple[str, str], *, strict: bool = True
 ) -> tuple[Places, Places]:
     """Places of two parts, the second with ``share`` of each class: at least one sample of each, as the first has.
 
-    ``parts`` says which the two are. Raises InvalidData naming a class with one sample, if ``strict``: else that one is
-    of the second part.
+    ``parts`` are the names of the two. Raises InvalidData naming a class with one sample, if ``strict``: else that one
+    is of the second part.
     """
     draw = np.random.default_rng(0)
     kept, held = [], []
     for i, name in enumerate(classes):
         mine = draw.permutation(np.flatnonzero(y == i))
         if len(mine) < 2 and strict:
-            why = f"class '{name}' has {plural(len(mine), 'sample')} to share between {parts}"
-            raise InvalidData(
-                "samples", why, "add some, leave the class out, or give the splits (train_x, test_x, ...)"
-            )
+            why = f"class '{name}' has {plural(len(mine), 'sample')} to share between {' and '.join(parts)}"
+            raise InvalidData("samples", why, f"add some, leave the class out, or give a {parts[1]} part of your own")
         count = min(max(1, round(share * len(mine))), max(1, len(mine) - 1))
         held.append(mine[:count])
         kept.append(mine[count:])

@@ -3,15 +3,16 @@
     sample,label,ax,ay         one step a row: the rows of a sample in order, every other column a channel
     label,0,1,2,...            one sample a row: every other column a step of the only channel
 
-The label's column is `label`, `class` or `y`; `split`, if there is one, says train, validation or test. Columns t, x,
-y, p or t, unit beside `sample` and `label` are events, a row for each. A file that is one sample needs no header: a
-first row of numbers is its first step.
+The label's column is `label`, `class`, or `y` where there is neither; `split`, if there is one, says train, validation
+or test. Columns t, x, y, p or t, unit beside `sample` and `label` are events, a row for each. A file that is one sample
+needs no header: a first row of numbers is its first step. In its header `y` is a channel, as x and z are, and what says
+in a table of many samples which one it is, is left out.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -20,16 +21,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.counts import plural
-from asrc_train.data.own import events
-from asrc_train.data.own.raw import ALL, PARTS, Part, Raw, refuse
+from asrc_core.errors import printable
+from asrc_train.data.own import columns, events
+from asrc_train.data.own.raw import ALL, PARTS, Part, Raw, Single, refuse
 
 MAX_BYTES = 2**30
-SAMPLE, SPLIT, LABELS = "sample", "split", ("label", "class", "y")
-SHOWN = 12
+SAMPLE, SPLIT, LABELS, SHORT_LABEL = "sample", "split", ("label", "class"), "y"
 FORM = (
     "name the columns in the first row: sample,label,channel,... with a row for each step, "
     "or label,0,1,... with a row for each sample"
 )
+FORM_OF_ONE = (
+    "give a row for each step of the sample, its values with commas between them, below a row of names or none"
+)
+OfText = Callable[[Path, Sequence[str]], set[str]]
+"""Which of a file's columns hold no values."""
 
 
 class Table(NamedTuple):
@@ -42,10 +48,10 @@ class Table(NamedTuple):
 
 def read(path: Path) -> Raw:
     """The samples of a table. Raises InvalidData naming the row that does not fit, OSError."""
-    table = _table(path)
-    label = next((name for name in LABELS if name in table.text), None)
+    table = _table(path, _of_many, FORM)
+    label = next((name for name in (*LABELS, SHORT_LABEL) if name in table.text), None)
     if label is None:
-        refuse(path, f"it has no labels: no column is called {' or '.join(LABELS)}", FORM)
+        refuse(path, f"it has no labels: no column is called {' or '.join((*LABELS, SHORT_LABEL))}", FORM)
     each = [np.array([i]) for i in range(len(table.values))]
     if SAMPLE in table.text:
         each = _rows_of_samples(path, table.text[SAMPLE])
@@ -53,50 +59,81 @@ def read(path: Path) -> Raw:
         if name in table.text:
             _require_one_each(path, table.text[name], each, name)
     samples = [table.values[rows] if SAMPLE in table.text else table.values[rows[0], :, None] for rows in each]
-    form = next((each for each in events.FORMS if set(each) == set(table.names)), None)
-    of_events = SAMPLE in table.text and form is not None
-    if of_events and form is not None:
+    form = _form(table.names) if SAMPLE in table.text else None
+    if form is not None:
         samples = [sample[:, [table.names.index(name) for name in form]] for sample in samples]
-    whole = Part(samples, [table.text[label][rows[0]] for rows in each])
-    notes = () if of_events or SAMPLE not in table.text else (_channels(table.names),)
-    return Raw("events" if of_events else "series", _parts(path, whole, _splits(table, each)), notes)
+    parts = _parts(path, Part(samples, [table.text[label][rows[0]] for rows in each]), _splits(table, each))
+    if form is not None:
+        return Raw("events", parts)
+    if SAMPLE not in table.text:
+        return Raw("series", parts, (f"the steps of a sample are the columns {columns.listed(table.names)}",))
+    return Raw("series", parts, (said_of(table.names),), columns.given(table.names))
 
 
-def one(path: Path) -> tuple[NDArray[np.float64], bool]:
-    """One sample of a file of its own, a row for each step or event, and whether it is of events.
+def one(path: Path, wanted: columns.Names = None) -> Single:
+    """One sample of a file of its own, a row for each step or event.
 
     Its first row names the columns, or is the first step if it holds numbers only: those that count the columns from 0,
-    as pandas names what has no names, are names. Raises InvalidData, OSError.
+    as pandas names what has no names, are names. ``wanted`` are the channels that a network takes, if it names them: no
+    other column called y is one. Raises InvalidData, OSError.
     """
-    table = _table(path, names_may_lack=True)
-    form = next((each for each in events.FORMS if set(each) == set(table.names)), None)
+
+    def of_text(_: Path, names: Sequence[str]) -> set[str]:
+        apart = {SAMPLE, SPLIT, *LABELS, *((SHORT_LABEL,) if wanted else ())}
+        return apart.difference(wanted or ()).intersection(names)
+
+    table = _table(path, of_text, FORM_OF_ONE, names_may_lack=True)
+    samples = len(set(table.text.get(SAMPLE, ())))
+    if samples > 1:
+        refuse(path, f"its rows are of {plural(samples, 'sample')}", "give a file for each, or the table as a data set")
+    left_out = tuple(sorted(table.text))
+    form = _form(table.names)
     if form is None:
-        return table.values, False
-    return table.values[:, [table.names.index(name) for name in form]], True
+        return Single(table.values, False, columns.given(table.names), left_out)
+    return Single(table.values[:, [table.names.index(name) for name in form]], True, None, left_out)
 
 
-def _channels(names: Sequence[str]) -> str:
+def said_of(names: Sequence[str]) -> str:
     """So that a column that only counts steps is not fed unseen."""
-    return f"channels are the columns {', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}"
+    return f"channels are the columns {columns.listed(names)}"
 
 
-def _is_of_events(names: set[str]) -> bool:
-    others = names - {SAMPLE, SPLIT}
-    return any(others - {label} == set(form) for form in events.FORMS for label in ("label", "class", ""))
+def _form(names: Sequence[str]) -> tuple[str, ...] | None:
+    """The columns of events in their order, if these are all."""
+    return next((each for each in events.FORMS if set(each) == set(names)), None)
 
 
-def _table(path: Path, names_may_lack: bool = False) -> Table:
+def _of_many(path: Path, names: Sequence[str]) -> set[str]:
+    """As `OfText`. Raises InvalidData where y is a channel, and the label's column has a name that is not known."""
+    label = next((name for name in LABELS if name in names), None)
+    others = set(names) - {SAMPLE, SPLIT}
+    if label is None and SHORT_LABEL in names and _form(tuple(others)) is None:
+        if {"x", "z"} <= others:
+            why = "its column 'y' stands beside 'x' and 'z', and no column is called label"
+            refuse(path, why, "name the label's column 'label'")
+        label = SHORT_LABEL
+    return {SAMPLE, SPLIT, label or SAMPLE} & set(names)
+
+
+def _table(path: Path, of_text: OfText, form: str, names_may_lack: bool = False) -> Table:
     if path.stat().st_size > MAX_BYTES:
         refuse(path, f"it exceeds {MAX_BYTES:,} bytes", "give an .npz file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:  # Excel begins with a byte-order mark
             rows = csv.reader(file)
-            names = [name.strip() for name in next(rows, [])]
+            names = [printable(name.strip()) for name in next(rows, [])]
+            if any(";" in name for name in names):
+                why = "its first row has semicolons"
+                refuse(path, why, "put commas between the columns, and points into the numbers")
             if names_may_lack and _are_values(path, names):
-                return _parsed(path, [str(i) for i in range(len(names))], chain([names], rows), first_line=1)
-            return _parsed(path, names, rows)
+                counted = [str(i) for i in range(len(names))]
+                return _parsed(path, counted, chain([names], rows), set(), form, first_line=1)
+            low = [name.lower() for name in names]
+            if not names or len(set(low)) != len(low):
+                refuse(path, "its first row does not name each column once", form)
+            return _parsed(path, low, rows, of_text(path, low), form)
     except (UnicodeDecodeError, csv.Error) as error:
-        refuse(path, f"it is no table ({error})", FORM)
+        refuse(path, f"it is no table ({error})", form)
 
 
 def _are_values(path: Path, row: Sequence[str]) -> bool:
@@ -108,34 +145,32 @@ def _are_values(path: Path, row: Sequence[str]) -> bool:
     return list(row) != [str(i) for i in range(len(row))]
 
 
-def _parsed(path: Path, names: Sequence[str], rows: Iterable[list[str]], first_line: int = 2) -> Table:
-    low = [name.lower() for name in names]
-    if not names or len(set(low)) != len(low):
-        refuse(path, "its first row does not name each column once", FORM)
-    of_events = _is_of_events(set(low))
-    label = next((name for name in LABELS if name in low and not (of_events and name == "y")), None)
-    of_text = {SAMPLE, SPLIT, label} & set(low)
-    numbers = [i for i, name in enumerate(low) if name not in of_text]
-    text: dict[str, list[str]] = {name: [] for name in of_text if name}
+def _parsed(
+    path: Path, names: Sequence[str], rows: Iterable[list[str]], of_text: Set[str], form: str, first_line: int = 2
+) -> Table:
+    numbers = [i for i, name in enumerate(names) if name not in of_text]
+    text: dict[str, list[str]] = {name: [] for name in names if name in of_text}
     if not numbers:
-        refuse(path, "no column holds values", FORM)
+        refuse(path, "no column holds values", form)
     values: list[list[float]] = []
     for line, row in enumerate(rows, start=first_line):
         if not row:
             continue
         if len(row) != len(names):
-            refuse(path, f"row {line} has {plural(len(row), 'value')} for {plural(len(names), 'column')}", FORM)
+            refuse(path, f"row {line} has {plural(len(row), 'value')} for {plural(len(names), 'column')}", form)
         try:
             values.append([float(row[i]) for i in numbers])
         except ValueError:
             bad = next(i for i in numbers if not _is_number(row[i]))
             why = f"row {line} has '{row[bad][:40]}' in column '{names[bad]}', which is no number"
-            refuse(path, why, "fill in what is missing, or leave the column out")
+            way_out = "fill in what is missing, or leave the column out"
+            has_label = form == FORM_OF_ONE or set(LABELS) & of_text
+            refuse(path, why, way_out if has_label else f"{way_out}; if it is the label's, name it 'label'")
         for name, column in text.items():
-            column.append(row[low.index(name)].strip())
+            column.append(row[names.index(name)].strip())
     if not values:
-        refuse(path, "it has no rows", FORM)
-    return Table(tuple(low[i] for i in numbers), np.array(values), text)
+        refuse(path, "it has no rows", form)
+    return Table(tuple(names[i] for i in numbers), np.array(values), text)
 
 
 def _is_number(text: str) -> bool:
@@ -160,7 +195,8 @@ def _require_one_each(path: Path, column: Sequence[str], each: Sequence[NDArray[
         said = {column[i] for i in rows}
         if len(said) > 1:
             why = f"the sample of row {rows[0] + 2} has several in column '{name}': {', '.join(sorted(said)[:3])}"
-            refuse(path, why, "give one for each sample")
+            or_else = ", or name the label's column 'label'" * (name == SHORT_LABEL)
+            refuse(path, why, f"give one for each sample{or_else}")
 
 
 def _splits(table: Table, each: Sequence[NDArray[np.int64]]) -> list[str]:

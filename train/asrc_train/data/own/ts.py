@@ -20,13 +20,19 @@ TRAIN, TEST = "_TRAIN", "_TEST"
 
 def read(path: Path) -> Raw:
     """The samples of both files, or of the one. Raises InvalidData naming the line that does not fit, OSError."""
-    other = {TRAIN: TEST, TEST: TRAIN}
-    for suffix, beside in other.items():
-        partner = path.with_name(f"{path.stem.removesuffix(suffix)}{beside}.ts")
-        if path.stem.endswith(suffix) and partner.is_file():
-            train, test = (path, partner) if suffix == TRAIN else (partner, path)
-            return Raw("series", {"train": _part(train), "test": _part(test)})
-    return Raw("series", {ALL: _part(path)})
+    other = partner(path)
+    if other == path or not other.is_file():
+        return Raw("series", {ALL: _part(path)})
+    train, test = (path, other) if path.stem.endswith(TRAIN) else (other, path)
+    return Raw("series", {"train": _part(train), "test": _part(test)})
+
+
+def partner(path: Path) -> Path:
+    """The test's file of the training's and the other way round; of any other, itself."""
+    for suffix, other in ((TRAIN, TEST), (TEST, TRAIN)):
+        if path.stem.endswith(suffix):
+            return path.with_name(f"{path.stem.removesuffix(suffix)}{other}.ts")
+    return path
 
 
 def _part(path: Path) -> Part:
