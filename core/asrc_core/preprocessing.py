@@ -100,7 +100,7 @@ class Preprocessing(_Form):
     pad: Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Field(max_length=MOST_CHANNELS)] = ()
     """Integers that follow the end of a sample shorter than the network's steps; none given: 0."""
     front_end: Annotated[MelFrontEnd | EventFrontEnd, Field(discriminator="kind")] | None = None
-    names: Annotated[tuple[str, ...], Field(max_length=MOST_CHANNELS)] | None = None
+    names: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_CHANNELS)] | None = None
     """Of the channels in their order, where the training's files named their columns."""
 
     @model_validator(mode="after")

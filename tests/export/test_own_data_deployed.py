@@ -285,8 +285,13 @@ def test_columns_are_put_in_the_order_of_the_network_by_their_names(named: Integ
         raw_samples.load([headed(tmp_path / "other.csv", "ax,z", one)], named)
     with pytest.raises(InvalidData, match=r"columns are \(no name\), ax, ay, and those"):
         raw_samples.load([headed(tmp_path / "counted.csv", ",ax,ay", np.hstack([extra, one]))], named)
-    with pytest.raises(InvalidData, match="its rows are of 10 samples; give a file for each"):
-        raw_samples.load([headed(tmp_path / "many.csv", "sample,ax,ay", np.hstack([extra, one]))], named)
+    counted = headed(tmp_path / "steps.csv", "sample,ax,ay", np.hstack([extra, one]))
+    np.testing.assert_array_equal(raw_samples.load([counted], named).x[0], expected)
+    with pytest.raises(InvalidData, match="its rows are of 5 samples; give a file for each"):
+        raw_samples.load([headed(tmp_path / "many.csv", "sample,ax,ay", np.hstack([extra // 2, one]))], named)
+    row = headed(tmp_path / "row.csv", "ax,ay,z", np.ones((1, 3)))
+    with pytest.raises(InvalidData, match="its columns are ax, ay, z, and those"):
+        raw_samples.load([row], named)
     older = replace(named, provenance={**named.provenance, preprocessing.KEY: stated.model_dump(exclude={"names"})})
     taken = raw_samples.load([headed(tmp_path / "other.csv", "ax,z", one)], older)
     np.testing.assert_array_equal(taken.x[0], expected)

@@ -93,6 +93,16 @@ def put_own(path: Path, seed: int = 0) -> None:
     np.savez(path, x=x, y=np.arange(40) % 2, lengths=44 - np.arange(40))
 
 
+def test_columns_in_another_order_are_told_and_not_trained_on(tmp_path: Path) -> None:
+    rows = np.column_stack([np.repeat(np.arange(40), 3), np.repeat(np.arange(40) % 2, 3), np.random.rand(120, 2)])
+    table = tmp_path / "my.csv"
+    np.savetxt(table, rows, delimiter=",", header="sample,label,u,v", comments="")
+    fit(configured(table, hidden=(4,), epochs=1), tmp_path / "m.pt")
+    np.savetxt(table, rows[:, [0, 1, 3, 2]], delimiter=",", header="sample,label,v,u", comments="")
+    with pytest.raises(InvalidData, match="its columns are not those, or not in the order, that the checkpoint was"):
+        continued(tmp_path / "m.pt", {})
+
+
 def test_samples_of_one_s_own_are_split_as_they_were_wherever_they_lie(tmp_path: Path) -> None:
     before, after = tmp_path / "my.npz", tmp_path / "elsewhere" / "same.npz"
     put_own(before)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -16,7 +16,7 @@ from asrc_core import preprocessing
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_core.preprocessing import EventFrontEnd, identity
 from asrc_train import data
-from asrc_train.data.own import events, load
+from asrc_train.data.own import events, folders, load
 from asrc_train.settings.config import NetworkConfig
 
 N = 20
@@ -58,6 +58,12 @@ def test_y_is_a_channel_of_a_file_that_is_one_sample(tmp_path: Path) -> None:
     assert "channels are the columns x, y, z" in found.notes
 
 
+def test_y_is_the_label_beside_columns_that_count_steps(tmp_path: Path) -> None:
+    csv(tmp_path / "row.csv", "y,0,1,2", np.array([[50.0, 1, 2, 3]]))
+    found = folders.one(tmp_path / "row.csv")
+    assert (found.values.tolist(), found.left_out) == ([[1, 2, 3]], ("y",))
+
+
 def test_columns_that_say_which_sample_it_is_are_left_out_and_told(tmp_path: Path) -> None:
     x = np.concatenate([np.ones((N, 5, 2)), series(2)], axis=2)
     found = data.load(by_class(tmp_path / "my", x, "sample,label,x,y"))
@@ -78,6 +84,21 @@ def test_files_of_one_folder_are_put_in_one_order_of_columns(tmp_path: Path) -> 
         InvalidData, match=r"03.csv': its columns are u, w, and those of the folder's first file are u, v; give the"
     ):
         data.load(str(tmp_path / "my"))
+
+
+def test_a_folder_is_in_the_order_of_what_is_trained_on(tmp_path: Path) -> None:
+    by_class(tmp_path / "my" / "train", series(2, 0), "u,v")
+    by_class(tmp_path / "my" / "test", series(2, 1), "v,u")
+    found = data.load(str(tmp_path / "my"))
+    assert found.preprocessing is not None
+    assert found.preprocessing.names == ("u", "v")
+
+
+def test_events_with_names_may_come_in_any_order(tmp_path: Path) -> None:
+    t, p = np.tile(np.linspace(0.5, 0.1, 5), N), np.tile([0, 1, 1, 2, 2], N)
+    rows = np.column_stack([np.repeat(np.arange(N), 5), Y.repeat(5), t, p, p, p])
+    csv(tmp_path / "e.csv", "sample,label,t,x,y,p", rows)
+    assert int(data.load(str(tmp_path / "e.csv")).train_x.sum(dtype=int)) == 5 * 14
 
 
 def test_a_column_of_pandas_that_counts_rows_is_seen(tmp_path: Path) -> None:
@@ -110,8 +131,13 @@ def test_y_is_the_label_of_a_table_only_where_no_other_column_is(tmp_path: Path)
 
 def test_semicolons_and_a_header_alone_are_told_with_a_way_out_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("sample;label;v\n0;a;1,5\n")
-    with pytest.raises(InvalidData, match="has semicolons; put commas between the columns, and points into the num"):
+    with pytest.raises(
+        InvalidData, match="has semicolons and no comma; put commas between the columns, and points into the num"
+    ):
         data.load(str(tmp_path / "a.csv"))
+    quoted = np.repeat(np.arange(N), 5), Y.repeat(5), *series(2).reshape(-1, 2).T
+    csv(tmp_path / "quoted.csv", 'sample,label,"v; m/s",w', np.column_stack(quoted))
+    assert data.load(str(tmp_path / "quoted.csv")).channels == 2
     folder = by_class(tmp_path / "my", series())
     (tmp_path / "my" / "a" / "00.csv").write_text("u,v\n")
     with pytest.raises(InvalidData, match="it has no rows; give a row for each step of the sample"):
@@ -125,7 +151,7 @@ def test_files_without_names_of_channels_stay_alike() -> None:
     assert preprocessing.of(preprocessing.stated(new, ())) == new
     assert preprocessing.alike(old, new)
     assert not preprocessing.alike(new, swapped)
-    for names in (["a"], ["a", "a"]):
+    for names in ([], ["a"], ["a", "a"]):
         with pytest.raises(InvalidSetting, match="preprocessing in the network's file"):
             preprocessing.of({preprocessing.KEY: {"zero": [0, 0], "scale": [1, 1], "names": names}})
 
@@ -134,6 +160,7 @@ def test_files_without_names_of_channels_stay_alike() -> None:
 
 
 @given(end=st.floats(1e-8, 1e6), steps=st.integers(2, 1000))
+@example(end=1e-6, steps=100)
 def test_a_sample_ends_within_its_steps(end: float, steps: int) -> None:
     width = events.width_within(end, steps)
     assert float(f"{width:.3g}") == width
@@ -182,13 +209,11 @@ def test_polarities_of_minus_one_and_one_are_read_as_zero_and_one() -> None:
         ("valid_x", "name it 'validation_x'"),
         ("X_test", "name it 'test_x'"),
         ("train_lenghts", "name it 'train_lengths'"),
-        ("held_x", "name it 'train_x' or 'validation_x' or 'test_x'"),
         ("length", "name it 'lengths'"),
         (
             "validation_y",
             "it has 'validation_y' and no 'validation_x'; give 'validation_x', or leave 'validation_y' out",
         ),
-        ("train_counts", "it has 'train_counts' beside 'train_x'; counts are of events"),
     ],
 )
 def test_arrays_that_look_like_a_part_are_not_passed_over(tmp_path: Path, name: str, says: str) -> None:
@@ -199,8 +224,10 @@ def test_arrays_that_look_like_a_part_are_not_passed_over(tmp_path: Path, name: 
 
 
 def test_other_arrays_are_told_and_not_read(tmp_path: Path) -> None:
-    found = data.load(npz(tmp_path, x=series(), y=Y, subject=Y, train_idx=Y))
-    assert "arrays that were not read: subject, train_idx" in found.notes
+    found = data.load(npz(tmp_path, x=series(), y=Y, subject=Y, train_idx=Y, counts=Y, seq_lengths=Y, mean_x=Y))
+    assert "arrays that were not read: counts, mean_x, seq_lengths, subject, train_idx" in found.notes
+    strange = npz(tmp_path, x=series(), y=Y, **{"\x1b[31mred\n" + 50 * "a": Y})
+    assert rf"arrays that were not read: \x1b[31mred\n{27 * 'a'}" in data.load(strange).notes
 
 
 def test_lengths_beside_an_npy_are_read(tmp_path: Path) -> None:
@@ -249,6 +276,7 @@ def test_labels_in_text_are_what_the_same_numbers_are(tmp_path: Path, kind: str)
         ("0.5", "sample 3: its label 0.5 is no class"),
         ("nan", "sample 3: it has no label, but nan"),
         ("", "sample 3: it has no label; give"),
+        ("1.0e300", "sample 3: its label has 301 letters, more than 100"),
     ):
         with pytest.raises(InvalidData, match=says):
             data.load(labelled(tmp_path, kind, ["a", "b", "a", label] * 4))

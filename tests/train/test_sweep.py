@@ -20,7 +20,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asrc_core.errors import BackendMissing, InvalidData, InvalidSetting, UnknownName
+from asrc_core.errors import BackendMissing, InvalidData, InvalidSetting, UnknownName, UnreadableFile
 from asrc_train.commands import sweep as cli_sweep
 from asrc_train.settings import recipe
 from asrc_train.sweep import grid, keys, on_ray, processes
@@ -263,6 +263,9 @@ def test_samples_of_one_s_own_are_read_before_any_run_and_known_again_after(tmp_
     own_samples(path, 0)
     assert not sweep(runs, folder, train_all(1)).failed
     sweep(runs, folder, train_all(1))
+    path.rename(tmp_path / "gone.npz")
+    with pytest.raises(UnreadableFile, match="it is not there"):
+        sweep(runs, folder, train_all(1))
     own_samples(path, 1)
     with pytest.raises(InvalidSetting, match=r"my\.npz' held other samples when it was trained; choose another folder"):
         sweep(runs, folder, train_all(1))

@@ -107,7 +107,10 @@ def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         if name == "data" and kind is None and options.finetune:
             continue
         if getattr(options, name) is not None and kind not in kinds:
-            parser.error(f"argument --{name.replace('_', '-')}: goes with --from {' or --from '.join(kinds)} only")
+            others = " or --finetune" if name == "data" else ""
+            parser.error(
+                f"argument --{name.replace('_', '-')}: goes with --from {' or --from '.join(kinds)}{others} only"
+            )
 
 
 def imported(options: argparse.Namespace) -> Path:

@@ -82,7 +82,7 @@ def _raw(path: Path, made: Preprocessing) -> tuple[NDArray[Any], list[str]]:
     said = [clause for clause in (folders.left_out_of(single),) if clause]
     if not isinstance(front_end, EventFrontEnd):
         found = single.values
-        if made.channels == len(found) == 1 < found.shape[1]:
+        if made.names is None and made.channels == len(found) == 1 < found.shape[1]:
             return found.T, [*said, "its only row was taken for the steps of the only channel"]
         order = columns.order(single.columns, made.names, f"'{path}'", "those that the network was trained on are")
         if order is not None:

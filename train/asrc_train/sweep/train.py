@@ -66,7 +66,7 @@ def is_finished(run: Run, folder: Path) -> bool:
         why = f"it was trained with other settings ({differing[0]} {theirs} instead of {ours}); choose another folder"
         raise InvalidSetting(f"checkpoint '{out}'", why)
     stated = kept.provenance.get("samples_sha256")
-    if stated not in (None, _samples_of(run)):
+    if stated is not None and stated != _samples_of(run):
         why = f"'{run.config.data.name}' held other samples when it was trained; choose another folder"
         raise InvalidSetting(f"checkpoint '{out}'", why)
     return True
@@ -87,6 +87,6 @@ def _samples_of(run: Run) -> str | None:
     from asrc_train.data.dataset import fingerprint_of
 
     asked, dt = run.config.data, run.config.network.dt
-    if not data.is_path(asked.name):
+    if not data.is_own(asked.name):
         return None
     return fingerprint_of(data.load(asked.name, dt, asked.validation_fraction), asked.validation_fraction)

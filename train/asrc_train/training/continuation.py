@@ -9,6 +9,7 @@ from typing import Any
 
 from asrc_core import preprocessing
 from asrc_core.errors import InvalidData, InvalidSetting
+from asrc_core.preprocessing import Preprocessing
 from asrc_train import data
 from asrc_train.data.dataset import permutation
 from asrc_train.network.float_network import new_network
@@ -69,7 +70,14 @@ def require_same_samples(trained: Checkpoint) -> None:
         classes = preprocessing.classes_of(trained.provenance, trained.classes)
         renamed = bool(loaded.class_names) and classes != loaded.class_names
         if renamed or not preprocessing.alike(loaded.preprocessing, theirs_stated):
-            why = (
-                "its classes, or the zero and scale of its channels, are not those that the checkpoint was trained with"
-            )
+            why = f"{_differing(loaded.preprocessing, theirs_stated)} that the checkpoint was trained with"
             raise InvalidData(f"data set '{name}'", why, "give the samples that it was trained on, or train anew")
+
+
+def _differing(ours: Preprocessing | None, theirs: Preprocessing) -> str:
+    """What of the samples is another, as the beginning of a sentence."""
+    if ours is not None and None not in (ours.names, theirs.names) and ours.names != theirs.names:
+        return "its columns are not those, or not in the order,"
+    if ours is not None and ours.front_end != theirs.front_end:
+        return "the steps of its recordings or events (which earlier versions chose otherwise) are not those"
+    return "its classes, or the zero and scale of its channels, are not those"

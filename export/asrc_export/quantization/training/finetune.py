@@ -187,7 +187,9 @@ def _configured(trained: Checkpoint, epochs: int) -> Config:
 def _with_data(trained: Checkpoint, path: str) -> Checkpoint:
     """The checkpoint with its own samples at another path. Raises InvalidSetting for those of a published data set."""
     source = trained.config.data
-    if path != source.name and not (data.is_own(source.name) and data.is_path(path)):
+    if source.name is None or path == source.name:
+        return trained  # one that names none is refused with the others
+    if not (data.is_own(source.name) and data.is_path(path)):
         why = f"it is '{path}', and the checkpoint was trained on '{source.name}'"
         raise InvalidSetting("`data`", f"{why}; give the new path of samples of your own, or leave it away")
     return replace(trained, config=trained.config.model_copy(update={"data": source.model_copy(update={"name": path})}))

@@ -8,7 +8,7 @@ and told.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,19 @@ from asrc_train.data.own import columns
 from asrc_train.data.own.raw import ALL, PARTS, Part, Raw, refuse
 
 FORM = "give x (samples, steps, channels) and y (samples,), or train_x, train_y, test_x, test_y"
-NAMES = ("x", "events", "y", "lengths", "counts")
+SERIES, EVENTS = ("x", "y", "lengths"), ("events", "y", "counts")
+NAMES = tuple(dict.fromkeys((*SERIES, *EVENTS)))
 OF_PARTS = tuple(f"{part}_{name}" for part in PARTS for name in NAMES)
-ALIKE = 0.85
+OTHERWISE = {
+    **{part: part for part in PARTS},
+    **dict.fromkeys(("tr", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "dev", "eval"), "validation"),
+    **dict.fromkeys(("te", "testing"), "test"),
+}
+"""What parts are called, too."""
+MANY = {"length": "lengths", "count": "counts", "event": "events"}
+ALIKE = 0.9
 """Share of their letters from which on two names are taken for one misspelt."""
-OTHERWISE = {"dev": "validation", "eval": "validation"}
-"""What else parts are called, besides what they begin with."""
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -74,8 +81,9 @@ def _raw(path: Path, arrays: Arrays) -> Raw:
     kinds = {f"{prefix}x" in arrays for part, prefix in named if part in parts}
     if len(kinds) > 1:
         refuse(path, "some of its parts are arrays and some are events", FORM)
-    unread = sorted(arrays.keys() - {f"{prefix}{name}" for part, prefix in named if part in parts for name in NAMES})
-    lonely = next((name for name in unread if name in (*NAMES, *OF_PARTS)), None)
+    read = SERIES if kinds == {True} else EVENTS
+    unread = sorted(arrays.keys() - {f"{prefix}{name}" for part, prefix in named if part in parts for name in read})
+    lonely = next((name for name in unread if name in OF_PARTS and name.split("_")[0] not in parts), None)
     if lonely:
         samples = f"{lonely.split('_')[0]}_x"
         refuse(path, f"it has '{lonely}' and no '{samples}'", f"give '{samples}', or leave '{lonely}' out")
@@ -96,28 +104,19 @@ def _require_spelling(path: Path, arrays: Arrays) -> None:
     for name in sorted(arrays.keys() - {*NAMES, *OF_PARTS}):
         near = _meant(name)
         if near is not None:
-            refuse(path, f"it has '{name}', which is not read", f"name it {near}, or leave it out")
+            refuse(path, f"it has '{name}', which is not read", f"name it '{near}', or leave it out")
 
 
 def _meant(name: str) -> str | None:
-    """What an array's name may have been meant for; None for one that looks like nothing that is read."""
+    """What an array's name was meant for, written otherwise or misspelt; None for one that looks like none of ours."""
     low = name.lower()
-    known = low if low in (*NAMES, *OF_PARTS) else _near(low, NAMES if "_" in low else (*NAMES, *OF_PARTS))
-    if known:
-        return f"'{known}'"
-    words = low.split("_")
-    for part, ending in (words, words[::-1]) if len(words) == 2 else ():
-        whole = next((each for each in PARTS if len(part) > 1 and each.startswith(part)), _near(part, PARTS))
-        what = ending if ending in NAMES else _near(ending, NAMES)
-        if what and (whole or part in OTHERWISE):
-            return f"'{whole or OTHERWISE[part]}_{what}'"
-    if len(words) > 1 and words[-1] in NAMES:
-        return " or ".join(f"'{part}_{words[-1]}'" for part in PARTS)
-    return None
-
-
-def _near(word: str, known: Sequence[str]) -> str | None:
-    return next(iter(get_close_matches(word, known, 1, ALIKE)), None)
+    if low in (*NAMES, *OF_PARTS):
+        return low
+    first, _, last = low.partition("_")
+    for part, what in ((first, last), (last, first)):
+        if part in OTHERWISE and MANY.get(what, what) in NAMES:
+            return f"{OTHERWISE[part]}_{MANY.get(what, what)}"
+    return MANY.get(low) or next(iter(get_close_matches(low, OF_PARTS, 1, ALIKE)), None)
 
 
 def _has(arrays: Arrays, prefix: str) -> bool:
@@ -148,8 +147,6 @@ def _series(path: Path, arrays: Arrays, prefix: str) -> list[NDArray[Any]]:
         refuse(path, f"'{prefix}x' is {x.dtype} of shape {x.shape}", FORM)
     whole = x if x.ndim == 3 else x[:, :, None]
     lengths = arrays.get(f"{prefix}lengths")
-    if f"{prefix}counts" in arrays:
-        refuse(path, f"it has '{prefix}counts' beside '{prefix}x'", "counts are of events; leave them out")
     if lengths is None:
         return list(whole)
     if (
@@ -166,8 +163,6 @@ def _series(path: Path, arrays: Arrays, prefix: str) -> list[NDArray[Any]]:
 
 def _events(path: Path, arrays: Arrays, prefix: str) -> list[NDArray[Any]]:
     found, counts = arrays[f"{prefix}events"], arrays.get(f"{prefix}counts")
-    if f"{prefix}lengths" in arrays:
-        refuse(path, f"it has '{prefix}lengths' beside '{prefix}events'", f"name it '{prefix}counts', or leave it out")
     if counts is None or counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts < 0).any():
         refuse(path, f"'{prefix}counts' does not say how many events each sample has", "give (samples,) whole numbers")
     if int(counts.sum(dtype=np.int64)) != len(found):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asrc_core.errors import InvalidData
+from asrc_core.errors import InvalidData, printable
 
-SHOWN = 12
+SHOWN, LONGEST = 12, 40
+"""How many names a sentence has, and how many letters of each."""
 Names = tuple[str, ...] | None
 """Those of the channels in their order; None where nothing named them."""
 
@@ -18,7 +19,9 @@ def given(names: Sequence[str]) -> Names:
 
 def listed(names: Sequence[str]) -> str:
     """The first names, for a sentence."""
-    return ", ".join([name or "(no name)" for name in names[:SHOWN]] + ["..."] * (len(names) > SHOWN))
+    return ", ".join(
+        [printable(name)[:LONGEST] or "(no name)" for name in names[:SHOWN]] + ["..."] * (len(names) > SHOWN)
+    )
 
 
 def order(mine: Names, theirs: Names, where: str, whose: str) -> list[int] | None:

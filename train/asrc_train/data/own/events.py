@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,14 @@ class Events:
 def is_form(names: Sequence[str]) -> bool:
     """Whether columns of these names are events."""
     return any(set(names) == set(form) for form in FORMS)
+
+
+def named(values: NDArray[np.float64], names: Sequence[str]) -> NDArray[Any]:
+    """Rows of events whose columns have these names, as `of_array` takes them."""
+    made = np.empty(len(values), [(name, np.float64) for name in names])
+    for name, column in zip(names, values.T, strict=True):
+        made[name] = column
+    return made
 
 
 def of_array(array: NDArray[Any], where: str) -> Events:
@@ -126,11 +134,10 @@ def learned(training: Sequence[Events], where: str, dt: float | None = None) -> 
 
 def width_within(end: float, steps: int) -> float:
     """The least width of three digits with which an event at ``end`` falls into one of so many steps."""
-    exact = Decimal(end) / steps
-    digit = Decimal(1).scaleb(exact.adjusted() - 2)
-    width = (exact / digit).to_integral_value(ROUND_FLOOR) * digit
+    digits = Context(prec=3, rounding=ROUND_FLOOR)
+    width = digits.divide(Decimal(end), Decimal(steps))
     while end / float(width) >= steps:
-        width += digit
+        width = width.next_plus(digits)
     return float(width)
 
 

@@ -41,7 +41,8 @@ def read(folder: Path) -> Raw:
     every = [single for found in read_parts.values() for single in found]
     if len({single.of_events for single in every}) > 1:
         refuse(folder, "some of its files are events and some are not", "give samples in one form")
-    named = next((single.columns for single in every if single.columns is not None), None)
+    first = [*read_parts.get("train", ()), *every]  # others are put into the order of what is trained on
+    named = next((single.columns for single in first if single.columns is not None), None)
     made = {
         name: Part(
             [_in_order(path, single, named) for (path, _), single in zip(files, read_parts[name], strict=True)],

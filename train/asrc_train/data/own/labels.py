@@ -64,7 +64,7 @@ def _name(label: Any, where: str, kept: Collection[str] = ()) -> str:
         if name.lower() in MISSING and name not in kept:
             raise InvalidData(where, f"it has no label{name and f', but {name}'}", "give one for each sample")
         if FRACTION.fullmatch(name) and name not in kept:
-            return _name(float(name), where)
+            name = _name(float(name), where)
         if len(name) > LONGEST:
             raise InvalidData(
                 where, f"its label has {plural(len(name), 'letter')}, more than {LONGEST}", "give it a shorter name"

@@ -231,8 +231,9 @@ def _channels(name: str, series: Mapping[str, Series], known: Known | None) -> i
         for i, each in enumerate(samples):
             if each.shape[1] != wanted:
                 others = "the network was trained on" if known else "the first training sample has"
+                way_out = "give those that it was trained on, or train anew" if known else "give all samples the same"
                 why = f"{split} sample {i} has {plural(each.shape[1], 'channel')}, and {others} {wanted}"
-                raise InvalidData(f"'{name}'", why, "give every sample the same channels")
+                raise InvalidData(f"'{name}'", why, way_out)
     if wanted > MOST_CHANNELS:
         raise InvalidData(f"'{name}'", f"it has {plural(wanted, 'channel')}", f"give {MOST_CHANNELS:,} at most")
     return int(wanted)

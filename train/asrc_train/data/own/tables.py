@@ -61,7 +61,7 @@ def read(path: Path) -> Raw:
     samples = [table.values[rows] if SAMPLE in table.text else table.values[rows[0], :, None] for rows in each]
     form = _form(table.names) if SAMPLE in table.text else None
     if form is not None:
-        samples = [sample[:, [table.names.index(name) for name in form]] for sample in samples]
+        samples = [events.named(sample, table.names) for sample in samples]
     parts = _parts(path, Part(samples, [table.text[label][rows[0]] for rows in each]), _splits(table, each))
     if form is not None:
         return Raw("events", parts)
@@ -75,22 +75,24 @@ def one(path: Path, wanted: columns.Names = None) -> Single:
 
     Its first row names the columns, or is the first step if it holds numbers only: those that count the columns from 0,
     as pandas names what has no names, are names. ``wanted`` are the channels that a network takes, if it names them: no
-    other column called y is one. Raises InvalidData, OSError.
+    other column called y is one, nor is one beside columns that count steps. Raises InvalidData, OSError.
     """
 
     def of_text(_: Path, names: Sequence[str]) -> set[str]:
-        apart = {SAMPLE, SPLIT, *LABELS, *((SHORT_LABEL,) if wanted else ())}
+        others = [name for name in names if name != SHORT_LABEL]
+        of_steps = bool(others) and columns.given(others) is None
+        apart = {SAMPLE, SPLIT, *LABELS, *((SHORT_LABEL,) if wanted or of_steps else ())}
         return apart.difference(wanted or ()).intersection(names)
 
     table = _table(path, of_text, FORM_OF_ONE, names_may_lack=True)
     samples = len(set(table.text.get(SAMPLE, ())))
-    if samples > 1:
+    if 1 < samples < len(table.values):  # with another one in each row it counts them
         refuse(path, f"its rows are of {plural(samples, 'sample')}", "give a file for each, or the table as a data set")
     left_out = tuple(sorted(table.text))
     form = _form(table.names)
     if form is None:
         return Single(table.values, False, columns.given(table.names), left_out)
-    return Single(table.values[:, [table.names.index(name) for name in form]], True, None, left_out)
+    return Single(events.named(table.values, table.names), True, None, left_out)
 
 
 def said_of(names: Sequence[str]) -> str:
@@ -122,8 +124,8 @@ def _table(path: Path, of_text: OfText, form: str, names_may_lack: bool = False)
         with path.open(encoding="utf-8-sig", newline="") as file:  # Excel begins with a byte-order mark
             rows = csv.reader(file)
             names = [printable(name.strip()) for name in next(rows, [])]
-            if any(";" in name for name in names):
-                why = "its first row has semicolons"
+            if len(names) == 1 and ";" in names[0]:
+                why = "its first row has semicolons and no comma"
                 refuse(path, why, "put commas between the columns, and points into the numbers")
             if names_may_lack and _are_values(path, names):
                 counted = [str(i) for i in range(len(names))]
