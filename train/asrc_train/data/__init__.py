@@ -48,6 +48,11 @@ def is_own(name: str | None) -> bool:
     return name is not None and name not in names()
 
 
+def may_have_moved(was: str | None, now: str | None) -> bool:
+    """Whether samples of one's own that a checkpoint names may lie at another path by now."""
+    return is_own(was) and is_path(now)
+
+
 def shape(name: str | None, dt: float | None = None, validation_fraction: float = VALIDATION) -> Shape:
     """Steps, channels, classes and scale, whether or not the data are there; one's own are read.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +108,11 @@ class Dataset:
             parts["validation"] = self.validation_x, self.validation_y
         return parts
 
+    @cached_property
+    def samples_sha256(self) -> str:
+        """The `fingerprint` of all samples and labels of all splits."""
+        return fingerprint(*(array for part in self.parts().values() for array in part))
+
     @property
     def steps(self) -> int:
         """T."""
@@ -160,12 +166,6 @@ def fingerprint(*arrays: Samples | Labels) -> str:
         digest.update(f"{each.dtype}{each.shape}".encode())
         digest.update(np.ascontiguousarray(each).data)
     return digest.hexdigest()
-
-
-def fingerprint_of(dataset: Dataset, fraction: float) -> str:
-    """That of all samples and labels of a data set, as `training_parts` and the test split have them."""
-    (x, y), (held_x, held_y) = training_parts(dataset, fraction)
-    return fingerprint(x, y, held_x, held_y, dataset.test_x, dataset.test_y)
 
 
 def training_parts(dataset: Dataset, fraction: float) -> tuple[tuple[Samples, Labels], tuple[Samples, Labels]]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asrc_core.errors import AsrcError, InvalidSetting
 from asrc_train.sweep.grid import Run
+
+if TYPE_CHECKING:
+    from asrc_train.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ def is_finished(run: Run, folder: Path) -> bool:
         why = f"it was trained with other settings ({differing[0]} {theirs} instead of {ours}); choose another folder"
         raise InvalidSetting(f"checkpoint '{out}'", why)
     stated = kept.provenance.get("samples_sha256")
-    if stated is not None and stated != _samples_of(run):
+    samples = None if stated is None else _own_data(run)
+    if samples is not None and samples.samples_sha256 != stated:
         why = f"'{run.config.data.name}' held other samples when it was trained; choose another folder"
         raise InvalidSetting(f"checkpoint '{out}'", why)
     return True
@@ -78,15 +83,14 @@ def require_samples(runs: Iterable[Run]) -> None:
     Raises what `data.load` raises.
     """
     for run in runs:
-        _samples_of(run)
+        _own_data(run)
 
 
-def _samples_of(run: Run) -> str | None:
-    """Which samples of one's own a run trains on now; None for those of a published data set."""
+def _own_data(run: Run) -> Dataset | None:
+    """What a run trains on now, if these are samples of one's own; None for a published data set."""
     from asrc_train import data
-    from asrc_train.data.dataset import fingerprint_of
 
-    asked, dt = run.config.data, run.config.network.dt
+    asked = run.config.data
     if not data.is_own(asked.name):
         return None
-    return fingerprint_of(data.load(asked.name, dt, asked.validation_fraction), asked.validation_fraction)
+    return data.load(asked.name, run.config.network.dt, asked.validation_fraction)

@@ -37,10 +37,10 @@ def continued(model: str | Path, overrides: Mapping[str, Mapping[str, Any]]) -> 
     settings = validated(config, "`model`")
     for section, values in overrides.items():
         for key in values:
-            moved = (section, key) == ("data", "name") and data.is_own(trained.config.data.name)
             stays = section == "data" or (section == "network" and key not in _MAY_CHANGE)
             was, asked = (getattr(getattr(of, section), key) for of in (trained.config, settings))
-            if stays and asked != was and not (moved and data.is_path(asked)):
+            moved = (section, key) == ("data", "name") and data.may_have_moved(was, asked)
+            if stays and asked != was and not moved:
                 why = f"is {was} in '{model}'; leave it as it is, or train a new network without `model`"
                 raise InvalidSetting(f"{section}.{key}", why)
     require_same_samples(replace(trained, config=settings))

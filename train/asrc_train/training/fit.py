@@ -24,7 +24,6 @@ from asrc_train.data.dataset import (
     Dataset,
     Shape,
     fingerprint,
-    fingerprint_of,
     permutation,
     permuted,
     training_parts,
@@ -319,10 +318,7 @@ class _Run:
 
     def _told_of_samples(self) -> dict[str, str]:
         """Which samples of one's own these were, since a path may hold others by now; published ones are known."""
-        settings = self.config.data
-        if not data.is_path(settings.name):
-            return {}
-        return {"samples_sha256": fingerprint_of(self.dataset, settings.validation_fraction)}
+        return {"samples_sha256": self.dataset.samples_sha256} if data.is_path(self.config.data.name) else {}
 
     def _tensors(self) -> dict[str, Tensor]:
         return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}

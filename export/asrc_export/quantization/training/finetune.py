@@ -189,7 +189,7 @@ def _with_data(trained: Checkpoint, path: str) -> Checkpoint:
     source = trained.config.data
     if source.name is None or path == source.name:
         return trained  # one that names none is refused with the others
-    if not (data.is_own(source.name) and data.is_path(path)):
+    if not data.may_have_moved(source.name, path):
         why = f"it is '{path}', and the checkpoint was trained on '{source.name}'"
         raise InvalidSetting("`data`", f"{why}; give the new path of samples of your own, or leave it away")
     return replace(trained, config=trained.config.model_copy(update={"data": source.model_copy(update={"name": path})}))

@@ -94,7 +94,7 @@ def _raw(path: Path, arrays: Arrays) -> Raw:
 def _require_one_form(path: Path, arrays: Arrays) -> None:
     """So that no part is left out: a test part beside x would be, since x is all there is."""
     whole = next((name for name in NAMES if name in arrays), None)
-    of_part = next((f"{part}_{name}" for part in PARTS for name in NAMES if f"{part}_{name}" in arrays), None)
+    of_part = next((name for name in OF_PARTS if name in arrays), None)
     if whole and of_part:
         refuse(path, f"it has '{whole}' beside '{of_part}'", f"name it 'train_{whole}', or leave one of them out")
 

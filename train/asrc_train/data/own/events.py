@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Any
@@ -45,9 +45,9 @@ class Events:
         return float(self.columns["t"].max(initial=0.0))
 
 
-def is_form(names: Sequence[str]) -> bool:
+def is_form(names: Iterable[str]) -> bool:
     """Whether columns of these names are events."""
-    return any(set(names) == set(form) for form in FORMS)
+    return set(names) in map(set, FORMS)
 
 
 def named(values: NDArray[np.float64], names: Sequence[str]) -> NDArray[Any]:

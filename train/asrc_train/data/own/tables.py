@@ -34,7 +34,7 @@ FORM = (
 FORM_OF_ONE = (
     "give a row for each step of the sample, its values with commas between them, below a row of names or none"
 )
-OfText = Callable[[Path, Sequence[str]], set[str]]
+OfText = Callable[[Sequence[str]], set[str]]
 """Which of a file's columns hold no values."""
 
 
@@ -48,7 +48,7 @@ class Table(NamedTuple):
 
 def read(path: Path) -> Raw:
     """The samples of a table. Raises InvalidData naming the row that does not fit, OSError."""
-    table = _table(path, _of_many, FORM)
+    table = _table(path, lambda names: _of_many(path, names), one=False)
     label = next((name for name in (*LABELS, SHORT_LABEL) if name in table.text), None)
     if label is None:
         refuse(path, f"it has no labels: no column is called {' or '.join((*LABELS, SHORT_LABEL))}", FORM)
@@ -59,11 +59,11 @@ def read(path: Path) -> Raw:
         if name in table.text:
             _require_one_each(path, table.text[name], each, name)
     samples = [table.values[rows] if SAMPLE in table.text else table.values[rows[0], :, None] for rows in each]
-    form = _form(table.names) if SAMPLE in table.text else None
-    if form is not None:
+    of_events = SAMPLE in table.text and events.is_form(table.names)
+    if of_events:
         samples = [events.named(sample, table.names) for sample in samples]
     parts = _parts(path, Part(samples, [table.text[label][rows[0]] for rows in each]), _splits(table, each))
-    if form is not None:
+    if of_events:
         return Raw("events", parts)
     if SAMPLE not in table.text:
         return Raw("series", parts, (f"the steps of a sample are the columns {columns.listed(table.names)}",))
@@ -78,21 +78,20 @@ def one(path: Path, wanted: columns.Names = None) -> Single:
     other column called y is one, nor is one beside columns that count steps. Raises InvalidData, OSError.
     """
 
-    def of_text(_: Path, names: Sequence[str]) -> set[str]:
+    def of_text(names: Sequence[str]) -> set[str]:
         others = [name for name in names if name != SHORT_LABEL]
         of_steps = bool(others) and columns.given(others) is None
         apart = {SAMPLE, SPLIT, *LABELS, *((SHORT_LABEL,) if wanted or of_steps else ())}
         return apart.difference(wanted or ()).intersection(names)
 
-    table = _table(path, of_text, FORM_OF_ONE, names_may_lack=True)
+    table = _table(path, of_text, one=True)
     samples = len(set(table.text.get(SAMPLE, ())))
     if 1 < samples < len(table.values):  # with another one in each row it counts them
         refuse(path, f"its rows are of {plural(samples, 'sample')}", "give a file for each, or the table as a data set")
     left_out = tuple(sorted(table.text))
-    form = _form(table.names)
-    if form is None:
-        return Single(table.values, False, columns.given(table.names), left_out)
-    return Single(events.named(table.values, table.names), True, None, left_out)
+    if events.is_form(table.names):
+        return Single(events.named(table.values, table.names), True, None, left_out)
+    return Single(table.values, False, columns.given(table.names), left_out)
 
 
 def said_of(names: Sequence[str]) -> str:
@@ -100,16 +99,11 @@ def said_of(names: Sequence[str]) -> str:
     return f"channels are the columns {columns.listed(names)}"
 
 
-def _form(names: Sequence[str]) -> tuple[str, ...] | None:
-    """The columns of events in their order, if these are all."""
-    return next((each for each in events.FORMS if set(each) == set(names)), None)
-
-
 def _of_many(path: Path, names: Sequence[str]) -> set[str]:
     """As `OfText`. Raises InvalidData where y is a channel, and the label's column has a name that is not known."""
     label = next((name for name in LABELS if name in names), None)
     others = set(names) - {SAMPLE, SPLIT}
-    if label is None and SHORT_LABEL in names and _form(tuple(others)) is None:
+    if label is None and SHORT_LABEL in names and not events.is_form(others):
         if {"x", "z"} <= others:
             why = "its column 'y' stands beside 'x' and 'z', and no column is called label"
             refuse(path, why, "name the label's column 'label'")
@@ -117,7 +111,9 @@ def _of_many(path: Path, names: Sequence[str]) -> set[str]:
     return {SAMPLE, SPLIT, label or SAMPLE} & set(names)
 
 
-def _table(path: Path, of_text: OfText, form: str, names_may_lack: bool = False) -> Table:
+def _table(path: Path, of_text: OfText, *, one: bool) -> Table:
+    """What a file of ``one`` sample, whose header may lack, or of many holds. Raises InvalidData, OSError."""
+    form = FORM_OF_ONE if one else FORM
     if path.stat().st_size > MAX_BYTES:
         refuse(path, f"it exceeds {MAX_BYTES:,} bytes", "give an .npz file")
     try:
@@ -127,13 +123,13 @@ def _table(path: Path, of_text: OfText, form: str, names_may_lack: bool = False)
             if len(names) == 1 and ";" in names[0]:
                 why = "its first row has semicolons and no comma"
                 refuse(path, why, "put commas between the columns, and points into the numbers")
-            if names_may_lack and _are_values(path, names):
+            if one and _are_values(path, names):
                 counted = [str(i) for i in range(len(names))]
-                return _parsed(path, counted, chain([names], rows), set(), form, first_line=1)
+                return _parsed(path, counted, chain([names], rows), set(), one=one, first_line=1)
             low = [name.lower() for name in names]
             if not names or len(set(low)) != len(low):
                 refuse(path, "its first row does not name each column once", form)
-            return _parsed(path, low, rows, of_text(path, low), form)
+            return _parsed(path, low, rows, of_text(low), one=one)
     except (UnicodeDecodeError, csv.Error) as error:
         refuse(path, f"it is no table ({error})", form)
 
@@ -148,8 +144,9 @@ def _are_values(path: Path, row: Sequence[str]) -> bool:
 
 
 def _parsed(
-    path: Path, names: Sequence[str], rows: Iterable[list[str]], of_text: Set[str], form: str, first_line: int = 2
+    path: Path, names: Sequence[str], rows: Iterable[list[str]], of_text: Set[str], *, one: bool, first_line: int = 2
 ) -> Table:
+    form = FORM_OF_ONE if one else FORM
     numbers = [i for i, name in enumerate(names) if name not in of_text]
     text: dict[str, list[str]] = {name: [] for name in names if name in of_text}
     if not numbers:
@@ -166,8 +163,8 @@ def _parsed(
             bad = next(i for i in numbers if not _is_number(row[i]))
             why = f"row {line} has '{row[bad][:40]}' in column '{names[bad]}', which is no number"
             way_out = "fill in what is missing, or leave the column out"
-            has_label = form == FORM_OF_ONE or set(LABELS) & of_text
-            refuse(path, why, way_out if has_label else f"{way_out}; if it is the label's, name it 'label'")
+            may_be_label = not one and of_text.isdisjoint(LABELS)
+            refuse(path, why, f"{way_out}; if it is the label's, name it 'label'" if may_be_label else way_out)
         for name, column in text.items():
             column.append(row[names.index(name)].strip())
     if not values:
