@@ -6,8 +6,10 @@ import gc
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -397,3 +399,19 @@ def test_an_interrupt_leaves_with_130_and_no_traceback(
 
     assert command_line.run(command_line.parser("asrc-sim", "", ""), interrupted) == 130
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
+def test_a_batch_system_that_ends_a_command_finds_nothing_temporary_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from asrc_core.command import command_line
+
+    def ended() -> None:
+        with tempfile.TemporaryDirectory(dir=tmp_path):
+            signal.raise_signal(signal.SIGTERM)
+
+    assert command_line.run(command_line.parser("asrc-train", "", ""), ended) == 143
+    assert "Traceback" not in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -28,6 +28,7 @@ from asrc_train.settings.config import Config, validated
 from asrc_train.sweep.result import Result, where
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.training.fit import fit
 
 STEPS, SAMPLES = 12, 3
 
@@ -305,6 +306,25 @@ def test_the_gradients_command_counts_back_from_the_last_step(folder: Path) -> N
     first = [row["norm"] for row in rows if (row["state"], row["layer"]) == ("trained", 0)]
     assert len(first) == checkpoint.load("sweep/model.pt").steps
     assert first[0] > FAINT * first[-1]
+
+
+def test_gradients_are_of_the_samples_trained_on_wherever_they_lie(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after, model = tmp_path / "my.npz", tmp_path / "moved.npz", str(tmp_path / "m.pt")
+    x, y = np.random.default_rng(0).normal(size=(20, 6, 2)), np.arange(20) % 2
+    np.savez(before, x=x, y=y)
+    asked = {"data": {"name": str(before)}, "network": {"hidden": (3,)}, "training": {"epochs": 1}}
+    fit(validated(asked, "test"), model)
+    before.rename(after)
+    assert cli_analyze.main(["gradients", model]) == 1
+    assert "if it was moved, name its new place" in capsys.readouterr().err
+    assert cli_analyze.main(["gradients", model, "--data", "digits"]) == 1
+    assert "give the new path of samples of your own" in capsys.readouterr().err
+    assert cli_analyze.main(["gradients", model, "--data", str(after)]) == 0
+    np.savez(after, x=2 * x, y=y)
+    assert cli_analyze.main(["gradients", model, "--data", str(after)]) == 1
+    assert "that the checkpoint was trained with" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What all commands share: help with examples, one-sentence errors, exit statuses.
 
-0 is success, 1 a named error told in a sentence, 2 wrong usage told in a line, 130 an interrupt.
+0 is success, 1 a named error told in a sentence, 2 wrong usage told in a line, 130 an interrupt, 143 a SIGTERM.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ import argparse
 import atexit
 import gc
 import os
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
@@ -74,6 +77,27 @@ def say(text: str) -> None:
     print(options.named(text, _names.get({})))
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: batch systems send it before they kill."""
+
+
+@contextmanager
+def _ended_like_an_interrupt() -> Iterator[None]:
+    """Let SIGTERM unwind the command, so that temporary files go; by default it ends Python on the spot."""
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+    def end(*_: object) -> None:
+        raise _Terminated
+
+    if ours:  # whoever calls from a program with a handler of its own has decided
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def run(parser: argparse.ArgumentParser, body: Callable[[], None]) -> int:
     """Run the command's ``body`` and turn its outcome into an exit status; errors name its options."""
     command = parser.prog
@@ -85,8 +109,9 @@ def run(parser: argparse.ArgumentParser, body: Callable[[], None]) -> int:
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
     try:
-        body()
-        sys.stdout.flush()
+        with _ended_like_an_interrupt():
+            body()
+            sys.stdout.flush()
     except AsrcError as error:
         print(options.named(f"{command}: {error}", _names.get({})), file=sys.stderr)
         return 1
@@ -99,9 +124,9 @@ def run(parser: argparse.ArgumentParser, body: Callable[[], None]) -> int:
     except MemoryError as error:
         print(f"{command}: not enough memory{f' ({error})' if str(error) else ''}; run fewer samples.", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print(f"{command}: interrupted; finished outputs are whole.", file=sys.stderr)
-        return 130
+        return 143 if isinstance(interrupt, _Terminated) else 130
     except BrokenPipeError:  # `| head` closed the pipe: nobody reads on, and that is fine
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -32,6 +32,7 @@ from asrc_train.data.dataset import permuted, training_parts
 from asrc_train.network.float_network import FloatNetwork
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.trained.checkpoint import Checkpoint
+from asrc_train.training.continuation import require_same_samples, with_samples_at
 from asrc_train.training.evaluate import fed
 from asrc_train.training.fit import fresh
 
@@ -89,7 +90,11 @@ def network_norms(network: FloatNetwork, x: Tensor, temperature: float | None) -
 
 
 def of_checkpoint(name: str, trained: Checkpoint, samples: int) -> Iterator[Norms]:
-    """The norms before the first and after the best epoch, with the mixture of that time, on validation samples."""
+    """The norms before the first and after the best epoch, with the mixture of that time, on validation samples.
+
+    Raises what `require_same_samples` does.
+    """
+    require_same_samples(trained)
     asked = trained.config.data
     dataset = data.load(asked.name, trained.config.network.dt, asked.validation_fraction)
     _, (held, _) = training_parts(dataset, asked.validation_fraction)
@@ -102,12 +107,16 @@ def of_checkpoint(name: str, trained: Checkpoint, samples: int) -> Iterator[Norm
             yield Norms(name, state, layer, norms)
 
 
-def gradients(trained: Mapping[str, Checkpoint], samples: int = 128) -> Analysis:
+def gradients(trained: Mapping[str, Checkpoint], samples: int = 128, data_name: str | None = None) -> Analysis:
     """G(d) relative to G(0) for every layer of the checkpoints by name, before and after training.
 
     Runs that differ in nothing but their seed are drawn as their mean with a band from least to greatest.
-    Raises UnknownName for a data set that is not known here.
+    ``data_name``: where samples of one's own, which the checkpoints were trained on, lie by now.
+    Raises UnknownName for a data set that is not known here, InvalidData for other samples than those trained on,
+    InvalidSetting for a ``data_name`` beside a published data set.
     """
+    if data_name is not None:
+        trained = {name: with_samples_at(each, data_name) for name, each in trained.items()}
     found = [norms for name, each in trained.items() for norms in of_checkpoint(name, each, samples)]
     rows: list[dict[str, Any]] = [
         {"name": each.name, "state": each.state, "layer": each.layer, "distance": d, "norm": float(norm)}

@@ -76,6 +76,8 @@ def parser(more_examples: str = "") -> tuple[argparse.ArgumentParser, Add]:
     gradients.add_argument(
         "--samples", metavar="N", type=command_line.positive, default=128, help="validation samples (default: 128)"
     )
+    gradients.add_argument("--data", metavar="PATH", help="where your own samples are now, if not where they were")
+    command_line.add_data_folder(gradients)
     kernel = add("skip-kernel", _skip_kernel, "Heat map of an ASRC network's mixture over spans, epoch by epoch.")
     kernel.add_argument("checkpoint", metavar="MODEL.pt", type=Path)
     delays = add("delays", _delays, "Histogram of the delays that a network's synapses have learned.")
@@ -121,7 +123,7 @@ def _analyze(options: argparse.Namespace) -> None:
 def _gradients(options: argparse.Namespace) -> Analysis:
     from asrc_train.analysis.gradients import gradients
 
-    return gradients(_loaded(options.checkpoints), options.samples)
+    return gradients(_loaded(options.checkpoints), options.samples, options.data)
 
 
 def _skip_kernel(options: argparse.Namespace) -> Analysis:

@@ -49,6 +49,17 @@ def continued(model: str | Path, overrides: Mapping[str, Mapping[str, Any]]) -> 
     return settings, Start(network, {"continued_from_sha256": checkpoint.fingerprint(model)})
 
 
+def with_samples_at(trained: Checkpoint, path: str) -> Checkpoint:
+    """The checkpoint with its own samples at another path. Raises InvalidSetting for those of a published data set."""
+    source = trained.config.data
+    if source.name is None or path == source.name:
+        return trained  # one that names none is refused with the others
+    if not data.may_have_moved(source.name, path):
+        why = f"it is '{path}', and the checkpoint was trained on '{source.name}'"
+        raise InvalidSetting("`data`", f"{why}; give the new path of samples of your own, or leave it away")
+    return replace(trained, config=trained.config.model_copy(update={"data": source.model_copy(update={"name": path})}))
+
+
 def require_same_samples(trained: Checkpoint) -> None:
     """Raise InvalidData unless the data set is, step by step, what the checkpoint was trained on; InvalidSetting if
     the checkpoint names none.

@@ -34,7 +34,7 @@ from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.trained.frozen import FrozenNetwork
-from asrc_train.training.continuation import require_same_samples
+from asrc_train.training.continuation import require_same_samples, with_samples_at
 from asrc_train.training.fit import Observer, Start, fit
 
 BATCH = 256
@@ -83,7 +83,7 @@ def finetune(
     if begun.config.network.graph:
         why = "it is a graph of another tool's layers, which has no gradients"
         raise InvalidSetting(f"checkpoint '{model}'", f"{why}; export it without training on")
-    begun = _folded(begun if data_name is None else _with_data(begun, data_name))
+    begun = _folded(begun if data_name is None else with_samples_at(begun, data_name))
     if max_delay is not None:
         begun = clamped(begun, min(max_delay, chip.limits.max_synaptic_delay.count))
     samples = _samples(begun)
@@ -182,17 +182,6 @@ def _configured(trained: Checkpoint, epochs: int) -> Config:
         slower = {name: share * getattr(training, name) for name, share in SHARES_OF_RATES.items()}
         training = training.model_copy(update=slower)
     return trained.config.model_copy(update={"training": training})
-
-
-def _with_data(trained: Checkpoint, path: str) -> Checkpoint:
-    """The checkpoint with its own samples at another path. Raises InvalidSetting for those of a published data set."""
-    source = trained.config.data
-    if source.name is None or path == source.name:
-        return trained  # one that names none is refused with the others
-    if not data.may_have_moved(source.name, path):
-        why = f"it is '{path}', and the checkpoint was trained on '{source.name}'"
-        raise InvalidSetting("`data`", f"{why}; give the new path of samples of your own, or leave it away")
-    return replace(trained, config=trained.config.model_copy(update={"data": source.model_copy(update={"name": path})}))
 
 
 def _samples(trained: Checkpoint) -> Samples:
