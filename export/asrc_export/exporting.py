@@ -53,7 +53,7 @@ class Exported:
     observed: list[Observed]
     findings: list[Finding]
     firing: list[firing.Finding]
-    """Neurons that say nothing on the calibration samples, before export and after."""
+    """Neurons that never, hardly ever or always fire on the calibration samples, before export and after."""
     leaks: tuple[str, ...] = ()
     """Decays that 12 bits hold badly, a sentence each."""
     cut: tuple[Cut, ...] = ()

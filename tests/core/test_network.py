@@ -113,13 +113,13 @@ REFUSED: dict[str, tuple[Callable[[], IntegerNetwork], str]] = {
         lambda: made(connections=(*from_input(), Connection("out", weights(N, C), 0, 8, span(1)))),
         "layer 'hidden', connection from 'out': 'out' is a readout and sends nothing",
     ),
-    "circle without delay": (
+    "loop without delay": (
         lambda: made(connections=from_itself(taps=NOW)),
-        "layer 'hidden', connection from 'hidden': a lag of 0 closes a circle without delay",
+        "layer 'hidden', connection from 'hidden': a lag of 0 closes a loop without delay",
     ),
-    "circle without delay in one synapse": (
+    "loop without delay in one synapse": (
         lambda: made(connections=from_itself(delays=np.zeros((N, N), np.int64), mapping="synaptic-delay")),
-        "a lag of 0 closes a circle without delay",
+        "a lag of 0 closes a loop without delay",
     ),
     "lag below 0": (lambda: made(connections=from_input(taps=span(-1))), "a lag of -1 is below 0"),
     "exponent below 0 with delays": (

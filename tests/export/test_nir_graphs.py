@@ -437,7 +437,7 @@ def test_a_convolution_on_values_in_a_row_needs_the_shape_that_the_node_says(tmp
         (lambda g: g[0].update(name="layer1"), "two of its layers have one name"),
         (lambda g: g[0].update(neurons=N + 1), "do not have the widths of `hidden`"),
         (lambda g: g[0]["connections"][0].update(source="nobody"), "nothing that sends is called 'nobody'"),
-        (lambda g: g[0]["connections"][1].update(source="layer1", span=0), "closes a circle without delay"),
+        (lambda g: g[0]["connections"][1].update(source="layer1", span=0), "closes a loop without delay"),
         (lambda g: g[0]["connections"][0].update(span=64), "less than or equal to 63"),
         (lambda g: g[0]["constants"].update(colour=1.0), "'colour' is none of"),
         (lambda g: g[0].update(each=["bias", "bias"]), "'bias' is given twice"),

@@ -205,7 +205,7 @@ class IntegerNetwork:
 
     def is_recurrent(self, layer: int, connection: int) -> bool:
         """Whether a connection comes from the layer itself or from a later one."""
-        return self.sources(layer)[connection] != "before"
+        return self.place(self.layers[layer].connections[connection].source) >= layer
 
 
 def _check_types(network: IntegerNetwork) -> None:

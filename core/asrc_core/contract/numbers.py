@@ -25,6 +25,7 @@ WIDE_MAX = 2**63 - 1
 MAX_TAPS = 8
 MAX_MESSAGE = 127
 """Greatest magnitude of what a neuron sends, and greatest sum of a connection's tap weights: at most 7 bits."""
+MIN_WEIGHT_BITS, MAX_WEIGHT_BITS = 2, 8
 MAX_EXPONENT = 16
 MAX_TABLE = 2**10
 """Most entries of a look-up table."""

@@ -8,6 +8,7 @@ a proof and not a hope.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -77,13 +78,13 @@ def layer_ranges(layer: Layer, sent: Sequence[Range], sources: Sequence[str], st
     at = f"{'readout' if layer.neuron.sends is None else 'layer'} '{layer.name}'"
     registers: dict[str, Range] = {}
     sums: list[Bounds] = []
+    of_source = Counter(sources)
     for each, messages, source in zip(layer.connections, sent, sources, strict=True):
         message = each.message(messages)
         product = product_bounds(each.weights, message.low, message.high)
         sums.append(shifted(product, each.exponent))
-        several = sum(1 for other in sources if other == source) > 1
         back = source != "before"
-        label = f" from '{each.source}'" if several or source == "after" else ""
+        label = f" from '{each.source}'" if of_source[source] > 1 or source == "after" else ""
         for name, bounds in (("U r" if back else "W x", product), ("a_rec" if back else "a_ff", sums[-1])):
             held = spread(bounds)
             before = registers.get(name + label, held)  # a source may be connected more than once

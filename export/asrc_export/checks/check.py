@@ -26,7 +26,8 @@ from asrc_export.formats import integers
 class Checked:
     """What is known of a network's registers: of each its room, of each layer whether it can overflow.
 
-    ``inactive``: neurons that say nothing on the samples, if any were given; ``samples``: how many were run.
+    ``inactive``: neurons that never, hardly ever or always fire on the samples, if any were given; ``samples``: how
+    many were run.
     """
 
     network: IntegerNetwork

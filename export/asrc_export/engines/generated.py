@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from asrc_core.contract.interpreter import trace_arrays
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_frame, checked_input
-from asrc_core.cores import usable_cores
+from asrc_core.cores import threads_of
 from asrc_core.counts import plural
-from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting
+from asrc_core.errors import BackendFailed, BackendMissing
 from asrc_core.native.build import CannotBuild
 from asrc_export.codegen.c import binding
 from asrc_export.codegen.c.binding import LANES
@@ -96,9 +96,7 @@ class GeneratedEngine:
         Raises InvalidData when the samples do not fit the network's input, InvalidSetting for no threads.
         """
         samples = checked_input(self.network, x)
-        threads = usable_cores() if threads is None else threads
-        if not 1 <= threads <= 2**15:
-            raise InvalidSetting("threads", f"{threads} is not within 1 to {2**15}")
+        threads = threads_of(threads)
         batch, steps, _ = samples.shape
         threads = min(threads, batch)
         logits = np.zeros((batch, self.network.classes), np.int64)

@@ -30,7 +30,7 @@ class Cut(NamedTuple):
             f"{self.many:,} of {plural(self.synapses, 'delay')} from '{self.source}' "
             f"{agreeing(self.many, 'was', 'were')} longer than {plural(self.limit, 'step')}"
         )
-        return f"layer '{self.layer}': {what} (up to {self.longest}) and came to lie on it"
+        return f"layer '{self.layer}': {what} (up to {self.longest}) and cut to that"
 
 
 class Within(NamedTuple):

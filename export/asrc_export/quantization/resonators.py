@@ -7,15 +7,18 @@ from typing import Literal
 
 import numpy as np
 
-from asrc_core.contract.neurons.resonator import POLE_SHIFT
-from asrc_core.contract.rounding.resonators import POLE_BITS, READOUT_BITS
+from asrc_core.contract.rounding.resonators import (
+    LEAST_MODE_BITS,
+    LEAST_POLE_BITS,
+    MOST_POLE_BITS,
+    POLE_BITS,
+    READOUT_BITS,
+)
 from asrc_core.errors import InvalidSetting
 from asrc_export.quantization.scales import LayerScales, Scales
 from asrc_train.trained.frozen import Floats, FrozenLayer, FrozenNetwork
 
 KIND = "resonator"
-LEAST_POLE_BITS, MOST_POLE_BITS = POLE_SHIFT.low + 1, POLE_SHIFT.high + 1
-LEAST_MODE_BITS = 3
 LARGEST_BIAS = 4.0
 """Of a neuron whose largest weight is 1: weights of one that hears less than that of its bias need not be finer."""
 AUTO = "auto"

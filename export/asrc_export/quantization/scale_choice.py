@@ -112,7 +112,7 @@ def choose_layer(
         _require_fading(layer)
         leaves = " and leaves room to train" if to_train else ""
         heard = max(max(abs(each.low), abs(each.high)) for each in into)
-        smaller = f", or on smaller numbers (what it hears goes up to {heard:,g})" if heard > 1 else ""
+        smaller = f", or on smaller numbers (its inputs go up to {heard:,g})" if heard > 1 else ""
         raise InvalidSetting(
             f"layer '{layer.name}'",
             "no scale lets its weights, bias and threshold fit the target's formats without a membrane that could "

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asrc_core.contract.neurons.integrator import MAX_WEIGHT_SHIFT
 from asrc_core.contract.neurons.kind import ACTIVATION_SHIFT
-from asrc_core.contract.numbers import MAX_EXPONENT
+from asrc_core.contract.numbers import MAX_EXPONENT, MAX_WEIGHT_BITS, MIN_WEIGHT_BITS
 from asrc_core.contract.rounding.grid import widths
+from asrc_core.contract.rounding.resonators import LEAST_MODE_BITS, LEAST_POLE_BITS, MOST_POLE_BITS, READOUT_BITS
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_core.forms.first_problem import first_problem
@@ -20,7 +21,7 @@ PROVENANCE_KEY = "quantization"
 
 # Far beyond any use, and far from where a weight times the scale would leave double precision.
 _Scale = Annotated[float, Field(gt=0, le=2.0**800, allow_inf_nan=False)]
-_Bits = Annotated[int, Field(ge=2, le=8)]
+_Bits = Annotated[int, Field(ge=MIN_WEIGHT_BITS, le=MAX_WEIGHT_BITS)]
 _Exponent = Annotated[int, Field(ge=-MAX_EXPONENT, le=MAX_EXPONENT)]
 
 
@@ -36,9 +37,9 @@ class LayerScales(_Section):
     recurrent_exponent: _Exponent
     activation_shift: Annotated[int, Field(ge=0, le=ACTIVATION_SHIFT.high)] | None = None
     """Of what arrives, where it is the layer's own: layers with a delay for each synapse. None is the target's."""
-    pole_bits: Annotated[int, Field(ge=12, le=20)] | None = None
+    pole_bits: Annotated[int, Field(ge=LEAST_POLE_BITS, le=MOST_POLE_BITS)] | None = None
     """Of resonators, where training went on with so many; None: those that the float network asks for."""
-    mode_bits: Annotated[int, Field(ge=3, le=8)] | None = None
+    mode_bits: Annotated[int, Field(ge=LEAST_MODE_BITS, le=READOUT_BITS)] | None = None
     """The same of what reads their modes."""
 
 

@@ -31,7 +31,6 @@ from asrc_core.contract.arithmetic import recalled
 from asrc_core.contract.interpreter import Arithmetic, Hooks, NumpyArithmetic, Session
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.operations.operations import Value
-from asrc_core.contract.operations.real import RealArithmetic
 from asrc_core.contract.wiring import Wired, WiredConnection
 from asrc_export.report.part import MeanOperations, MeanUpdates, Part, Share, Unit
 from asrc_train.data.dataset import Samples
@@ -115,14 +114,6 @@ def measured(model: SteppedNetwork, x: NDArray[np.float64], *, footprint: bool =
 def counted_on_integers(network: IntegerNetwork, x: Samples) -> Metrics:
     """The same metrics of the integer network, counted by ourselves on samples (B, T, channels)."""
     return counted(recorded(network, NumpyArithmetic(), x))
-
-
-def counted_on_float(frozen: FrozenNetwork, x: Samples) -> Metrics:
-    """The same metrics of the float network on integer samples (B, T, channels)."""
-    from asrc_export import real_network
-
-    run = recorded(real_network.of(frozen), RealArithmetic(), x * frozen.scale)
-    return counted(run, biases=biases_of(frozen))
 
 
 def biases_of(frozen: FrozenNetwork) -> int:

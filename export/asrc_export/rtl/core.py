@@ -66,7 +66,7 @@ def printed(plan: Plan, units: Sequence[Unit], title: str) -> str:
         "readout": layers - 1,
         "counts": _counts(plan),
         "p_declared": _p_declared(plan),
-        "p0": _p0(plan),
+        "p0": _p0(),
         "lanes_count_top": top(plan.shape.lanes),
         "lane_last": plan.shape.lanes - 1,
         "sums_top": sum(plan.slots) - 1,
@@ -298,7 +298,7 @@ def _p_declared(plan: Plan) -> str:
     )
 
 
-def _p0(plan: Plan) -> str:
+def _p0() -> str:
     return _lines(
         [
             "p0_i <= i; p0_k <= k; p0_base <= now_base; p0_row <= now_row;",
@@ -582,7 +582,6 @@ def _payload(plan: Plan, link: Link, past: str, bits: int, lines: list[str]) -> 
 def _input_memory(plan: Plan) -> str:
     """What the input sent in earlier steps, and what it adds to its lists; declares writers of all memories."""
     bits, kept = plan.sent_bits(-1), plan.history(-1)
-    c = top(plan.network.input.channels - 1)
     lines = []
     for m, each in enumerate(plan.memories):
         place = _place_bits(plan, m)
@@ -606,7 +605,6 @@ def _input_memory(plan: Plan) -> str:
             f"reg signed [{bits - 1}:0] i1_x; wire [{bits - 1}:0] input_past = i1_x;",
             "always_ff @(posedge clk) i1_x <= i0_x;",
         ]
-    del c
     for link in plan.outgoing(-1):
         m = link.memory
         name = _payload(plan, link, "input_past", bits, lines)

@@ -20,7 +20,6 @@ from asrc_core.errors import InvalidSetting
 from asrc_export.rtl.operations import bits_of
 
 MAX_LANES = 64
-INPUT_PLACE = -1
 
 
 @dataclass(frozen=True)
@@ -146,32 +145,32 @@ class Plan:
         """Of each layer, counted over all."""
         return [sum(each.neurons for each in self.network.layers[:place]) for place in range(len(self.network.layers))]
 
-    @property
+    @cached_property
     def weight_bits(self) -> int:
         """Of a weight in its memory."""
         return max(bits_of(int(each.weights.min()), int(each.weights.max())) for each in self.links)
 
-    @property
+    @cached_property
     def delay_bits(self) -> int:
         """Of a delay beside its weight."""
         return (max(each.window for each in self.links) - 1).bit_length()
 
-    @property
+    @cached_property
     def window(self) -> int:
         """The longest."""
         return max(each.window for each in self.links)
 
-    @property
+    @cached_property
     def planes(self) -> int:
         """Most bits of a message."""
         return max(each.planes for each in self.links)
 
-    @property
+    @cached_property
     def source_bits(self) -> int:
         """Of a source's index."""
         return max(1, (max(each.size for each in self.links) - 1).bit_length())
 
-    @property
+    @cached_property
     def slots(self) -> list[int]:
         """Bits of each of a lane's sums."""
         count = 1 + max(each.slot for each in self.links)

@@ -130,8 +130,8 @@ def _one(network: IntegerNetwork, sample: NDArray[np.integer[Any]]) -> Fired:
     }
     for layer, own, sink in zip(network.layers, neurons, sinks, strict=True):
         own.s_out.connect(sink.a_in)
-        for synapses in _synapses(layer):
-            sends[synapses.name.split("<-")[1]].connect(synapses.s_in)
+        for connection_source, synapses in _synapses(layer):
+            sends[connection_source].connect(synapses.s_in)
             synapses.a_out.connect(own.a_in)
             processes.append(synapses)
     models = {process: MODELS[type(process)] for process in processes}
@@ -151,14 +151,14 @@ def _neurons(layer: Layer) -> LIF:
     return LIF(shape=(layer.neurons,), du=p["current_decay"] - 1, dv=p["decay"], vth=vth, bias_mant=0, name=layer.name)
 
 
-def _synapses(layer: Layer) -> Iterator[AbstractProcess]:
-    """Lava's synapses take a step, with which a layer's own spikes come back."""
+def _synapses(layer: Layer) -> Iterator[tuple[str, AbstractProcess]]:
+    """Of each connection its source and Lava's synapses. They take a step, which a layer's own spikes need."""
     for each in layer.connections:
         own = each.source == layer.name
         delays = _delays(each) - 1 if own else _delays(each)
         for made in lavas_own(f"{layer.name}<-{each.source}", each, delays, BIT):
             assert made.later == 0, "what the contract holds, one process of synapses does"
-            yield made.process
+            yield each.source, made.process
 
 
 def _delays(connection: Connection) -> Ints:

@@ -29,7 +29,7 @@ from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training.evaluate import BATCH, fed
 from asrc_train.training.objective import class_weights
-from asrc_train.training.schedule import set_rates
+from asrc_train.training.schedule import seed_in, set_rates
 
 CLIP = 1.0
 """Largest norm of the gradient where the spiking network's training states none: over long sequences the gradient of a
@@ -130,7 +130,7 @@ class _Run:
 
     def train_epoch(self, say: Callable[[str], None], progress: Callable[[float, str], None]) -> None:
         training, epoch = self.config.training, self.epochs_done
-        draw = torch.Generator().manual_seed((training.seed << 20) + epoch)
+        draw = torch.Generator().manual_seed(seed_in(self.config, epoch))
         batches = torch.randperm(len(self.y), generator=draw).split(training.batch_size)  # type: ignore[no-untyped-call]
         began, total, note = time.perf_counter(), 0.0, self._note()
         self.network.train()

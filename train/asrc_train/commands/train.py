@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     noise = "while training, noise on weights as large as rounding them to so many bits makes"
     add("--rounding-noise", metavar="BITS", type=command_line.positive, help=noise)
     add("--batch-norm", action="store_true", default=None, help="normalise each layer's feed-forward current")
-    skips = "whether a layer hears the one before the last, too (concat); default: none"
+    skips = "concat: each layer also takes the spikes of the layer before the last; default: none"
     add("--skips", choices=["none", "concat"], help=skips)
     _add_state_space(parser)
     _add_delays(parser)
@@ -188,6 +188,7 @@ def _train(options: argparse.Namespace) -> None:
     device = _device(options.device)
 
     from asrc_core.command import progress
+    from asrc_train.network.connections.connection import learns_spans
     from asrc_train.training import fit, training_progress
 
     if options.download:
@@ -207,10 +208,10 @@ def _train(options: argparse.Namespace) -> None:
             config, options.out, resume=options.resume, device=device, observers=tuple(observers), start=start
         )
     spans = f", spans {'/'.join(map(str, trained.spans))}" if any(trained.spans) else ""
+    mixture = f" (mixture {trained.scores['test_mixture']:.1%})" if learns_spans(config.network) else ""
     print(
         f"best epoch {trained.provenance['best_epoch']} of {config.training.epochs}: "
-        f"validation {trained.scores['validation']:.1%}, test {trained.scores['test']:.1%} "
-        f"(mixture {trained.scores['test_mixture']:.1%}){spans}"
+        f"validation {trained.scores['validation']:.1%}, test {trained.scores['test']:.1%}{mixture}{spans}"
     )
     if data.is_path(config.data.name):
         print(f"classes: {', '.join(trained.provenance['classes'])}")

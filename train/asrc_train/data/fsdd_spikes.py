@@ -48,7 +48,7 @@ def load(dt: float | None = None) -> Dataset:
     """The spikes, worked out once. Raises InvalidSetting, UnreadableFile, InvalidData, ExtraMissing."""
     form = shape(dt)
     found, splits = spoken_digits.divided(folder() / HOME, split_of)
-    recipe = f"{__doc__} {cochlea.__doc__} {FRONT_END} {form} {splits}"
+    recipe = f"crossings {cochlea.VERSION} {FRONT_END} {form} {splits}"
 
     def write(into: Path) -> list[str]:
         return _write(found, splits, form, into)

@@ -65,7 +65,7 @@ def load() -> Dataset:
             raise archive.missing(home, "gsc", ARCHIVES)
         archive.unpack_tar(published, packed, home)
     found = recordings(home)
-    recipe = f"{speech.__doc__}, {SHAPE}"
+    recipe = f"mel {speech.VERSION} {speech.FRONT_END} {SHAPE}"
     return prepared.prepared("gsc", SHAPE, recipe, [each.path for each in found], lambda into: _write(found, into))
 
 

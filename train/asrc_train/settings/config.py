@@ -18,6 +18,8 @@ from pydantic import (
 )
 
 from asrc_core import extras
+from asrc_core.contract.neurons.resonator import PERIOD, WINDOW
+from asrc_core.contract.numbers import MAX_COLUMNS
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 from asrc_core.forms import toml_file
@@ -133,7 +135,7 @@ class NetworkConfig(_Section):
     layers: tuple[LayerConfig, ...] = ()
     """Constants of each layer, one entry for each, or none at all."""
 
-    modes: Annotated[int, Field(ge=1, le=8)] | None = None
+    modes: Annotated[int, Field(ge=1, le=MAX_COLUMNS)] | None = None
     """K of state-space neurons, as all up to the gate; None: 1 of prf, 4 of the others."""
     period: Annotated[int, Field(ge=0)] | None = None
     """For how many steps a neuron rests after each spike; None: 3 of frssm, 0 of the others."""
@@ -189,17 +191,18 @@ class NetworkConfig(_Section):
     @field_validator("period")
     @classmethod
     def _within_the_word(cls, period: int | None) -> int | None:
-        if period is not None and period > 31:
-            raise ValueError(
-                f"a period of {period} steps is beyond 31, as far back as a neuron's word of spikes reaches"
-            )
+        if period is not None and period > PERIOD.high:
+            why = f"{PERIOD.high}, as far back as the 32 bits of a neuron's delay line reach"
+            raise ValueError(f"a period of {period} steps is beyond {why}")
         return period
 
     @field_validator("window")
     @classmethod
     def _foldable(cls, window: int | None) -> int | None:
-        if window is not None and window > 8:
-            raise ValueError(f"a window of {window} taps is beyond 8: folding it divides by that power of a pole")
+        if window is not None and window > WINDOW:
+            raise ValueError(
+                f"a window of {window} taps is beyond {WINDOW}: folding it divides by that power of a pole"
+            )
         return window
 
     @model_validator(mode="before")

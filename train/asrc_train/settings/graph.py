@@ -84,4 +84,4 @@ def _faults(names: Sequence[str], place: int, layer: GraphLayer) -> Iterator[str
         if each.source not in known:
             yield f"nothing that sends is called '{each.source}'"
         elif each.span == 0 and known[each.source] >= place:
-            yield f"what comes from '{each.source}' closes a circle without delay"
+            yield f"what comes from '{each.source}' closes a loop without delay"

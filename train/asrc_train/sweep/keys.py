@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from asrc_core.errors import InvalidSetting, UnknownName
@@ -12,10 +13,11 @@ from asrc_train.settings.config import Config
 SEED = "training.seed"
 
 
-def known() -> list[str]:
+@cache
+def known() -> tuple[str, ...]:
     """Every setting there is."""
     sections = {name: getattr(field.annotation, "model_fields", {}) for name, field in Config.model_fields.items()}
-    return [f"{section}.{key}" for section, fields in sections.items() for key in fields]
+    return tuple(f"{section}.{key}" for section, fields in sections.items() for key in fields)
 
 
 def require_known(key: str) -> str:

@@ -5,7 +5,6 @@ It describes itself: configuration, widths, spans, pixel permutation, scale, tra
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from asrc_core import extras, html
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting, NonFiniteWeights, UnreadableFile
 from asrc_core.files.atomic import replacing
+from asrc_core.files.digest import digest_of
 from asrc_core.files.paths import as_path
 from asrc_train.settings.config import Config, validated
 
@@ -181,7 +181,7 @@ def read_tensors_only(path: str | Path, kind: str, way_out: str) -> Any:
 
 def fingerprint(path: str | Path) -> str:
     """SHA-256 of the file's content, in hexadecimal."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return digest_of(Path(path))
 
 
 def _checked_tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:

@@ -282,5 +282,4 @@ def freeze_file(path: str | Path) -> FrozenNetwork:
     Raises UnreadableFile, NonFiniteWeights.
     """
     frozen = freeze(checkpoint.load(path))
-    frozen.provenance["checkpoint_sha256"] = checkpoint.fingerprint(path)
-    return frozen
+    return replace(frozen, provenance={**frozen.provenance, "checkpoint_sha256": checkpoint.fingerprint(path)})

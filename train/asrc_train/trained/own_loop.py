@@ -195,9 +195,7 @@ def as_checkpoint(
         permutation=None,
         history=[],
         scores=dict(scores or {}),
-        provenance={
-            key: value for key, value in described.provenance.items() if data is None or key != preprocessing.KEY
-        },
+        provenance=described.provenance if data is None else _without_raw(described.provenance),
     )
     made.network()
     return made

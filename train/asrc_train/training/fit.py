@@ -29,6 +29,7 @@ from asrc_train.data.dataset import (
     training_parts,
 )
 from asrc_train.kernels.native import reuse
+from asrc_train.network.connections.connection import learns_spans
 from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.float_network import FloatNetwork, new_network
 from asrc_train.network.graph_network import GraphNetwork
@@ -42,7 +43,7 @@ from asrc_train.training.augmentation import blended, shifted, shifted_images
 from asrc_train.training.distributed import World
 from asrc_train.training.evaluate import Evaluation, evaluate, fed_to
 from asrc_train.training.objective import class_weights, objective_of
-from asrc_train.training.schedule import set_rates, temperature_in
+from asrc_train.training.schedule import seed_in, set_rates, temperature_in
 
 
 @dataclass(frozen=True)
@@ -201,9 +202,8 @@ class _Run:
         epoch = self.epochs_done
         temperature = temperature_in(self.config, epoch)
         self.network.train()
-        # Seeded by the epoch, so that a resumed run draws what an uninterrupted one would have.
-        draw = torch.Generator().manual_seed((training.seed << 20) + epoch)
-        torch.manual_seed((training.seed << 20) + epoch + (self.world.rank << 52))  # dropout, noise
+        draw = torch.Generator().manual_seed(seed_in(self.config, epoch))
+        torch.manual_seed(seed_in(self.config, epoch) + (self.world.rank << 52))  # dropout, noise
         order = torch.randperm(len(self.train_y), generator=draw)
         batches = order.to(self.device).split(training.batch_size)  # type: ignore[no-untyped-call]
         total_loss = correct = 0.0
@@ -285,10 +285,12 @@ class _Run:
             self.zero, self.best_tensors = 0, self._tensors()
         best = self.history[self.best]
         test_x, test_y = permuted(self.dataset.test_x, self.order), self.dataset.test_y
+        test = self._evaluate(test_x)
+        mixture = self._evaluate(test_x, best.temperature) if learns_spans(self.config.network) else test
         scores = {
             "validation": best.validation_accuracy,
-            "test": self._evaluate(test_x).accuracy(test_y),
-            "test_mixture": self._evaluate(test_x, best.temperature).accuracy(test_y),
+            "test": test.accuracy(test_y),
+            "test_mixture": mixture.accuracy(test_y),
         }
         return Checkpoint(
             config=self.config,

@@ -15,6 +15,11 @@ def temperature_in(config: Config, epoch: int) -> float:
     return float(config.training.temperature * config.training.annealing**epoch)
 
 
+def seed_in(config: Config, epoch: int) -> int:
+    """Of the draws of an epoch, counted from 0: a resumed training draws what an uninterrupted one would have."""
+    return (config.training.seed << 20) + epoch
+
+
 WARM = 0.1
 """Share of its first temperature above which a training's last epoch is warm."""
 

@@ -24,7 +24,7 @@ from asrc_core.contract.neurons.kind import (
     Step,
     shifted,
 )
-from asrc_core.contract.neurons.lif import FIRES, THRESHOLD, at_threshold, decay, room, settled
+from asrc_core.contract.neurons.lif import FIRES, THRESHOLD, decay, fires, room, settled
 from asrc_core.contract.numbers import DECAY_ONE, STATE_MAX, Ints
 from asrc_core.contract.operations.operations import Operations, Value
 from asrc_core.contract.rounding.constants import bias, kept, named, threshold
@@ -40,14 +40,9 @@ def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> 
     joins, after = drive(o, p, state, a)
     before, theta = state["u"], p["threshold"]
     decayed = decay(o, before, p["decay"])
-    left = o.select(_fires(o, p, before), o.sub(decayed, theta), decayed)
+    left = o.select(fires(o, p, before), o.sub(decayed, theta), decayed)
     u = o.saturate(o.add(o.add(left, joins), p["bias"]))
-    return Step({**after, "u": u}, _fires(o, p, u), u)
-
-
-def _fires(o: Operations, p: Parameters, u: Value) -> Value:
-    theta = p["threshold"]
-    return o.ge(u, theta) if at_threshold(p) else o.not_(o.ge(theta, u))
+    return Step({**after, "u": u}, fires(o, p, u), u)
 
 
 def invariant(p: Parameters, low: Ints, high: Ints) -> Mapping[str, Bounds]:

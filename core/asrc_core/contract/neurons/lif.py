@@ -42,9 +42,24 @@ def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> 
 
 def fire(o: Operations, p: Parameters, v: Value, current: Value) -> tuple[Value, Value, Value]:
     """Membrane before reset, spike, and membrane after reset, for a current of any origin."""
-    u = o.saturate(o.add(o.add(decay(o, v, p["decay"]), current), p["bias"]))
-    s = o.ge(u, p["threshold"]) if at_threshold(p) else o.not_(o.ge(p["threshold"], u))
-    return u, s, o.select(s, o.sub(u, p["threshold"]) if p["reset"] == "soft" else 0, u)
+    u = before_reset(o, p, v, current)
+    s = fires(o, p, u)
+    return u, s, after_reset(o, p, u, s)
+
+
+def before_reset(o: Operations, p: Parameters, v: Value, current: Value) -> Value:
+    """Membrane u before reset."""
+    return o.saturate(o.add(o.add(decay(o, v, p["decay"]), current), p["bias"]))
+
+
+def fires(o: Operations, p: Parameters, u: Value) -> Value:
+    """Spike of a membrane u."""
+    return o.ge(u, p["threshold"]) if at_threshold(p) else o.not_(o.ge(p["threshold"], u))
+
+
+def after_reset(o: Operations, p: Parameters, u: Value, s: Value) -> Value:
+    """Membrane v after the reset of those that spiked."""
+    return o.select(s, o.sub(u, p["threshold"]) if p["reset"] == "soft" else 0, u)
 
 
 def at_threshold(p: Parameters) -> bool:

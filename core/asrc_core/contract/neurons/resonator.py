@@ -36,15 +36,18 @@ from asrc_core.contract.numbers import WORD
 from asrc_core.contract.operations.operations import Operations, Value
 from asrc_core.contract.rounding.resonators import (
     DIRECT_MAX,
+    LEAST_POLE_BITS,
+    MOST_POLE_BITS,
     MOST_READOUT_SHIFT,
     MOST_SHIFT,
+    POLE_BITS,
     READOUT_MAX,
     meant,
     rounded,
 )
 from asrc_core.errors import InvalidNetwork
 
-POLE_SHIFT = Number(11, 19, default=15, each=False)
+POLE_SHIFT = Number(LEAST_POLE_BITS - 1, MOST_POLE_BITS - 1, default=POLE_BITS - 1, each=False)
 """Fraction bits of the poles; a pole of 16 bits has 15."""
 PERIOD = Number(0, 31, default=0)
 """Steps without a spike after one; the word of spikes reaches 32 back."""
@@ -53,7 +56,9 @@ READOUT = Columns(-READOUT_MAX, READOUT_MAX, of=MODE)
 DIRECT = Number(-DIRECT_MAX, DIRECT_MAX, default=0)
 """What x[t] weighs in the read-out; like the taps of the same scale as p and q, but of 16 bits."""
 TAPS = Columns(DIRECT.low, DIRECT.high, of=TAP, optional=True, most=7)
-"""Of x[t-1], x[t-2], ...: a window of up to 8 steps."""
+"""Of x[t-1], x[t-2], ...: with x[t], the window."""
+WINDOW = 1 + TAPS.most
+"""Steps of the longest window."""
 
 
 def rests(p: Parameters) -> bool:

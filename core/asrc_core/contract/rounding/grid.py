@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.numbers import Ints
+from asrc_core.contract.numbers import MAX_WEIGHT_BITS, MIN_WEIGHT_BITS, Ints
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
 
@@ -15,9 +15,9 @@ from asrc_core.errors import InvalidSetting
 def require_bits(bits: int) -> None:
     """Raise InvalidSetting for a width that no weight of the contract has."""
     if isinstance(bits, bool) or not isinstance(bits, int):
-        raise InvalidSetting("`bits`", f"{bits!r} is not a whole number from 2 to 8")
-    if not 2 <= bits <= 8:
-        raise InvalidSetting("`bits`", f"{bits} is outside 2 to 8")
+        raise InvalidSetting("`bits`", f"{bits!r} is not a whole number from {MIN_WEIGHT_BITS} to {MAX_WEIGHT_BITS}")
+    if not MIN_WEIGHT_BITS <= bits <= MAX_WEIGHT_BITS:
+        raise InvalidSetting("`bits`", f"{bits} is outside {MIN_WEIGHT_BITS} to {MAX_WEIGHT_BITS}")
 
 
 def widths(bits: int | tuple[int, ...], layers: int) -> tuple[int, ...]:

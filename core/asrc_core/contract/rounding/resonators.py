@@ -25,9 +25,9 @@ from asrc_core.contract.rounding.constants import Constants, Meant, Rounding, Un
 
 Floats = NDArray[np.float64]
 
-POLE_BITS = 16
-"""With the sign; where the constants have no `pole_bits`."""
-READOUT_BITS = 8
+LEAST_POLE_BITS, POLE_BITS, MOST_POLE_BITS = 12, 16, 20
+"""With the sign; the second where the constants have no `pole_bits`."""
+LEAST_MODE_BITS, READOUT_BITS = 3, 8
 """With the sign; where the constants have no `mode_bits`."""
 READOUT_MAX = 127
 DIRECT_MAX = 32767

@@ -21,6 +21,8 @@ from asrc_core.contract.numbers import (
     MAX_MESSAGE,
     MAX_SPAN,
     MAX_TAPS,
+    MAX_WEIGHT_BITS,
+    MIN_WEIGHT_BITS,
     SYNAPTIC_DELAY_MAX,
     Ints,
     Mapping,
@@ -138,7 +140,7 @@ def require(layer: str, connection: Connection, *, shape: tuple[int, int], sent:
         raise InvalidNetwork(at, f"weights have shape {weights.shape}, which does not fit neurons and source ({shape})")
     if connection.convolution is not None and connection.convolution.shape != shape:
         raise InvalidNetwork(at, f"weights have shape {shape}, and its convolution's {connection.convolution.shape}")
-    within(at, "weight bits", connection.weight_bits, 2, 8)
+    within(at, "weight bits", connection.weight_bits, MIN_WEIGHT_BITS, MAX_WEIGHT_BITS)
     off = WeightGrid(connection.weight_bits).count_off(weights)
     if off:
         raise InvalidNetwork(
@@ -155,7 +157,7 @@ def require(layer: str, connection: Connection, *, shape: tuple[int, int], sent:
     if shortest < 0:
         raise InvalidNetwork(at, f"a lag of {shortest} is below 0")
     if shortest < 1 and not before:
-        raise InvalidNetwork(at, "a lag of 0 closes a circle without delay; what comes back needs at least 1")
+        raise InvalidNetwork(at, "a lag of 0 closes a loop without delay; a recurrent connection needs at least 1")
     require_reach(layer, connection.longest_lag, connection.mapping, before=before)
     if connection.mapping == "delay-line" and connection.longest_lag and not sent.is_bit:
         why = f"'{connection.source}' sends numbers and a delay line holds spikes, so that a lag of"

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from asrc_core.contract.chain import chain, why_no_chain
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts, LayerTrace, Result, StreamStep, Trace, checked_frame, checked_input
-from asrc_core.cores import usable_cores
+from asrc_core.cores import threads_of
 from asrc_core.counts import plural
-from asrc_core.errors import BackendFailed, BackendMissing, InvalidSetting
+from asrc_core.errors import BackendFailed, BackendMissing
 from asrc_core.native.instruction_sets import chosen
 from asrc_export.engines.native import binding
 
@@ -102,9 +102,7 @@ class NativeEngine:
         Raises InvalidData when the samples do not fit the network's input, InvalidSetting for no threads.
         """
         samples = checked_input(self.network, x)
-        threads = usable_cores() if threads is None else threads
-        if not 1 <= threads <= 2**15:
-            raise InvalidSetting("threads", f"{threads} is not within 1 to {2**15}")
+        threads = threads_of(threads)
         batch, steps, _ = samples.shape
         logits = np.zeros((batch, self.network.classes), np.int64)
         counts = (binding.Counts * len(self.network.layers))()

@@ -314,11 +314,11 @@ def _passed(name: str, flat: Flat, signal: Signal, dt: float, after: list[str]) 
         made = _multiplied(name, signal, unrolled.weight, unrolled.bias, unrolled.shape)
         return replace(made, convolution=moved)
     if kind == "Scale":
-        return _scaled(name, vector(name, "scale", node.scale, signal.shape), signal)
+        return _scaled(vector(name, "scale", node.scale, signal.shape), signal)
     if kind == "Delay":
         return _delayed(name, node, signal)
     if kind == "I" and after == [flat.output]:
-        return _scaled(name, vector(name, "r", node.r, signal.shape) * dt, signal)
+        return _scaled(vector(name, "r", node.r, signal.shape) * dt, signal)
     if kind == "I":
         raise broken(name, "an integrator that never fires is our readout, so the output must follow it")
     raise AssertionError(f"{kind} is known and not handled")
@@ -348,7 +348,7 @@ def _multiplied(name: str, signal: Signal, weight: Floats, bias: Floats, shape: 
     return Signal(shape, maps, weight @ signal.constant + bias)
 
 
-def _scaled(name: str, scale: Floats, signal: Signal) -> Signal:
+def _scaled(scale: Floats, signal: Signal) -> Signal:
     maps = {fed: m * (scale if m.ndim == 1 else scale[:, None]) for fed, m in signal.maps.items()}
     return replace(signal, maps=maps, constant=signal.constant * scale)
 

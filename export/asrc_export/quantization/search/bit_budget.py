@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.contract.network import IntegerNetwork
-from asrc_core.contract.numbers import Mapping
+from asrc_core.contract.numbers import MAX_WEIGHT_BITS, MIN_WEIGHT_BITS, Mapping
 from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidSetting
 from asrc_export import float_network
@@ -99,9 +99,11 @@ def choose(
     Raises InvalidData (samples that do not fit, or too few), InvalidSetting (a budget that nothing meets, naming the
     smallest that can be), and what `quantize` raises.
     """
-    allowed = sorted(width for width in target.formats.weight_bits if 2 <= width <= 8)
+    allowed = sorted(width for width in target.formats.weight_bits if MIN_WEIGHT_BITS <= width <= MAX_WEIGHT_BITS)
     if not allowed:
-        raise InvalidSetting("`bits`", f"target '{target.name}' stores no weights of 2 to 8 bits")
+        raise InvalidSetting(
+            "`bits`", f"target '{target.name}' stores no weights of {MIN_WEIGHT_BITS} to {MAX_WEIGHT_BITS} bits"
+        )
     names = (*(layer.name for layer in frozen.layers), "readout")
     sizes = _sizes(frozen, target, allowed, mapping)
     _require_reachable(budget, sizes)

@@ -22,7 +22,7 @@ import numpy as np
 
 from asrc_core.contract.arithmetic import shift
 from asrc_core.contract.network import Layer
-from asrc_core.contract.neurons.lif import decay
+from asrc_core.contract.neurons import lif
 from asrc_core.contract.numbers import Ints
 from asrc_core.contract.operations.numpy import NumpyOperations
 from asrc_core.contract.rounding.grid import WeightGrid
@@ -122,10 +122,10 @@ def forced(made: Layer, activity: LayerActivity) -> int:
     batch, neurons = activity.spikes.shape[1:]
     operations, v, differing = NumpyOperations(), np.zeros((batch, neurons), np.int64), 0
     sums = _sums(made, activity)
-    for spikes in activity.spikes.astype(np.int64):
-        u = decay(operations, v, p["decay"]) + (next(sums) << p["activation_shift"]) + p["bias"]
-        differing += int(np.count_nonzero((u >= p["threshold"] + (p["fires"] == "above")) != spikes))
-        v = u - p["threshold"] * spikes if p["reset"] == "soft" else u * (1 - spikes)
+    for spikes in activity.spikes:
+        u = lif.before_reset(operations, p, v, next(sums) << p["activation_shift"])
+        differing += int(np.count_nonzero(lif.fires(operations, p, u) != spikes))
+        v = lif.after_reset(operations, p, u, spikes)
     return differing
 
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from asrc_core.contract.rounding.grid import WeightGrid, widths
-from asrc_core.contract.rounding.resonators import READOUT_BITS
+from asrc_core.contract.rounding.resonators import LEAST_MODE_BITS, LEAST_POLE_BITS, MOST_POLE_BITS, READOUT_BITS
 from asrc_core.errors import InvalidSetting
 from asrc_export.chip.targets import Target
 from asrc_export.quantization.checks import cannot_overflow
 from asrc_export.quantization.integers import feeds, layer_at
 from asrc_export.quantization.quantize import Plan
-from asrc_export.quantization.resonators import KIND, LEAST_MODE_BITS, LEAST_POLE_BITS, MOST_POLE_BITS, layer_with
+from asrc_export.quantization.resonators import KIND, layer_with
 from asrc_export.quantization.search.activity import Activity
 from asrc_export.quantization.search.layer_search import forced
 from asrc_train.trained.frozen import FrozenLayer

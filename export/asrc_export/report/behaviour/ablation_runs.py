@@ -32,6 +32,7 @@ from asrc_export.report.behaviour.spike_differences import (
 )
 from asrc_export.report.behaviour.stages import REFERENCE, STAGES, StageName
 from asrc_train.data.dataset import Labels, Samples
+from asrc_train.network.connections.connection import learns_spans
 from asrc_train.network.float_network import FloatNetwork
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training.evaluate import BATCH, fed_to, traced
@@ -127,6 +128,7 @@ def run(
     ``network`` must be the checkpoint's own (equal widths and spans). Raises InvalidData for samples that do not fit.
     """
     layers, steps, model = outline.of(network).layers, x.shape[1], trained.network()
+    mixes = learns_spans(trained.config.network)
     per_sample = steps * sum(layer.neurons for layer in layers)
     count = len(x)
     real, whole = (unrounded.prepared(network, integer_state=each) for each in (False, True))
@@ -144,9 +146,10 @@ def run(
         assert result.trace is not None
         deployed = _Answer(result.predictions, [trace.spikes for trace in result.trace.layers])
         inputs = fed_to(model, x[chunk], scale)
+        hard = _trained(model, inputs, None)
         answers: dict[StageName, _Answer] = {
-            "float_mixture": _trained(model, inputs, trained.temperature),
-            "float": _trained(model, inputs, None),
+            "float_mixture": _trained(model, inputs, trained.temperature) if mixes else hard,
+            "float": hard,
             "quantized_weights": _unrounded(real, x[chunk]),
             "quantized_state": _unrounded(whole, x[chunk]),
             "deployed": deployed,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from asrc_core.contract.numbers import MAX_WEIGHT_BITS, MIN_WEIGHT_BITS
 from asrc_core.contract.result import LayerCounts
 from asrc_core.counts import plural
 from asrc_export.report.behaviour import taps
@@ -42,7 +43,9 @@ class Layer(Part):
     inputs: Count = Field(description="Neurons or channels that it is fed by.")
     span: Span = Field(description="The span, the longest one of several; 0 where nothing comes back.")
     taps: Taps = ()
-    weight_bits: Annotated[int, Unit("bit")] = Field(ge=2, le=8, description="Bits of a stored weight.")
+    weight_bits: Annotated[int, Unit("bit")] = Field(
+        ge=MIN_WEIGHT_BITS, le=MAX_WEIGHT_BITS, description="Bits of a stored weight."
+    )
     spikes: SpikeCount = Field(description="Of the integer network.")
     spikes_float: SpikeCount = Field(description="Of hard-max float.")
     spike_rate: Share = Field(description="Share of (step, sample, neuron) cells with a spike.")

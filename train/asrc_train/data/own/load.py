@@ -35,7 +35,6 @@ MAX_CELLS = 2**33
 MOST_CHANNELS = 2**14
 FrontEnd = MelFrontEnd | EventFrontEnd
 Series = Sequence[NDArray[Any]]
-_MADE_OF = {"mel": "recordings", "events": "events"}
 
 
 @dataclass(frozen=True)

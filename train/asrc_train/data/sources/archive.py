@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tarfile
 import urllib.request
@@ -18,6 +17,7 @@ from asrc_core.counts import plural
 from asrc_core.errors import UnreadableFile
 from asrc_core.files.atomic import replacing
 from asrc_core.files.data_folder import folder, make_folder, whole_folder
+from asrc_core.files.digest import digest_of
 
 CHUNK = 1 << 20
 TIMEOUT = 60.0  # seconds without a byte
@@ -156,14 +156,10 @@ def _require(archive: Archive, path: Path, way_out: str) -> None:
 
 
 def _digest(path: Path, algorithm: str) -> str:
-    digest = hashlib.new(algorithm, usedforsecurity=False)
     try:
-        with path.open("rb") as file:
-            while piece := file.read(CHUNK):
-                digest.update(piece)
+        return digest_of(path, algorithm)
     except OSError as error:
         raise UnreadableFile(path, "archive", error.strerror or str(error), "check its permissions") from error
-    return digest.hexdigest()
 
 
 def _refused(path: Path, why: str) -> UnreadableFile:

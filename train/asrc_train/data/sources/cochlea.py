@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from asrc_core import extras
 
+VERSION = 1
+"""Raise it with every change of what comes out: data sets that were prepared before are then made anew."""
+
 
 @dataclass(frozen=True)
 class Cochlea:

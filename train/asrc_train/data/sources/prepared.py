@@ -27,8 +27,9 @@ def prepared(
 ) -> Dataset:
     """The data set that ``make`` writes into a folder with `write`, made anew when sources or recipe change.
 
-    ``recipe`` says in words how samples come from sources; ``make`` returns the notes. Sources are told apart by path,
-    size and time of change. Raises UnreadableFile, UnwritableOutput and whatever ``make`` raises.
+    ``recipe`` says how samples come from sources, with the version of what computes them; ``make`` returns the notes.
+    Sources are told apart by path, size and time of change. Raises UnreadableFile, UnwritableOutput and whatever
+    ``make`` raises.
     """
     home = for_results() / "prepared" / f"{name}-{_fingerprint(recipe, sources)}"
     if not home.is_dir():

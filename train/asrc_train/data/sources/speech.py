@@ -17,6 +17,8 @@ from asrc_core.preprocessing import MelFrontEnd
 from asrc_train.data.dataset import Samples
 from asrc_train.data.sources import wav
 
+VERSION = 1
+"""Raise it with every change of what comes out: data sets that were prepared before are then made anew."""
 RATE = 16_000
 WINDOW, HOP, BANDS, LOWEST, HIGHEST = 480, 160, 40, 40.0, 4000.0
 STEPS = 101

@@ -46,7 +46,7 @@ class Recording:
 def load(name: str, split_of: Callable[[Recording], str]) -> Dataset:
     """The features, with the splits that ``split_of`` says. Raises UnreadableFile, InvalidData, ExtraMissing."""
     found, splits = divided(folder() / HOME, split_of)
-    recipe = f"{__doc__} {FRONT_END} {name} {splits}"
+    recipe = f"mel {speech.VERSION} {FRONT_END} {SHAPE} {name} {splits}"
 
     def write(into: Path) -> list[str]:
         return _write(found, splits, into)

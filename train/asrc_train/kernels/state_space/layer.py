@@ -19,12 +19,14 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from asrc_core.contract.neurons.resonator import PERIOD, WINDOW
+from asrc_core.contract.numbers import MAX_COLUMNS
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidData, InvalidSetting
 from asrc_train.kernels.layer import not_finite, require_finite
 
 Gate = Literal["through", "masked"]
-MOST_MODES, MOST_TAPS, MOST_PERIOD = 8, 8, 31
+MOST_MODES, MOST_TAPS, MOST_PERIOD = MAX_COLUMNS, WINDOW, PERIOD.high
 
 
 class Resonators(NamedTuple):

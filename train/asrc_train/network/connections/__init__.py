@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import ModuleType
 
 from asrc_core import choices
 
 
+@cache  # each validation of settings asks
 def names() -> list[str]:
     """All connections, by the files in this folder."""
     return choices.names(__path__, besides=("connection",))
