@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,18 +122,9 @@ def export(
     """
     require_arguments(target, bits, mapping, samples, calibrate_on)
     chip, device = devices.numbers(target)
-    source = as_path(model, "a checkpoint") if isinstance(model, str | Path) else None
-    beside = None if source is None else default_output(source, device or chip)
-    path = beside if out is None else as_path(out, "the integer network to write")
-    if path is not None:
-        require_apart([] if source is None else [source], [path])
-        require_writable(path)
-    frozen = frozen_model(model, samples, fed)
+    path = _place(model, out, device or chip)
     numbers = netx_export.narrowed(chip) if netx else chip
-    has = chip.limits.max_synaptic_delay.count
-    frozen, cut = (frozen, ()) if max_delay is None else delays.within(frozen, min(max_delay, has))
-    if device is None:
-        delays.require_within(frozen, has, chip.name)
+    frozen, cut = _shortened(frozen_model(model, samples, fed), chip, device, max_delay)
     frozen = resonators.with_bits(frozen, pole_bits, mode_bits)
     if stock_lif:
         frozen = delays.for_stock_lif(frozen)
@@ -144,16 +135,10 @@ def export(
     checks.require_spans(frozen, mapping)
     if netx:
         netx_export.require_possible(frozen)
-    data = calibrate_on or frozen.provenance["data"]
-    sample_notes: tuple[str, ...] = ()
-    if samples is not None:
-        samples, data = fitting(samples, frozen), f"{plural(len(samples), 'sample')} given"
-    elif data and data != NO_SAMPLES:
-        dataset = _training_data(frozen, data, asked_for=calibrate_on is not None)
-        samples, sample_notes = dataset.train_x, dataset.notes_on("train") if calibrate_on else ()
+    chosen_on = _calibration(frozen, samples, calibrate_on)
     known_scales = trained is not None or stock_lif
     auto = tuple(each == resonators.AUTO for each in (pole_bits, mode_bits))
-    found = None if known_scales or samples is None else _searched(frozen, numbers, bits, samples, auto, progress)
+    found = None if known_scales else _searched(frozen, numbers, bits, chosen_on.x, auto, progress)
     if found is None and trained is None and any(auto):
         raise InvalidSetting("`pole_bits`, `mode_bits`", "'auto' is found on samples; give some, or a number")
     plan, own_shifts = found.plan if found else None, not stock_lif
@@ -165,12 +150,11 @@ def export(
     leaking = tuple(leaks.of_network(frozen, made.network))
     if strict:
         leaks.require_kept(leaking)
-    observed = calibrate.observe(made.network, samples) if samples is not None else []
-    silent = _silent(frozen, observed, samples) if samples is not None else []
+    observed = [] if chosen_on.x is None else calibrate.observe(made.network, chosen_on.x)
     known = {
         **made.network.provenance,
         "observed": {each.name: [each.state.low, each.state.high] for each in observed},
-        **(_calibration(data, found) if found else {}),
+        **({} if found is None else {"calibration": _stated(chosen_on, found)}),
         **targets.embedded(chip),
         **({} if device is None else {"device": device.name}),
     }
@@ -183,12 +167,57 @@ def export(
         made.rounding,
         observed,
         made.findings,
-        silent,
-        leaking,
-        cut,
-        sample_notes,
-        found.measured if found else (),
+        firing=[] if chosen_on.x is None else _silent(frozen, observed, chosen_on.x),
+        leaks=leaking,
+        cut=cut,
+        sample_notes=chosen_on.notes,
+        measured=found.measured if found else (),
     )
+
+
+def _place(model: Model, out: str | Path | None, target: targets.Target | devices.Device) -> Path | None:
+    """Where the integer network goes, None if nowhere. Raises InvalidSetting, UnwritableOutput."""
+    source = as_path(model, "a checkpoint") if isinstance(model, str | Path) else None
+    default = None if source is None else default_output(source, target)
+    path = default if out is None else as_path(out, "the integer network to write")
+    if path is not None:
+        require_apart([] if source is None else [source], [path])
+        require_writable(path)
+    return path
+
+
+def _shortened(
+    frozen: FrozenNetwork, chip: targets.Target, device: devices.Device | None, max_delay: int | None
+) -> tuple[FrozenNetwork, tuple[Cut, ...]]:
+    """The network with its delays cut to ``max_delay``, if that is given, and what was cut.
+
+    Raises InvalidSetting, CannotFreeze for delays that are longer than the chip's.
+    """
+    has = chip.limits.max_synaptic_delay.count
+    frozen, cut = (frozen, ()) if max_delay is None else delays.within(frozen, min(max_delay, has))
+    if device is None:
+        delays.require_within(frozen, has, chip.name)
+    return frozen, cut
+
+
+class _Calibration(NamedTuple):
+    """What scales are chosen on: samples (n, T, channels), what they are called, what was cut off them."""
+
+    x: NDArray[np.generic] | None
+    """None: on none."""
+    named: str
+    notes: tuple[str, ...] = ()
+
+
+def _calibration(frozen: FrozenNetwork, samples: NDArray[Any] | None, calibrate_on: str | None) -> _Calibration:
+    """The samples given, or the training part of the data set named, or of the one trained on."""
+    if samples is not None:
+        return _Calibration(fitting(samples, frozen), f"{plural(len(samples), 'sample')} given")
+    name = calibrate_on or frozen.provenance["data"]
+    if not name or name == NO_SAMPLES:
+        return _Calibration(None, NO_SAMPLES)
+    dataset = _training_data(frozen, name, asked_for=calibrate_on is not None)
+    return _Calibration(dataset.train_x, name, dataset.notes_on("train") if calibrate_on else ())
 
 
 def _training_data(frozen: FrozenNetwork, data: str, *, asked_for: bool) -> Dataset:
@@ -208,10 +237,13 @@ def _searched(
     frozen: FrozenNetwork,
     chip: targets.Target,
     bits: int | tuple[int, ...],
-    samples: NDArray[np.generic],
+    samples: NDArray[np.generic] | None,
     auto: tuple[bool, ...],
     progress: Progress | bool,
-) -> Found:
+) -> Found | None:
+    """Scales chosen on samples, None where there are none."""
+    if samples is None:
+        return None
     checks.require_finite(frozen)
     parts = len(frozen.layers) + 1
     with shown(progress, "choosing scales, %") as update:
@@ -223,9 +255,9 @@ def _searched(
         return searched(frozen, chip, bits, samples, told, poles=poles, modes=modes)
 
 
-def _calibration(data: str, found: Found) -> dict[str, Any]:
+def _stated(chosen_on: _Calibration, found: Found) -> dict[str, Any]:
     """For the provenance: what the search chose by, and how far each part is from the float one on it."""
-    return {"calibration": {"data": data, "samples": found.samples, "parts": [m._asdict() for m in found.measured]}}
+    return {"data": chosen_on.named, "samples": found.samples, "parts": [each._asdict() for each in found.measured]}
 
 
 def _silent(frozen: FrozenNetwork, observed: list[Observed], samples: NDArray[np.generic]) -> list[firing.Finding]:
