@@ -76,7 +76,12 @@ def test_another_network_other_samples_and_impossible_settings_are_refused(
 
 
 def test_what_is_given_again_as_it_was_is_no_change(model: Path) -> None:
-    continued(model, {"network": {"hidden": [6], "kernel_length": 5}, "data": {"name": "digits", "permute": True}})
+    same = {"network": {"hidden": [6], "kernel_length": 5}, "data": {"name": "digits", "permute": True}}
+    (settings, start), (unchanged, _) = continued(model, same), continued(model, {})
+    assert settings == unchanged
+    kept = checkpoint.load(model)
+    assert (settings.network, settings.data) == (kept.config.network, kept.config.data)
+    assert all(torch.equal(tensor, kept.tensors[name]) for name, tensor in start.network.state_dict().items())
 
 
 def test_a_checkpoint_of_other_samples_is_refused(model: Path, tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def rounding(scale: float, formats: Formats, *, cut_biases: bool = True) -> Roun
 
 
 def _nearest_threshold(values: Floats, grid: MantissaExponentGrid) -> Any:
-    for value in values:
-        if not 2.0**grid.min_exponent <= value <= grid.high:
-            raise Unfit(f"the target holds no threshold of {value:g} units")
+    beyond = ~((2.0**grid.min_exponent <= values) & (values <= grid.high))  # NaN, too
+    if beyond.any():
+        raise Unfit(f"the target holds no threshold of {values[beyond][0]:g} units")
     return grid.nearest(values)

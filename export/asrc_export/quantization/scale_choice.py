@@ -363,22 +363,21 @@ def at_scale(
 
 def _missing(layer: FrozenLayer, scale: float, formats: Formats) -> str | None:
     """What a kind that rounds its neurons one by one says of the one that has no integers there."""
-    if layer.of_kind.meant is None:
-        return None
+    return None if layer.of_kind.meant is None else _unfit(layer, scale, formats)
+
+
+def fits(layer: FrozenLayer, scale: float, formats: Formats) -> bool:
+    """Whether the neurons' constants have integers at the scale."""
+    return _unfit(layer, scale, formats) is None
+
+
+def _unfit(layer: FrozenLayer, scale: float, formats: Formats) -> str | None:
+    """Why the neurons' constants have no integers at the scale; None if they have."""
     try:
         layer.of_kind.rounded(layer.constants, rounding(scale, formats, cut_biases=False))
     except Unfit as unfit:
         return str(unfit)
     return None
-
-
-def fits(layer: FrozenLayer, scale: float, formats: Formats) -> bool:
-    """Whether the neurons' constants have integers at the scale."""
-    try:
-        layer.of_kind.rounded(layer.constants, rounding(scale, formats, cut_biases=False))
-    except Unfit:
-        return False
-    return True
 
 
 def _exponent(scaled: Sequence[Floats], grid: WeightGrid, lowest: int, highest: int) -> int | None:

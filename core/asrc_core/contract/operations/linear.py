@@ -276,7 +276,7 @@ def response(matrices: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     return _response(np.ascontiguousarray(matrices, np.float64).tobytes(), *matrices.shape[:2])
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)  # an entry of 1,000 neurons with 8 modes takes a megabyte
 def _response(matrices: bytes, neurons: int, states: int) -> tuple[Floats, Floats, Floats, Floats]:
     found = _summed(np.moveaxis(np.frombuffer(matrices).reshape(neurons, states, states), 0, 2))
     rising, falling, least, most = np.moveaxis(found, 3, 1)

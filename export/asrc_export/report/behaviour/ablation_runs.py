@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.numbers import STATE_MAX, Ints
-from asrc_core.contract.result import LayerCounts
+from asrc_core.contract.result import LayerCounts, Result, Trace
 from asrc_core.counts import plural
 from asrc_export.checks import firing
 from asrc_export.checks.firing import Firing
@@ -127,24 +127,13 @@ def run(
 
     ``network`` must be the checkpoint's own (equal widths and spans). Raises InvalidData for samples that do not fit.
     """
-    layers, steps, model = outline.of(network).layers, x.shape[1], trained.network()
+    model, count, steps = trained.network(), len(x), x.shape[1]
     mixes = learns_spans(trained.config.network)
-    per_sample = steps * sum(layer.neurons for layer in layers)
-    count = len(x)
     real, whole = (unrounded.prepared(network, integer_state=each) for each in (False, True))
-    predicted: dict[StageName, list[Labels]] = {name: [] for name in STAGES}
-    counts = [LayerCounts()] * len(network.layers)
-    exact: Operations = [[0] * len(layer.connections) for layer in network.layers]
-    differing = {name: np.zeros(len(layers), np.int64) for name in STAGES}
-    drift = np.zeros((len(layers), steps), np.int64)
-    found: list[FirstDivergence] = []
-    fired: list[list[tuple[Firing, Firing]]] = [[] for _ in layers]
-    at_limit = [np.zeros(layer.neurons, np.bool_) for layer in layers]
-    shown: tuple[tuple[Spikes, ...], tuple[Spikes, ...]] | None = None
-    for chunk in _chunks(count, min(BATCH, max(1, CHUNK_CELLS // per_sample))):
+    totals = _Totals(network, steps)
+    for chunk in _chunks(count, min(BATCH, max(1, CHUNK_CELLS // totals.cells_of_sample))):
         result = engine(network, x[chunk], trace=True)
         assert result.trace is not None
-        deployed = _Answer(result.predictions, [trace.spikes for trace in result.trace.layers])
         inputs = fed_to(model, x[chunk], scale)
         hard = _trained(model, inputs, None)
         answers: dict[StageName, _Answer] = {
@@ -152,56 +141,89 @@ def run(
             "float": hard,
             "quantized_weights": _unrounded(real, x[chunk]),
             "quantized_state": _unrounded(whole, x[chunk]),
-            "deployed": deployed,
+            "deployed": _Answer(result.predictions, [trace.spikes for trace in result.trace.layers]),
         }
-        counts = [before + each for before, each in zip(counts, result.counts, strict=True)]
-        exact = arrivals.added(exact, arrivals.operations(network, x[chunk], deployed.spikes))
-        reference = answers[REFERENCE]
-        for name, answer in answers.items():
-            predicted[name].append(answer.predictions)
-            if answer is not reference and answer is not deployed:
-                differing[name] += [np.count_nonzero(each) for each in unlike(reference.spikes, answer.spikes)]
-        strayed = unlike(reference.spikes, deployed.spikes)
-        drift += [in_each_step(each) for each in strayed]
-        firsts = first_divergences(strayed)
-        found += [first._replace(sample=first.sample + chunk.start) for first in firsts]
-        for i, (layer, trace) in enumerate(zip(layers, result.trace.layers, strict=True)):
-            mine, theirs = (firing.of_spikes(layer.name, each.spikes[i]) for each in (reference, deployed))
-            fired[i].append((mine, theirs))
-            if layer.membrane.magnitude >= STATE_MAX:  # elsewhere it is proven that none stands there
-                at_limit[i] |= (np.abs(trace.membrane) >= STATE_MAX).any(axis=(0, 1))
-        if shown is None:
-            shown = (_of_first(reference), _of_first(deployed))
+        totals.add(x[chunk], result, result.trace, answers)
         progress(chunk.stop / count, f"{chunk.stop:,} of {plural(count, 'sample')} on five networks")
-    assert shown is not None
-    differing["deployed"] = drift.sum(axis=1)
-    predictions = {name: np.concatenate(parts) for name, parts in predicted.items()}
-    cells = np.array([layer.neurons * count for layer in layers])
-    stages = tuple(
-        StageRun(
-            name,
-            *STAGES[name],
-            accuracy=float((predictions[name] == y).mean()),
-            agreement=float((predictions[name] == predictions[REFERENCE]).mean()),
-            differing=tuple((differing[name] / (cells * steps)).tolist()),
+    return totals.finished(y)
+
+
+class _Totals:
+    """What the stages came to on the samples so far."""
+
+    def __init__(self, network: IntegerNetwork, steps: int) -> None:
+        self._network, self._steps = network, steps
+        self._layers = outline.of(network).layers
+        self._predicted: dict[StageName, list[Labels]] = {name: [] for name in STAGES}
+        self._counts = [LayerCounts()] * len(network.layers)
+        self._exact: Operations = [[0] * len(layer.connections) for layer in network.layers]
+        self._differing = {name: np.zeros(len(self._layers), np.int64) for name in STAGES}
+        self._drift = np.zeros((len(self._layers), steps), np.int64)
+        self._divergences: list[FirstDivergence] = []
+        self._fired: list[list[tuple[Firing, Firing]]] = [[] for _ in self._layers]
+        self._at_limit = [np.zeros(layer.neurons, np.bool_) for layer in self._layers]
+        self._first: tuple[tuple[Spikes, ...], tuple[Spikes, ...]] | None = None
+        self._samples = 0
+
+    @property
+    def cells_of_sample(self) -> int:
+        """(step, neuron) cells of all layers."""
+        return self._steps * sum(layer.neurons for layer in self._layers)
+
+    def add(self, x: Samples, result: Result, trace: Trace, answers: Mapping[StageName, _Answer]) -> None:
+        """Samples (B, T, channels), what the engine said of them and what each stage did."""
+        reference, deployed = answers[REFERENCE], answers["deployed"]
+        self._counts = [before + each for before, each in zip(self._counts, result.counts, strict=True)]
+        self._exact = arrivals.added(self._exact, arrivals.operations(self._network, x, deployed.spikes))
+        for name, answer in answers.items():
+            self._predicted[name].append(answer.predictions)
+            if answer is not reference and answer is not deployed:
+                self._differing[name] += [np.count_nonzero(each) for each in unlike(reference.spikes, answer.spikes)]
+        strayed = unlike(reference.spikes, deployed.spikes)
+        self._drift += [in_each_step(each) for each in strayed]
+        self._divergences += [
+            first._replace(sample=first.sample + self._samples) for first in first_divergences(strayed)
+        ]
+        for i, (layer, traced_layer) in enumerate(zip(self._layers, trace.layers, strict=True)):
+            mine, theirs = (firing.of_spikes(layer.name, each.spikes[i]) for each in (reference, deployed))
+            self._fired[i].append((mine, theirs))
+            if layer.membrane.magnitude >= STATE_MAX:  # elsewhere it is proven that none stands there
+                self._at_limit[i] |= (np.abs(traced_layer.membrane) >= STATE_MAX).any(axis=(0, 1))
+        if self._first is None:
+            self._first = (_of_first(reference), _of_first(deployed))
+        self._samples += len(x)
+
+    def finished(self, labels: Labels) -> AblationRuns:
+        """All of it, beside the samples' labels (n,)."""
+        assert self._first is not None
+        cells = np.array([layer.neurons * self._samples for layer in self._layers])
+        differing = {**self._differing, "deployed": self._drift.sum(axis=1)}
+        predictions = {name: np.concatenate(parts) for name, parts in self._predicted.items()}
+        stages = tuple(
+            StageRun(
+                name,
+                *STAGES[name],
+                accuracy=float((predictions[name] == labels).mean()),
+                agreement=float((predictions[name] == predictions[REFERENCE]).mean()),
+                differing=tuple((differing[name] / (cells * self._steps)).tolist()),
+            )
+            for name in STAGES
         )
-        for name in STAGES
-    )
-    return AblationRuns(
-        labels=y,
-        predictions=predictions,
-        counts=tuple(counts),
-        exact_operations=exact,
-        steps=steps,
-        stages=stages,
-        drift=drift / cells[:, None],
-        first_divergences=tuple(found),
-        activity=tuple(
-            Activity(firing.joined([mine for mine, _ in parts]), firing.joined([theirs for _, theirs in parts]), at)
-            for parts, at in zip(fired, at_limit, strict=True)
-        ),
-        first_sample=shown,
-    )
+        return AblationRuns(
+            labels=labels,
+            predictions=predictions,
+            counts=tuple(self._counts),
+            exact_operations=self._exact,
+            steps=self._steps,
+            stages=stages,
+            drift=self._drift / cells[:, None],
+            first_divergences=tuple(self._divergences),
+            activity=tuple(
+                Activity(firing.joined([mine for mine, _ in parts]), firing.joined([theirs for _, theirs in parts]), at)
+                for parts, at in zip(self._fired, self._at_limit, strict=True)
+            ),
+            first_sample=self._first,
+        )
 
 
 def _trained(model: FloatNetwork, x: Any, temperature: float | None) -> _Answer:
