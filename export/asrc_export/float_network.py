@@ -82,7 +82,7 @@ def _counts(network: FrozenNetwork, x: torch.Tensor) -> torch.Tensor:
     """Spikes of the last layer summed over time."""
     if not _in_kernels(network):
         return _stepped(network, x)[-2].sum(0)
-    if all(layer.kind != RESONATOR for layer in network.layers):
+    if all(layer.kind != RESONATOR and len(layer.before) == 1 for layer in network.layers):
         return spike_counts(x, [_runnable(layer) for layer in network.layers])
     *_, last = _sent(network, x)
     return last.sum(0)

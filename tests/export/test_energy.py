@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import itertools
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -255,11 +256,12 @@ def test_float_networks_are_priced_by_their_operations(case: Case) -> None:
     gru = energy.float_gru(network, STEPS, CMOS)
     assert gru.low_nj == pytest.approx((3 * synapses + 2560 + 3 * 632) * STEPS * 4.6 / 1000)
     spiking = energy.float_spiking(network, counts, SAMPLES, CMOS)
-    total = sum(events(network, counts, SAMPLES), Events())
+    *_, last = happened = events(network, counts, SAMPLES)
+    total = sum(happened, Events())
     assert spiking.low_nj == pytest.approx(
         (
             0.9 * (total.feedforward_operations + total.recurrent_operations)
-            + 4.6 * (total.graded_operations + total.neuron_updates)
+            + 4.6 * (total.graded_operations + total.neuron_updates - last.neuron_updates)  # a readout has no decay
         )
         / 1000
     )
@@ -316,3 +318,48 @@ def test_operations_on_sparse_synapses_are_counted_from_what_each_source_sent() 
     assert known.feedforward_operations == (first + dense) / 5
     assert known.recurrent_operations + known.graded_operations == sum(behind) / 5
     assert alike.feedforward_operations > 1.5 * known.feedforward_operations
+
+
+def test_neurons_that_the_priced_chip_has_none_of_have_no_price_and_no_time_there() -> None:
+    turning = any_resonators()
+    counts = engine.run(turning, np.ones((1, turning.steps, turning.input.channels), np.int64)).counts
+    found = reported.of(turning, counts, 1, turning.steps, LOIHI2)
+    assert reported.on_chips(found) == []
+    assert found.targets_without_such_neurons == ("loihi1",)
+    assert found.events_on == "loihi2"
+    assert [each.why for each in found.latency if isinstance(each, UnknownLatency)] == [
+        "no published times",
+        "no such neurons",
+    ]
+    shown = {each.key: each.note for each in reported.tables(found)}
+    assert "The neurons that the prices of loihi1 are of compute something else" in shown["energy"]
+    assert "Loihi1 has no such neurons, so no time is given." in shown["latency"]
+
+
+def any_resonators() -> IntegerNetwork:
+    """The first of random networks that has them."""
+    drawn = map(any_network, itertools.count())
+    return next(each for each in drawn if any(layer.neuron.kind == "resonator" for layer in each.layers))
+
+
+def test_a_dense_network_of_the_same_widths_is_recurrent_whatever_the_spiking_one_is() -> None:
+    alone = random_network(0, widths=(5, 6), spans=(2, 2), steps=4, input_range=(0, 1))
+    layers = [replace(layer, connections=layer.connections[:1]) for layer in alone.layers]
+    without = replace(alone, layers=tuple(layers))
+    assert without.synapses < alone.synapses
+    assert energy.float_dense(without, 4, CMOS) == energy.float_dense(alone, 4, CMOS)
+    assert energy.float_gru(without, 4, CMOS) == energy.float_gru(alone, 4, CMOS)
+
+
+def test_an_update_of_a_float_neuron_takes_the_products_that_its_kind_makes() -> None:
+    turning = any_resonators()
+    counts = engine.run(turning, np.zeros((1, turning.steps, turning.input.channels), np.int64)).counts
+    turns = [layer for layer in turning.layers if layer.neuron.kind == "resonator"]
+    modes = min(sum(name.startswith("re") for name in layer.neuron.states) for layer in turns)
+    updates = sum(
+        count.neuron_updates
+        for layer, count in zip(turning.layers, counts, strict=True)
+        if layer.neuron.kind == "resonator"
+    )
+    least = 4 * modes * updates * 4.6 / 1000  # a complex product for each mode
+    assert energy.float_spiking(turning, counts, 1, CMOS).low_nj >= least

@@ -40,6 +40,7 @@ from asrc_export.robustness.perturbations import bit_flips
 from asrc_export.robustness.report import RobustnessReport
 from asrc_export.robustness.subject import Links, Stuck, Subject
 from asrc_train import data
+from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.trained.frozen import FrozenNetwork, WeightedTap, skip_layer
@@ -412,6 +413,10 @@ def test_missing_steps_are_zero_or_the_last_that_came(subject: Subject) -> None:
     zeroed = perturbations.load("zeroed-steps").perturb(numbered, 0.25, np.random.default_rng(0)).x
     assert ((zeroed == numbered.x) | (zeroed == 0)).all()
     assert (zeroed == 0).mean() == pytest.approx(0.25, abs=0.05)
+    centred = perturbations.load("zeroed-steps").perturb(
+        replace(numbered, nothing=np.array([3])), 1, np.random.default_rng(0)
+    )
+    assert (centred.x == 3).all()
     held = perturbations.load("held-steps").perturb(numbered, 0.25, np.random.default_rng(0)).x
     assert (held[:, 0] == 1).all()
     stayed = np.diff(held[:, :, 0], axis=1) == 0
@@ -489,22 +494,43 @@ def test_every_format_shows_what_was_measured(report: RobustnessReport, tmp_path
     )
 
 
-def test_networks_of_a_variant_share_a_curve_and_spread_over_them(
-    exported: Exported, checkpoint_path: Path, tmp_path: Path
-) -> None:
-    from asrc_export.exporting import export
-
-    again = tmp_path / "again.pt"
-    shutil.copy(checkpoint_path, again)
-    made = export(again, "loihi2", tmp_path / "again.safetensors")
-    both = pairs.load([exported.path, made.path])
-    one = [replace(each, variant="both") for each in both]
+def test_networks_of_a_variant_share_a_curve_and_spread_over_them(exported: Exported) -> None:
+    one = [*pairs.load([exported.path])] * 2
     asked = measure.chosen(["zeroed-steps"], [0.5])
     report = measure.make(one, asked, engine.run, limit=10, draws=1)
     (curve,) = report.perturbations[0].curves
     assert curve.networks == (0, 1)
     assert curve.spread_over == "networks"
     assert curve.spread == (0, 0)  # the same network twice, the same draws
+
+
+def test_only_the_seed_may_tell_networks_of_one_line_apart(
+    exported: Exported, trained: Checkpoint, checkpoint_path: Path, tmp_path: Path
+) -> None:
+    from asrc_export.exporting import export
+
+    training = trained.config.training.model_copy(update={"seed": 7})
+    other = tmp_path / "other.pt"
+    checkpoint.save(replace(trained, config=trained.config.model_copy(update={"training": training})), other)
+    seeds = [exported.path, export(other).path]
+    narrow = export(checkpoint_path, out=tmp_path / "narrow.safetensors", bits=4).path
+    assert [each.variant for each in pairs.load(seeds, [checkpoint_path, other])] == ["ASRC 16"] * 2
+    # two exports of one checkpoint, which differ in their bits
+    found = pairs.load([exported.path, narrow], [checkpoint_path])
+    assert [each.variant for each in found] == ["ASRC 16", "ASRC 16 (2)"]
+    assert len({each.variant for each in pairs.load([*seeds, narrow])}) == 3
+    with pytest.raises(InvalidSetting, match="are the same network; give it once"):
+        pairs.load([narrow, narrow])
+
+
+def test_what_is_kept_of_no_right_answer_is_no_number(exported: Exported) -> None:
+    (pair,) = pairs.load([exported.path])
+    shares = np.zeros((1, 2, 3, 2))
+    shares[:, 1] = np.nan
+    shares[:, 0, 1:] = 0.5
+    (curve,) = measure._curves([pair], shares)
+    assert (curve.mean_kept, curve.mean_kept_spread) == (None, None)
+    assert curve.mean_loss == -0.5
 
 
 def test_a_perturbation_is_a_file_and_its_name_is_the_files() -> None:
@@ -577,3 +603,28 @@ def test_the_command_prints_tables_or_writes_files(
 
 def test_what_a_perturbed_file_was_is_never_changed(exported: Exported, report: RobustnessReport) -> None:
     assert report.networks[0].network_sha256 == network_file.fingerprint(network_file.load(exported.path))
+
+
+def test_weights_that_are_not_stored_have_no_bits_to_flip() -> None:
+    draw = np.random.default_rng(0)
+    sparse = 2 * draw.integers(-60, 60, (64, 64)) * (draw.random((64, 64)) < 0.05)
+    neuron = Neuron("lif", {"bias": 0, "decay": 500, "threshold": 200, "activation_shift": 0, "reset": "soft"})
+    layer = Layer("layer", (Connection(INPUT, sparse, 0, 8),), neuron)
+    readout = Layer(
+        "out", (Connection("layer", 2 * draw.integers(-9, 9, (3, 64)), 0, 8),), Neuron("integrator", {"bias": 0})
+    )
+    for target, come_alive in (("loihi1", False), ("loihi2", True)):
+        network = IntegerNetwork(InputFormat(64, 0, 1, 1.0), (layer, readout), target, 30)
+        given = Subject(inputs(network, 0), network, None)
+        worn = perturbations.load("bit-flips").perturb(given, 0.05, np.random.default_rng(0)).deployed
+        weights = worn.layers[0].connections[0].weights
+        assert (weights != sparse)[sparse != 0].any()
+        assert weights[sparse == 0].any() == come_alive
+
+
+def test_of_a_few_neurons_the_share_that_is_really_stuck_is_told(subject: Subject) -> None:
+    stuck = perturbations.load("stuck-at-0")
+    neurons = sum(layer.neurons for layer in subject.deployed.hidden)
+    worn = stuck.perturb(subject, 0.5 / neurons, np.random.default_rng(0))
+    assert worn.notes["neurons stuck"] == 0
+    assert stuck.perturb(subject, 0.5, np.random.default_rng(0)).notes["neurons stuck"] == pytest.approx(0.5, abs=0.1)

@@ -97,6 +97,8 @@ def _report(options: argparse.Namespace) -> None:
     from asrc_export.engines import select
     from asrc_export.report.render import comparison, formats
 
+    if options.baseline_epochs and not options.baseline:
+        raise InvalidSetting("`baseline_epochs`", "it goes with `baseline` only; name one, or leave it away")
     if len(options.models) != len(options.networks):
         counted = f"{len(options.models)} for {plural(len(options.networks), 'network')}"
         raise InvalidSetting("`models`", f"there are {counted}; give one for each, in the same order")

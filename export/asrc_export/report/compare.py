@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from asrc_core import preprocessing
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.counts import plural
 from asrc_core.errors import InvalidNetwork, InvalidSetting, UnreadableFile
 from asrc_export import engines
 from asrc_export.chip import targets
@@ -25,7 +28,7 @@ from asrc_export.report.report import Report
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train.baselines.fit import Fitted, fit, learned
 from asrc_train.baselines.recurrent import Kind
-from asrc_train.data.dataset import Dataset
+from asrc_train.data.dataset import Dataset, Labels
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
@@ -108,7 +111,7 @@ def make(
             data=dataset.name,
             engine=engine.name,
             float_sha256=float_sha256,
-            notes=dataset.notes,
+            notes=[*dataset.notes, *_left_out(dataset, y)],
         ),
     )
 
@@ -161,6 +164,15 @@ def make_from_files(
         builds=builds,
         progress=progress,
     )
+
+
+def _left_out(dataset: Dataset, y: Labels) -> list[str]:
+    """What is to be said of samples that only some of the test split are."""
+    if len(y) == len(dataset.test_y):
+        return []
+    absent = dataset.classes - len(np.unique(y))
+    without = f"; {absent} of {plural(dataset.classes, 'class')} have none among them" if absent else ""
+    return [f"the first {len(y):,} of {plural(len(dataset.test_y), 'test sample')}, in the data set's order{without}"]
 
 
 def _require_arguments(network: object, trained: object, dataset: object, engine: object, limit: object) -> None:

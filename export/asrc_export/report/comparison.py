@@ -115,7 +115,7 @@ def table(found: Comparison) -> Table:
         ("energy a sample, modelled", *(verdict.energy(each) or "unknown" for each in reports)),
         ("time a sample, modelled", *(verdict.time(each) or "unknown" for each in reports)),
         ("spikes a sample", *(f"{sum(layer.spikes for layer in each.layers) / each.samples:,.0f}" for each in reports)),
-        ("synaptic operations a sample", *(f"{_operations(each) / each.samples:,.0f}" for each in reports)),
+        ("synaptic operations a sample", *(f"{each.energy.own_operations_per_sample:,.0f}" for each in reports)),
         ("target", *(each.provenance.target for each in reports)),
     ]
     return Table(
@@ -127,10 +127,6 @@ def table(found: Comparison) -> Table:
         "Energy and time are "
         "modelled, never measured; those of different price lists cannot be compared.",
     )
-
-
-def _operations(report: Report) -> int:
-    return sum(layer.synaptic_operations for layer in report.layers) + report.readout.synaptic_operations
 
 
 def parts(found: Comparison) -> list[Table | Group]:

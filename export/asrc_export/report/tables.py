@@ -70,7 +70,8 @@ def _agreement(report: Report) -> Iterator[Table]:
     yield activity.neurons_table(report.neurons, traced.samples)
     if report.inactive:
         yield activity.inactive_table(report.inactive, traced.samples)
-    yield kernels.table(report.kernels)
+    if report.kernels.layers:
+        yield kernels.table(report.kernels)
     yield layers.table(report.layers, report.readout, report.samples)
 
 

@@ -77,6 +77,8 @@ def _costs(report: Report) -> Verdict:
     modelled = f"; by published prices, a sample is modelled to take {' and '.join(parts)}" if parts else ""
     silent = report.energy.targets_without_published_prices
     none = f" Nobody has published prices of {', '.join(silent)}." if silent else ""
+    others = report.energy.targets_without_such_neurons
+    none += f" The prices of {', '.join(others)} are of other neurons." if others else ""
     graded = report.energy.graded_operations_per_sample if energy(report) else 0
     left = (
         f" The energy leaves out the products of graded messages, {graded:,.0f} a sample, which have no price."

@@ -99,7 +99,9 @@ def _spreads(curve: Curve) -> Sequence[float | None]:
     return curve.spread or [None] * len(curve.mean)
 
 
-def _percent(mean: float, spread: float | None) -> str:
+def _percent(mean: float | None, spread: float | None) -> str:
+    if mean is None:
+        return "none"
     return f"{100 * mean:.1f}" if spread is None else f"{100 * mean:.1f} ± {100 * spread:.1f}"
 
 

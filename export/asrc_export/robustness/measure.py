@@ -66,7 +66,8 @@ def make(
         raise InvalidSetting("`data`", f"the networks were trained on different data ({listed}); name one")
     y = sets[0].test_y[:limit]
     whole = [
-        Subject(dataset.test_x[:limit], each.deployed, each.floating) for each, dataset in zip(pairs, sets, strict=True)
+        Subject(dataset.test_x[:limit], each.deployed, each.floating, nothing=dataset.nothing)
+        for each, dataset in zip(pairs, sets, strict=True)
     ]
     clean = [answered(subject, y, engine) for subject in whole]
     total = len(pairs) * draws * sum(len(levels) - 1 for _, levels in asked.values())
@@ -158,7 +159,8 @@ def _curves(pairs: Sequence[NetworkPair], shares: NDArray[np.float64]) -> tuple[
                 continue
             apart = values.mean(axis=2) if len(mine) > 1 else values[0].T  # networks or draws, levels
             later = apart[:, 1:].mean(axis=1) if apart.shape[1] > 1 else apart[:, 0]
-            lost, kept = apart[:, 0] - later, later / np.maximum(apart[:, 0], 1e-9)
+            lost = apart[:, 0] - later
+            kept = later / apart[:, 0] if apart[:, 0].all() else None  # of nothing, no part is left
             several = len(apart) > 1
             curves.append(
                 Curve(
@@ -170,8 +172,8 @@ def _curves(pairs: Sequence[NetworkPair], shares: NDArray[np.float64]) -> tuple[
                     spread_over="networks" if len(mine) > 1 else "draws",
                     mean_loss=float(lost.mean()),
                     mean_loss_spread=float(lost.std(ddof=1)) if several else None,
-                    mean_kept=float(kept.mean()),
-                    mean_kept_spread=float(kept.std(ddof=1)) if several else None,
+                    mean_kept=None if kept is None else float(kept.mean()),
+                    mean_kept_spread=float(kept.std(ddof=1)) if several and kept is not None else None,
                     accuracy=tuple(tuple(map(tuple, levels)) for levels in values.tolist()),
                 )
             )

@@ -12,6 +12,7 @@ from asrc_core.errors import InvalidSetting
 from asrc_train.network.connections.connection import file_of
 from asrc_train.settings.config import NetworkConfig
 from asrc_train.trained import checkpoint
+from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.trained.frozen import FrozenNetwork
 
@@ -30,28 +31,61 @@ class NetworkPair:
 def load(networks: Sequence[str | Path], models: Sequence[str | Path] = ()) -> list[NetworkPair]:
     """Integer networks with their checkpoints, found by the hash that each network carries; in the order given.
 
-    Raises UnreadableFile, InvalidSetting for a checkpoint that none of the networks came from, or a network without
-    its checkpoint where some are given.
+    Networks share a line if nothing but their seed tells them apart: the settings of their trainings, their bits and
+    their target are the same. Without checkpoints that is not known, and each network has a line of its own.
+
+    Raises UnreadableFile, InvalidSetting for a checkpoint that none of the networks came from, a network without its
+    checkpoint where some are given, and a network given twice.
     """
     floats = {checkpoint.fingerprint(path): path for path in models}
-    found = []
+    used: set[str] = set()
+    found: list[NetworkPair] = []
+    lines: dict[str, str] = {}
+    given: dict[str, str | Path] = {}
     for path in networks:
         network = network_file.load(path)
+        twin = given.get(network_file.fingerprint(network))
+        if twin is not None:
+            raise InvalidSetting("`networks`", f"'{twin}' and '{path}' are the same network; give it once")
+        given[network_file.fingerprint(network)] = path
         exported_from = network.provenance.get("checkpoint_sha256")
-        model = floats.pop(exported_from, None) if isinstance(exported_from, str) else None
+        model = floats.get(exported_from) if isinstance(exported_from, str) else None
         if models and model is None:
             why = f"none of them is the checkpoint that '{path}' came from; give it, or leave `models` away"
             raise InvalidSetting("`models`", why)
         if model is None:
-            found.append(NetworkPair(str(path), Path(path).name.split(".")[0], None, network, None))
+            found.append(NetworkPair(str(path), _apart(_stem(path, network), lines, str(path)), None, network, None))
             continue
+        used.add(str(exported_from))
         trained = checkpoint.load(model)
-        variant = variant_of(trained.config.network)
-        found.append(NetworkPair(str(path), variant, trained.config.training.seed, network, freeze(trained)))
-    if floats:
-        left = next(iter(floats.values()))
+        line = _apart(variant_of(trained.config.network), lines, _all_but_the_seed(trained, network))
+        found.append(NetworkPair(str(path), line, trained.config.training.seed, network, freeze(trained)))
+    left = next((path for sha256, path in floats.items() if sha256 not in used), None)
+    if left is not None:
         raise InvalidSetting("`models`", f"'{left}' is the checkpoint of none of the networks given")
     return found
+
+
+def _apart(name: str, lines: dict[str, str], what: str) -> str:
+    """The line of ``what``, and in ``lines`` what each line is of: where another has the name, a number tells them
+    apart.
+    """
+    called, number = name, 1
+    while lines.setdefault(called, what) != what:
+        number += 1
+        called = f"{name} ({number})"
+    return called
+
+
+def _all_but_the_seed(trained: Checkpoint, network: IntegerNetwork) -> str:
+    training = trained.config.training.model_copy(update={"seed": 0})
+    bits = [[each.weight_bits for each in layer.connections] for layer in network.layers]
+    return repr((trained.config.model_copy(update={"training": training}), bits, network.target))
+
+
+def _stem(path: str | Path, network: IntegerNetwork) -> str:
+    """The file's name less what asrc-export puts behind a model's; other dots are the model's own."""
+    return Path(path).name.removesuffix(".safetensors").removesuffix(f".{network.target}")
 
 
 def variant_of(config: NetworkConfig) -> str:

@@ -41,8 +41,8 @@ class Curve(Part):
     spread_over: Literal["networks", "draws"]
     mean_loss: Difference = Field(description="Accuracy lost, mean over the levels above 0.")
     mean_loss_spread: Spread | None
-    mean_kept: Annotated[float, Field(ge=0)] = Field(
-        description="Accuracy left as a part of that at level 0, mean over the levels above 0."
+    mean_kept: Annotated[float, Field(ge=0)] | None = Field(
+        description="Accuracy left as a part of that at level 0, mean over the levels above 0; null where that is 0."
     )
     mean_kept_spread: Annotated[float, Field(ge=0)] | None
     accuracy: tuple[tuple[tuple[Share, ...], ...], ...] = Field(description="By network, level and draw.")

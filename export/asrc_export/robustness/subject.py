@@ -42,7 +42,8 @@ class Stuck:
 class Subject:
     """Samples (n, T, channels) of integers, the networks they are fed to, and what came to pass (shares by name).
 
-    ``stuck`` has one entry for each hidden layer, or none at all.
+    ``nothing``: what is fed where nothing is (`Dataset.nothing`), one number or one for each channel. ``stuck`` has one
+    entry for each hidden layer, or none at all.
     """
 
     x: NDArray[np.generic]
@@ -51,6 +52,7 @@ class Subject:
     links: Links | None = None
     stuck: tuple[Stuck, ...] = ()
     notes: Mapping[str, float] = field(default_factory=dict)
+    nothing: NDArray[np.generic] | int = 0
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.errors import UnreadableFile
 from asrc_core.files.atomic import replacing
-from asrc_core.files.numpy_file import header
+from asrc_core.files.numpy_file import read_npy, read_npz
 
 MAX_CELLS = 2**28
 """At most so many values are read."""
@@ -40,28 +38,19 @@ def load(path: str | Path) -> NDArray[np.integer[Any]]:
             "give an .npz file with integers x, or an .npy file of them, (samples, steps, channels)",
         )
 
-    plain = Path(path).suffix.lower() == ".npy"
-    try:
-        with Path(path).open("rb") if plain else _x_of(path) as file:
-            shape, dtype = header(file)
+    def fits(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         if dtype.kind not in "iub" or len(shape) != 3:
             raise refuse(f"its x is {dtype} of shape {shape}")
         if math.prod(shape) > MAX_CELLS:
             raise refuse(f"its x has {math.prod(shape):,} values, more than {MAX_CELLS:,}")
-        if plain:
-            return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]  # NumPy types it as anything
-        with np.load(path, allow_pickle=False) as arrays:
-            x: NDArray[np.integer[Any]] = arrays["x"]
+
+    plain = Path(path).suffix.lower() == ".npy"
+    try:
+        found = {"x": read_npy(Path(path), fits)} if plain else read_npz(Path(path), {"x"}, fits)
     except OSError as error:
         raise refuse(error.strerror or str(error)) from error
-    except KeyError as error:
-        raise refuse("it holds no x") from error
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+    except ValueError as error:
         raise refuse(f"it is not a whole {Path(path).suffix if plain else '.npz'} file") from error
-    return x
-
-
-@contextmanager
-def _x_of(path: str | Path) -> Iterator[IO[bytes]]:
-    with zipfile.ZipFile(path) as archive, archive.open("x.npy") as file:
-        yield file
+    if "x" not in found:
+        raise refuse("it holds no x")
+    return found["x"]

@@ -86,7 +86,10 @@ def points(
                 continue
             price = COSTS[cost].of(outcome.costs)
             if price is None:
-                raise InvalidSetting("`cost`", f"nothing published gives the {cost} of '{path.stem}'")
+                why = f"nothing published gives its {cost}"
+                named = f"{path.stem}, {plural(width, 'bit')}"
+                refused.append(outcome.model_copy(update={"name": named, "problem": why}))
+                continue
             found.append(Point(path.stem, width, price, outcome.accuracy, outcome))
     progress(len(checkpoints), "")
     return found, refused
@@ -130,8 +133,9 @@ def pareto(found: Sequence[Point], refused: Sequence[Outcome], cost: str) -> Ana
         }
         for each in told
     ]
-    summary += [{"network": each.name, "bits": each.bits, "accuracy": str(each.problem)} for each in refused]
-    return Analysis(rows, lambda: _figure(found, best, cost), summary)
+    return Analysis(
+        rows, lambda: _figure(found, best, cost), summary, tuple(f"{each.name}: {each.problem}" for each in refused)
+    )
 
 
 def _row(point: Point, on_front: bool) -> dict[str, Any]:
@@ -191,6 +195,10 @@ def _figure(found: Sequence[Point], best: Sequence[Point], cost: str) -> Figure:
         zorder=1,
         label="no other is better in both",
     )
+    for each in best:
+        axis.annotate(
+            each.name, (each.cost, 100 * each.accuracy), (4, -8), textcoords="offset points", fontsize=6, color=INK
+        )
     costs = [each.cost for each in found]
     if min(costs) > 0 and max(costs) >= LOG_FROM * min(costs):
         axis.set_xscale("log")

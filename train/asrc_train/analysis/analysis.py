@@ -12,11 +12,12 @@ from asrc_train.analysis import figure
 
 @dataclass(frozen=True)
 class Analysis:
-    """Numbers, one observation a row; their figure; and what they come to in a few rows for the terminal."""
+    """Numbers, one observation a row; their figure; what they come to in a few rows for the terminal, and notes."""
 
     rows: Rows
     draw: figure.Draw
     summary: Rows
+    notes: tuple[str, ...] = ()
 
 
 def require_format(path: str | Path) -> str:

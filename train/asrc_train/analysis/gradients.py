@@ -31,6 +31,7 @@ from asrc_train.analysis.figure import COLOURS, legend, log_axis, panels
 from asrc_train.data.dataset import permuted, training_parts
 from asrc_train.network.float_network import FloatNetwork
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
+from asrc_train.network.skips import beside
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.training.continuation import require_same_samples, with_samples_at
 from asrc_train.training.evaluate import fed
@@ -76,16 +77,23 @@ def layer_norms(layer: SkipRecurrentLayer, x: Tensor, temperature: float | None,
 
 
 def network_norms(network: FloatNetwork, x: Tensor, temperature: float | None) -> list[NDArray[np.float64]]:
-    """G(d) of every layer of a network fed x (T, B, I), as evaluation does. Raises InvalidSetting for delays."""
-    found = []
+    """G(d) of every layer of a network fed x (T, B, I), as evaluation does.
+
+    Raises InvalidSetting for networks with delays and for layers without a recurrent connection.
+    """
+    found: list[NDArray[np.float64]] = []
+    sent: list[Tensor] = []
     network.eval()
     if not isinstance(network, SkipRecurrentNetwork):
         raise InvalidSetting("gradients", "those of a network with delays live on events, not on steps")
-    for layer in network.layers:
-        assert isinstance(layer, SkipRecurrentLayer)
-        found.append(layer_norms(layer, x, temperature))
+    for i, layer in enumerate(network.layers):
+        if not isinstance(layer, SkipRecurrentLayer):
+            why = "state-space neurons, which run over all steps at once and have no recurrent connection"
+            raise InvalidSetting("gradients", f"layer {i} is of {why}")
+        heard = beside(network.config.skips, x, sent)
+        found.append(layer_norms(layer, heard, temperature))
         with torch.no_grad():
-            x = layer(x, temperature)
+            sent.append(layer(heard, temperature))
     return found
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from asrc_core.counts import plural
 from asrc_core.errors import TrainingDiverged, UnreadableFile
-from asrc_core.files.atomic import replacing
+from asrc_core.files.atomic import replacing, require_writable
 from asrc_train.baselines.recurrent import TITLES, DenseRecurrent, Kind, of_size, parameters
 from asrc_train.data.dataset import Dataset, Labels, Samples, fingerprint, training_parts
 from asrc_train.network.sparsity import absent
@@ -86,6 +86,7 @@ def fit(
         config = config.model_copy(update={"training": config.training.model_copy(update={"epochs": epochs})})
     run = _Run(kind, config, dataset, learned(trained), Path(folder))
     run.restore()
+    require_writable(run.path)
     while run.epochs_done < config.training.epochs:
         run.train_epoch(say, progress)
         run.store()

@@ -115,6 +115,8 @@ def _analyze(options: argparse.Namespace) -> None:
         require_writable(path)
     made: Analysis = options.analysis(options)
     print(tabulate(list(made.summary), headers="keys", disable_numparse=True))
+    for note in made.notes:
+        print(f"note: {note}")
     for path in options.out:
         analysis.write(made, path)
         print(path)

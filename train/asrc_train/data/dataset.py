@@ -108,6 +108,12 @@ class Dataset:
             parts["validation"] = self.validation_x, self.validation_y
         return parts
 
+    @property
+    def nothing(self) -> Samples:
+        """What stands for nothing, an integer for each channel: what follows a sample's end, else the set's zero."""
+        pad = self.preprocessing.pad if self.preprocessing else ()
+        return np.array(pad or (self.shape.zero,) * self.shape.channels, np.uint8)
+
     @cached_property
     def samples_sha256(self) -> str:
         """The `fingerprint` of all samples and labels of all splits."""

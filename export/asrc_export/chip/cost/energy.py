@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from asrc_core.contract.network import IntegerNetwork
+import numpy as np
+
+from asrc_core.contract.network import IntegerNetwork, Layer
+from asrc_core.contract.operations.numpy import NumpyOperations
+from asrc_core.contract.operations.operations import Value
 from asrc_core.contract.result import LayerCounts
 from asrc_export.chip.cost.arrivals import Operations
 from asrc_export.chip.cost.events import Events, events
-from asrc_export.chip.cost.modelled import MODELLED, sources_of
+from asrc_export.chip.cost.modelled import MODELLED, has_such_neurons, sources_of
 from asrc_export.chip.placement import Placement
 from asrc_export.chip.targets import FloatOperations, Quantity, Target
 
@@ -38,7 +42,7 @@ def on_chip(
     placement: Placement | None = None,
     exact: Operations | None = None,
 ) -> Estimate | None:
-    """The deployed network's events priced with a target's table; None if the target has none.
+    """The deployed network's events priced with a target's table; None if the target has none, or no such neurons.
 
     E = e_syn * synaptic operations + e_update * neuron updates + e_spike * messages + e_hop * hops. The table has two
     prices for an update, "active" and "inactive", which no public source defines: the range has all updates at one or
@@ -46,7 +50,7 @@ def on_chip(
     (the first layer's, and those of taps), which the table does not price, are left out.
     """
     prices = target.energy
-    if prices is None:
+    if prices is None or not has_such_neurons(network, target):
         return None
     total = sum(events(network, counts, samples, placement, target, exact), Events())
     inactive, active = prices.neuron_update_inactive, prices.neuron_update_active
@@ -82,22 +86,25 @@ def float_spiking(
     network: IntegerNetwork, counts: Sequence[LayerCounts], samples: int, prices: FloatOperations
 ) -> Estimate:
     """The float spiking network, event-driven: an addition for each synaptic operation, a multiply-accumulate for each
-    graded one and for each neuron update (the decay).
+    graded one and for each product of a neuron update (of LIF one, the decay).
     """
-    total = sum(events(network, counts, samples), Events())
+    happened = events(network, counts, samples)
+    total = sum(happened, Events())
     additions = total.feedforward_operations + total.recurrent_operations
+    products = sum(
+        each.neuron_updates * _products_of_update(layer) for layer, each in zip(network.layers, happened, strict=True)
+    )
     return _in_float(
         "float32 spiking network, event-driven, 45 nm",
-        additions * prices.float32_add.value
-        + (total.graded_operations + total.neuron_updates) * _multiply_accumulate(prices),
+        additions * prices.float32_add.value + (total.graded_operations + products) * _multiply_accumulate(prices),
         additions + total.graded_operations,
         prices,
     )
 
 
 def float_dense(network: IntegerNetwork, steps: int, prices: FloatOperations) -> Estimate:
-    """A float recurrent network of the same widths that computes every synapse at every step."""
-    operations = network.synapses * steps
+    """A float network of the same widths, each layer recurrent, that computes every synapse at every step."""
+    operations = sum(map(_synapses_of_recurrent, network.hidden), network.readout.synapses) * steps
     return _in_float(
         "float32 dense RNN of the same widths, 45 nm", operations * _multiply_accumulate(prices), operations, prices
     )
@@ -108,11 +115,38 @@ def float_gru(network: IntegerNetwork, steps: int, prices: FloatOperations) -> E
 
     The sigmoids and the tanh are not priced.
     """
-    gates = 3 * sum(layer.synapses for layer in network.hidden)
+    gates = 3 * sum(map(_synapses_of_recurrent, network.hidden))
     products = 3 * sum(layer.neurons for layer in network.hidden)
     synapses = (gates + network.readout.synapses) * steps
     energy = (synapses + products * steps) * _multiply_accumulate(prices)
     return _in_float("float32 GRU of the same widths, 45 nm", energy, synapses, prices)
+
+
+def _synapses_of_recurrent(layer: Layer) -> int:
+    """Of a layer of as many neurons with a recurrent connection, whether or not it has one."""
+    has = any(each.source == layer.name for each in layer.connections)
+    return layer.synapses + (0 if has else layer.neurons**2)
+
+
+class _Products(NumpyOperations):
+    """Counts the products that a step makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = 0
+
+    def mul(self, a: Value, b: Value) -> Value:
+        """The product, counted for each neuron."""
+        product = super().mul(a, b)
+        self.made += int(np.size(product))
+        return product
+
+
+def _products_of_update(layer: Layer) -> float:
+    """How many products one step of one neuron takes, on average over the layer."""
+    counting, nothing = _Products(), np.zeros((1, layer.neurons), np.int64)
+    layer.neuron.of_kind.step(counting, layer.neuron.parameters, dict.fromkeys(layer.neuron.states, nothing), nothing)
+    return counting.made / layer.neurons
 
 
 def _priced(count: float, *prices: Quantity) -> tuple[float, float]:

@@ -30,10 +30,15 @@ class Events:
     neuron_updates: float = 0.0
     spikes: float = 0.0
     messages: float = 0.0
-    """A spike is one message to each core that it goes to."""
+    """A spike is one message for each connection and core that it goes to."""
     messages_to_other_chips: float = 0.0
     hops_east_west: float = 0.0
     hops_north_south: float = 0.0
+
+    @property
+    def operations(self) -> float:
+        """Of all sorts."""
+        return self.feedforward_operations + self.recurrent_operations + self.graded_operations
 
     def __add__(self, other: Events) -> Events:
         return Events(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Events)))

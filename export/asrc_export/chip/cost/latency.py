@@ -9,7 +9,7 @@ from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import LayerCounts
 from asrc_export.chip.cost.arrivals import Operations
 from asrc_export.chip.cost.events import events
-from asrc_export.chip.cost.modelled import MODELLED, sources_of
+from asrc_export.chip.cost.modelled import MODELLED, has_such_neurons, sources_of
 from asrc_export.chip.placement import Placement
 from asrc_export.chip.shape import of_network
 from asrc_export.chip.targets import Target
@@ -39,14 +39,15 @@ def latency(
     placement: Placement,
     exact: Operations | None = None,
 ) -> Latency | None:
-    """Time of a step on the critical path: the busiest core, then the barrier; None if the target has no times.
+    """Time of a step on the critical path: the busiest core, then the barrier; None if the target has no times,
+    or no such neurons.
 
     t = t_syn * synaptic operations + t_update * neurons of the core with the most of both in an average step, plus the
     barrier of all tiles in use; the high end adds a message along the longest way. A sample takes T + L steps, L being
     those by which the readout works behind the first layer: a spike takes a step on its way to the next.
     """
     times = target.timing
-    if times is None:
+    if times is None or not has_such_neurons(network, target):
         return None
     happened = events(network, counts, samples, target=target, exact=exact)
     per_step = {

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from asrc_export.chip.targets import Quantity
+from asrc_core.contract.network import IntegerNetwork
+from asrc_export.chip.rules.neurons import kind_of_neuron
+from asrc_export.chip.shape import of_network
+from asrc_export.chip.targets import Quantity, Target
 
 MODELLED = "modelled"
 """Never measured, and never a joule without a source."""
@@ -13,3 +16,8 @@ MODELLED = "modelled"
 def sources_of(prices: Iterable[Quantity]) -> tuple[str, ...]:
     """Where prices come from, each source once, in their order."""
     return tuple(dict.fromkeys(source for price in prices for source in price.sources))
+
+
+def has_such_neurons(network: IntegerNetwork, target: Target) -> bool:
+    """Whether a target's neurons compute what the network's do: else its price and time of an update are not theirs."""
+    return not any(True for _ in kind_of_neuron(of_network(network), target))

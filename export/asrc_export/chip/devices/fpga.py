@@ -13,7 +13,7 @@ from asrc_export.chip.rules.finding import Finding, sentence
 from asrc_export.chip.shape import NetworkShape
 from asrc_export.chip.targets.quantity import Bits
 
-BASIS = "estimated from the sizes: weights at their bits, with a delay's beside each where every synapse has one"
+BASIS = "estimated from the sizes: all weights as wide as the widest, with a delay beside each where synapses have one"
 
 
 class Fpga(Device):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asrc_core.counts import plural
 from asrc_core.errors import UnreadableFile
+from asrc_core.files.numpy_file import read_npy
 from asrc_export.interop.asrc_snn.arguments import Arguments
 
 
@@ -33,16 +35,17 @@ def order_of(arguments: Arguments, steps: int, given: str | Path | None, notes: 
 
 def _read_order(path: str | Path, steps: int) -> NDArray[np.int64]:
     kind, way_out = "permutation", "save the order of steps with numpy.save, integers from 0"
+
+    def fits(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        if dtype.kind not in "iu" or shape != (steps,):
+            raise UnreadableFile(path, kind, f"it is not {steps} integers", way_out)
+
     try:
-        if Path(path).stat().st_size > 16 * steps + 4096:
-            raise UnreadableFile(path, kind, f"it is larger than an order of {plural(steps, 'step')}", way_out)
-        order = np.load(path, allow_pickle=False)
+        order = read_npy(Path(path), fits)
     except OSError as error:
         raise UnreadableFile(path, kind, error.strerror or str(error), way_out) from error
-    except (ValueError, EOFError) as error:
+    except ValueError as error:
         raise UnreadableFile(path, kind, "it is not a .npy file of plain numbers", way_out) from error
-    if not isinstance(order, np.ndarray) or order.dtype.kind not in "iu" or order.shape != (steps,):
-        raise UnreadableFile(path, kind, f"it is not {steps} integers", way_out)
     if not np.array_equal(np.sort(order), np.arange(steps)):
         raise UnreadableFile(path, kind, f"it is not an order of the {plural(steps, 'step')}", way_out)
     return order.astype(np.int64)

@@ -70,7 +70,7 @@ class LayerEvents(Part):
     graded_operations: MeanOperations = Field(description="Multiply-accumulates of graded messages.")
     neuron_updates: MeanUpdates
     spikes: MeanSpikes
-    messages: MeanMessages = Field(description="A spike is one message to each core that it goes to.")
+    messages: MeanMessages = Field(description="A spike is one message for each connection and core that it goes to.")
     messages_to_other_chips: MeanMessages
     hops_east_west: MeanHops = Field(description="From tile to tile within a chip.")
     hops_north_south: MeanHops
@@ -96,8 +96,16 @@ class Energy(Part):
     unit: Literal["nJ per sample"]
     estimates: tuple[EnergyEstimate, ...] = Field(description="Deployed, then float networks of the same widths.")
     targets_without_published_prices: tuple[str, ...]
+    targets_without_such_neurons: tuple[str, ...] = Field(
+        description="Targets whose prices are of other neurons than the network's."
+    )
     graded_operations_per_sample: MeanOperations
-    events_on: str = Field(description="The target that the events are those of: the first with published prices.")
+    own_operations_per_sample: MeanOperations = Field(
+        description="Synaptic operations, graded ones too, on the weights that the network's own target stores."
+    )
+    events_on: str = Field(
+        description="The target that the events are those of: the first whose prices the network has, else its own."
+    )
     events_per_sample: tuple[LayerEvents, ...] = Field(description="By layer, the readout last.")
     latency: tuple[ModelledLatency | UnknownLatency, ...]
     static_power: tuple[StaticPower, ...]
@@ -133,22 +141,25 @@ def of(
         (energy.float_dense(network, steps, constants), CMOS),
         (energy.float_gru(network, steps, constants), CMOS),
     ]
-    on, there = next((each, seats) for each, seats, estimate in zip(chips, placed, priced, strict=True) if estimate)
+    known = [(each, seats) for each, seats, estimate in zip(chips, placed, priced, strict=True) if estimate]
+    on, there = (*known, (chip, placed[0]))[0]
     happened = events(network, counts, samples, there, on, exact)
     return Energy(
         basis="modelled",
         unit="nJ per sample",
         estimates=tuple(EnergyEstimate(scale=scale, **asdict(estimate)) for estimate, scale in estimates),
-        targets_without_published_prices=tuple(
-            each.name for each, estimate in zip(chips, priced, strict=True) if estimate is None
+        targets_without_published_prices=tuple(each.name for each in chips if each.energy is None),
+        targets_without_such_neurons=tuple(
+            each.name for each, estimate in zip(chips, priced, strict=True) if each.energy and estimate is None
         ),
         graded_operations_per_sample=sum(each.graded_operations for each in happened),
+        own_operations_per_sample=sum(each.operations for each in events(network, counts, samples, None, chip, exact)),
         events_on=on.name,
         events_per_sample=tuple(
             LayerEvents(name=layer.name, **asdict(each)) for layer, each in zip(shape.layers, happened, strict=True)
         ),
         latency=tuple(
-            latency.of(each.name, found, fits=seats is not None)
+            latency.of(each, found, fits=seats is not None)
             for each, found, seats in zip(chips, timed, placed, strict=True)
         ),
         static_power=tuple(latency.static_power(each) for each in chips),
@@ -160,6 +171,8 @@ def tables(energy: Energy) -> Iterator[Table]:
     note = "Modelled, not measured."
     for chip in energy.targets_without_published_prices:
         note += f" No per-event energy of {chip} has been published, so none is given."
+    for chip in energy.targets_without_such_neurons:
+        note += f" The neurons that the prices of {chip} are of compute something else, so none is given."
     if energy.graded_operations_per_sample:
         note += f" Products of graded messages: {energy.graded_operations_per_sample:,.0f} a sample."
     yield Table(
@@ -192,13 +205,28 @@ def tables(energy: Energy) -> Iterator[Table]:
         ("layer", *EVENTS.values()),
         [(each.name, *(f"{getattr(each, key):,.1f}" for key in EVENTS)) for each in energy.events_per_sample],
         f"Those of {energy.events_on}, counted by running the integer network: synaptic operations on the weights that "
-        f"it stores, {_messages(energy)}. Synaptic operations add a weight, graded ones multiply first.",
+        f"it stores, {_messages(energy)}. Synaptic operations add a weight, graded ones multiply first."
+        + _elsewhere(energy),
     )
     yield latency.table(energy.latency, energy.static_power)
 
 
+def _elsewhere(energy: Energy) -> str:
+    """What the network's own target does, where it stores weights that the priced one does not."""
+    own = energy.own_operations_per_sample
+    here = sum(
+        each.feedforward_operations + each.recurrent_operations + each.graded_operations
+        for each in energy.events_per_sample
+    )
+    if abs(own - here) < 1:
+        return ""
+    return f" The network's own target stores other weights, on which it performs {own:,.0f} operations a sample."
+
+
 def _messages(energy: Energy) -> str:
-    unplaced = [each.target for each in energy.latency if isinstance(each, UnknownLatency) and not each.fits]
+    unplaced = [
+        each.target for each in energy.latency if isinstance(each, UnknownLatency) and each.why == "does not fit"
+    ]
     if energy.events_on in unplaced:
         return "each spike one message and no hops, since the network does not fit it"
     return "messages and hops as placed on it"

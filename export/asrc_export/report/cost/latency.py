@@ -32,24 +32,25 @@ class ModelledLatency(Part):
     basis: Literal["modelled"]
 
 
+Why = Literal["no published times", "does not fit", "no such neurons"]
+REASONS: dict[Why, str] = {
+    "no published times": "no time per event of {target} has been published",
+    "does not fit": "the network does not fit {target}",
+    "no such neurons": "{target} has no such neurons",
+}
+
+
 class UnknownLatency(Part):
-    """A target whose times have not been published, or that the network does not fit."""
+    """A target whose times have not been published, that the network does not fit, or that has no such neurons."""
 
     target: str
-    why: Literal["no published times", "does not fit"]
+    why: Why
     basis: None
-
-    @property
-    def fits(self) -> bool:
-        """Whether the network does."""
-        return self.why != "does not fit"
 
     @property
     def reason(self) -> str:
         """Why no time is given, in a clause."""
-        if self.fits:
-            return f"no time per event of {self.target} has been published"
-        return f"the network does not fit {self.target}"
+        return REASONS[self.why].format(target=self.target)
 
 
 class StaticPower(Part):
@@ -61,11 +62,12 @@ class StaticPower(Part):
     sources: tuple[str, ...]
 
 
-def of(target: str, found: Latency | None, *, fits: bool) -> ModelledLatency | UnknownLatency:
+def of(target: Target, found: Latency | None, *, fits: bool) -> ModelledLatency | UnknownLatency:
     """Latency on a target, as far as it is known."""
     if found is not None:
-        return ModelledLatency(target=target, **asdict(found))
-    return UnknownLatency(target=target, why="no published times" if fits else "does not fit", basis=None)
+        return ModelledLatency(target=target.name, **asdict(found))
+    why: Why = "no published times" if target.timing is None else "no such neurons"
+    return UnknownLatency(target=target.name, why=why if fits else "does not fit", basis=None)
 
 
 def static_power(chip: Target) -> StaticPower:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.numbers import LINE_BITS
 from asrc_core.counts import plural
 from asrc_export.chip import placement
 from asrc_export.chip.cost import storage
@@ -50,16 +51,16 @@ class LayerStorage(Part):
 
 
 class HistoryBits(Part):
-    """Bits that remember past spikes, under either mapping."""
+    """Bits that remember past spikes, under either mapping; null where delay lines do not reach as far."""
 
-    delay_line: BitCount
+    delay_line: BitCount | None
     synaptic_delay: BitCount
 
 
 class HistoryBitsPerNeuron(Part):
     """The same, shared among the neurons."""
 
-    delay_line: MeanBits
+    delay_line: MeanBits | None
     synaptic_delay: MeanBits
 
 
@@ -124,9 +125,13 @@ def of(network: IntegerNetwork, chip: Target) -> Storage:
     on_chip, in_float = storage.deployed(network, chip), storage.float32(network, chip)
     shape, zero = of_network(network), storage.Storage(0, 0, 0, 0)
     by_mapping = storage.history_by_mapping(shape, chip)
-    history = HistoryBits(delay_line=by_mapping["delay-line"], synaptic_delay=by_mapping["synaptic-delay"])
+    history = HistoryBits(
+        delay_line=by_mapping["delay-line"] if _delay_lines_reach(shape) else None,
+        synaptic_delay=by_mapping["synaptic-delay"],
+    )
     per_neuron = HistoryBitsPerNeuron(
-        delay_line=history.delay_line / shape.neurons, synaptic_delay=history.synaptic_delay / shape.neurons
+        delay_line=None if history.delay_line is None else history.delay_line / shape.neurons,
+        synaptic_delay=history.synaptic_delay / shape.neurons,
     )
     return Storage(
         deployed=_stored(sum(on_chip, zero)),
@@ -213,6 +218,16 @@ def _axon_tables(shape: NetworkShape, chip: Target) -> tuple[AxonTable, ...] | N
     )
 
 
+def _delay_lines_reach(shape: NetworkShape) -> bool:
+    """Whether a word of each neuron holds all that its connections read: no more steps, no delay for each synapse."""
+    each = [connection for layer in shape.layers for connection in layer.connections]
+    return all(connection.lag <= LINE_BITS and not connection.delay_for_each for connection in each)
+
+
+def _whole_and_each(bits: int | None, per_neuron: float | None) -> tuple[str, str]:
+    return ("does not fit", "") if bits is None or per_neuron is None else (f"{bits:,}", f"{per_neuron:.1f}")
+
+
 def tables(storage: Storage) -> Iterator[Table]:
     """Bits by layer and kind, spike history by mapping, axon tables."""
     rows: list[tuple[str, ...]] = []
@@ -236,8 +251,8 @@ def tables(storage: Storage) -> Iterator[Table]:
         "Spike history by mapping",
         ("mapping", "bits", "bits per neuron"),
         [
-            ("delay line", f"{history.delay_line:,}", f"{per_neuron.delay_line:.1f}"),
-            ("synaptic delays", f"{history.synaptic_delay:,}", f"{per_neuron.synaptic_delay:.1f}"),
+            ("delay line", *_whole_and_each(history.delay_line, per_neuron.delay_line)),
+            ("synaptic delays", *_whole_and_each(history.synaptic_delay, per_neuron.synaptic_delay)),
         ],
         storage.paper_statement.sentence,
     )

@@ -16,6 +16,9 @@ from asrc_core.contract.numbers import Ints
 from asrc_core.contract.rounding.grid import WeightGrid
 from asrc_core.contract.synapses.connection import INPUT, Connection
 from asrc_core.errors import InvalidNetwork, InvalidSetting
+from asrc_export.chip import targets
+from asrc_export.chip.shape import of_network
+from asrc_export.chip.synapses import Stored
 from asrc_export.quantization.taps import gain_of
 from asrc_export.robustness.subject import Perturbation, Subject
 from asrc_train.trained.frozen import Floats, FrozenConnection, FrozenNetwork
@@ -35,9 +38,15 @@ def perturb(subject: Subject, level: float, rng: np.random.Generator) -> Subject
     Raises InvalidSetting if the contract cannot prove any more that the damaged network's sums fit.
     """
     before = subject.deployed
+    sparse = _stored_sparsely(before)
     layers = tuple(
-        replace(layer, connections=tuple(_damaged(each, level, rng) for each in layer.connections))
-        for layer in before.layers
+        replace(
+            layer,
+            connections=tuple(
+                _damaged(each, level, rng, sparse=its) for each, its in zip(layer.connections, mine, strict=True)
+            ),
+        )
+        for layer, mine in zip(before.layers, sparse, strict=True)
     )
     try:
         after = replace(before, layers=layers)
@@ -75,12 +84,23 @@ def _moved(
     return replace(real, weight=real.weight + each * times / gain_of(real) * (now.weights - was.weights))
 
 
-def _damaged(connection: Connection, level: float, rng: np.random.Generator) -> Connection:
-    """The connection with each stored bit flipped with that probability."""
+def _damaged(connection: Connection, level: float, rng: np.random.Generator, *, sparse: bool) -> Connection:
+    """The connection with each stored bit flipped with that probability; stored sparsely, weights of 0 have none."""
     flips = np.zeros(connection.weights.shape, np.int64)
     for bit in range(connection.weight_bits):
         flips |= (rng.random(flips.shape) < level).astype(np.int64) << bit
+    if sparse:
+        flips[connection.weights == 0] = 0
     return replace(connection, weights=flipped(connection.weights, connection.weight_bits, flips))
+
+
+def _stored_sparsely(network: IntegerNetwork) -> list[list[bool]]:
+    """Of each layer's connections, whether the network's target stores only the weights that are not 0."""
+    target = targets.of(network.target, network.provenance)
+    return [
+        [Stored(each, layer.neurons, target).sparse is not None for each in layer.connections]
+        for layer in of_network(network).layers
+    ]
 
 
 def _weights(network: IntegerNetwork) -> list[Ints]:

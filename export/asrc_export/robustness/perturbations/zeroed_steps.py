@@ -1,4 +1,4 @@
-"""Time steps of the input that go missing, the network fed zeros in their place."""
+"""Time steps of the input that go missing, the network fed what stands for nothing in their place."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from asrc_export.robustness.subject import Perturbation, Subject
 
 
 def perturb(subject: Subject, level: float, rng: np.random.Generator) -> Subject:
-    """Each step of each sample is missing with probability ``level``; 0, or the closest the range has to it, is fed."""
+    """Each step of each sample is missing with probability ``level``; the data's zero is fed: 0 of pixels and events,
+    the mean of channels that were standardised. Of a range without it, the closest that it has.
+    """
     entry = subject.deployed.input
     missing = rng.random(subject.x.shape[:2]) < level
-    nothing = min(max(0, entry.minimum), entry.maximum)
+    nothing = np.clip(np.asarray(subject.nothing, np.int32), entry.minimum, entry.maximum)
     return replace(subject, x=np.where(missing[:, :, None], nothing, subject.x.astype(np.int32)))
 
 
