@@ -138,7 +138,8 @@ class Preprocessing(_Form):
         if self.keeps and (np.floor(real) != real).any():
             why = f"the network takes whole numbers from 0 to {self.maximum} as they are, and these are not whole"
             raise InvalidData(what, why, "give what it was trained on")
-        exact = np.rint((real - np.array(self.zero)) / np.array(self.scale))
+        with np.errstate(over="ignore"):  # what is infinite is cut, and counted
+            exact = np.rint((real - np.array(self.zero)) / np.array(self.scale))
         kept = np.clip(exact, 0, self.maximum)
         return Cut(kept.astype(np.uint8), int((kept != exact).sum()))
 

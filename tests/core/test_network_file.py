@@ -140,7 +140,7 @@ CHANGES: list[tuple[Any, str]] = [
     (lambda m, t: m["input"].update(channels=-1), r"manifest is invalid at 'input\.channels'"),
     (lambda m, t: m["input"].update(minimum=9, maximum=3), "minimum 9 exceeds maximum 3"),
     (lambda m, t: m.update(steps=0), "manifest is invalid at 'steps'"),
-    (lambda m, t: m["layers"][0].update(span=0), "a lag of 0 closes a circle"),
+    (lambda m, t: m["layers"][0].update(span=0), "a lag of 0 closes a loop"),
     (lambda m, t: m["layers"][0].update(span="3"), r"manifest is invalid at 'layers\.0\.span'"),
     (lambda m, t: m["layers"][0].update(threshold=0), "threshold 0 is outside"),
     (lambda m, t: m["layers"][0].update(feedforward_exponent=17), "connection from 'input': exponent 17 is outside"),

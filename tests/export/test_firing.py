@@ -144,3 +144,15 @@ def test_the_report_counts_the_same_neurons_as_its_table_of_silent_ones(
         assert silent == (layer.silent_float, layer.silent_deployed)
         assert always == (layer.always_firing_float, layer.always_firing_deployed)
     assert all(layer.headroom_bits > 0 for layer in [*made.layers, made.readout])
+
+
+def test_a_layer_that_rounding_did_not_silence_alone_is_told_once() -> None:
+    """Seven of eight were silent before; the layer is dead now, which is the training's doing."""
+    before = np.zeros((4, 2, 8))
+    before[0, :, 3] = 1
+    found, *others = firing.findings(
+        [firing.of_spikes("layer", np.zeros((4, 2, 8)))], [firing.of_spikes("layer", before)]
+    )
+    assert "silent" not in [each.kind for each in others]
+    assert (found.kind, found.before, found.after) == ("dead-layer", 7, 8)
+    assert "rounding did that" not in str(found)

@@ -23,6 +23,7 @@ from asrc_export.commands import recipe_check
 from asrc_export.interop.nir import reader as nir_reader
 from asrc_export.onnx_model import graph
 from asrc_train import SkipRecurrentLayer, as_checkpoint, load, save
+from asrc_train.commands import train as cli_train
 
 STEPS, CHANNELS = 12, 2
 FED: dict[str, Any] = {"scale": 0.25, "zero": 4, "maximum": 16}
@@ -106,6 +107,25 @@ def test_raw_samples_in_a_file_are_reported_on_beside_a_checkpoints_file(
     assert load(tmp_path / "m.pt").temperature == 0.25
     with pytest.raises(InvalidSetting, match="name a data set or a file of raw samples"):
         exported.simulator.report(str(tmp_path / "m.pt"))
+
+
+def test_a_checkpoint_of_a_loop_of_ones_own_is_trained_on_with_raw_samples(
+    module: Own, samples: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, raw, out = tmp_path / "m.pt", str(tmp_path / "raw.npz"), str(tmp_path / "n.safetensors")
+    save(as_checkpoint(module, samples=samples, classes=NAMES, **FED), model)
+    np.savez(raw, x=(samples - FED["zero"]) * FED["scale"], y=np.array(NAMES)[np.arange(len(samples)) % 3])
+    tune = [str(model), "--bits", "4", "--finetune", "1", "-o", out]
+    assert cli_export.main(tune) == 1
+    assert "name a file of these samples by --data" in capsys.readouterr().err
+    assert cli_export.main([*tune, "--data", raw]) == 0
+    assert "are those of the fine-tuned checkpoint" in capsys.readouterr().out
+    tuned = asrc_export.load(out)
+    assert tuned.classes == NAMES
+    assert tuned.network.input.maximum == FED["maximum"]
+    on = ["--start-from", str(model), "--epochs", "1", "--out", str(tmp_path / "on.pt")]
+    assert cli_train.main([*on, "--data", raw]) == 0
+    assert load(tmp_path / "on.pt").scale == FED["scale"]
 
 
 def test_a_data_set_of_arrays_is_reported_on(module: Own, samples: Any, exported: asrc_export.Exported) -> None:

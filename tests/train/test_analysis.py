@@ -38,7 +38,7 @@ def network(hidden: tuple[int, ...], **settings: object) -> SkipRecurrentNetwork
     config = validated({"data": {"name": "digits"}, "network": {"hidden": hidden, **settings}}, "test")
     made = SkipRecurrentNetwork(2, 3, config.network).double()
     with torch.no_grad():  # membranes that stay where the surrogate's derivative is not 0
-        for layer in map(a_layer, made.layers):
+        for layer in (each for each in made.layers if isinstance(each, SkipRecurrentLayer)):
             layer.feedforward.weight.mul_(0.3)
             layer.feedforward.bias.fill_(0.4)
             layer.recurrent.weight.mul_(0.3)
@@ -134,7 +134,7 @@ def test_a_mean_never_hides_a_setting() -> None:
     with pytest.raises(InvalidSetting, match=r"`line`.*network\.decay"):
         swept(runs, "network.span")
     assert len(swept(runs, "network.span", ["network.decay"]).rows) == 3
-    with pytest.raises(UnknownName, match=r"network\.span"):
+    with pytest.raises(InvalidSetting, match=r"did you mean 'network\.span'"):
         swept(runs, "network.spam")
     with pytest.raises(UnknownName, match="validation"):
         swept(runs, "network.span", ["network.decay"], "loss")
@@ -355,3 +355,26 @@ def test_each_analysis_has_help_with_examples(kind: str, capsys: pytest.CaptureF
     printed = capsys.readouterr().out
     assert "examples:" in printed
     assert f"asrc-analyze {kind}" in printed.partition("examples:")[2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"neuron": "ssm", "connection": "none"}, "layer 0 is of state-space neurons"),
+        ({"neuron": "cuba-lif", "connection": "src"}, "the neurons of layer 0 have a current that lasts"),
+        ({"neuron": "tc-lif", "connection": "src"}, "the neurons of layer 0 have a dendrite"),
+    ],
+)
+def test_gradients_of_layers_that_they_are_not_of_are_refused(settings: dict[str, str], says: str) -> None:
+    with pytest.raises(InvalidSetting, match=says):
+        network_norms(network((4,), **settings).float(), samples().float(), None)
+
+
+def test_gradients_of_a_network_with_skips_are_those_of_what_each_layer_hears() -> None:
+    made = network((4, 5, 3), skips="concat")
+    found = network_norms(made, samples(), None)
+    x, sent = samples(), []
+    for layer in map(a_layer, made.layers):
+        sent.append(layer(torch.cat([sent[-1], sent[-2]], dim=-1) if len(sent) > 1 else sent[-1] if sent else x, None))
+    heard = torch.cat([sent[1], sent[0]], dim=-1).detach()
+    np.testing.assert_array_equal(found[2], layer_norms(a_layer(made.layers[2]), heard, None))

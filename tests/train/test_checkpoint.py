@@ -209,3 +209,9 @@ def test_an_unwritable_output_leaves_the_earlier_file_whole(trained: Checkpoint,
     assert path.read_bytes() == before
     with pytest.raises(UnwritableOutput):
         checkpoint.save(trained, tmp_path / "absent" / "model.pt")
+
+
+def test_the_bytes_of_a_checkpoint_do_not_depend_on_its_name(trained: Checkpoint, tmp_path: Path) -> None:
+    for name in ("one.pt", "another name.pt"):
+        checkpoint.save(trained, tmp_path / name)
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "another name.pt").read_bytes()

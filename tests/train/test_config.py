@@ -14,8 +14,9 @@ from asrc_core.forms import toml
 from asrc_core.forms.toml_lines import line_of
 from asrc_train import data
 from asrc_train.commands.train import OVERRIDES
-from asrc_train.settings import recipe
+from asrc_train.settings import recipe, unread
 from asrc_train.settings.config import Config, from_recipe, validated
+from asrc_train.sweep import keys
 from asrc_train.training.schedule import note_on_temperature, temperature_in
 
 
@@ -191,3 +192,40 @@ def test_a_training_that_ends_warm_is_told_with_a_way_out() -> None:
     assert "the last of 15 epochs has the temperature 0.56" in note
     assert "anneal faster (training.annealing, now 0.96)" in note
     assert note_on_temperature(from_recipe(recipe.find("digits"), {"training": {"epochs": 15}})) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"span": 4}, "`span`: nothing reads it here: it is of the connection 'src'"),
+        ({"connection": "src", "kernel_length": 4}, "`kernel_length`.* 'asrc'"),
+        ({"max_delay": 3}, "`max_delay`.*the connection 'delays'"),
+        ({"revival": 0.1}, "`revival`.*the connection 'delays'"),
+        ({"modes": 2}, "`modes`.*state-space neurons"),
+        ({"tau_synapse": 2.0}, "`tau_synapse`.*the neuron 'cuba-lif'"),
+        ({"dt": 2.0}, "`dt`.*samples that are events in time"),
+        ({"permutation_seed": 3}, "`permutation_seed`.*`permute`"),
+    ],
+)
+def test_a_setting_that_nothing_reads_is_refused_by_name(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidSetting, match=says):
+        recipe.configured("digits", **settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"connection": "src", "span": 4},
+        {"connection": "k-asrc", "kernels": 2, "kernel_length": 9},
+        {"neuron": "cuba-lif", "connection": "delays", "dropout": 0.0, "max_delay": 3, "revival": 0.1, "dt": 2.0},
+        {"neuron": "ssm", "connection": "none", "modes": 2, "pole_learning_rate": 0.01},
+        {"permute": True, "permutation_seed": 3},
+    ],
+    ids=str,
+)
+def test_a_setting_that_something_reads_is_taken(settings: dict[str, Any]) -> None:
+    recipe.configured("digits", **settings)
+
+
+def test_every_setting_that_may_go_unread_is_one() -> None:
+    assert {key for group in unread.GROUPS for key in group.keys} | set(unread.OF_CONNECTIONS) <= set(keys.known())

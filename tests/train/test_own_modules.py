@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from asrc_core.errors import AsrcError, InvalidData, InvalidSetting
+from asrc_core.errors import AsrcError, InvalidData, InvalidSetting, UnknownName
 from asrc_train import SkipRecurrentLayer, SkipRecurrentNetwork, as_checkpoint, load, save
 from asrc_train.network import connections, neurons
 from asrc_train.network.connections.asrc import AdaptiveSpan
@@ -20,7 +20,7 @@ from asrc_train.network.neurons.glif import GLIF
 from asrc_train.network.neurons.lif import LIF
 from asrc_train.network.parts import LayerSettings, NetworkSettings
 from asrc_train.network.recurrence import Dynamics, using
-from asrc_train.settings.config import NetworkConfig
+from asrc_train.settings.config import NetworkConfig, network_config
 
 STEPS, CHANNELS, CLASSES = 12, 2, 3
 SCALE, ZERO = 0.25, 4
@@ -342,3 +342,36 @@ def test_every_neuron_that_a_name_makes_is_one_that_an_object_may_be() -> None:
         made = SkipRecurrentLayer(CHANNELS, 5, neuron=name, steps=STEPS)
         again = SkipRecurrentLayer(CHANNELS, 5, neuron=made.neuron)
         assert again.neuron is made.neuron
+
+
+def test_samples_that_leave_the_last_layer_silent_do_not_tell_how_it_is_read_out() -> None:
+    """The first of them are of one class, as in files that are sorted."""
+    module = seeded(how="last step")
+    with torch.no_grad():
+        for layer in (module.below, module.above):
+            layer.feedforward.bias.zero_()
+    silent = np.full((40, STEPS, CHANNELS), ZERO)
+    told = {"scale": SCALE, "zero": ZERO}
+    with pytest.raises(InvalidSetting, match=r"never fires on the .* looked at, which hides how it is read out"):
+        as_checkpoint(module, samples=silent, **told)
+    sorted_by_class = np.concatenate([silent, samples(40)])
+    with pytest.raises(InvalidSetting, match="is not 'out' of the last layer's spikes"):
+        as_checkpoint(module, samples=sorted_by_class, **told)
+    as_checkpoint(seeded(), samples=sorted_by_class, **told)
+
+
+def test_a_data_set_that_nobody_knows_is_not_written_into_a_checkpoint() -> None:
+    with pytest.raises(UnknownName, match="unknown data set 'nosuchdata'"):
+        as_checkpoint(seeded(), samples=samples(), scale=SCALE, zero=ZERO, data="nosuchdata")
+
+
+def test_layers_that_only_whole_networks_hold_are_refused_with_the_way_there() -> None:
+    class Resonating(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            config = network_config({"neuron": "ssm", "connection": "none", "hidden": [4]}, "test")
+            self.layer = SkipRecurrentNetwork(CHANNELS, CLASSES, config).layers[0]
+            self.out = nn.Linear(4, CLASSES)
+
+    with pytest.raises(InvalidSetting, match="as a SkipRecurrentNetwork with their neuron and connection 'none'"):
+        as_checkpoint(Resonating(), samples=samples(), scale=SCALE, zero=ZERO)

@@ -37,6 +37,15 @@ TINY: dict[str, dict[str, object]] = {
 DIVERGES = 1e30
 
 
+def test_values_that_make_no_difference_to_any_run_are_refused() -> None:
+    spans = {"network.span": [2, 4]}
+    with pytest.raises(InvalidSetting, match=r"'network\.span': nothing reads it here: it is of the connection 'src'"):
+        planned({**spans, "network.connection": ["asrc", "vanilla"]})
+    planned({**spans, "network.connection": ["asrc", "src"]})
+    with pytest.raises(InvalidSetting, match=r"did you mean 'network\.span'"):
+        keys.require_known("network.spam")
+
+
 def planned(*grids: grid.Grid, seeds: tuple[int, ...] = (0,)) -> list[Run]:
     return grid.runs(recipe.find("digits"), TINY, grids or [{}], seeds)
 
@@ -56,8 +65,8 @@ def test_every_combination_is_a_run_for_each_seed_and_is_called_by_its_settings(
 
 
 def test_what_two_grids_share_is_trained_once() -> None:
-    first, second = {"network.span": [2, 3]}, {"network.span": [3, 4]}
-    assert names(planned(first, second)) == ["span=2,seed=0", "span=3,seed=0", "span=4,seed=0"]
+    first, second = {"network.decay": [0.25, 0.5]}, {"network.decay": [0.5, 0.75]}
+    assert names(planned(first, second)) == ["decay=0.25,seed=0", "decay=0.5,seed=0", "decay=0.75,seed=0"]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ def of(parser: argparse.ArgumentParser) -> dict[str, str]:
     """How the parser, and its subcommands' parsers, name each setting: by an option, or by a positional's metavar."""
     names = {}
     for action in _actions(parser):
-        name = max(action.option_strings, key=len, default=str(action.metavar or action.dest))
+        either = isinstance(action, argparse.BooleanOptionalAction)  # its --no- stands behind
+        strings = action.option_strings[:1] if either else action.option_strings
+        name = max(strings, key=len, default=str(action.metavar or action.dest))
         names[action.dest] = name
         if isinstance(action, argparse._AppendAction) or action.nargs in ("+", "*"):
             names.setdefault(action.dest.removesuffix("s"), name)  # an option given for each, of which one is meant

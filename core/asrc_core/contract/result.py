@@ -209,7 +209,7 @@ def checked_frame(network: IntegerNetwork, frame: NDArray[np.generic]) -> NDArra
 
     Raises InvalidData for a wrong type, shape, width or range.
     """
-    given = np.asarray(frame)
+    given = np.asanyarray(frame)
     if given.ndim != 1 or given.dtype.kind not in "iub":
         is_now = f"its type is {given.dtype} and its shape {given.shape}"
         raise InvalidData("frame", is_now, "feed integers (channels,); real values are integers times the scale")
@@ -226,6 +226,8 @@ def checked_input(network: IntegerNetwork, x: NDArray[np.generic]) -> NDArray[np
     fed = "input samples"
     if not isinstance(x, np.ndarray):
         raise InvalidData(fed, f"they are a {type(x).__name__}", "feed an array of integers (samples, steps, channels)")
+    if isinstance(x, np.ma.MaskedArray):
+        raise InvalidData(fed, "they are a masked array", "say what stands for missing values, as x.filled(0) does")
     if x.dtype.kind not in "iub":
         raise InvalidData(fed, f"their type is {x.dtype}", "feed integers; real values are integers times the scale")
     if x.ndim != 3 or 0 in x.shape:

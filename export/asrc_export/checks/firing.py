@@ -137,9 +137,14 @@ def findings(after: Sequence[Firing], before: Sequence[Firing] | None = None) ->
 
 
 def _of_layer(after: Firing, before: Firing | None) -> Iterator[Finding]:
+    dead = bool(after.of("dead-layer").any())
     for kind, advice in ADVICE.items():
+        if dead and kind == "silent":
+            continue  # all are, which is told already
         now = np.flatnonzero(after.of(kind))
         then = None if before is None else np.flatnonzero(before.of(kind))
+        if dead and kind == "dead-layer" and before is not None:
+            then = np.flatnonzero(before.total == 0)
         if len(now) == 0 and (then is None or len(then) == 0):
             continue
         if then is not None and len(then) < len(now) / 2:

@@ -204,4 +204,6 @@ def _obstacle(network: IntegerNetwork) -> str | None:
 
 
 def _missing(error: CannotBuild) -> BackendMissing:
-    return BackendMissing("c", str(error), "install a C compiler, or name one in $CC; the NumPy engine needs none")
+    return BackendMissing(
+        "c", str(error), "install a C compiler and a C++ one, or name them in CC and CXX; numpy needs none"
+    )

@@ -91,9 +91,7 @@ def _own(name: str, entry: InputFormat, steps: int, provenance: Mapping[str, Any
     if entry.minimum != 0 or entry.maximum > 255:
         why = f"the network takes {entry.minimum} to {entry.maximum}, and no file of one's own is read as such"
         raise InvalidData(f"'{name}'", why, "give integers with `input`, or name a data set")
-    stated = preprocessing.of(provenance)
-    made = stated or preprocessing.identity(entry.channels, entry.maximum)
-    known = own.Known(made, preprocessing.classes_of(provenance, classes), steps, entry.scale, stated is not None)
+    known = own.known_of(provenance, entry.channels, entry.maximum, entry.scale, steps, classes)
     return own.load(name, _fraction(provenance), known)
 
 

@@ -7,7 +7,8 @@ the membrane u[T-d] before reset, d steps earlier,
 
 in which ds/du is the surrogate's derivative, the same one that training follows, and all paths between the two steps
 count: through the membrane's decay, the reset, the recurrence. A current I[T-d] adds to u[T-d] and to nothing else,
-so the derivative is that with respect to the current, which the kernels give. The Frobenius norm is estimated without
+so the derivative is that with respect to the current, which the kernels give (neurons of which that is not so are
+refused). The Frobenius norm is estimated without
 bias by one random vector of signs for each sample: E ||r^T J||^2 = ||J||_F^2.
 """
 
@@ -29,6 +30,7 @@ from asrc_train.analysis import band, label
 from asrc_train.analysis.analysis import Analysis
 from asrc_train.analysis.figure import COLOURS, legend, log_axis, panels
 from asrc_train.data.dataset import permuted, training_parts
+from asrc_train.network import neurons
 from asrc_train.network.float_network import FloatNetwork
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.skips import beside
@@ -79,7 +81,8 @@ def layer_norms(layer: SkipRecurrentLayer, x: Tensor, temperature: float | None,
 def network_norms(network: FloatNetwork, x: Tensor, temperature: float | None) -> list[NDArray[np.float64]]:
     """G(d) of every layer of a network fed x (T, B, I), as evaluation does.
 
-    Raises InvalidSetting for networks with delays and for layers without a recurrent connection.
+    Raises InvalidSetting for networks with delays, for layers without a recurrent connection, and for neurons in which
+    a current goes on beside the membrane.
     """
     found: list[NDArray[np.float64]] = []
     sent: list[Tensor] = []
@@ -90,6 +93,10 @@ def network_norms(network: FloatNetwork, x: Tensor, temperature: float | None) -
         if not isinstance(layer, SkipRecurrentLayer):
             why = "state-space neurons, which run over all steps at once and have no recurrent connection"
             raise InvalidSetting("gradients", f"layer {i} is of {why}")
+        keeps = getattr(neurons.module(network.config.each_layer()[i].neuron), "KEEPS_CURRENT", None)
+        if keeps is not None:
+            why = f"the neurons of layer {i} have {keeps}, through which a current reaches later membranes past its own"
+            raise InvalidSetting("gradients", f"{why}; they are taken of neurons whose current is of one step")
         heard = beside(network.config.skips, x, sent)
         found.append(layer_norms(layer, heard, temperature))
         with torch.no_grad():

@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "recipe (by default the one named after the data set); options override it.",
         EXAMPLES,
     )
-    add = parser.add_argument
+    add, either = parser.add_argument, argparse.BooleanOptionalAction
     own = "or your own: .npz, NAME_x.npy, .csv, .ts, or a folder with one for each class"
     add("--data", metavar="NAME_OR_PATH", help=f"data set: {', '.join(data.names())}; {own}")
     command_line.add_data_folder(parser)
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--hidden", metavar="N", nargs="+", type=command_line.positive, help="neurons of each layer")
     add("--kernel-length", metavar="K", type=command_line.positive, help="longest span that asrc may choose")
     add("--kernels", metavar="k", type=command_line.positive, help="how many spans k-asrc may tap at once")
-    add("--shared-span", action="store_true", default=None, help="one learned span for all layers")
+    add("--shared-span", action=either, default=None, help="one learned span for all layers")
     add("--span", metavar="LAMBDA", type=command_line.positive, help="span of src")
     add("--sparsity", metavar="SHARE", type=float, help="share of weights that are absent, drawn at random")
     add("--decay", metavar="ALPHA", type=float, help="decay factor of the membrane, 0 to 1")
@@ -123,12 +123,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--dropout", metavar="P", type=float, help="share of a layer's neurons silenced for a sample while training")
     noise = "while training, noise on weights as large as rounding them to so many bits makes"
     add("--rounding-noise", metavar="BITS", type=command_line.positive, help=noise)
-    add("--batch-norm", action="store_true", default=None, help="normalise each layer's feed-forward current")
+    add("--batch-norm", action=either, default=None, help="normalise each layer's feed-forward current")
     skips = "concat: each layer also takes the spikes of the layer before the last; default: none"
     add("--skips", choices=["none", "concat"], help=skips)
     _add_state_space(parser)
     _add_delays(parser)
-    add("--permute", action="store_true", default=None, help="feed the steps in one fixed random order")
+    add("--permute", action=either, default=None, help="feed the steps in one fixed random order")
     add("--permutation-seed", metavar="SEED", type=int, help="which order")
     add("--epochs", metavar="N", type=command_line.positive)
     add("--batch-size", metavar="B", type=command_line.positive)
@@ -201,6 +201,9 @@ def _train(options: argparse.Namespace) -> None:
         from asrc_train.training import tensorboard
 
         observers.append(tensorboard.writer(options.tensorboard))
+    kept = fit.resume_path(options.out)
+    if kept.exists() and not options.resume:
+        command_line.say(f"note: this replaces the unfinished training in '{kept}', with which `resume` would go on")
     kind = config.network.neuron if config.network.connection == "none" else config.network.connection
     with progress.bar(f"training {kind} on {config.data.name}", config.training.epochs) as update:
         observers.append(training_progress.moving(update))
@@ -251,9 +254,9 @@ def _say_temperature(config: Config, options: argparse.Namespace) -> None:
 def told(history: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What the last epoch of a network with delays or of state-space neurons found that a user has to know."""
     figures = history[-1].get("figures", {})
-    if figures.get("late_arrivals"):
+    if round(figures.get("late_arrivals", 0), 1):
         yield f"{figures['late_arrivals']:.1f} arrivals a sample come after the last step and count for nothing"
-    if figures.get("grazing_spikes"):
+    if round(figures.get("grazing_spikes", 0), 1):
         spikes = f"{figures['grazing_spikes']:.1f} spikes a sample"
         yield f"{spikes} barely cross the threshold; --grazing bounds what they weigh in gradients"
     for name, silent in figures.items():
@@ -284,12 +287,16 @@ def configuration(options: argparse.Namespace) -> Config:
     """The recipe with the options on top. Raises UnknownName, InvalidSetting."""
     from asrc_core.errors import InvalidSetting, UnknownName
     from asrc_train.settings import recipe
+    from asrc_train.settings.unread import require_read
 
     if options.data is None and options.recipe is None:
         raise InvalidSetting("--data", f"name a data set ({', '.join(data.names())}) or a --recipe")
     if options.data is not None and not data.is_known(options.data):
         raise UnknownName("data set", options.data, data.names(), data.OWN)
-    return recipe.read(options.recipe or options.data, _overrides(options))
+    overrides = _overrides(options)
+    config = recipe.read(options.recipe or options.data, overrides)
+    require_read(config, overrides)
+    return config
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, dict[str, Any]]:

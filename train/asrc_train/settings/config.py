@@ -20,7 +20,7 @@ from pydantic import (
 from asrc_core import extras
 from asrc_core.contract.neurons.resonator import PERIOD, WINDOW
 from asrc_core.contract.numbers import MAX_COLUMNS
-from asrc_core.counts import plural
+from asrc_core.counts import agreeing, plural
 from asrc_core.errors import InvalidSetting
 from asrc_core.forms import toml_file
 from asrc_core.forms.first_problem import Problem, first_problem
@@ -246,7 +246,8 @@ class NetworkConfig(_Section):
         if self.connection == "delays":
             raise ValueError("skips: layers with a delay for each synapse hear the layer before them only; take 'none'")
         if len(self.hidden) < LEAST_LAYERS:
-            why = f"a skip leads past a layer, and {plural(len(self.hidden), 'layer')} leave none to pass by"
+            leave = agreeing(len(self.hidden), "leaves", "leave")
+            why = f"a skip leads past a layer, and {plural(len(self.hidden), 'layer')} {leave} none to pass by"
             raise ValueError(f"skips: {why}; give {LEAST_LAYERS} or more")
         return self
 

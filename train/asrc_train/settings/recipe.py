@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from asrc_core.errors import InvalidSetting, UnknownName
 from asrc_train import data
 from asrc_train.settings.config import Config, DataConfig, NetworkConfig, TrainingConfig, from_recipe
+from asrc_train.settings.unread import require_read
 
 SECTIONS: dict[str, type[BaseModel]] = {"data": DataConfig, "network": NetworkConfig, "training": TrainingConfig}
 FOLDER = Path(__file__).parents[1] / "recipes"
@@ -63,7 +64,7 @@ def configured(recipe: str | Path, **settings: Any) -> Config:
     ``data`` the data set's name, or the path of samples of one's own. ``configured("my.npz")`` takes both from there:
     the samples, and the settings that asrc-train starts from with samples of one's own.
 
-    Raises UnknownName, UnreadableFile, and InvalidSetting naming the key that does not fit.
+    Raises UnknownName, UnreadableFile, and InvalidSetting naming the key that does not fit, or that nothing reads.
     """
     if not isinstance(recipe, str | Path):
         what = "neither a recipe's name nor the path of a TOML file or of samples"
@@ -77,4 +78,6 @@ def configured(recipe: str | Path, **settings: Any) -> Config:
             raise InvalidSetting(key, f"there is no such setting; {hint}")
         section, name = ("data", "name") if key == "data" else (known[key], key)
         overrides.setdefault(section, {})[name] = value
-    return read(str(recipe), overrides)
+    config = read(str(recipe), overrides)
+    require_read(config, overrides)
+    return config

@@ -15,6 +15,7 @@ from asrc_core.errors import InvalidSetting
 from asrc_core.forms import toml_file
 from asrc_train.settings import recipe
 from asrc_train.settings.config import Config
+from asrc_train.settings.unread import unread
 from asrc_train.sweep import keys
 
 Grid = Mapping[str, Sequence[Any]]
@@ -51,6 +52,7 @@ def runs(
         for key in grid:
             if keys.require_known(key) == keys.SEED:
                 raise InvalidSetting(f"setting '{key}'", "seeds have a list of their own: `seed`, or seeds in the file")
+        tried: list[Config] = []
         for values in product(*grid.values(), seeds):
             swept = dict(zip((*grid, keys.SEED), values, strict=True))
             if len(made) == MAX_RUNS:
@@ -58,7 +60,9 @@ def runs(
             nested = keys.sections(swept)
             over = {name: {**fixed.get(name, {}), **nested.get(name, {})} for name in {**fixed, **nested}}
             config = recipe.read(str(start), over)
+            tried.append(config)
             made.setdefault(config.model_dump_json(), Run(name_of(swept), swept, config))
+        _require_read(grid, tried)
     _require_names_apart(list(made.values()))
     return list(made.values())
 
@@ -125,6 +129,14 @@ def _table(content: Any, where: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InvalidSetting(where, "a table is expected here")
     return content
+
+
+def _require_read(grid: Grid, tried: Sequence[Config]) -> None:
+    """Raise InvalidSetting for a setting whose values make no difference to any of the runs."""
+    for key in (key for key, values in grid.items() if len(values) > 1):
+        ignored = [of for config in tried for of in unread(config, [key]).values()]
+        if tried and len(ignored) == len(tried):
+            raise InvalidSetting(f"setting '{key}'", f"nothing reads it here: it is of {ignored[0]}; leave it out")
 
 
 def _require_names_apart(made: list[Run]) -> None:

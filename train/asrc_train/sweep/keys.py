@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -21,8 +22,11 @@ def known() -> tuple[str, ...]:
 
 
 def require_known(key: str) -> str:
-    """The key itself. Raises UnknownName listing those there are."""
+    """The key itself. Raises InvalidSetting naming the one that is nearly it, UnknownName listing those there are."""
     if key not in known():
+        near = get_close_matches(key, known(), 1)
+        if near:
+            raise InvalidSetting(f"setting '{key}'", f"there is no such setting; did you mean '{near[0]}'")
         raise UnknownName("setting", key, known())
     return key
 

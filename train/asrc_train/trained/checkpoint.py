@@ -5,6 +5,7 @@ It describes itself: configuration, widths, spans, pixel permutation, scale, tra
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from collections.abc import Mapping
@@ -109,8 +110,20 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
     if checkpoint.permutation is not None:
         tensors["permutation"] = torch.from_numpy(checkpoint.permutation.copy())
     content = {"format": FORMAT, "version": VERSION, "manifest": json.dumps(manifest), "tensors": tensors}
+    write(content, path)
+
+
+def write(content: Mapping[str, Any], path: str | Path) -> None:
+    """Write tensors and plain values as PyTorch's archive, whose bytes do not depend on the file's name.
+
+    Raises UnwritableOutput; an earlier file is left whole.
+    """
+    import torch
+
+    buffer = io.BytesIO()  # given a path, PyTorch writes its name into the archive
+    torch.save(content, buffer)
     with replacing(path) as temporary:
-        torch.save(content, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load(path: str | Path) -> Checkpoint:

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from asrc_core import __version__, meaning, preprocessing
 from asrc_core.counts import plural
-from asrc_core.errors import InvalidData, InvalidSetting
+from asrc_core.errors import InvalidData, InvalidSetting, UnknownName
 from asrc_core.preprocessing import Preprocessing
+from asrc_train import data as data_sets
 from asrc_train.network.model import SkipRecurrentLayer
 from asrc_train.network.parts import require_whole
 from asrc_train.network.state_space.layer import StateSpaceLayer
@@ -162,6 +163,8 @@ def as_checkpoint(
     """
     if not _is_number(temperature) or temperature <= 0:
         raise InvalidSetting("temperature", f"{temperature!r} is not a number above 0; give that of the last epoch")
+    if data is not None and not data_sets.is_known(data):
+        raise UnknownName("data set", data, data_sets.names(), data_sets.OWN)
     described = describe(
         module,
         samples=samples,

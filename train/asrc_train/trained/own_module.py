@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from asrc_core.counts import plural
 from asrc_core.errors import AsrcError, InvalidData, InvalidSetting
+from asrc_train.network.delay_network import DelayNetwork
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.settings.config import NetworkConfig
@@ -73,8 +74,9 @@ def sequenced(module: nn.Module, x: NDArray[np.generic] | None, scale: float, ze
     if x is None:
         why = f"what '{type(module).__name__}' computes is looked at on samples"
         raise InvalidSetting("samples", f"{why}; give some, integers (n, T, channels)")
-    # As many steps as samples would hide which axis is which.
-    some = x[: min(SAMPLES, x.shape[1] - 1) or 1]
+    # As many steps as samples would hide which axis is which; the first may all be of one class.
+    count = min(SAMPLES, len(x), max(1, x.shape[1] - 1))
+    some = x[np.linspace(0, len(x) - 1, count).astype(np.int64)]
     if isinstance(found, SkipRecurrentNetwork):
         _require_passed_on(module, found, some, scale, zero)
         return _of_network(found)
@@ -103,7 +105,7 @@ def _parts(module: nn.Module) -> SkipRecurrentNetwork | tuple[list[SkipRecurrent
             why = (
                 f"'{name or 'itself'}' ({type(each).__name__}) has parameters that no layer of an integer network holds"
             )
-            raise InvalidSetting(what, f"{why}; train without it, or fold it into the layer before")
+            raise InvalidSetting(what, f"{why}; {_instead(module)}")
     if networks:
         return networks[0]
     layers = [each for _, each in outside if isinstance(each, SkipRecurrentLayer)]
@@ -116,6 +118,16 @@ def _parts(module: nn.Module) -> SkipRecurrentNetwork | tuple[list[SkipRecurrent
             what, f"it holds {len(readouts)} nn.Linear{listed} beside its layers; one, the readout, fits"
         )
     return layers, readouts[0][1]
+
+
+def _instead(module: nn.Module) -> str:
+    """What to do about parameters that stand outside of layers that can be taken by themselves."""
+    for each in module.modules():
+        if isinstance(each, StateSpaceLayer):
+            return "build state-space layers as a SkipRecurrentNetwork with their neuron and connection 'none'"
+        if isinstance(each, DelayNetwork):
+            return "train networks with delays with asrc_train.fit, whose checkpoint is exported"
+    return "train without it, or fold it into the layer before"
 
 
 def _outside(module: nn.Module, tops: tuple[type[nn.Module], ...], name: str = "") -> Iterator[tuple[str, nn.Module]]:
@@ -159,6 +171,9 @@ def _watched_sequence(
     if not isinstance(y, Tensor) or y.shape != (counts.shape[0], len(weight)):
         given = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
         raise InvalidSetting(what, f"it returns {given}; return the logits (samples, classes)")
+    if not counts.any():
+        why = f"'{names[ordered[-1]]}', the last layer, never fires on the {plural(len(counts), 'sample')} looked at"
+        raise InvalidSetting("samples", f"{why}, which hides how it is read out; give some on which it does")
     for g, h in ((1.0, 1.0), (1.0, 1 / steps), (1 / steps, 1.0)):
         expected = g * (counts @ weight.T + steps * h * bias)
         if torch.allclose(y.double(), expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max() or 1)):

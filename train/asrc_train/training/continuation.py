@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from asrc_core import preprocessing
-from asrc_core.errors import InvalidData, InvalidSetting
+from asrc_core.errors import InvalidData, InvalidSetting, UnknownName
 from asrc_core.preprocessing import Preprocessing
 from asrc_train import data
-from asrc_train.data.dataset import permutation
+from asrc_train.data.dataset import Dataset, permutation
 from asrc_train.network.float_network import new_network
 from asrc_train.settings.config import Config, validated
 from asrc_train.trained import checkpoint
@@ -39,25 +39,51 @@ def continued(model: str | Path, overrides: Mapping[str, Mapping[str, Any]]) -> 
         for key in values:
             stays = section == "data" or (section == "network" and key not in _MAY_CHANGE)
             was, asked = (getattr(getattr(of, section), key) for of in (trained.config, settings))
-            moved = (section, key) == ("data", "name") and data.may_have_moved(was, asked)
+            moved = (section, key) == ("data", "name") and (data.may_have_moved(was, asked) or was is None)
             if stays and asked != was and not moved:
                 why = f"is {was} in '{model}'; leave it as it is, or train a new network without `model`"
                 raise InvalidSetting(f"{section}.{key}", why)
-    require_same_samples(replace(trained, config=settings))
+    dataset = None
+    if trained.config.data.name is None and settings.data.name is not None:
+        dataset = stated_samples(replace(trained, config=settings))
+    else:
+        require_same_samples(replace(trained, config=settings))
     network = new_network(trained.channels, trained.classes, settings.network, trained.steps)
     network.load_state_dict(dict(trained.tensors))
-    return settings, Start(network, {"continued_from_sha256": checkpoint.fingerprint(model)})
+    return settings, Start(network, {"continued_from_sha256": checkpoint.fingerprint(model)}, dataset)
 
 
 def with_samples_at(trained: Checkpoint, path: str) -> Checkpoint:
-    """The checkpoint with its own samples at another path. Raises InvalidSetting for those of a published data set."""
+    """The checkpoint with its own samples at another path, or at the first that is told of them.
+
+    Raises InvalidSetting for those of a published data set, UnknownName for a path where nothing lies.
+    """
     source = trained.config.data
-    if source.name is None or path == source.name:
-        return trained  # one that names none is refused with the others
-    if not data.may_have_moved(source.name, path):
+    if path == source.name:
+        return trained
+    if source.name is None and not data.is_known(path):
+        raise UnknownName("data set", path, data.names(), data.OWN)
+    if source.name is not None and not data.may_have_moved(source.name, path):
         why = f"it is '{path}', and the checkpoint was trained on '{source.name}'"
         raise InvalidSetting("`data`", f"{why}; give the new path of samples of your own, or leave it away")
     return replace(trained, config=trained.config.model_copy(update={"data": source.model_copy(update={"name": path})}))
+
+
+def stated_samples(trained: Checkpoint) -> Dataset:
+    """The samples that a checkpoint names, read as it states: of one that was trained in a loop of one's own.
+
+    Raises what `data.load` does, InvalidData for a published data set that has other samples.
+    """
+    name = trained.config.data.name
+    if not data.is_path(name):
+        require_same_samples(trained)
+        return data.load(name, trained.config.network.dt, trained.config.data.validation_fraction)
+    from asrc_train.data.own import load as own
+
+    known = own.known_of(
+        trained.provenance, trained.channels, trained.maximum, trained.scale, trained.steps, trained.classes
+    )
+    return own.load(str(name), trained.config.data.validation_fraction, known)
 
 
 def require_same_samples(trained: Checkpoint) -> None:
@@ -66,7 +92,8 @@ def require_same_samples(trained: Checkpoint) -> None:
     """
     name, fraction = trained.config.data.name, trained.config.data.validation_fraction
     if name is None:
-        raise InvalidSetting("data set", "the checkpoint does not say what it was trained on")
+        why = "the checkpoint does not say what it was trained on"
+        raise InvalidSetting("data set", f"{why}; name a file of these samples by `data`")
     dataset = data.shape(name, trained.config.network.dt, fraction)
     ours = (dataset.steps, dataset.channels, dataset.classes, dataset.maximum, dataset.scale)
     theirs = (trained.steps, trained.channels, trained.classes, trained.maximum, trained.scale)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from asrc_core import __version__, preprocessing
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting, TrainingDiverged, UnreadableFile
-from asrc_core.files.atomic import replacing, require_writable
+from asrc_core.files.atomic import require_writable
 from asrc_core.files.paths import as_path
 from asrc_train import data
 from asrc_train.data.dataset import (
@@ -85,6 +85,8 @@ class Start:
 
     network: FloatNetwork
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    dataset: Dataset | None = None
+    """What to train on, read as the network's checkpoint states; None: the data set configured."""
 
 
 def fit(
@@ -121,9 +123,9 @@ def fit(
         with training_progress.shown(config) as observer:
             return fit(config, out, resume=resume, device=device, observers=(*observers, observer), start=start)
     require_writable(as_path(out, "the checkpoint to write"))
-    dataset = data.load(config.data.name, config.network.dt, config.data.validation_fraction)
-    if config.training.shift:
-        _require_places(dataset)
+    dataset = start.dataset if start else None
+    dataset = dataset or data.load(config.data.name, config.network.dt, config.data.validation_fraction)
+    _require_movable(dataset, config)
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
     state = resume_path(out)
     with distributed.joined(device) as (world, own_device):
@@ -150,10 +152,10 @@ def _require_device(device: object) -> None:
     try:
         if not isinstance(device, str):
             raise ValueError(f"{device!r} is no device's name")
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # `meta` holds no numbers
     # PyTorch's own: AssertionError from a build without CUDA, NotImplementedError for a backend that holds no data.
     except (RuntimeError, ValueError, AssertionError, NotImplementedError) as error:
-        why = str(error).splitlines()[0].rstrip(".")
+        why = str(error).splitlines()[0].split(". ")[0].rstrip(".")
         raise InvalidSetting("`device`", f"'{device}' is not available here ({why}); use 'cpu'") from error
 
 
@@ -337,8 +339,7 @@ class _Run:
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        with replacing(path) as temporary:
-            torch.save(content, temporary)
+        checkpoint.write(content, path)
 
     def restore(self, path: Path) -> None:
         """Go on from a stored state.
@@ -408,11 +409,18 @@ def _require_bias(network: FloatNetwork, shape: Shape) -> None:
         raise InvalidSetting("connection 'delays'", why)
 
 
-def _require_places(dataset: Dataset) -> None:
-    """Raise InvalidSetting for samples that have nothing along which a shift could move them."""
-    if dataset.shape.image is None and dataset.channels <= dataset.shape.of_place:
+def _require_movable(dataset: Dataset, config: Config) -> None:
+    """Raise InvalidSetting for samples that cannot be moved, or blended, as is asked for."""
+    image, shift = dataset.shape.image, config.training.shift
+    if shift and image is None and dataset.channels <= dataset.shape.of_place:
         why = f"samples of '{dataset.name}' are no images, and their channels stand along no axis such as pitch"
         raise InvalidSetting("shift", f"{why}; leave the shift out")
+    if image is not None and shift >= min(image):
+        why = f"{shift} pixels lead out of images of {image[0]} x {image[1]}"
+        raise InvalidSetting("shift", f"{why}; take less than {min(image)}")
+    if image is not None and config.training.blend:
+        why = f"samples of '{dataset.name}' are images, read pixel by pixel, and blending moves events in time"
+        raise InvalidSetting("blend", f"{why}; leave it out")
 
 
 def _require_whole_batches(config: Config, world: World) -> None:

@@ -106,9 +106,14 @@ class Delayed:
             found[f"spikes_layer{i}"] = float(spikes.sum()) / samples
             found[f"silent_layer{i}"] = float((spikes == 0).sum())
             self._require_life(i, epoch, [*before, found], kept)
-        if self._training.revival:
-            self._network.revive(counts, self._training.revival)
+        if self._revival:
+            self._network.revive(counts, self._revival)
         return found
+
+    @property
+    def _revival(self) -> float:
+        """What weights of silent neurons gain; nothing where weights do not learn."""
+        return 0.0 if self._training.learn == "delays" else self._training.revival
 
     def _decided(self, done: Answered, logits: Tensor, labels: Tensor) -> Tensor:
         if self._network.readout_kind != "first-spike":
@@ -121,7 +126,7 @@ class Delayed:
         return (each if self._weights is None else each * self._weights[labels]).sum()
 
     def _require_life(self, layer: int, epoch: int, history: Sequence[dict[str, float]], kept: Path | None) -> None:
-        patience = PATIENCE if self._training.revival else 1
+        patience = PATIENCE if self._revival else 1
         last = [each.get(f"spikes_layer{layer}", 1.0) for each in history[-patience:]]
         if len(last) == patience and not any(last):
             raise TrainingSilent(epoch, f"layers.{layer}", patience, kept)

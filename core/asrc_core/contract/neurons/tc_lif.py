@@ -29,10 +29,10 @@ def step(o: Operations, p: Parameters, state: Mapping[str, Value], a: Value) -> 
     """One step: the dendrite first, then the soma, which reads it at once."""
     held = o.sub(state["dendrite"], o.toward_zero(o.mul(state["soma"], p["inward"]), FACTOR_BITS))
     dendrite = o.saturate(o.add(o.add(held, o.shl(a, p["activation_shift"])), p["bias"]))
-    dropped = o.saturate(o.sub(dendrite, p["drop"]))
     u = o.saturate(o.add(state["soma"], o.toward_zero(o.mul(dendrite, p["onward"]), FACTOR_BITS)))
     s = o.ge(u, p["threshold"])
-    after = {"dendrite": o.select(s, dropped, dendrite), "soma": o.select(s, o.sub(u, p["threshold"]), u)}
+    dropped = o.saturate(o.select(s, o.sub(dendrite, p["drop"]), dendrite))  # of those that fired: others are held
+    after = {"dendrite": dropped, "soma": o.select(s, o.sub(u, p["threshold"]), u)}
     return Step(after, s, u)
 
 

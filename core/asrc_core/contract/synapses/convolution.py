@@ -131,7 +131,8 @@ class Convolution:
 
     def _side(self, dimension: int, k: int) -> tuple[Places, Places]:
         """Along one dimension, the places in which element k lies over a value, and these values."""
-        places = np.arange(self.layer[1 + dimension])
-        values = places * self.stride[dimension] - self.padding[dimension] + self.dilation[dimension] * k
-        inside = (values >= 0) & (values < self.source[1 + dimension])
-        return places[inside], values[inside]
+        stride, reach = self.stride[dimension], self.dilation[dimension] * k - self.padding[dimension]
+        first = max(0, -(reach // stride))  # the least place whose value, place * stride + reach, is not below 0
+        last = min(self.layer[1 + dimension] - 1, (self.source[1 + dimension] - 1 - reach) // stride)
+        places = np.arange(first, last + 1)
+        return places, places * stride + reach

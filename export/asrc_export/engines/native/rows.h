@@ -63,9 +63,9 @@ public:
           total_(rows.total + tile.first),
           exact_(rows.exact),
           quick_(kMultipliesPairs && (rows.left < rows.right || rows.left - rows.right > 14) ? -1 : rows.exact),
-          low_(splat(quick_ < 0 ? 0 : 1 << (rows.left - rows.right))),
+          low_(splat(quick_ < 0 || rows.left < rows.right ? 0 : 1 << (rows.left - rows.right))),
           high_((I32)((U32)low_ << 16)),
-          kept_(splat(-(1 << rows.left))),
+          kept_(splat((int32_t)(~(uint32_t)0 << rows.left))),
           right_(count(rows.right)),
           down_(count(rows.right + 16)),
           left_(count(rows.left)) {}

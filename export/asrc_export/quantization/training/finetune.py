@@ -28,13 +28,13 @@ from asrc_export.quantization.training.quantized_delay_network import QuantizedD
 from asrc_export.quantization.training.quantized_network import QuantizedNetwork
 from asrc_export.samples.dataset_samples import dataset_for
 from asrc_train import data
-from asrc_train.data.dataset import Samples, permuted
+from asrc_train.data.dataset import Dataset, permuted
 from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.trained.frozen import FrozenNetwork
-from asrc_train.training.continuation import require_same_samples, with_samples_at
+from asrc_train.training.continuation import require_same_samples, stated_samples, with_samples_at
 from asrc_train.training.fit import Observer, Start, fit
 
 BATCH = 256
@@ -83,10 +83,12 @@ def finetune(
     if begun.config.network.graph:
         why = "it is a graph of another tool's layers, which has no gradients"
         raise InvalidSetting(f"checkpoint '{model}'", f"{why}; export it without training on")
+    unnamed = begun.config.data.name is None
     begun = _folded(begun if data_name is None else with_samples_at(begun, data_name))
+    dataset = stated_samples(begun) if unnamed and data_name is not None else _same_samples(begun)
     if max_delay is not None:
         begun = clamped(begun, min(max_delay, chip.limits.max_synaptic_delay.count))
-    samples = _samples(begun)
+    samples = permuted(dataset.train_x, begun.permutation)
     frozen = with_bits(freeze(begun), pole_bits, mode_bits)
     poles, modes = pole_bits == AUTO, mode_bits == AUTO
     moved, chosen = searched(frozen, chip, bits, samples, to_train=True, poles=poles, modes=modes).plan
@@ -99,7 +101,7 @@ def finetune(
     made = quantize.quantize(at_first, chip, bits=bits, mapping=mapping, device=for_device)
     if strict:
         leaks.require_kept(tuple(leaks.of_network(at_first, made.network)))
-    start = Start(_quantized(begun, chosen, chip), begun.provenance)
+    start = Start(_quantized(begun, chosen, chip), begun.provenance, dataset)
     config = _configured(begun, epochs)
     return fit(config, out, resume=resume, device=device, observers=observers, start=start)
 
@@ -184,8 +186,8 @@ def _configured(trained: Checkpoint, epochs: int) -> Config:
     return trained.config.model_copy(update={"training": training})
 
 
-def _samples(trained: Checkpoint) -> Samples:
-    """The training samples as the network takes them, if those that `fit` will load are what it was trained on."""
+def _same_samples(trained: Checkpoint) -> Dataset:
+    """The data set that a checkpoint names, if it is what it was trained on."""
     require_same_samples(trained)
-    source, dt = trained.config.data, trained.config.network.dt
-    return permuted(data.load(source.name, dt, source.validation_fraction).train_x, trained.permutation)
+    source = trained.config.data
+    return data.load(source.name, trained.config.network.dt, source.validation_fraction)

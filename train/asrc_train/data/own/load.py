@@ -49,6 +49,18 @@ class Known:
     """Whether values beyond its range are cut to it, and told; refused otherwise."""
 
 
+def known_of(
+    provenance: Mapping[str, Any], channels: int, maximum: int, scale: float, steps: int, classes: int
+) -> Known:
+    """What a checkpoint or a network states of its samples; of one that states nothing, integers as they are.
+
+    Raises InvalidSetting for a statement that is none.
+    """
+    stated = preprocessing.of(provenance)
+    made = stated or preprocessing.identity(channels, maximum)
+    return Known(made, preprocessing.classes_of(provenance, classes), steps, scale, stated is not None)
+
+
 @dataclass
 class _Told:
     """What is to be said of the samples, clause by clause."""

@@ -20,6 +20,9 @@ from asrc_train.settings.config import NetworkConfig
 
 GAMMA = 0.5
 
+KEEPS_CURRENT = "a dendrite"
+"""What a current goes into beside the membrane of its own step."""
+
 
 class TCLIF(nn.Module):
     """Neurons of two compartments, which learn how strongly these act on each other."""
