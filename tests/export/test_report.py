@@ -96,7 +96,9 @@ def test_what_was_cut_off_when_samples_were_read_is_told(exported: Exported, tra
     dataset = replace(dataset_for(exported.network), notes=(note,))
     made = reports.make(exported.network, trained, dataset, NUMPY, limit=10)
     assert note in made.text()
-    assert json.loads(formats.as_json(made))["provenance"]["data_notes"] == [note]
+    first = "the first 10 of 360 test samples, in the data set's order; 4 of 10 classes have none among them"
+    assert json.loads(formats.as_json(made))["provenance"]["data_notes"] == [note, first]
+    assert "of the first 10 of 360 test samples correctly" in made.text()
     assert "widths and spans only" in made.text()
 
 

@@ -82,6 +82,7 @@ def make(
         version=1,
         schema_path="asrc_export/report/schema.json",
         samples=samples,
+        test_samples=len(dataset.test_y),
         steps=steps,
         accuracy=answers.accuracy(traced),
         agreement=answers.agreement(traced),

@@ -64,6 +64,9 @@ class Report(Part):
         alias="schema", description="The JSON Schema that the report obeys, in the installed package."
     )
     samples: Annotated[SampleCount, Field(ge=1)] = Field(description="Test samples that both networks ran on.")
+    test_samples: Annotated[SampleCount, Field(ge=1)] = Field(
+        description="Of the test split; where these are more, the report is of the first of them."
+    )
     steps: Annotated[StepCount, Field(ge=1)] = Field(description="Steps of a sample.")
     accuracy: Accuracy
     agreement: Share = Field(description="Share of samples on which deployed and hard-max float answer alike.")

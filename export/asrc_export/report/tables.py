@@ -31,11 +31,17 @@ def summary(report: Report) -> str:
     warning = f" Warning: no neuron of {', '.join(dead)} ever fires." if dead else ""
     return (
         f"As integers for {report.provenance.target}, the network answers {report.accuracy.deployed:.1%} of "
-        f"{plural(report.samples, 'test sample')} correctly (float {report.accuracy.in_float:.1%}), agrees "
+        f"{_of_samples(report)} correctly (float {report.accuracy.in_float:.1%}), agrees "
         "with the float "
         f"model on {report.agreement:.1%}, and takes {memory(deployed)} instead of {memory(in_float)}."
         f"{warning}"
     )
+
+
+def _of_samples(report: Report) -> str:
+    if report.samples == report.test_samples:
+        return plural(report.samples, "test sample")
+    return f"the first {report.samples:,} of {plural(report.test_samples, 'test sample')}"
 
 
 def groups(report: Report) -> tuple[Group, ...]:
@@ -57,7 +63,8 @@ def tables(report: Report) -> Iterator[Table]:
 
 def _answers(report: Report) -> Iterator[Table]:
     others = baselines.rows(report.baselines, report.samples)
-    yield scores.accuracy_table(report.scores, report.accuracy.model_dump(), report.samples, others)
+    right = report.accuracy.model_dump()
+    yield scores.accuracy_table(report.scores, right, report.samples, others, mixture=report.kernels.mix)
     yield from baselines.tables(report.baselines)
     yield answers.table(report.confusion, report.samples, [each.name for each in report.scores.classes])
     yield scores.table(report.scores)
@@ -65,7 +72,7 @@ def _answers(report: Report) -> Iterator[Table]:
 
 def _agreement(report: Report) -> Iterator[Table]:
     traced, neurons = report.ablation, {layer.name: layer.neurons for layer in report.layers}
-    yield ablation.table(traced, report.agreement, list(neurons))
+    yield ablation.table(traced, report.agreement, list(neurons), mixture=report.kernels.mix)
     yield divergence.table(traced.divergence, traced.drift, neurons, traced.samples, traced.steps)
     yield activity.neurons_table(report.neurons, traced.samples)
     if report.inactive:

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from asrc_core.counts import plural
 from asrc_export.report.accuracy.answers import Confusion
+from asrc_export.report.behaviour.stages import FLOAT
 from asrc_export.report.part import Index, Part, SampleCount, Share
 from asrc_export.report.table import MAX_ROWS, Table
 
@@ -147,12 +148,17 @@ def _mean_f1(classes: Sequence[_Class]) -> float:
 
 
 def accuracy_table(
-    scores: Scores, accuracies: Mapping[str, float], samples: int, more: Sequence[tuple[str, ...]]
+    scores: Scores, accuracies: Mapping[str, float], samples: int, more: Sequence[tuple[str, ...]], *, mixture: bool
 ) -> Table:
-    """Each network's accuracy with its interval; ``more`` are rows of other networks on the same samples."""
+    """Each network's accuracy with its interval; ``more`` are rows of other networks on the same samples.
+
+    ``mixture``: whether the network was trained as one over lags, which then has a row.
+    """
+    titles = TITLES if mixture else {"float": FLOAT, "deployed": TITLES["deployed"]}
     rows = [
-        (TITLES[name], f"{accuracies[name]:.2%}", span(interval), f"{round(accuracies[name] * samples):,}")
+        (titles[name], f"{accuracies[name]:.2%}", span(interval), f"{round(accuracies[name] * samples):,}")
         for name, interval in scores.accuracy.items()
+        if name in titles
     ]
     return Table(
         "accuracy",

@@ -10,7 +10,7 @@ from pydantic import Field
 from asrc_core.counts import plural
 from asrc_export.report.behaviour import divergence
 from asrc_export.report.behaviour.divergence import Divergence, LayerDrift
-from asrc_export.report.behaviour.stages import StageName
+from asrc_export.report.behaviour.stages import FLOAT, StageName
 from asrc_export.report.part import Part, SampleCount, Share, StepCount
 from asrc_export.report.table import Table
 
@@ -63,8 +63,12 @@ def of(runs: AblationRuns, names: Sequence[str]) -> Ablation:
     )
 
 
-def table(ablation: Ablation, agreement: float, names: Sequence[str]) -> Table:
-    """Accuracy stage by stage."""
+def table(ablation: Ablation, agreement: float, names: Sequence[str], *, mixture: bool) -> Table:
+    """Accuracy stage by stage; the first two are one where the network was trained without a ``mixture``."""
+    stages = list(ablation.stages)
+    if not mixture:
+        first, trained, *others = stages
+        stages = [trained.model_copy(update={"title": FLOAT, "change": first.change}), *others]
     note = (
         "Each network rounds further than the one before, so where accuracy falls is where rounding costs it. Of "
         f"{plural(ablation.samples, 'test sample')} the deployed network and the hard-max one answer {agreement:.2%} "
@@ -88,7 +92,7 @@ def table(ablation: Ablation, agreement: float, names: Sequence[str]) -> Table:
                 f"{stage.agreement:.2%}",
                 *(f"{stage.spike_difference[name]:.3%}" for name in names),
             )
-            for stage in ablation.stages
+            for stage in stages
         ],
         note,
     )

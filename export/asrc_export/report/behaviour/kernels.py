@@ -28,6 +28,11 @@ class Kernels(Part):
     temperature: float = Field(description="Of the softmax, as training ended with it.")
     layers: tuple[LayerKernel, ...]
 
+    @property
+    def mix(self) -> bool:
+        """Whether any layer was trained as a mixture over lags: else hard-max float is the trained network itself."""
+        return any(layer.weights is not None for layer in self.layers)
+
 
 def of(layers: Sequence[LayerOutline], weights: Sequence[Sequence[float]], temperature: float) -> Kernels:
     """From each layer's weights over lags at a temperature, empty for a given span."""

@@ -22,5 +22,7 @@ STAGES: dict[StageName, tuple[str, str]] = {
     "deployed": ("deployed integers", "sums are shifted in integers"),
 }
 """What each of them is, and what changes there."""
+FLOAT = "float"
+"""The title of "float" for a network that was trained without mixtures."""
 REFERENCE: StageName = "float"
 """The one that all are compared with."""
