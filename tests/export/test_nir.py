@@ -725,6 +725,7 @@ HOSTILE: list[tuple[Callable[[h5py.Group], Any], str]] = [
     (lambda n: n.__setitem__("x", h5py.ExternalLink("other.h5", "/")), "'/node/nodes/x' is a link to elsewhere"),
     (lambda n: n.__setitem__("x", n), "nested deeper than 12"),
     (lambda n: n["1"].__delitem__("tau"), "not a NIR graph"),
+    (lambda n: n.move("1", "block/1"), "took the slash in the name of node 'block/1' for a group"),
     (lambda n: n.parent.__delitem__("edges"), "not a NIR graph"),
     (lambda n: n.parent.__delitem__("type"), "holds no node, not a graph"),
 ]

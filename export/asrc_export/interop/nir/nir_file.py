@@ -129,6 +129,10 @@ class _Inspection:
                     shapes[name] = item.shape
             else:
                 refuse(self.path, f"'{where}' is neither a group nor a data set")
+        if role == "node" and "type" not in group:
+            for name in (name for name in group if isinstance(group[name], h5py.Group) and "type" in group[name]):
+                why = f"HDF5 took the slash in the name of node '{at.rsplit('/', 1)[-1]}/{name}' for a group"
+                raise UnreadableFile(self.path, _KIND, why, "name nodes without slashes and write it again")
         kind = self.type_of(group, at) if role == "node" else None
         if kind in _NEURONS and len(set(shapes.values())) > 1:
             listed = ", ".join(f"{name} {shape}" for name, shape in sorted(shapes.items()))
