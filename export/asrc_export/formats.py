@@ -10,12 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from asrc_core.contract.file import network_file
-from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.file.network_file import Network, integers
 from asrc_core.contract.result import checked_input
-from asrc_core.errors import InvalidSetting
-
-Network = IntegerNetwork | str | Path
 
 
 def to_onnx(network: Network, path: str | Path) -> Path:
@@ -85,12 +81,3 @@ def to_verilog(
         samples = drawn
     plan, files = design(made, Shape(lanes=lanes))
     return in_folder.write({**files, **shell(plan), **bench(plan, checked_input(made, samples))}, folder)
-
-
-def integers(network: Network) -> IntegerNetwork:
-    """The network, read if it is a file. Raises UnreadableFile, InvalidNetwork, and InvalidSetting for what is none."""
-    if isinstance(network, str | Path):
-        return network_file.load(network)
-    if not isinstance(network, IntegerNetwork):
-        raise InvalidSetting("network", f"it is a {type(network).__name__}; give an IntegerNetwork, or its file's path")
-    return network

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asrc_core import meaning, preprocessing
 from asrc_core.contract.file import network_file
+from asrc_core.contract.file.network_file import integers
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import Result, checked_input, require_room_for_trace
 from asrc_core.errors import InvalidData, InvalidSetting
@@ -18,7 +19,6 @@ from asrc_core.meaning import Meaning
 from asrc_export import windows
 from asrc_export.engines import select
 from asrc_export.engines.select import Stream
-from asrc_export.formats import integers
 from asrc_export.windows import Decision
 
 if TYPE_CHECKING:

@@ -47,6 +47,45 @@ def test_a_package_imports_only_what_lies_upstream(package: str) -> None:
             assert "lava" not in imported, path
 
 
+def rooms_of(path: Path, package: str) -> set[str]:
+    """The folders, or files at the top, of its own package that a file imports."""
+    named = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            of_top = node.module == package
+            named |= {f"{package}.{alias.name}" for alias in node.names} if of_top else {node.module}
+        elif isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+    return {name.split(".")[1] for name in named if name.startswith(f"{package}.")}
+
+
+def test_rooms_of_a_package_import_one_way() -> None:
+    """But for settings, which ask neurons and connections what fits them, and are what these are made of."""
+    mutual = set()
+    for package, home in PACKAGES.items():
+        imported: dict[str, set[str]] = {}
+        for path in (home / package).rglob("*.py"):
+            room, *below = path.relative_to(home / package).parts
+            own = room if below else path.stem
+            imported.setdefault(own, set()).update(rooms_of(path, package) - {own})
+        for one, others in imported.items():
+            mutual |= {frozenset({one, other}) for other in others if leads(imported, other, one)}
+    assert mutual == {frozenset({"settings", "network"})}
+
+
+def leads(imported: dict[str, set[str]], start: str, end: str) -> bool:
+    """Whether imports lead from one room to another."""
+    seen, left = set(), [start]
+    while left:
+        room = left.pop()
+        if room == end:
+            return True
+        if room not in seen:
+            seen.add(room)
+            left += imported.get(room, ())
+    return False
+
+
 def test_the_bottom_imports_only_what_the_light_install_brings() -> None:
     """Wherever in a file: not even within a function does asrc_core ask for PyTorch. Rich is done without if absent."""
     light = {"numpy", "pydantic", "safetensors", "tabulate", "tomli", "tomllib", "rich", *PACKAGES}

@@ -141,7 +141,7 @@ def test_frozen_it_fires_as_the_trained_network_does(
 
 
 def run_frozen(layer: FrozenLayer, sent: Any) -> Any:
-    """The equations of `trained.resonators`."""
+    """The equations of `network.state_space.folding`."""
     of, z, currents, spikes = layer.constants, 0.0, [], []
     for t, now in enumerate(sent):
         u = now @ layer.weight.T + layer.bias

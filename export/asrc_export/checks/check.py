@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from asrc_core import html
+from asrc_core.contract.file.network_file import integers
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.contract.result import checked_input
 from asrc_core.counts import plural
@@ -19,7 +20,6 @@ from asrc_export.checks.overflow import Verdict
 from asrc_export.chip import targets
 from asrc_export.engines import select
 from asrc_export.engines.select import Run
-from asrc_export.formats import integers
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,10 +29,11 @@ def check_integers(parser: argparse.ArgumentParser, options: argparse.Namespace)
 
 def from_integers(options: argparse.Namespace) -> None:
     """Write the formats asked for, and print their paths. Raises what their writers raise."""
+    from asrc_core.contract.file import network_file
     from asrc_export import formats
 
     asked.require_outputs(options)
-    network = formats.integers(options.model)
+    network = network_file.integers(options.model)
     devices.require_possible(options, network)
     if options.onnx:
         print(formats.to_onnx(network, options.onnx))

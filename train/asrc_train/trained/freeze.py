@@ -26,6 +26,7 @@ from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.network.normalization import fold
 from asrc_train.network.skips import Skips, heard
+from asrc_train.network.state_space.folding import folded
 from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.settings.config import NetworkConfig
 from asrc_train.trained import checkpoint
@@ -39,7 +40,6 @@ from asrc_train.trained.frozen import (
     WeightedTap,
     skip_layer,
 )
-from asrc_train.trained.resonators import folded
 
 READOUT_KINDS = {
     "exponential": "integrator",
@@ -210,7 +210,7 @@ def frozen_layers(layers: Sequence[SkipRecurrentLayer | StateSpaceLayer], skips:
 def frozen_layer(i: int, layer: SkipRecurrentLayer | StateSpaceLayer) -> FrozenLayer:
     """Layer ``i`` of a sequence, with its skip logits replaced and batch normalisation folded.
 
-    Of state-space neurons, the one connection from what stands before, and what `trained.resonators` says of them.
+    Of state-space neurons, the one connection from what stands before, and what `state_space.folding` says of them.
 
     Raises CannotFreeze for neurons and connections that the integer contract does not hold, NonFiniteWeights.
     """

@@ -53,6 +53,19 @@ Kernels = dict[tuple[int, int], Ints]
 """By the places of a layer and of its connection, the kernel that the weights are written out of."""
 
 
+Network = IntegerNetwork | str | Path
+"""A network, or its file's path."""
+
+
+def integers(network: Network) -> IntegerNetwork:
+    """The network, read if it is a file. Raises UnreadableFile, InvalidNetwork, and InvalidSetting for what is none."""
+    if isinstance(network, str | Path):
+        return load(network)
+    if not isinstance(network, IntegerNetwork):
+        raise InvalidSetting("network", f"it is a {type(network).__name__}; give an IntegerNetwork, or its file's path")
+    return network
+
+
 def save(network: IntegerNetwork, path: str | Path) -> None:
     """Write the network; the file at ``path`` is replaced only once the new one is whole.
 

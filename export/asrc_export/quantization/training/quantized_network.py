@@ -47,11 +47,11 @@ from asrc_train.gradients.straight_through import straight_through
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.recurrence import Dynamics, driven_recurrence
 from asrc_train.network.skips import beside
+from asrc_train.network.state_space.folding import folded
 from asrc_train.network.state_space.layer import StateSpaceLayer
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.trained.frozen import FrozenLayer
-from asrc_train.trained.resonators import folded
 
 EXACT_IN_SINGLE = 2**24
 """Single precision holds every whole number up to this one."""

@@ -34,6 +34,7 @@ from asrc_core.errors import InvalidSetting
 from asrc_train.gradients.surrogate import fire
 from asrc_train.kernels.state_space.layer import Gate, Resonators
 from asrc_train.network.neurons.neuron import Constants, State, Step, require_left_alone
+from asrc_train.network.state_space.folding import folded
 from asrc_train.settings.config import NetworkConfig
 
 Initialization = Literal["s4d-lin", "s4d-inv", "real", "real-lin"]
@@ -165,9 +166,7 @@ class StateSpaceNeurons(nn.Module):
         return Kept(modes, modes, (silent,) * (of.taps - 1), waiting), step
 
     def constants(self) -> Constants:
-        """What the contract's kind takes, without the bias: `trained.resonators.folded`."""
-        from asrc_train.trained.resonators import folded  # which knows these neurons
-
+        """What the contract's kind takes, without the bias: `folding.folded`."""
         return folded(self)._asdict()
 
 
