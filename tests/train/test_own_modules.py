@@ -375,3 +375,13 @@ def test_layers_that_only_whole_networks_hold_are_refused_with_the_way_there() -
 
     with pytest.raises(InvalidSetting, match="as a SkipRecurrentNetwork with their neuron and connection 'none'"):
         as_checkpoint(Resonating(), samples=samples(), scale=SCALE, zero=ZERO)
+
+
+@pytest.mark.parametrize("settings", [{"tau_membrane": 3.0}, {"modes": 3}, {"max_delay": 4}])
+def test_a_setting_that_a_layer_does_not_read_is_refused_when_it_is_made(settings: dict[str, Any]) -> None:
+    name = next(iter(settings))
+    with pytest.raises(InvalidSetting, match=f"{name}: nothing reads it here"):
+        SkipRecurrentNetwork(CHANNELS, CLASSES, hidden=(4,), **settings)
+    if name == "tau_membrane":
+        with pytest.raises(InvalidSetting, match=f"{name}: nothing reads it here"):
+            SkipRecurrentLayer(CHANNELS, 4, **settings)

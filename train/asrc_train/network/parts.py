@@ -18,7 +18,8 @@ from asrc_train.network import connections, neurons
 from asrc_train.network.connections.connection import Connection, file_of, new_connection
 from asrc_train.network.neurons.neuron import Neuron, new_neurons
 from asrc_train.network.skips import Skips
-from asrc_train.settings.config import NetworkConfig, network_config
+from asrc_train.settings.config import Config, DataConfig, NetworkConfig, network_config
+from asrc_train.settings.unread import unread
 
 MAX_WIDTH = 65_536
 """Of inputs and neurons, as in a recipe."""
@@ -138,13 +139,16 @@ def configured(config: NetworkConfig | None, settings: Mapping[str, Any]) -> Net
 
 
 def _require_read(config: NetworkConfig, settings: Mapping[str, Any]) -> None:
-    """Raise InvalidSetting for a setting of connections that the configured one does not read."""
+    """Raise InvalidSetting for a setting that neither the configured connection nor the neurons read."""
     reads = file_of(config).SETTINGS
     for name in OF_CONNECTIONS:
         if name in settings and name not in reads:
             others = [each for each in connections.names() if name in connections.module(each).SETTINGS]
             why = f"connection '{config.connection}' has none; leave it away, or take {' or '.join(others)}"
             raise InvalidSetting(name, why)
+    whole = Config(data=DataConfig(name=None), network=config)
+    for key, of in unread(whole, [f"network.{name}" for name in settings if name not in OF_CONNECTIONS]).items():
+        raise InvalidSetting(key.partition(".")[2], f"nothing reads it here: it is of {of}; leave it away")
 
 
 def _require_no_delays(config: NetworkConfig) -> None:
