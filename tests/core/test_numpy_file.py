@@ -53,14 +53,21 @@ def test_the_array_that_was_checked_is_the_one_that_is_read(tmp_path: Path) -> N
     assert found["x"].shape == seen[0] == (3,)
 
 
-@pytest.mark.parametrize("shape", ["(-1,)", "(True,)", "(9**9,)", "(0, 10**40)", "'x'", "[[[["], ids=str)
+@pytest.mark.parametrize("shape", ["(-1,)", "(True,)", "(0, 99999999999999999999)", "(2, -3)"])
 def test_a_shape_that_is_none_is_refused(shape: str, tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     path.write_bytes(npy(np.zeros((2, 3, 4, 5, 6, 7, 8)), shape))
-    with pytest.raises(ValueError, match=r"\w"):
+    with pytest.raises(ValueError, match="its shape is"):
         read_npy(path)
-    with pytest.raises(ValueError, match=r"\w"):
+    with pytest.raises(ValueError, match="its shape is"):
         read_npz(archive(tmp_path / "x.npz", {"x.npy": path.read_bytes()}))
+
+
+@pytest.mark.parametrize("shape", ["'x'", "[[[[", "(2,"])
+def test_a_header_that_is_none_is_refused(shape: str, tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_bytes(npy(np.zeros((2, 3, 4)), shape))
+    with pytest.raises(ValueError, match=r"header|shape|not a whole"):
+        read_npy(tmp_path / "x.npy")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

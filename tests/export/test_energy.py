@@ -353,13 +353,11 @@ def test_a_dense_network_of_the_same_widths_is_recurrent_whatever_the_spiking_on
 
 def test_an_update_of_a_float_neuron_takes_the_products_that_its_kind_makes() -> None:
     turning = any_resonators()
-    counts = engine.run(turning, np.zeros((1, turning.steps, turning.input.channels), np.int64)).counts
-    turns = [layer for layer in turning.layers if layer.neuron.kind == "resonator"]
-    modes = min(sum(name.startswith("re") for name in layer.neuron.states) for layer in turns)
-    updates = sum(
-        count.neuron_updates
-        for layer, count in zip(turning.layers, counts, strict=True)
-        if layer.neuron.kind == "resonator"
-    )
-    least = 4 * modes * updates * 4.6 / 1000  # a complex product for each mode
-    assert energy.float_spiking(turning, counts, 1, CMOS).low_nj >= least
+    for layer in (layer for layer in turning.layers if layer.neuron.kind == "resonator"):
+        names = layer.neuron.states
+        modes, taps = (sum(name.startswith(of) for name in names) for of in ("re", "x"))
+        # a complex product of each mode, its two parts read out, and the weights of the current and of earlier ones
+        assert energy.products_of_update(layer) == 4 * modes + 2 * modes + 1 + taps
+    lif, readout = random_network(0, widths=(5,), spans=(2,), steps=4, input_range=(0, 1)).layers
+    assert energy.products_of_update(lif) == 1
+    assert energy.products_of_update(readout) == 0

@@ -23,6 +23,7 @@ from asrc_export.commands import recipe_check
 from asrc_export.interop.nir import reader as nir_reader
 from asrc_export.onnx_model import graph
 from asrc_train import SkipRecurrentLayer, as_checkpoint, load, save
+from asrc_train.commands import analyze as cli_analyze
 from asrc_train.commands import train as cli_train
 
 STEPS, CHANNELS = 12, 2
@@ -126,6 +127,26 @@ def test_a_checkpoint_of_a_loop_of_ones_own_is_trained_on_with_raw_samples(
     on = ["--start-from", str(model), "--epochs", "1", "--out", str(tmp_path / "on.pt")]
     assert cli_train.main([*on, "--data", raw]) == 0
     assert load(tmp_path / "on.pt").scale == FED["scale"]
+    # its file of samples has a name now, and is still read as the checkpoint states
+    again = ["--start-from", str(tmp_path / "on.pt"), "--epochs", "1", "--out", str(tmp_path / "again.pt")]
+    assert cli_train.main(again) == 0
+    assert cli_export.main([str(tmp_path / "on.pt"), "--bits", "4", "--finetune", "1", "-o", out]) == 0
+    assert cli_analyze.main(["gradients", str(tmp_path / "on.pt")]) == 0
+    assert cli_analyze.main(["gradients", str(model), "--data", raw]) == 0
+    capsys.readouterr()
+    np.savez(raw, x=samples * 0.3, y=np.array(NAMES)[np.arange(len(samples)) % 3])
+    assert cli_train.main(again) == 1
+    assert "are not those that the checkpoint was trained on" in capsys.readouterr().err
+
+
+def test_integers_that_no_file_is_read_as_are_not_trained_on(
+    module: Own, samples: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(as_checkpoint(module, samples=samples, scale=0.25, zero=4, maximum=1000), tmp_path / "m.pt")
+    np.savez(tmp_path / "raw.npz", x=samples, y=np.arange(len(samples)) % 3)
+    on = ["--start-from", str(tmp_path / "m.pt"), "--data", str(tmp_path / "raw.npz"), "--out", str(tmp_path / "on.pt")]
+    assert cli_train.main(on) == 1
+    assert "no file of one's own is read as more than 255" in capsys.readouterr().err
 
 
 def test_a_data_set_of_arrays_is_reported_on(module: Own, samples: Any, exported: asrc_export.Exported) -> None:

@@ -622,6 +622,13 @@ def test_weights_that_are_not_stored_have_no_bits_to_flip() -> None:
         assert weights[sparse == 0].any() == come_alive
 
 
+def test_nothing_is_stuck_in_a_network_without_hidden_layers() -> None:
+    readout = Layer("out", (Connection(INPUT, np.full((3, 4), 2), 0, 8),), Neuron("integrator", {"bias": 0}))
+    network = IntegerNetwork(InputFormat(4, 0, 1, 1.0), (readout,), "loihi2", 5)
+    given = Subject(inputs(network, 0), network, None)
+    assert perturbations.load("stuck-at-0").perturb(given, 0.5, np.random.default_rng(0)) is given
+
+
 def test_of_a_few_neurons_the_share_that_is_really_stuck_is_told(subject: Subject) -> None:
     stuck = perturbations.load("stuck-at-0")
     neurons = sum(layer.neurons for layer in subject.deployed.hidden)

@@ -36,7 +36,7 @@ STEPS, SAMPLES = 12, 3
 def network(hidden: tuple[int, ...], **settings: object) -> SkipRecurrentNetwork:
     torch.manual_seed(0)
     config = validated({"data": {"name": "digits"}, "network": {"hidden": hidden, **settings}}, "test")
-    made = SkipRecurrentNetwork(2, 3, config.network).double()
+    made = SkipRecurrentNetwork(2, 3, config.network, steps=STEPS).double()
     with torch.no_grad():  # membranes that stay where the surrogate's derivative is not 0
         for layer in (each for each in made.layers if isinstance(each, SkipRecurrentLayer)):
             layer.feedforward.weight.mul_(0.3)
@@ -363,6 +363,7 @@ def test_each_analysis_has_help_with_examples(kind: str, capsys: pytest.CaptureF
         ({"neuron": "ssm", "connection": "none"}, "layer 0 is of state-space neurons"),
         ({"neuron": "cuba-lif", "connection": "src"}, "the neurons of layer 0 have a current that lasts"),
         ({"neuron": "tc-lif", "connection": "src"}, "the neurons of layer 0 have a dendrite"),
+        ({"neuron": "glif-steady", "connection": "src"}, "the neurons of layer 0 multiply a current by a conductance"),
     ],
 )
 def test_gradients_of_layers_that_they_are_not_of_are_refused(settings: dict[str, str], says: str) -> None:

@@ -42,6 +42,13 @@ def test_values_that_make_no_difference_to_any_run_are_refused() -> None:
     with pytest.raises(InvalidSetting, match=r"'network\.span': nothing reads it here: it is of the connection 'src'"):
         planned({**spans, "network.connection": ["asrc", "vanilla"]})
     planned({**spans, "network.connection": ["asrc", "src"]})
+    with pytest.raises(InvalidSetting, match=r"'network\.span'"):
+        planned({"network.connection": ["vanilla"], "network.span": [4]})
+    # of several grids, one has to read what is given beside them
+    grids = [{**spans, "network.connection": [name]} for name in ("asrc", "src")]
+    grid.runs("digits", TINY, grids, [0], of_all=["network.span"])
+    with pytest.raises(InvalidSetting, match=r"'network\.span'"):
+        grid.runs("digits", TINY, grids[:1], [0], of_all=["network.span"])
     with pytest.raises(InvalidSetting, match=r"did you mean 'network\.span'"):
         keys.require_known("network.spam")
 

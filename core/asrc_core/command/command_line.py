@@ -87,6 +87,7 @@ def _ended_like_an_interrupt() -> Iterator[None]:
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
     def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would cut short what the first lets go
         raise _Terminated
 
     if ours:  # whoever calls from a program with a handler of its own has decided
@@ -94,7 +95,7 @@ def _ended_like_an_interrupt() -> Iterator[None]:
     try:
         yield
     finally:
-        if ours:
+        if ours and signal.getsignal(signal.SIGTERM) in (end, signal.SIG_IGN):
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asrc_core.contract.file import network_file
-from asrc_core.contract.network import IntegerNetwork
+from asrc_core.contract.network import IntegerNetwork, Neuron
 from asrc_core.errors import InvalidSetting
 from asrc_train.network.connections.connection import file_of
 from asrc_train.settings.config import NetworkConfig
@@ -42,6 +42,7 @@ def load(networks: Sequence[str | Path], models: Sequence[str | Path] = ()) -> l
     found: list[NetworkPair] = []
     lines: dict[str, str] = {}
     given: dict[str, str | Path] = {}
+    seeds: set[tuple[str, int]] = set()
     for path in networks:
         network = network_file.load(path)
         twin = given.get(network_file.fingerprint(network))
@@ -58,7 +59,11 @@ def load(networks: Sequence[str | Path], models: Sequence[str | Path] = ()) -> l
             continue
         used.add(str(exported_from))
         trained = checkpoint.load(model)
-        line = _apart(variant_of(trained.config.network), lines, _all_but_the_seed(trained, network))
+        seed, like = trained.config.training.seed, _all_but_the_seed(trained, network)
+        if (like, seed) in seeds:  # something else tells them apart, such as the samples that scales were chosen on
+            like += str(path)
+        seeds.add((like, seed))
+        line = _apart(variant_of(trained.config.network), lines, like)
         found.append(NetworkPair(str(path), line, trained.config.training.seed, network, freeze(trained)))
     left = next((path for sha256, path in floats.items() if sha256 not in used), None)
     if left is not None:
@@ -78,9 +83,19 @@ def _apart(name: str, lines: dict[str, str], what: str) -> str:
 
 
 def _all_but_the_seed(trained: Checkpoint, network: IntegerNetwork) -> str:
+    """How it was trained and exported: settings, formats of its numbers, target; of fine-tuning, that it was."""
     training = trained.config.training.model_copy(update={"seed": 0})
-    bits = [[each.weight_bits for each in layer.connections] for layer in network.layers]
-    return repr((trained.config.model_copy(update={"training": training}), bits, network.target))
+    parts = [
+        (each.weight_bits, each.mapping, each.delays is None) for layer in network.layers for each in layer.connections
+    ]
+    formats = [_formats(layer.neuron) for layer in network.layers]
+    exported = network.target, network.provenance.get("device"), "finetuned_from_sha256" in network.provenance
+    return repr((trained.config.model_copy(update={"training": training}), parts, formats, exported))
+
+
+def _formats(neuron: Neuron) -> tuple[object, ...]:
+    """Its kind, and the bits of its poles if it has any."""
+    return neuron.kind, neuron.parameters.get("pole_shift")
 
 
 def _stem(path: str | Path, network: IntegerNetwork) -> str:

@@ -15,7 +15,7 @@ from asrc_export.robustness.subject import Mask, Stuck, Subject
 def stuck(subject: Subject, share: float, rng: np.random.Generator, *, firing: bool) -> Subject:
     """The subject with a share of each hidden layer's neurons stuck, the same ones in both networks."""
     held = tuple(Stuck(_chosen(each.neurons, share, rng), _message(each, firing)) for each in subject.deployed.hidden)
-    if not share:
+    if not share or not held:
         return subject
     # A layer has a whole number of them: of a few neurons a small share may be none.
     really = sum(int(each.neurons.sum()) for each in held) / sum(len(each.neurons) for each in held)

@@ -119,7 +119,7 @@ def pareto(found: Sequence[Point], refused: Sequence[Outcome], cost: str) -> Ana
     """
     if not found:
         why = "; ".join(f"{each.name}: {each.problem}" for each in refused)
-        raise InvalidSetting("checkpoints", f"the target takes none of them: {why}")
+        raise InvalidSetting("checkpoints", f"none of them has such a cost there: {why}")
     best = front(found)
     rows = [_row(each, each in best) for each in found] + [_refused(each) for each in refused]
     told = sorted(found, key=lambda each: (each.cost, each.name))
@@ -139,16 +139,24 @@ def pareto(found: Sequence[Point], refused: Sequence[Outcome], cost: str) -> Ana
 
 
 def _row(point: Point, on_front: bool) -> dict[str, Any]:
-    costs = point.outcome.costs
-    assert costs is not None, "a point has costs"
-    energy, time = costs.energy, costs.latency
+    return {**_measured(point.outcome), "name": point.name, "on_front": on_front}
+
+
+def _refused(outcome: Outcome) -> dict[str, Any]:
+    return {**_measured(outcome), "name": outcome.name, "on_front": False, "problem": outcome.problem}
+
+
+def _measured(outcome: Outcome) -> dict[str, Any]:
+    """What is known of a network, None where nothing is."""
+    costs = outcome.costs
+    energy, time = (costs.energy, costs.latency) if costs else (None, None)
     return {
-        "name": point.name,
-        "bits": point.bits,
-        "accuracy": point.accuracy,
-        "neurons": costs.neurons,
-        "cores": costs.cores,
-        "storage_bits": costs.storage,
+        "name": outcome.name,
+        "bits": outcome.bits,
+        "accuracy": outcome.accuracy,
+        "neurons": costs and costs.neurons,
+        "cores": costs and costs.cores,
+        "storage_bits": costs and costs.storage,
         "energy_low_nj": energy and energy.low_nj,
         "energy_high_nj": energy and energy.high_nj,
         "energy_as_on": energy and energy.target,
@@ -157,13 +165,9 @@ def _row(point: Point, on_front: bool) -> dict[str, Any]:
         "latency_high_us": time and time.high_us,
         "latency_as_on": time and time.target,
         "latency_sources": time and "; ".join(time.sources),
-        "on_front": on_front,
+        "on_front": False,
         "problem": None,
     }
-
-
-def _refused(outcome: Outcome) -> dict[str, Any]:
-    return {"name": outcome.name, "bits": outcome.bits, "on_front": False, "problem": outcome.problem}
 
 
 def _axis(found: Sequence[Point], cost: str) -> str:

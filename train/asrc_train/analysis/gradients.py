@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from asrc_core.errors import InvalidSetting
-from asrc_train import data
 from asrc_train.analysis import band, label
 from asrc_train.analysis.analysis import Analysis
 from asrc_train.analysis.figure import COLOURS, legend, log_axis, panels
@@ -35,7 +34,7 @@ from asrc_train.network.float_network import FloatNetwork
 from asrc_train.network.model import SkipRecurrentLayer, SkipRecurrentNetwork
 from asrc_train.network.skips import beside
 from asrc_train.trained.checkpoint import Checkpoint
-from asrc_train.training.continuation import require_same_samples, with_samples_at
+from asrc_train.training.continuation import with_samples
 from asrc_train.training.evaluate import fed
 from asrc_train.training.fit import fresh
 
@@ -81,8 +80,8 @@ def layer_norms(layer: SkipRecurrentLayer, x: Tensor, temperature: float | None,
 def network_norms(network: FloatNetwork, x: Tensor, temperature: float | None) -> list[NDArray[np.float64]]:
     """G(d) of every layer of a network fed x (T, B, I), as evaluation does.
 
-    Raises InvalidSetting for networks with delays, for layers without a recurrent connection, and for neurons in which
-    a current goes on beside the membrane.
+    Raises InvalidSetting for networks with delays, for layers without a recurrent connection, and for neurons that
+    do not simply add a current to their membrane.
     """
     found: list[NDArray[np.float64]] = []
     sent: list[Tensor] = []
@@ -93,10 +92,10 @@ def network_norms(network: FloatNetwork, x: Tensor, temperature: float | None) -
         if not isinstance(layer, SkipRecurrentLayer):
             why = "state-space neurons, which run over all steps at once and have no recurrent connection"
             raise InvalidSetting("gradients", f"layer {i} is of {why}")
-        keeps = getattr(neurons.module(network.config.each_layer()[i].neuron), "KEEPS_CURRENT", None)
-        if keeps is not None:
-            why = f"the neurons of layer {i} have {keeps}, through which a current reaches later membranes past its own"
-            raise InvalidSetting("gradients", f"{why}; they are taken of neurons whose current is of one step")
+        indirect = getattr(neurons.module(network.config.each_layer()[i].neuron), "INDIRECT", None)
+        if indirect is not None:
+            why = f"the neurons of layer {i} {indirect}, so that what a current does is not what its membrane does"
+            raise InvalidSetting("gradients", f"{why}; they are taken of neurons that add the one to the other")
         heard = beside(network.config.skips, x, sent)
         found.append(layer_norms(layer, heard, temperature))
         with torch.no_grad():
@@ -104,15 +103,13 @@ def network_norms(network: FloatNetwork, x: Tensor, temperature: float | None) -
     return found
 
 
-def of_checkpoint(name: str, trained: Checkpoint, samples: int) -> Iterator[Norms]:
+def of_checkpoint(name: str, trained: Checkpoint, samples: int, data_name: str | None = None) -> Iterator[Norms]:
     """The norms before the first and after the best epoch, with the mixture of that time, on validation samples.
 
-    Raises what `require_same_samples` does.
+    Raises what `continuation.with_samples` does.
     """
-    require_same_samples(trained)
-    asked = trained.config.data
-    dataset = data.load(asked.name, trained.config.network.dt, asked.validation_fraction)
-    _, (held, _) = training_parts(dataset, asked.validation_fraction)
+    trained, dataset = with_samples(trained, data_name)
+    _, (held, _) = training_parts(dataset, trained.config.data.validation_fraction)
     x = fed(permuted(held[:samples], trained.permutation), dataset.scale)
     torch.manual_seed(trained.config.training.seed)
     untrained = fresh(dataset, trained.config)
@@ -130,9 +127,7 @@ def gradients(trained: Mapping[str, Checkpoint], samples: int = 128, data_name: 
     Raises UnknownName for a data set that is not known here, InvalidData for other samples than those trained on,
     InvalidSetting for a ``data_name`` beside a published data set.
     """
-    if data_name is not None:
-        trained = {name: with_samples_at(each, data_name) for name, each in trained.items()}
-    found = [norms for name, each in trained.items() for norms in of_checkpoint(name, each, samples)]
+    found = [norms for name, each in trained.items() for norms in of_checkpoint(name, each, samples, data_name)]
     rows: list[dict[str, Any]] = [
         {"name": each.name, "state": each.state, "layer": each.layer, "distance": d, "norm": float(norm)}
         for each in found

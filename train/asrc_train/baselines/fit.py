@@ -86,7 +86,8 @@ def fit(
         config = config.model_copy(update={"training": config.training.model_copy(update={"epochs": epochs})})
     run = _Run(kind, config, dataset, learned(trained), Path(folder))
     run.restore()
-    require_writable(run.path)
+    if run.epochs_done < config.training.epochs:
+        require_writable(run.path)
     while run.epochs_done < config.training.epochs:
         run.train_epoch(say, progress)
         run.store()

@@ -191,11 +191,11 @@ def _train(options: argparse.Namespace) -> None:
     from asrc_train.network.connections.connection import learns_spans
     from asrc_train.training import fit, training_progress
 
-    if options.download:
+    if options.download and start is None:
         data.download(config.data.name)
     _say_temperature(config, options)
     if data.is_path(config.data.name):
-        _say_samples(config)
+        _say_samples(config, start)
     observers: list[Observer] = []
     if options.tensorboard:
         from asrc_train.training import tensorboard
@@ -225,9 +225,10 @@ def _train(options: argparse.Namespace) -> None:
     print(options.out)
 
 
-def _say_samples(config: Config) -> None:
+def _say_samples(config: Config, start: Start | None) -> None:
     """What was found in samples of one's own, before they are trained on: steps and channels may have been swapped."""
-    found = data.load(config.data.name, config.network.dt, config.data.validation_fraction)
+    found = start.dataset if start else None
+    found = found or data.load(config.data.name, config.network.dt, config.data.validation_fraction)
     counts = f"{plural(found.steps, 'step')} of {plural(found.channels, 'channel')}, {plural(found.classes, 'class')}"
     command_line.say(f"note: {plural(len(found.train_y), 'sample')} to train on, {counts}")
 
@@ -276,10 +277,13 @@ def continuation_or_recipe(options: argparse.Namespace) -> tuple[Config, Start |
         return configuration(options), None
 
     from asrc_core.errors import InvalidSetting
+    from asrc_train.trained import checkpoint
     from asrc_train.training import continuation
 
     if options.recipe is not None:
         raise InvalidSetting("--recipe", "--start-from takes the checkpoint's settings; give one of the two")
+    if options.download:
+        data.download(checkpoint.load(options.model).config.data.name)
     return continuation.continued(options.model, _overrides(options))
 
 

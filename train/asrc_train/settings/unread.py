@@ -85,6 +85,11 @@ def unread(config: Config, asked: Iterable[str]) -> dict[str, str]:
 
 def require_read(config: Config, overrides: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise InvalidSetting for the first of the settings on top of a recipe that nothing reads."""
-    asked = [f"{section}.{key}" for section, settings in overrides.items() for key in settings]
+    asked = [
+        f"{section}.{key}"
+        for section, settings in overrides.items()
+        for key, value in settings.items()
+        if value is not None
+    ]
     for key, of in unread(config, asked).items():
         raise InvalidSetting(f"`{key.partition('.')[2]}`", f"nothing reads it here: it is of {of}; leave it away")

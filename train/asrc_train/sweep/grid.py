@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -39,15 +39,22 @@ class Run:
 
 
 def runs(
-    start: str | Path, fixed: Mapping[str, Mapping[str, Any]], grids: Sequence[Grid], seeds: Sequence[int]
+    start: str | Path,
+    fixed: Mapping[str, Mapping[str, Any]],
+    grids: Sequence[Grid],
+    seeds: Sequence[int],
+    of_all: Collection[str] = (),
 ) -> list[Run]:
     """Every combination of each grid's values on top of a recipe and fixed settings, once for each seed.
 
-    ``start``: a recipe's name, its path, or that of samples of one's own.
+    ``start``: a recipe's name, its path, or that of samples of one's own. ``of_all``: keys that stand in every grid, of
+    which not every grid has to have a use.
 
-    Combinations that two grids share are trained once. Raises InvalidSetting (naming the key), UnknownName.
+    Combinations that two grids share are trained once. Raises InvalidSetting (naming the key), also for values that
+    make no difference to any run; UnknownName.
     """
     made: dict[str, Run] = {}
+    every: list[Config] = []
     for grid in grids:
         for key in grid:
             if keys.require_known(key) == keys.SEED:
@@ -62,7 +69,9 @@ def runs(
             config = recipe.read(str(start), over)
             tried.append(config)
             made.setdefault(config.model_dump_json(), Run(name_of(swept), swept, config))
-        _require_read(grid, tried)
+        _require_read([key for key in grid if key not in of_all], tried)
+        every += tried
+    _require_read(of_all, every)
     _require_names_apart(list(made.values()))
     return list(made.values())
 
@@ -100,7 +109,7 @@ def from_file(path: Path, fixed: Mapping[str, Mapping[str, Any]], more: Grid, se
     if not isinstance(chosen, (list, tuple)) or not all(type(seed) is int for seed in chosen):
         raise InvalidSetting(f"{where}, key 'seeds'", "it is a list of whole numbers")
     whole = {name: {**own[name], **fixed.get(name, {})} for name in SECTIONS}
-    return runs(base, whole, grids, chosen)
+    return runs(base, whole, grids, chosen, more.keys())
 
 
 def name_of(swept: Mapping[str, Any]) -> str:
@@ -131,9 +140,9 @@ def _table(content: Any, where: str) -> dict[str, Any]:
     return content
 
 
-def _require_read(grid: Grid, tried: Sequence[Config]) -> None:
-    """Raise InvalidSetting for a setting whose values make no difference to any of the runs."""
-    for key in (key for key, values in grid.items() if len(values) > 1):
+def _require_read(settings: Iterable[str], tried: Sequence[Config]) -> None:
+    """Raise InvalidSetting for a setting that none of the runs reads."""
+    for key in settings:
         ignored = [of for config in tried for of in unread(config, [key]).values()]
         if tried and len(ignored) == len(tried):
             raise InvalidSetting(f"setting '{key}'", f"nothing reads it here: it is of {ignored[0]}; leave it out")

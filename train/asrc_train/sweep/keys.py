@@ -32,7 +32,7 @@ def require_known(key: str) -> str:
 
 
 def value(config: Config, key: str) -> Any:
-    """What a configuration has under a key. Raises UnknownName."""
+    """What a configuration has under a key. Raises what `require_known` does."""
     section, _, name = require_known(key).partition(".")
     return getattr(getattr(config, section), name)
 
@@ -54,7 +54,7 @@ def sections(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def parse(assignment: str) -> tuple[str, list[Any]]:
     """Key and values of `KEY=VALUE,VALUE,...`; values as in TOML, words may go without quotes.
 
-    Raises UnknownName (key), InvalidSetting (anything but KEY=VALUES).
+    Raises what `require_known` does, InvalidSetting for anything but KEY=VALUES.
     """
     key, equals, text = assignment.partition("=")
     if not equals or not text.strip():

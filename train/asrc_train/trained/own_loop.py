@@ -110,7 +110,9 @@ def _raw(scale: float, zero: float, maximum: int, channels: int) -> Preprocessin
     """How real values become x: raw samples that commands take are these. None beyond what 8 bits hold."""
     if maximum > MOST_RAW:
         return None
-    return Preprocessing(zero=(-zero * scale,) * channels, scale=(scale,) * channels, maximum=maximum)
+    nothing = min(max(0, round(zero)), maximum)
+    pad = (nothing,) * channels if nothing else ()
+    return Preprocessing(zero=(-zero * scale,) * channels, scale=(scale,) * channels, maximum=maximum, pad=pad)
 
 
 def _without_raw(provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def float_spiking(
     total = sum(happened, Events())
     additions = total.feedforward_operations + total.recurrent_operations
     products = sum(
-        each.neuron_updates * _products_of_update(layer) for layer, each in zip(network.layers, happened, strict=True)
+        each.neuron_updates * products_of_update(layer) for layer, each in zip(network.layers, happened, strict=True)
     )
     return _in_float(
         "float32 spiking network, event-driven, 45 nm",
@@ -142,7 +142,7 @@ class _Products(NumpyOperations):
         return product
 
 
-def _products_of_update(layer: Layer) -> float:
+def products_of_update(layer: Layer) -> float:
     """How many products one step of one neuron takes, on average over the layer."""
     counting, nothing = _Products(), np.zeros((1, layer.neurons), np.int64)
     layer.neuron.of_kind.step(counting, layer.neuron.parameters, dict.fromkeys(layer.neuron.states, nothing), nothing)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from asrc_core.contract.network import IntegerNetwork
-from asrc_export.chip.rules.neurons import kind_of_neuron
-from asrc_export.chip.shape import of_network
 from asrc_export.chip.targets import Quantity, Target
 
 MODELLED = "modelled"
@@ -19,5 +17,8 @@ def sources_of(prices: Iterable[Quantity]) -> tuple[str, ...]:
 
 
 def has_such_neurons(network: IntegerNetwork, target: Target) -> bool:
-    """Whether a target's neurons compute what the network's do: else its price and time of an update are not theirs."""
-    return not any(True for _ in kind_of_neuron(of_network(network), target))
+    """Whether a target has neurons of the kinds of the network's layers: else its price and time of an update are not
+    theirs. The readout's few neurons are counted as if they were.
+    """
+    kinds = {layer.neuron.kind for layer in network.hidden}
+    return target.neurons is None or target.neurons.programmable or kinds <= set(target.neurons.kinds)

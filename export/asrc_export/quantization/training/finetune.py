@@ -27,14 +27,13 @@ from asrc_export.quantization.search.on_samples import searched
 from asrc_export.quantization.training.quantized_delay_network import QuantizedDelayNetwork
 from asrc_export.quantization.training.quantized_network import QuantizedNetwork
 from asrc_export.samples.dataset_samples import dataset_for
-from asrc_train import data
-from asrc_train.data.dataset import Dataset, permuted
+from asrc_train.data.dataset import permuted
 from asrc_train.settings.config import Config
 from asrc_train.trained import checkpoint
 from asrc_train.trained.checkpoint import Checkpoint
 from asrc_train.trained.freeze import freeze
 from asrc_train.trained.frozen import FrozenNetwork
-from asrc_train.training.continuation import require_same_samples, stated_samples, with_samples_at
+from asrc_train.training.continuation import with_samples
 from asrc_train.training.fit import Observer, Start, fit
 
 BATCH = 256
@@ -83,9 +82,8 @@ def finetune(
     if begun.config.network.graph:
         why = "it is a graph of another tool's layers, which has no gradients"
         raise InvalidSetting(f"checkpoint '{model}'", f"{why}; export it without training on")
-    unnamed = begun.config.data.name is None
-    begun = _folded(begun if data_name is None else with_samples_at(begun, data_name))
-    dataset = stated_samples(begun) if unnamed and data_name is not None else _same_samples(begun)
+    begun, dataset = with_samples(begun, data_name)
+    begun = _folded(begun)
     if max_delay is not None:
         begun = clamped(begun, min(max_delay, chip.limits.max_synaptic_delay.count))
     samples = permuted(dataset.train_x, begun.permutation)
@@ -184,10 +182,3 @@ def _configured(trained: Checkpoint, epochs: int) -> Config:
         slower = {name: share * getattr(training, name) for name, share in SHARES_OF_RATES.items()}
         training = training.model_copy(update=slower)
     return trained.config.model_copy(update={"training": training})
-
-
-def _same_samples(trained: Checkpoint) -> Dataset:
-    """The data set that a checkpoint names, if it is what it was trained on."""
-    require_same_samples(trained)
-    source = trained.config.data
-    return data.load(source.name, trained.config.network.dt, source.validation_fraction)

@@ -154,6 +154,7 @@ def accuracy_table(
 
     ``mixture``: whether the network was trained as one over lags, which then has a row.
     """
+    in_float = "hard-max float" if mixture else FLOAT
     titles = TITLES if mixture else {"float": FLOAT, "deployed": TITLES["deployed"]}
     rows = [
         (titles[name], f"{accuracies[name]:.2%}", span(interval), f"{round(accuracies[name] * samples):,}")
@@ -165,7 +166,7 @@ def accuracy_table(
         "Accuracy",
         ("network", "accuracy", f"{scores.confidence:.0%} interval", f"right, of {samples:,}"),
         [*rows, *more],
-        f"{difference(scores.deployed_against_float, 'deployed', 'hard-max float')} Intervals: Wilson's.",
+        f"{difference(scores.deployed_against_float, 'deployed', in_float)} Intervals: Wilson's.",
     )
 
 

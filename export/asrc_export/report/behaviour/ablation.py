@@ -65,14 +65,13 @@ def of(runs: AblationRuns, names: Sequence[str]) -> Ablation:
 
 def table(ablation: Ablation, agreement: float, names: Sequence[str], *, mixture: bool) -> Table:
     """Accuracy stage by stage; the first two are one where the network was trained without a ``mixture``."""
-    stages = list(ablation.stages)
+    stages, reference = list(ablation.stages), "hard-max" if mixture else FLOAT
     if not mixture:
         first, trained, *others = stages
         stages = [trained.model_copy(update={"title": FLOAT, "change": first.change}), *others]
     note = (
         "Each network rounds further than the one before, so where accuracy falls is where rounding costs it. Of "
-        f"{plural(ablation.samples, 'test sample')} the deployed network and the hard-max one answer {agreement:.2%} "
-        "alike."
+        f"{plural(ablation.samples, 'test sample')} the deployed network and {reference} answer {agreement:.2%} alike."
     )
     return Table(
         "ablation",
@@ -81,7 +80,7 @@ def table(ablation: Ablation, agreement: float, names: Sequence[str], *, mixture
             "network",
             "what changes",
             "accuracy",
-            "same answer as hard-max",
+            f"same answer as {reference}",
             *(f"spikes that differ, {name}" for name in names),
         ),
         [

@@ -54,8 +54,11 @@ def known_of(
 ) -> Known:
     """What a checkpoint or a network states of its samples; of one that states nothing, integers as they are.
 
-    Raises InvalidSetting for a statement that is none.
+    Raises InvalidSetting for a statement that is none, InvalidData for integers that no file of one's own is read as.
     """
+    if maximum > TOP:
+        why = f"the network takes 0 to {maximum}, and no file of one's own is read as more than {TOP}"
+        raise InvalidData("samples", why, "give integers in an array, or name a data set")
     stated = preprocessing.of(provenance)
     made = stated or preprocessing.identity(channels, maximum)
     return Known(made, preprocessing.classes_of(provenance, classes), steps, scale, stated is not None)

@@ -21,8 +21,8 @@ from asrc_train.network.neurons.lif import at_threshold
 from asrc_train.network.neurons.neuron import Constants, State, Step, require_left_alone
 from asrc_train.settings.config import NetworkConfig
 
-KEEPS_CURRENT = "a current that lasts"
-"""What a current goes into beside the membrane of its own step."""
+INDIRECT = "have a current that lasts"
+"""Why a current is not simply added to the membrane of its step."""
 
 
 class CubaLIF(nn.Module):

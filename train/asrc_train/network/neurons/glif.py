@@ -30,6 +30,9 @@ from asrc_train.settings.config import NetworkConfig
 
 THRESHOLD = CONDUCTANCE = 0.5
 
+INDIRECT = "multiply a current by a conductance"
+"""Why a current is not simply added to the membrane of its step."""
+
 
 class GLIF(nn.Module):
     """Neurons that learn all of their constants, one of each for every neuron; the names are those above."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 from asrc_train.network.neurons import glif
 from asrc_train.settings.config import NetworkConfig
 
+INDIRECT = "multiply a current by a conductance"
+"""Why a current is not simply added to the membrane of its step."""
+
 
 def build(config: NetworkConfig, neurons: int, steps: int | None) -> glif.GLIF:
     """Fresh neurons. Raises InvalidSetting as those of `glif` do."""

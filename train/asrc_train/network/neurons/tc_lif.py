@@ -20,8 +20,8 @@ from asrc_train.settings.config import NetworkConfig
 
 GAMMA = 0.5
 
-KEEPS_CURRENT = "a dendrite"
-"""What a current goes into beside the membrane of its own step."""
+INDIRECT = "have a dendrite"
+"""Why a current is not simply added to the membrane of its step."""
 
 
 class TCLIF(nn.Module):
