@@ -116,7 +116,7 @@ def _analyze(options: argparse.Namespace) -> None:
     made: Analysis = options.analysis(options)
     print(tabulate(list(made.summary), headers="keys", disable_numparse=True))
     for note in made.notes:
-        print(f"note: {note}")
+        command_line.say(f"note: {note}")
     for path in options.out:
         analysis.write(made, path)
         print(path)
