@@ -94,9 +94,13 @@ def to_bytes(network: IntegerNetwork) -> bytes:
 
 def contract_version(network: IntegerNetwork) -> int:
     """The earliest version of docs/arithmetic.md by which the network means what it means: files state it."""
-    as_chain = _as_chain(network, _kernels(network))
+    return _version(_as_chain(network, _kernels(network)))
+
+
+def _version(as_chain: Chain | None) -> int:
+    """1 of chains, 2 of chains with taps, 3 of any other network."""
     if as_chain is None:
-        return 3
+        return CONTRACT_VERSION
     return 2 if any(layer.taps for layer in as_chain.layers) else 1
 
 
@@ -203,7 +207,7 @@ def _of_layers(network: IntegerNetwork, kernels: Kernels) -> tuple[Arrays, Array
 def _described_chain(made: Chain, of_file: dict[str, Any]) -> str:
     return forms.ChainManifest(
         format=forms.FORMAT,
-        contract=2 if any(layer.taps for layer in made.layers) else 1,
+        contract=_version(made),
         **of_file,
         target=made.target,
         mapping=made.mapping,
@@ -218,7 +222,7 @@ def _described_chain(made: Chain, of_file: dict[str, Any]) -> str:
 def _described(network: IntegerNetwork, of_file: dict[str, Any], kernels: Kernels) -> str:
     return forms.NetworkManifest(
         format=forms.FORMAT,
-        contract=3,
+        contract=_version(None),
         **of_file,
         target=network.target,
         steps=network.steps,
