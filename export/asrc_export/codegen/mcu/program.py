@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from asrc_core.contract.interpreter import run
 from asrc_core.contract.network import IntegerNetwork
 from asrc_core.counts import plural
 from asrc_export.codegen.mcu.helpers import HELPERS
-from asrc_export.codegen.mcu.layer import LayerText, sources_of
+from asrc_export.codegen.mcu.layer import LayerText, Source, sources_of
 from asrc_export.codegen.mcu.memory import Memory, narrowest
 
 RUNTIME = Path(__file__).with_name("runtime.c").read_text(encoding="utf-8")
@@ -47,37 +48,10 @@ def program(network: IntegerNetwork, sample: NDArray[np.generic] | None = None) 
     for each in layers:
         neurons.append(each.neurons())
         needed |= each.needed
+    # Scratch and state after the constants: how much flash weights take is read in between.
     scratch = _reserve(network, layers, memory)
-    for source in sources:
-        if source.kept and source.bits:
-            memory.member("uint16_t", f"sent{source.place + 1}", source.slots, source.words)
-        elif source.kept:
-            memory.member(f"{source.type_}_t", f"sent{source.place + 1}", source.slots, source.size)
-        if source.slots > 1:
-            memory.member("uint32_t", f"now{source.place + 1}")
-    memory.member("int32_t", "logits", network.classes)
-    if any(each.ring >= 0 for each in layers):
-        memory.member("uint32_t", "time")
-    body = ["void asrc_step(const int32_t *x) {"]
-    for source, sent in zip(sources, sending, strict=True):
-        if source.place >= 0:
-            body.append(f"    {layers[source.place].call}")
-        elif source.kept:
-            now = source.slot(0)
-            body.append(
-                f"    for (uint32_t i = 0; i < {source.size}; i++) asrc_state.sent0[{now}][i] = ({source.type_}_t)x[i];"
-            )
-        body += [line if line.startswith("#") else f"    {line}" for line in sent]
-    body.append(f"    {layers[-1].call}")
-    for source in sources:
-        if source.slots > 1:
-            now = f"asrc_state.now{source.place + 1}"
-            body.append(f"    {now} = {now} + 1 == {source.slots} ? 0 : {now} + 1;")
-    if any(each.ring >= 0 for each in layers):
-        body.append("    asrc_state.time++;")
-    body.append("}\n")
-    if not any(each.takes_frame for each in layers) and not sources[0].kept and not sending[0]:
-        body.insert(1, "    (void)x;")
+    _reserve_state(network, layers, sources, memory)
+    body = _step_function(layers, sources, sending)
     test = _self_test(network, sample, memory)
     text = "\n".join(
         [
@@ -95,6 +69,48 @@ def program(network: IntegerNetwork, sample: NDArray[np.generic] | None = None) 
         ]
     )
     return Program(text, _header(network), weights, memory.flash, memory.ram)
+
+
+def _reserve_state(
+    network: IntegerNetwork, layers: Sequence[LayerText], sources: Sequence[Source], memory: Memory
+) -> None:
+    """What was sent and is still to be heard, the logits, and the time where delayed synapses ask for it."""
+    for source in sources:
+        if source.kept and source.bits:
+            memory.member("uint16_t", f"sent{source.place + 1}", source.slots, source.words)
+        elif source.kept:
+            memory.member(f"{source.type_}_t", f"sent{source.place + 1}", source.slots, source.size)
+        if source.slots > 1:
+            memory.member("uint32_t", f"now{source.place + 1}")
+    memory.member("int32_t", "logits", network.classes)
+    if any(each.ring >= 0 for each in layers):
+        memory.member("uint32_t", "time")
+
+
+def _step_function(
+    layers: Sequence[LayerText], sources: Sequence[Source], sending: Sequence[Sequence[str]]
+) -> list[str]:
+    """The lines of `asrc_step`: each layer in turn, and behind it what passes on what it sent."""
+    body = ["void asrc_step(const int32_t *x) {"]
+    if not any(each.takes_frame for each in layers) and not sources[0].kept and not sending[0]:
+        body.append("    (void)x;")
+    for source, sent in zip(sources, sending, strict=True):
+        if source.place >= 0:
+            body.append(f"    {layers[source.place].call}")
+        elif source.kept:
+            now = source.slot(0)
+            body.append(
+                f"    for (uint32_t i = 0; i < {source.size}; i++) asrc_state.sent0[{now}][i] = ({source.type_}_t)x[i];"
+            )
+        body += [line if line.startswith("#") else f"    {line}" for line in sent]
+    body.append(f"    {layers[-1].call}")
+    for source in sources:
+        if source.slots > 1:
+            now = f"asrc_state.now{source.place + 1}"
+            body.append(f"    {now} = {now} + 1 == {source.slots} ? 0 : {now} + 1;")
+    if any(each.ring >= 0 for each in layers):
+        body.append("    asrc_state.time++;")
+    return [*body, "}\n"]
 
 
 def _reserve(network: IntegerNetwork, layers: list[LayerText], memory: Memory) -> str:
