@@ -30,8 +30,8 @@ DAMAGE = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    NotImplementedError,  # compressed in a way unknown to zipfile
-    RuntimeError,  # encrypted
+    NotImplementedError,  # raised by zipfile for a compression that it cannot undo
+    RuntimeError,  # and for what is encrypted
     OverflowError,
     TypeError,
     SyntaxError,

@@ -20,3 +20,11 @@ def beside(path: str | Path, suffix: str) -> Path:
     given = Path(path)
     stem = given.with_suffix("") if given.name else given  # the current folder has no name, and is refused when read
     return Path(f"{stem}{suffix}")
+
+
+def model_name(path: str | Path, target: str) -> str:
+    """An integer network's file name less what asrc-export puts behind a model's; other dots are the model's own."""
+    name = Path(path).name
+    for suffix in (".safetensors", f".{target}", ".imported"):
+        name = name.removesuffix(suffix)
+    return name or Path(path).name

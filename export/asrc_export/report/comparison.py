@@ -11,7 +11,7 @@ from pydantic import Field
 
 from asrc_core.counts import plural
 from asrc_core.errors import InvalidSetting
-from asrc_core.files.paths import as_path
+from asrc_core.files.paths import as_path, model_name
 from asrc_export.report import tables, verdict
 from asrc_export.report.accuracy import scores
 from asrc_export.report.accuracy.scores import Paired
@@ -59,7 +59,7 @@ def compared(reports: Iterable[Report], files: Iterable[str | Path]) -> Comparis
             raise InvalidSetting(
                 "`networks`", f"'{named[0]}' is on {mine}, '{file}' on {theirs}; compare like with like"
             )
-    stems = [_stem(file, each) for file, each in zip(named, given, strict=True)]
+    stems = [model_name(file, each.provenance.target) for file, each in zip(named, given, strict=True)]
     names = stems if len(set(stems)) == len(stems) else [f"{stem} ({i + 1})" for i, stem in enumerate(stems)]
     right = [_right(each) for each in given]
     return Comparison(
@@ -73,14 +73,6 @@ def compared(reports: Iterable[Report], files: Iterable[str | Path]) -> Comparis
             for j in range(i + 1, len(given))
         ),
     )
-
-
-def _stem(file: Path, report: Report) -> str:
-    """The file's name less what asrc-export puts behind a model's; other dots are the model's own."""
-    name = file.name
-    for suffix in (".safetensors", f".{report.provenance.target}", ".imported"):
-        name = name.removesuffix(suffix)
-    return name or file.name
 
 
 def _right(report: Report) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

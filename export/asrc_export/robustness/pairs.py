@@ -9,6 +9,7 @@ from pathlib import Path
 from asrc_core.contract.file import network_file
 from asrc_core.contract.network import IntegerNetwork, Neuron
 from asrc_core.errors import InvalidSetting
+from asrc_core.files.paths import model_name
 from asrc_train.network.connections.connection import file_of
 from asrc_train.settings.config import NetworkConfig
 from asrc_train.trained import checkpoint
@@ -55,7 +56,9 @@ def load(networks: Sequence[str | Path], models: Sequence[str | Path] = ()) -> l
             why = f"none of them is the checkpoint that '{path}' came from; give it, or leave `models` away"
             raise InvalidSetting("`models`", why)
         if model is None:
-            found.append(NetworkPair(str(path), _apart(_stem(path, network), lines, str(path)), None, network, None))
+            found.append(
+                NetworkPair(str(path), _apart(model_name(path, network.target), lines, str(path)), None, network, None)
+            )
             continue
         used.add(str(exported_from))
         trained = checkpoint.load(model)
@@ -96,11 +99,6 @@ def _all_but_the_seed(trained: Checkpoint, network: IntegerNetwork) -> str:
 def _formats(neuron: Neuron) -> tuple[object, ...]:
     """Its kind, and the bits of its poles if it has any."""
     return neuron.kind, neuron.parameters.get("pole_shift")
-
-
-def _stem(path: str | Path, network: IntegerNetwork) -> str:
-    """The file's name less what asrc-export puts behind a model's; other dots are the model's own."""
-    return Path(path).name.removesuffix(".safetensors").removesuffix(f".{network.target}")
 
 
 def variant_of(config: NetworkConfig) -> str:

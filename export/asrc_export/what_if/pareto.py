@@ -81,12 +81,9 @@ def points(
         own = Setting(setting.target, setting.run, calibration_for(frozen, name), setting.mapping, setting.limit)
         for width in bits:
             outcome = measure(frozen, own, model=path.name, bits=width, changes=()).outcomes[0]
-            if outcome.costs is None or outcome.accuracy is None:
-                refused.append(outcome.model_copy(update={"name": f"{path.stem}, {plural(width, 'bit')}"}))
-                continue
-            price = COSTS[cost].of(outcome.costs)
-            if price is None:
-                why = f"nothing published gives its {cost}"
+            price = None if outcome.costs is None else COSTS[cost].of(outcome.costs)
+            if price is None or outcome.accuracy is None:
+                why = outcome.problem or f"nothing published gives its {cost}"
                 named = f"{path.stem}, {plural(width, 'bit')}"
                 refused.append(outcome.model_copy(update={"name": named, "problem": why}))
                 continue
@@ -121,7 +118,7 @@ def pareto(found: Sequence[Point], refused: Sequence[Outcome], cost: str) -> Ana
         why = "; ".join(f"{each.name}: {each.problem}" for each in refused)
         raise InvalidSetting("checkpoints", f"none of them has such a cost there: {why}")
     best = front(found)
-    rows = [_row(each, each in best) for each in found] + [_refused(each) for each in refused]
+    rows = [_row(each, each in best) for each in found] + [_measured(each) for each in refused]
     told = sorted(found, key=lambda each: (each.cost, each.name))
     summary = [
         {
@@ -140,10 +137,6 @@ def pareto(found: Sequence[Point], refused: Sequence[Outcome], cost: str) -> Ana
 
 def _row(point: Point, on_front: bool) -> dict[str, Any]:
     return {**_measured(point.outcome), "name": point.name, "on_front": on_front}
-
-
-def _refused(outcome: Outcome) -> dict[str, Any]:
-    return {**_measured(outcome), "name": outcome.name, "on_front": False, "problem": outcome.problem}
 
 
 def _measured(outcome: Outcome) -> dict[str, Any]:
@@ -166,7 +159,7 @@ def _measured(outcome: Outcome) -> dict[str, Any]:
         "latency_as_on": time and time.target,
         "latency_sources": time and "; ".join(time.sources),
         "on_front": False,
-        "problem": None,
+        "problem": outcome.problem,
     }
 
 

@@ -8,8 +8,8 @@ the membrane u[T-d] before reset, d steps earlier,
 in which ds/du is the surrogate's derivative, the same one that training follows, and all paths between the two steps
 count: through the membrane's decay, the reset, the recurrence. A current I[T-d] adds to u[T-d] and to nothing else,
 so the derivative is that with respect to the current, which the kernels give (neurons of which that is not so are
-refused). The Frobenius norm is estimated without
-bias by one random vector of signs for each sample: E ||r^T J||^2 = ||J||_F^2.
+refused). The Frobenius norm is estimated without bias by one random vector of signs for each sample:
+E ||r^T J||^2 = ||J||_F^2.
 """
 
 from __future__ import annotations

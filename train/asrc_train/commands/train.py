@@ -227,8 +227,9 @@ def _train(options: argparse.Namespace) -> None:
 
 def _say_samples(config: Config, start: Start | None) -> None:
     """What was found in samples of one's own, before they are trained on: steps and channels may have been swapped."""
-    found = start.dataset if start else None
-    found = found or data.load(config.data.name, config.network.dt, config.data.validation_fraction)
+    from asrc_train.training.fit import dataset_of
+
+    found = dataset_of(config, start)
     counts = f"{plural(found.steps, 'step')} of {plural(found.channels, 'channel')}, {plural(found.classes, 'class')}"
     command_line.say(f"note: {plural(len(found.train_y), 'sample')} to train on, {counts}")
 

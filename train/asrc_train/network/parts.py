@@ -143,8 +143,8 @@ def _require_read(config: NetworkConfig, settings: Mapping[str, Any]) -> None:
     reads = file_of(config).SETTINGS
     for name in OF_CONNECTIONS:
         if name in settings and name not in reads:
-            others = [each for each in connections.names() if name in connections.module(each).SETTINGS]
-            why = f"connection '{config.connection}' has none; leave it away, or take {' or '.join(others)}"
+            others = " or ".join(connections.reading(name))
+            why = f"connection '{config.connection}' has none; leave it away, or take {others}"
             raise InvalidSetting(name, why)
     whole = Config(data=DataConfig(name=None), network=config)
     for key, of in unread(whole, [f"network.{name}" for name in settings if name not in OF_CONNECTIONS]).items():

@@ -74,7 +74,7 @@ def unread(config: Config, asked: Iterable[str]) -> dict[str, str]:
         if key in OF_CONNECTIONS:
             name = key.partition(".")[2]
             used = {each.connection for each in (config.network, *config.network.each_layer())}
-            others = [each for each in connections.names() if name in connections.module(each).SETTINGS]
+            others = connections.reading(name)
             if used.isdisjoint(others):
                 found[key] = f"the connection {' or '.join(map(repr, others))}"
         for group in GROUPS:

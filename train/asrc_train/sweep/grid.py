@@ -143,9 +143,9 @@ def _table(content: Any, where: str) -> dict[str, Any]:
 def _require_read(settings: Iterable[str], tried: Sequence[Config]) -> None:
     """Raise InvalidSetting for a setting that none of the runs reads."""
     for key in settings:
-        ignored = [of for config in tried for of in unread(config, [key]).values()]
-        if tried and len(ignored) == len(tried):
-            raise InvalidSetting(f"setting '{key}'", f"nothing reads it here: it is of {ignored[0]}; leave it out")
+        if tried and all(unread(config, [key]) for config in tried):
+            of = unread(tried[0], [key])[key]
+            raise InvalidSetting(f"setting '{key}'", f"nothing reads it here: it is of {of}; leave it out")
 
 
 def _require_names_apart(made: list[Run]) -> None:

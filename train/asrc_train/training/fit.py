@@ -123,8 +123,7 @@ def fit(
         with training_progress.shown(config) as observer:
             return fit(config, out, resume=resume, device=device, observers=(*observers, observer), start=start)
     require_writable(as_path(out, "the checkpoint to write"))
-    dataset = start.dataset if start else None
-    dataset = dataset or data.load(config.data.name, config.network.dt, config.data.validation_fraction)
+    dataset = dataset_of(config, start)
     _require_movable(dataset, config)
     order = permutation(dataset.steps, config.data.permutation_seed) if config.data.permute else None
     state = resume_path(out)
@@ -145,6 +144,13 @@ def fit(
             state.unlink(missing_ok=True)
         world.wait()
     return trained
+
+
+def dataset_of(config: Config, start: Start | None) -> Dataset:
+    """What a training is on: the samples it starts with, else the data set configured. Raises what `data.load` does."""
+    if start is not None and start.dataset is not None:
+        return start.dataset
+    return data.load(config.data.name, config.network.dt, config.data.validation_fraction)
 
 
 def _require_device(device: object) -> None:

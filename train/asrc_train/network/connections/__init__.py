@@ -14,6 +14,11 @@ def names() -> list[str]:
     return choices.names(__path__, besides=("connection",))
 
 
+def reading(setting: str) -> list[str]:
+    """The connections that read a setting."""
+    return [each for each in names() if setting in module(each).SETTINGS]
+
+
 def module(name: str) -> ModuleType:
     """The connection's file. Raises UnknownName."""
     return choices.module(__name__, "connection", name, names())
