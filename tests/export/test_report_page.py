@@ -134,6 +134,14 @@ def test_a_network_of_one_step_and_a_few_bytes_is_drawn_all_the_same(report: Rep
     assert "takes 24 bytes instead of 24 bytes" in tables.summary(tiny)
 
 
+def test_the_card_of_an_energy_that_is_not_known_says_why_and_of_which_samples_it_all_is(report: Report) -> None:
+    none = {"estimates": (), "targets_without_such_neurons": ("loihi1",)}
+    changed = {"energy": report.energy.model_copy(update=none), "test_samples": report.samples + 1}
+    written = page(report.model_copy(update=changed))
+    assert "no prices of loihi2 have been published; loihi1 has no such neurons" in written
+    assert f"on the first {report.samples} of {report.samples + 1} test samples" in written
+
+
 def test_the_card_of_a_time_that_is_not_known_says_why(report: Report) -> None:
     unknown = tuple(
         UnknownLatency(target=target, why=why, basis=None)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asrc_core.counts import plural
+from asrc_export.report import verdict
 from asrc_export.report.accuracy import answers, baselines, scores
 from asrc_export.report.behaviour import ablation, activity, divergence, kernels, layers
 from asrc_export.report.cost import devices, energy, neurobench, placement, storage
@@ -31,17 +31,11 @@ def summary(report: Report) -> str:
     warning = f" Warning: no neuron of {', '.join(dead)} ever fires." if dead else ""
     return (
         f"As integers for {report.provenance.target}, the network answers {report.accuracy.deployed:.1%} of "
-        f"{_of_samples(report)} correctly (float {report.accuracy.in_float:.1%}), agrees "
+        f"{verdict.of_samples(report)} correctly (float {report.accuracy.in_float:.1%}), agrees "
         "with the float "
         f"model on {report.agreement:.1%}, and takes {memory(deployed)} instead of {memory(in_float)}."
         f"{warning}"
     )
-
-
-def _of_samples(report: Report) -> str:
-    if report.samples == report.test_samples:
-        return plural(report.samples, "test sample")
-    return f"the first {report.samples:,} of {plural(report.test_samples, 'test sample')}"
 
 
 def groups(report: Report) -> tuple[Group, ...]:

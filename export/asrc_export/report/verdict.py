@@ -89,6 +89,13 @@ def _costs(report: Report) -> Verdict:
     return Verdict("What does it cost?", memory(report.storage.deployed.total), why)
 
 
+def of_samples(report: Report) -> str:
+    """Which of the test samples the report is of."""
+    if report.samples == report.test_samples:
+        return plural(report.samples, "test sample")
+    return f"the first {report.samples:,} of {plural(report.test_samples, 'test sample')}"
+
+
 def beside_float(report: Report) -> str:
     """How much less memory than in float32 the network takes, or how much more: a chip writes kernels out."""
     deployed, in_float = report.storage.deployed.total, report.storage.in_float.total
@@ -103,6 +110,13 @@ def energy(report: Report) -> str | None:
     if found is None:
         return None
     return f"{measured(NANOJOULES, found.low_nj, found.high_nj)} ({found.scale})"
+
+
+def no_energy(report: Report) -> str:
+    """Why there is none, of each target without."""
+    silent, others = report.energy.targets_without_published_prices, report.energy.targets_without_such_neurons
+    reasons = [f"no prices of {', '.join(silent)} have been published"] if silent else []
+    return "; ".join([*reasons, *(f"{each} has no such neurons" for each in others)])
 
 
 def time(report: Report) -> str | None:

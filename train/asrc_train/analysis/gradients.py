@@ -91,7 +91,7 @@ def network_norms(network: FloatNetwork, x: Tensor, temperature: float | None) -
     for i, layer in enumerate(network.layers):
         if not isinstance(layer, SkipRecurrentLayer):
             why = "state-space neurons, which run over all steps at once and have no recurrent connection"
-            raise InvalidSetting("gradients", f"layer {i} is of {why}")
+            raise InvalidSetting("gradients", f"layer {i} is of {why}; take networks with one")
         indirect = getattr(neurons.module(network.config.each_layer()[i].neuron), "INDIRECT", None)
         if indirect is not None:
             why = f"the neurons of layer {i} {indirect}, so that what a current does is not what its membrane does"

@@ -96,14 +96,14 @@ def _cards(report: Report) -> list[tuple[str, str, str]]:
     interval = span(report.scores.accuracy["deployed"])
     shown = [
         ("accuracy deployed", f"{accuracy.deployed:.1%}", f"{interval}; float {accuracy.in_float:.1%}"),
-        ("same answer as float", f"{report.agreement:.1%}", f"on {plural(report.samples, 'test sample')}"),
+        ("same answer as float", f"{report.agreement:.1%}", f"on {verdict.of_samples(report)}"),
     ]
     if report.placement is not None:
         beside = f"on {plural(report.placement.chips, 'chip')}, {report.provenance.target}"
         shown.append(("cores", verdict.of_cores(report).removesuffix(" cores"), beside))
     shown.append(("memory", memory(report.storage.deployed.total), verdict.beside_float(report)))
     for what, found, why_not in (
-        ("energy a sample", verdict.energy(report), "no published prices"),
+        ("energy a sample", verdict.energy(report), verdict.no_energy(report)),
         ("time a sample", verdict.time(report), verdict.no_time(report)),
     ):
         value, _, of = (found or "unknown").partition(" (")
